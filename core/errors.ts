@@ -1,0 +1,65 @@
+/** One table of every failure that a caller can meet. The code is stable; the status is what HTTP answers with. */
+export const ERROR_TABLE = {
+  request_malformed: { status: 400, title: 'The request could not be read' },
+  resource_not_found: { status: 404, title: 'Not found' },
+  job_not_found: { status: 404, title: 'No such job' },
+  model_not_found: { status: 404, title: 'No such model' },
+  version_not_found: { status: 404, title: 'No such version' },
+  version_not_deployed: { status: 404, title: 'No version deployed' },
+  dataset_not_found: { status: 404, title: 'No such dataset' },
+  deployment_not_found: { status: 404, title: 'No such deployment' },
+  prediction_not_found: { status: 404, title: 'No such prediction' },
+  schedule_not_found: { status: 404, title: 'No such schedule' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  deployment_conflict: { status: 409, title: 'A rollout of this model is under way' },
+  job_conflict: { status: 409, title: 'The job is not in a state that allows this' },
+  version_in_use: { status: 409, title: 'The version takes traffic' },
+  body_too_large: { status: 413, title: 'The body is too large' },
+  media_type_unsupported: { status: 415, title: 'The media type is not supported' },
+  request_invalid: { status: 422, title: 'The request does not fit its schema' },
+  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used with another body' },
+  source_forbidden: { status: 422, title: 'The source may not be read' },
+  source_unreadable: { status: 422, title: 'The source could not be read' },
+  dataset_rejected: { status: 422, title: 'The data failed its checks' },
+  training_data_insufficient: { status: 422, title: 'There is too little data to train on' },
+  training_timeout: { status: 422, title: 'The training took longer than it may' },
+  training_out_of_memory: { status: 422, title: 'The training needed more memory than it may use' },
+  artifact_corrupt: { status: 500, title: 'A stored model is damaged' },
+  deployment_check_failed: { status: 500, title: 'The new version failed its checks' },
+  dependency_unavailable: { status: 503, title: 'A dependency is away' },
+  internal_error: { status: 500, title: 'Something went wrong on our side' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof ERROR_TABLE;
+
+/** Where in the input a problem lies, as a dotted path such as `features.tenure`, and what to do about it. */
+export interface FieldProblem {
+  path: string;
+  message: string;
+}
+
+/** A failure that a caller may be told about in full. Anything else is an `internal_error` without detail. */
+export class ServiceError extends Error {
+  override readonly name = 'ServiceError';
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly problems: readonly FieldProblem[] = [],
+    readonly retryAfterSeconds?: number,
+  ) {
+    super(message);
+  }
+  get status(): number {
+    return ERROR_TABLE[this.code].status;
+  }
+}
+
+/** A bad request stays bad however often it is tried: workflows must not retry these. */
+export function isPermanent(code: ErrorCode): boolean {
+  const { status } = ERROR_TABLE[code];
+  return status < 500 && code !== 'dependency_unavailable';
+}
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === 'string' && Object.hasOwn(ERROR_TABLE, value);
+}
