@@ -1,0 +1,176 @@
+import {
+  ACTIVE_USER_DAYS,
+  AI_EVENT_TYPES,
+  COLLABORATION_EVENT_TYPES,
+  ENGAGEMENT_EVENTS_PER_30_DAYS,
+  NO_CATEGORY,
+  USER_BEHAVIOR_FEATURES,
+} from './user-behavior-columns.js';
+
+const DAY_US = 86_400_000_000;
+
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+const listOf = (values: readonly string[]): string => values.map(quoteText).join(', ');
+
+/** What the feature query reads and how far back it looks. */
+export interface FeatureQuery {
+  /** A table of `user_id, event_type, project_id, occurred_at, ordinal, previous_type, previous_at`, see `orderedEventsSql`. */
+  eventsTable: string;
+  /** As-of times as ISO-8601 in UTC. */
+  asOfTimes: readonly string[];
+  lookbackDays: number;
+  /** Only users with an event in the last 30 days. */
+  activeUsersOnly: boolean;
+}
+
+/**
+ * The events in the order in which each user made them. Ties in time are broken by the event id, so that the order,
+ * and with it every feature, does not depend on how the files are laid out.
+ */
+export function orderedEventsSql(source: string, occurredAt: string, where: string): string {
+  return `
+SELECT user_id, event_type, project_id, occurred_at,
+  row_number() OVER in_order AS ordinal,
+  lag(event_type) OVER in_order AS previous_type,
+  lag(occurred_at) OVER in_order AS previous_at
+FROM (SELECT * REPLACE (${occurredAt} AS occurred_at) FROM ${source}) AS source
+WHERE ${where}
+WINDOW in_order AS (PARTITION BY user_id ORDER BY occurred_at, event_id)`;
+}
+
+/** `as_of_times(as_of)` as a common table expression. */
+function asOfTimesSql(asOfTimes: readonly string[]): string {
+  const rows = asOfTimes.map((time) => `(TIMESTAMP ${quoteText(time.replace('T', ' ').replace('Z', ''))})`);
+  return `as_of_times(as_of) AS (VALUES ${rows.join(', ')})`;
+}
+
+/**
+ * The one text that both training and serving compute features with: a row a user and as-of time, from events in
+ * [as_of - lookback, as_of) and from nothing else. Sums are of integers and each feature is rounded once, at its last
+ * division, so that the result is the same to the bit whatever the number of threads and as-of times.
+ */
+export function featuresSql(query: FeatureQuery): string {
+  const columns = USER_BEHAVIOR_FEATURES.map(({ name, type }) =>
+    type === 'number' ? `CAST(${name} AS DOUBLE) AS ${name}` : name,
+  );
+  return `WITH ${asOfTimesSql(query.asOfTimes)},
+${windowSql(query)},
+${totalsSql()},
+${habitSql()}
+SELECT user_id, as_of, ${columns.join(', ')}
+FROM (${expressionsSql(query.lookbackDays)})
+${query.activeUsersOnly ? `WHERE days_since_last_event <= ${ACTIVE_USER_DAYS}` : ''}
+ORDER BY as_of, user_id`;
+}
+
+/** `seen`: the events that each as-of time may look at. `days`: the same, a row a day. */
+function windowSql({ eventsTable, lookbackDays }: FeatureQuery): string {
+  return `seen AS (
+  SELECT a.as_of, e.*, (epoch_us(a.as_of) - epoch_us(e.occurred_at) - 1) // ${DAY_US} AS days_ago,
+    coalesce(CASE WHEN e.previous_at >= a.as_of - INTERVAL ${lookbackDays} DAY THEN e.previous_type END, ${quoteText(NO_CATEGORY)}) AS before_it
+  FROM as_of_times a
+  JOIN ${eventsTable} e ON e.occurred_at < a.as_of AND e.occurred_at >= a.as_of - INTERVAL ${lookbackDays} DAY
+),
+days AS (
+  SELECT as_of, user_id, days_ago, count(*) AS events,
+    bool_or(event_type IN (${listOf(AI_EVENT_TYPES)})) AS used_ai,
+    lag(days_ago) OVER (PARTITION BY as_of, user_id ORDER BY days_ago) AS later_days_ago
+  FROM seen GROUP BY as_of, user_id, days_ago
+)`;
+}
+
+/** `by_event` and `by_day`: what is counted over events and over days. */
+function totalsSql(): string {
+  return `by_event AS (
+  SELECT as_of, user_id, count(*) AS events, count(DISTINCT project_id) AS project_count,
+    count(*) FILTER (WHERE event_type IN (${listOf(COLLABORATION_EVENT_TYPES)})) AS collaborations,
+    epoch_us(as_of) - epoch_us(max(occurred_at)) AS silence_us,
+    epoch_us(as_of) - epoch_us(min(occurred_at)) AS tenure_us,
+    max(occurred_at) AS last_at,
+    arg_max(event_type, ordinal) AS last_activity,
+    arg_max(before_it, ordinal) AS second_last_activity
+  FROM seen GROUP BY as_of, user_id
+),
+by_day AS (
+  SELECT as_of, user_id, count(*) AS active_days,
+    count(*) FILTER (WHERE days_ago < 7) AS active_days_7,
+    count(*) FILTER (WHERE days_ago < 30) AS active_days_30,
+    sum(CASE WHEN days_ago < 7 THEN 8 WHEN days_ago < 14 THEN 4 WHEN days_ago < 21 THEN 2 WHEN days_ago < 28 THEN 1 ELSE 0 END) AS week_points,
+    coalesce(sum(events) FILTER (WHERE days_ago < 7), 0) AS events_7,
+    coalesce(sum(events) FILTER (WHERE days_ago < 28), 0) AS events_28,
+    coalesce(sum(events) FILTER (WHERE days_ago < 30), 0) AS events_30,
+    count(*) FILTER (WHERE used_ai) AS ai_days,
+    max(days_ago) - min(days_ago) AS span_days,
+    coalesce(max(days_ago - later_days_ago), 0) AS longest_gap_days
+  FROM days GROUP BY as_of, user_id
+)`;
+}
+
+/** `habit`: what most often followed an activity like the last one. */
+function habitSql(): string {
+  return `followers AS (
+  SELECT s.as_of, s.user_id, s.event_type, count(*) AS times, max(s.ordinal) AS latest
+  FROM seen s JOIN by_event t ON t.as_of = s.as_of AND t.user_id = s.user_id AND s.before_it = t.last_activity
+  GROUP BY s.as_of, s.user_id, s.event_type
+),
+habit AS (
+  SELECT as_of, user_id, arg_max(event_type, {'times': times, 'latest': latest}) AS habitual_next_activity,
+    max(times) AS times, sum(times) AS occasions
+  FROM followers GROUP BY as_of, user_id
+)`;
+}
+
+/** The definitions of the features themselves. */
+function expressionsSql(lookbackDays: number): string {
+  return `
+  SELECT *, days_since_last_event / typical_gap_days AS silence_ratio FROM (
+    SELECT user_id, as_of, project_count, active_days_7, active_days_30, events_7, events_30, longest_gap_days, last_activity, second_last_activity,
+      week_points / 105 AS activity_score,
+      collaborations / events AS collaboration_score,
+      ai_days / active_days AS ai_usage_frequency,
+      silence_us / ${DAY_US} AS days_since_last_event,
+      events / active_days AS events_per_active_day,
+      3 * (events_7 + 1) / (events_28 - events_7 + 3) AS events_trend,
+      tenure_us / ${DAY_US} AS tenure_days,
+      CASE WHEN active_days > 1 THEN span_days / (active_days - 1) ELSE ${lookbackDays} END AS typical_gap_days,
+      ${quietWeekdaysSql()} AS quiet_weekdays,
+      coalesce(times / occasions, 0) AS habit_strength,
+      coalesce(habitual_next_activity, ${quoteText(NO_CATEGORY)}) AS habitual_next_activity
+    FROM by_event JOIN by_day USING (as_of, user_id) LEFT JOIN habit USING (as_of, user_id)
+  )`;
+}
+
+/**
+ * Weekdays d with last date < d < as-of date. `weekdays(n)` counts the Mondays to Fridays among the first n days from
+ * Monday 1900-01-01 on: 5 for each whole week and at most 5 of the rest.
+ */
+function quietWeekdaysSql(): string {
+  const dayNumber = (time: string): string => `(date_diff('day', DATE '1900-01-01', CAST(${time} AS DATE)))`;
+  const weekdays = (days: string): string => `(5 * (${days} // 7) + least(${days} % 7, 5))`;
+  return `greatest(${weekdays(dayNumber('as_of'))} - ${weekdays(`(${dayNumber('last_at')} + 1)`)}, 0)`;
+}
+
+/** Labels from events in [as_of, as_of + horizon): a row a user and as-of time that has any. */
+export function labelledRowsSql(query: FeatureQuery, horizonDays: number): string {
+  const bound = (level: 'medium' | 'high'): number => (ENGAGEMENT_EVENTS_PER_30_DAYS[level] * horizonDays) / 30;
+  return `WITH features AS (${featuresSql(query)}),
+${asOfTimesSql(query.asOfTimes)},
+ahead AS (
+  SELECT a.as_of, e.user_id, count(*) AS events, arg_min(e.event_type, e.ordinal) AS next_activity
+  FROM as_of_times a
+  JOIN ${query.eventsTable} e ON e.occurred_at >= a.as_of AND e.occurred_at < a.as_of + INTERVAL ${horizonDays} DAY
+  GROUP BY a.as_of, e.user_id
+)
+SELECT features.*, ahead.events IS NULL AS churn_flag,
+  CASE WHEN ahead.events >= ${bound('high')} THEN 'high' WHEN ahead.events >= ${bound('medium')} THEN 'medium' ELSE 'low' END AS engagement_level,
+  ahead.next_activity
+FROM features LEFT JOIN ahead USING (as_of, user_id)
+ORDER BY as_of, user_id`;
+}
