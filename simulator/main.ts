@@ -1,0 +1,124 @@
+import { parseArgs } from 'node:util';
+import { FILE_FORMATS, openFileSink, type FileFormat } from './file-sink.js';
+import { openPostgresSink } from './postgres-sink.js';
+import { simulatePlatform, type SimulationSink } from './simulate-platform.js';
+import {
+  checkParameters,
+  DEFAULT_PARAMETERS,
+  SimulationInputError,
+  type SimulationParameters,
+} from './simulation-parameters.js';
+
+const HELP = `Simulates a developer platform and writes its source tables: users, user_events, projects, resource_metrics,
+item_interactions. The same flags always give the same rows.
+
+  npm run simulate -- --database-url postgresql://user:pass@host:5432/source
+  npm run simulate -- --output data/sample --format csv,parquet
+
+Where to (one of them, or both):
+  --database-url <url>         a PostgreSQL database; its simulated tables are replaced in one transaction
+  --output <folder>            a folder for files
+  --format <list>              csv, parquet or both (default parquet)
+What:
+  --users <n>                  default ${DEFAULT_PARAMETERS.users}
+  --seed <n>                   default ${DEFAULT_PARAMETERS.seed}
+  --start <date>               first day, UTC (default ${DEFAULT_PARAMETERS.start})
+  --end <date>                 day at whose midnight it ends (default ${DEFAULT_PARAMETERS.end})
+  --services <n>               measured services (default ${DEFAULT_PARAMETERS.services})
+  --items <n>                  items that can be recommended (default ${DEFAULT_PARAMETERS.items})
+  --metrics-step-minutes <n>   5 or 60 (default ${DEFAULT_PARAMETERS.metricsStepMinutes})
+  --help                       this text
+`;
+
+export const PARAMETER_FLAGS = {
+  users: { type: 'string' },
+  seed: { type: 'string' },
+  start: { type: 'string' },
+  end: { type: 'string' },
+  services: { type: 'string' },
+  items: { type: 'string' },
+  'metrics-step-minutes': { type: 'string' },
+} as const;
+
+type Flags = Partial<Record<string, string | boolean>>;
+
+/** Reads the parameters of the simulation from flags. */
+export function parametersFromFlags(flags: Flags): SimulationParameters {
+  const numbers = {
+    users: 'users',
+    seed: 'seed',
+    services: 'services',
+    items: 'items',
+    metricsStepMinutes: 'metrics-step-minutes',
+  };
+  const given: Partial<SimulationParameters> = {};
+  for (const [name, flag] of Object.entries(numbers)) {
+    const text = flags[flag];
+    if (typeof text !== 'string') continue;
+    if (!/^-?\d+$/.test(text)) throw new SimulationInputError(`--${flag} is a whole number, not "${text}".`);
+    Object.assign(given, { [name]: Number(text) });
+  }
+  if (typeof flags['start'] === 'string') given.start = flags['start'];
+  if (typeof flags['end'] === 'string') given.end = flags['end'];
+  return checkParameters(given);
+}
+
+function readFormats(text: string): FileFormat[] {
+  const formats = text.split(',').map((format) => format.trim());
+  const wrong = formats.find((format) => !FILE_FORMATS.some((known) => known === format));
+  if (wrong !== undefined)
+    throw new SimulationInputError(`--format is a list of ${FILE_FORMATS.join(' and ')}, not "${wrong}".`);
+  return formats as FileFormat[];
+}
+
+async function openSinks(flags: Flags): Promise<SimulationSink[]> {
+  const { 'database-url': databaseUrl, output, format } = flags;
+  const sinks: SimulationSink[] = [];
+  const formats = readFormats(typeof format === 'string' ? format : 'parquet');
+  if (typeof format === 'string' && typeof output !== 'string')
+    throw new SimulationInputError('--format needs --output <folder>.');
+  if (typeof databaseUrl === 'string') sinks.push(await openPostgresSink(databaseUrl));
+  if (typeof output === 'string') sinks.push(await openFileSink(output, formats));
+  if (sinks.length === 0)
+    throw new SimulationInputError('Say where to write: --database-url <url>, --output <folder>, or both.');
+  return sinks;
+}
+
+/** Runs the command line; answers with the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: {
+        ...PARAMETER_FLAGS,
+        'database-url': { type: 'string' },
+        output: { type: 'string' },
+        format: { type: 'string' },
+        help: { type: 'boolean' },
+      },
+    });
+    if (values.help === true) {
+      process.stdout.write(HELP);
+      return 0;
+    }
+    const parameters = parametersFromFlags(values);
+    const startedAt = performance.now();
+    const counts = await simulatePlatform(parameters, await openSinks(values));
+    for (const [table, rows] of Object.entries(counts))
+      process.stdout.write(`${table.padEnd(20)}${rows.toLocaleString('en-US').padStart(14)} rows\n`);
+    process.stdout.write(
+      `in ${((performance.now() - startedAt) / 1000).toFixed(1)} s, seed ${parameters.seed}, ${parameters.start} to ${parameters.end}\n`,
+    );
+    return 0;
+  } catch (error) {
+    const hint = error instanceof SimulationInputError || isFlagError(error) ? ' See --help.' : '';
+    process.stderr.write(`simulate: ${error instanceof Error ? error.message : String(error)}${hint}\n`);
+    return 1;
+  }
+}
+
+function isFlagError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+}
+
+if (import.meta.url === `file://${process.argv[1]}`) process.exitCode = await main(process.argv.slice(2));
