@@ -217,7 +217,7 @@ async function chooseAsOfTimes(
 ): Promise<string[]> {
   const everyDays = wholeDays('every_days', range.everyDays ?? DEFAULT_EVERY_DAYS, 1, 365);
   const result = await connection.runAndReadAll(
-    `SELECT epoch_ms(min(at)), epoch_ms(max(at)) FROM (SELECT ${source.occurredAt} AS at FROM ${source.sql})`,
+    `SELECT epoch_ms(min(moment)), epoch_ms(max(moment)) FROM (SELECT ${source.occurredAt} AS moment FROM ${source.sql})`,
   );
   const [first, last] = result.getRows()[0] ?? [null, null];
   if (first === null || first === undefined)
