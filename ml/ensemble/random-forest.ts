@@ -1,0 +1,154 @@
+import type { FeatureMatrix } from '../matrix.js';
+import { createPrng } from '../random/prng.js';
+import { binMatrix } from '../tree/binning.js';
+import type { BinnedMatrix } from '../tree/binning.js';
+import { BinaryCriterion, ClassesCriterion, ValueCriterion } from '../tree/criterion.js';
+import type { Criterion } from '../tree/criterion.js';
+import { TreeGrower } from '../tree/grow.js';
+import { PACK } from '../tree/histogram.js';
+import type { ForestTask, RandomForest } from './forest.js';
+import { treeCount } from './forest.js';
+import { checkInput, checkParameters, columnsPerNode } from './forest-parameters.js';
+import type { RandomForestInput, RandomForestParameters } from './forest-parameters.js';
+import { forEachTreeOfBlocks, requireColumns } from './forest-prediction.js';
+import { joinTrees, treesOf } from './forest-trees.js';
+
+export type { ForestTask, RandomForest } from './forest.js';
+export { treeCount } from './forest.js';
+export { forestFeatureImportance } from './forest-importance.js';
+export { defaultRandomForestParameters } from './forest-parameters.js';
+export type { RandomForestInput, RandomForestParameters, TreeProgress } from './forest-parameters.js';
+export { predictForest, predictForestRow } from './forest-prediction.js';
+
+/**
+ * Fits a random forest on histograms of quantile bins. A tree depends on the data, the parameters, the seed and its own
+ * number only, so a fit that was interrupted and resumed gives the same forest to the bit.
+ * @throws RangeError for inputs or parameters out of range
+ */
+export function fitRandomForest(input: RandomForestInput): RandomForest {
+  checkParameters(input.parameters);
+  checkInput(input);
+  const { x, y, weights, task, parameters } = input;
+  const data = binMatrix(x, weights, parameters.maxBins, parameters.seed);
+  const isExact = hasWholeWeights(weights);
+  const criterion = createCriterion(data, y, weights, task, parameters, isExact);
+  const grower = new TreeGrower(data, criterion, {
+    maxDepth: parameters.maxDepth ?? Infinity,
+    minSplit: parameters.minSamplesSplit,
+    minLeaf: parameters.minSamplesLeaf,
+    columnsPerNode: columnsPerNode(parameters.maxFeatures, x.columns),
+    isExact,
+  });
+  const shape = { task, outputs: criterion.outputs, features: x.columns, trainRows: x.rows };
+  const trees = input.resumeFrom ? treesOf(input.resumeFrom, shape, parameters.nEstimators) : [];
+  const rowWeights = new Float64Array(x.rows);
+  for (let tree = trees.length; tree < parameters.nEstimators; tree++) {
+    drawRowWeights(rowWeights, weights, parameters, tree);
+    trees.push(grower.grow(rowWeights, createPrng(parameters.seed, tree, 1)));
+    input.onTree?.({
+      done: tree + 1,
+      total: parameters.nEstimators,
+      partial: () => joinTrees(trees.slice(0, tree + 1), shape),
+    });
+  }
+  return joinTrees(trees, shape);
+}
+
+/**
+ * Predicts each training row with those trees that did not see it, which is as honest as a held-out set and costs no data.
+ * The draws are made again from the seed, so this works on a decoded forest too.
+ * @param x the matrix the forest was fitted on, in the same order
+ * @returns `predictions[row * outputs + output]`, NaN where `covered[row]` is 0 because every tree saw the row
+ */
+export function outOfBagPredictions(
+  forest: RandomForest,
+  x: FeatureMatrix,
+  parameters: RandomForestParameters,
+): { predictions: Float64Array; covered: Uint8Array } {
+  requireColumns(forest, x);
+  if (x.rows !== forest.trainRows) {
+    throw new RangeError(
+      `out-of-bag predictions need the ${forest.trainRows} training rows in their order, got ${x.rows} rows`,
+    );
+  }
+  const trees = treeCount(forest);
+  const { outputs, valueOffset, values } = forest;
+  const drawn = new Uint8Array(x.rows * trees);
+  const counts = new Float64Array(x.rows);
+  for (let tree = 0; tree < trees; tree++) {
+    drawRowWeights(counts, undefined, parameters, tree);
+    for (let row = 0; row < x.rows; row++) drawn[tree * x.rows + row] = counts[row]! > 0 ? 1 : 0;
+  }
+  const predictions = new Float64Array(x.rows * outputs);
+  const votes = new Int32Array(x.rows);
+  forEachTreeOfBlocks(forest, x, (tree, start, end, leaves) => {
+    for (let row = start; row < end; row++) {
+      if (drawn[tree * x.rows + row] === 1) continue;
+      votes[row]!++;
+      const at = valueOffset[leaves[row - start]!]!;
+      for (let o = 0; o < outputs; o++) predictions[row * outputs + o]! += values[at + o]!;
+    }
+  });
+  for (let row = 0; row < x.rows; row++) {
+    for (let o = 0; o < outputs; o++) predictions[row * outputs + o]! /= votes[row]!;
+  }
+  return { predictions, covered: Uint8Array.from(votes, (count) => (count > 0 ? 1 : 0)) };
+}
+
+/** Fills each row's weight in one tree: its sample weight times how often the tree drew it. */
+function drawRowWeights(
+  out: Float64Array,
+  weights: Float64Array | undefined,
+  parameters: RandomForestParameters,
+  tree: number,
+): void {
+  if (!parameters.bootstrap) {
+    if (weights) out.set(weights);
+    else out.fill(1);
+    return;
+  }
+  const prng = createPrng(parameters.seed, tree, 0);
+  const rows = out.length;
+  out.fill(0);
+  for (let i = 0; i < rows; i++) out[prng.nextInt(rows)]!++;
+  if (!weights) return;
+  let total = 0;
+  for (let row = 0; row < rows; row++) {
+    out[row]! *= weights[row]!;
+    total += out[row]!;
+  }
+  // A draw that met only rows of weight 0 would leave nothing to grow on.
+  if (total === 0) out.set(weights);
+}
+
+function hasWholeWeights(weights: Float64Array | undefined): boolean {
+  return !weights || weights.every((weight) => Number.isInteger(weight));
+}
+
+function createCriterion(
+  data: BinnedMatrix,
+  y: Float64Array,
+  weights: Float64Array | undefined,
+  task: ForestTask,
+  parameters: RandomForestParameters,
+  isExact: boolean,
+): Criterion {
+  if (task.kind === 'regression') return new ValueCriterion(data, y);
+  const labels = Int32Array.from(y);
+  const perClass = new Float64Array(task.classes);
+  let total = 0;
+  for (let row = 0; row < labels.length; row++) {
+    const weight = weights?.[row] ?? 1;
+    perClass[labels[row]!]! += weight;
+    total += weight;
+  }
+  const present = perClass.reduce((count, weight) => count + (weight > 0 ? 1 : 0), 0);
+  const classWeights = perClass.map((weight) =>
+    parameters.classWeight === 'balanced' && weight > 0 ? total / (present * weight) : 1,
+  );
+  // Bootstrap may draw heavy rows several times: a packed sum stays exact well below half of the room.
+  const isPackable = task.classes === 2 && isExact && total < PACK / 4;
+  return isPackable
+    ? new BinaryCriterion(data, labels, classWeights)
+    : new ClassesCriterion(data, labels, classWeights);
+}
