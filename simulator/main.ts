@@ -2,12 +2,8 @@ import { parseArgs } from 'node:util';
 import { FILE_FORMATS, openFileSink, type FileFormat } from './file-sink.js';
 import { openPostgresSink } from './postgres-sink.js';
 import { simulatePlatform, type SimulationSink } from './simulate-platform.js';
-import {
-  checkParameters,
-  DEFAULT_PARAMETERS,
-  SimulationInputError,
-  type SimulationParameters,
-} from './simulation-parameters.js';
+import { PARAMETER_FLAGS, parametersFromFlags, type Flags } from './simulation-flags.js';
+import { DEFAULT_PARAMETERS, SimulationInputError } from './simulation-parameters.js';
 
 const HELP = `Simulates a developer platform and writes its source tables: users, user_events, projects, resource_metrics,
 item_interactions. The same flags always give the same rows.
@@ -29,39 +25,6 @@ What:
   --metrics-step-minutes <n>   5 or 60 (default ${DEFAULT_PARAMETERS.metricsStepMinutes})
   --help                       this text
 `;
-
-export const PARAMETER_FLAGS = {
-  users: { type: 'string' },
-  seed: { type: 'string' },
-  start: { type: 'string' },
-  end: { type: 'string' },
-  services: { type: 'string' },
-  items: { type: 'string' },
-  'metrics-step-minutes': { type: 'string' },
-} as const;
-
-type Flags = Partial<Record<string, string | boolean>>;
-
-/** Reads the parameters of the simulation from flags. */
-export function parametersFromFlags(flags: Flags): SimulationParameters {
-  const numbers = {
-    users: 'users',
-    seed: 'seed',
-    services: 'services',
-    items: 'items',
-    metricsStepMinutes: 'metrics-step-minutes',
-  };
-  const given: Partial<SimulationParameters> = {};
-  for (const [name, flag] of Object.entries(numbers)) {
-    const text = flags[flag];
-    if (typeof text !== 'string') continue;
-    if (!/^-?\d+$/.test(text)) throw new SimulationInputError(`--${flag} is a whole number, not "${text}".`);
-    Object.assign(given, { [name]: Number(text) });
-  }
-  if (typeof flags['start'] === 'string') given.start = flags['start'];
-  if (typeof flags['end'] === 'string') given.end = flags['end'];
-  return checkParameters(given);
-}
 
 function readFormats(text: string): FileFormat[] {
   const formats = text.split(',').map((format) => format.trim());

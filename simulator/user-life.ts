@@ -12,7 +12,7 @@ import {
 } from './user-model.js';
 
 /** Users registered up to this many days before the window opens. */
-export const EARLY_REGISTRATION_DAYS = 240;
+export const EARLY_REGISTRATION_DAYS = 180;
 
 /** A simulated life, with what no observer sees: the states, the persona and the pace. */
 export interface UserLife {

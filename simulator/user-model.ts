@@ -7,19 +7,19 @@ export const ENGAGEMENT_STATES = ['high', 'medium', 'low', 'away'] as const;
 export const AWAY = 3;
 
 /** Chance of being active, by state, on a weekday and at the weekend. */
-export const ACTIVE_WEEKDAY = [0.9, 0.55, 0.3, 0] as const;
-export const ACTIVE_WEEKEND = [0.4, 0.2, 0.12, 0] as const;
+export const ACTIVE_WEEKDAY = [0.9, 0.55, 0.33, 0] as const;
+export const ACTIVE_WEEKEND = [0.4, 0.2, 0.15, 0] as const;
 /** Mean number of events beyond the first on an active day, before the user's pace. */
 export const EXTRA_EVENTS = [4, 1.6, 0.2, 0] as const;
 /** The paces, each as likely: they multiply `EXTRA_EVENTS` for life. */
 export const PACES = [0.85, 1, 1.15] as const;
 /** State on the day of registration. That day is always active. */
-export const INITIAL_STATE = [0.34, 0.36, 0.3, 0] as const;
+export const INITIAL_STATE = [0.25, 0.27, 0.48, 0] as const;
 /** Chances per day to change from a state (row) into another (column); the diagonal is what is left. */
 const DAILY_CHANGE = [
-  [0, 0.0012, 0.0008, 0.0035],
-  [0.001, 0, 0.002, 0.0055],
-  [0.0003, 0.001, 0, 0.013],
+  [0, 0.0008, 0.0012, 0.0035],
+  [0.0006, 0, 0.003, 0.0055],
+  [0.0003, 0.0008, 0, 0.026],
   [0.0004, 0.0005, 0.0006, 0],
 ] as const;
 
