@@ -7,6 +7,7 @@ import {
   EVENT_TYPES,
   INITIAL_STATE,
   nextTypeMatrix,
+  ONBOARDING_EVENTS,
   PACES,
   PERSONAS,
   transitionMatrix,
@@ -67,6 +68,7 @@ export class HistoryFilter implements Belief {
   observeDay(offset: number, types: Uint8Array): void {
     const day = this.life.registeredDay + offset;
     const isRecorded = day >= this.#startDay;
+    const events = types.length - (offset === 0 ? ONBOARDING_EVENTS : 0);
     this.#states.forEach((paces, persona) => {
       paces.forEach((states, pace) => {
         if (offset > 0) advance(states, TRANSITIONS[persona] ?? []);
@@ -76,7 +78,7 @@ export class HistoryFilter implements Belief {
         for (let state = 0; state < STATES; state += 1) {
           // The day of registration is active for certain: the chance is that of the count, given activity.
           const active = offset === 0 ? activeChance(state, isWeekend(day)) : 1;
-          const likelihood = active === 0 ? 0 : (chances[state]?.[types.length] ?? 0) / active;
+          const likelihood = active === 0 ? 0 : (chances[state]?.[events] ?? 0) / active;
           states[state] = (states[state] ?? 0) * likelihood;
           total += states[state] ?? 0;
         }

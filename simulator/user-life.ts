@@ -5,6 +5,7 @@ import {
   EVENT_TYPES,
   EXTRA_EVENTS,
   INITIAL_STATE,
+  ONBOARDING_EVENTS,
   nextTypeMatrix,
   PACES,
   PERSONAS,
@@ -56,6 +57,7 @@ export function simulateUserLife(parameters: SimulationParameters, index: number
     states[day] = state;
     const isActive = day === 0 || random.chance(activeChance(state, isWeekend(registeredDay + day)));
     if (isActive) counts[day] = 1 + random.poisson((EXTRA_EVENTS[state] ?? 0) * (PACES[pace] ?? 1));
+    if (day === 0) counts[day] = (counts[day] ?? 0) + ONBOARDING_EVENTS;
     events += counts[day] ?? 0;
   }
   const types = simulateTypes(random, persona, events);

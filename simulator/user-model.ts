@@ -13,7 +13,9 @@ export const ACTIVE_WEEKEND = [0.4, 0.2, 0.15, 0] as const;
 export const EXTRA_EVENTS = [4, 1.6, 0.2, 0] as const;
 /** The paces, each as likely: they multiply `EXTRA_EVENTS` for life. */
 export const PACES = [0.85, 1, 1.15] as const;
-/** State on the day of registration. That day is always active. */
+/** On the day of registration, which is always active, users do this many events more. */
+export const ONBOARDING_EVENTS = 3;
+/** State on the day of registration. */
 export const INITIAL_STATE = [0.25, 0.27, 0.48, 0] as const;
 /** Chances per day to change from a state (row) into another (column); the diagonal is what is left. */
 const DAILY_CHANGE = [

@@ -23,6 +23,17 @@ export const ENGAGEMENT_EVENTS_PER_30_DAYS = { medium: 15, high: 60 } as const;
 export const ENGAGEMENT_LEVELS = ['low', 'medium', 'high'] as const;
 export type EngagementLevel = (typeof ENGAGEMENT_LEVELS)[number];
 
+/** Event types whose share of a user's events is a feature. */
+export const SHARED_EVENT_TYPES = [
+  'login',
+  'code_generation',
+  'code_review',
+  'commit',
+  'deployment',
+  'collaboration',
+  'ai_chat',
+  'documentation',
+] as const;
 /** Event types that count as working with others. */
 export const COLLABORATION_EVENT_TYPES = ['collaboration', 'code_review'] as const;
 /** Event types that count as working with the AI. */
@@ -78,24 +89,17 @@ export const USER_BEHAVIOR_FEATURES: readonly UserBehaviorFeature[] = [
     'Mean distance between one active day and the next in the lookback; the lookback itself for a single active day.',
   ),
   number(
-    'longest_gap_days',
-    'days',
-    'Longest distance between one active day and the next in the lookback; 0 for a single active day.',
-  ),
-  number(
     'silence_ratio',
     'ratio',
     'days_since_last_event over typical_gap_days: above 1 the user is quieter than is usual for them.',
   ),
   number(
-    'quiet_weekdays',
-    'days',
-    'Mondays to Fridays (UTC dates) that lie wholly between the latest event and the as-of time.',
-  ),
-  number(
     'habit_strength',
     '0..1',
     'How often, in the lookback, habitual_next_activity followed the last activity; 0 where nothing ever did.',
+  ),
+  ...SHARED_EVENT_TYPES.map((type) =>
+    number(`${type}_share`, '0..1', `Share of the events in the lookback that are ${type}.`),
   ),
   category(
     'habitual_next_activity',

@@ -4,6 +4,7 @@ import {
   COLLABORATION_EVENT_TYPES,
   ENGAGEMENT_EVENTS_PER_30_DAYS,
   NO_CATEGORY,
+  SHARED_EVENT_TYPES,
   USER_BEHAVIOR_FEATURES,
 } from './user-behavior-columns.js';
 
@@ -80,8 +81,7 @@ function windowSql({ eventsTable, lookbackDays }: FeatureQuery): string {
 ),
 days AS (
   SELECT as_of, user_id, days_ago, count(*) AS events,
-    bool_or(event_type IN (${listOf(AI_EVENT_TYPES)})) AS used_ai,
-    lag(days_ago) OVER (PARTITION BY as_of, user_id ORDER BY days_ago) AS later_days_ago
+    bool_or(event_type IN (${listOf(AI_EVENT_TYPES)})) AS used_ai
   FROM seen GROUP BY as_of, user_id, days_ago
 )`;
 }
@@ -91,9 +91,9 @@ function totalsSql(): string {
   return `by_event AS (
   SELECT as_of, user_id, count(*) AS events, count(DISTINCT project_id) AS project_count,
     count(*) FILTER (WHERE event_type IN (${listOf(COLLABORATION_EVENT_TYPES)})) AS collaborations,
+    ${SHARED_EVENT_TYPES.map((type) => `count(*) FILTER (WHERE event_type = ${quoteText(type)}) AS ${type}_events,`).join(' ')}
     epoch_us(as_of) - epoch_us(max(occurred_at)) AS silence_us,
     epoch_us(as_of) - epoch_us(min(occurred_at)) AS tenure_us,
-    max(occurred_at) AS last_at,
     arg_max(event_type, ordinal) AS last_activity,
     arg_max(before_it, ordinal) AS second_last_activity
   FROM seen GROUP BY as_of, user_id
@@ -107,8 +107,7 @@ by_day AS (
     coalesce(sum(events) FILTER (WHERE days_ago < 28), 0) AS events_28,
     coalesce(sum(events) FILTER (WHERE days_ago < 30), 0) AS events_30,
     count(*) FILTER (WHERE used_ai) AS ai_days,
-    max(days_ago) - min(days_ago) AS span_days,
-    coalesce(max(days_ago - later_days_ago), 0) AS longest_gap_days
+    max(days_ago) - min(days_ago) AS span_days
   FROM days GROUP BY as_of, user_id
 )`;
 }
@@ -131,30 +130,20 @@ habit AS (
 function expressionsSql(lookbackDays: number): string {
   return `
   SELECT *, days_since_last_event / typical_gap_days AS silence_ratio FROM (
-    SELECT user_id, as_of, project_count, active_days_7, active_days_30, events_7, events_30, longest_gap_days, last_activity, second_last_activity,
+    SELECT user_id, as_of, project_count, active_days_7, active_days_30, events_7, events_30, last_activity, second_last_activity,
       week_points / 105 AS activity_score,
       collaborations / events AS collaboration_score,
+      ${SHARED_EVENT_TYPES.map((type) => `${type}_events / events AS ${type}_share,`).join(' ')}
       ai_days / active_days AS ai_usage_frequency,
       silence_us / ${DAY_US} AS days_since_last_event,
       events / active_days AS events_per_active_day,
       3 * (events_7 + 1) / (events_28 - events_7 + 3) AS events_trend,
       tenure_us / ${DAY_US} AS tenure_days,
       CASE WHEN active_days > 1 THEN span_days / (active_days - 1) ELSE ${lookbackDays} END AS typical_gap_days,
-      ${quietWeekdaysSql()} AS quiet_weekdays,
       coalesce(times / occasions, 0) AS habit_strength,
       coalesce(habitual_next_activity, ${quoteText(NO_CATEGORY)}) AS habitual_next_activity
     FROM by_event JOIN by_day USING (as_of, user_id) LEFT JOIN habit USING (as_of, user_id)
   )`;
-}
-
-/**
- * Weekdays d with last date < d < as-of date. `weekdays(n)` counts the Mondays to Fridays among the first n days from
- * Monday 1900-01-01 on: 5 for each whole week and at most 5 of the rest.
- */
-function quietWeekdaysSql(): string {
-  const dayNumber = (time: string): string => `(date_diff('day', DATE '1900-01-01', CAST(${time} AS DATE)))`;
-  const weekdays = (days: string): string => `(5 * (${days} // 7) + least(${days} % 7, 5))`;
-  return `greatest(${weekdays(dayNumber('as_of'))} - ${weekdays(`(${dayNumber('last_at')} + 1)`)}, 0)`;
 }
 
 /** Labels from events in [as_of, as_of + horizon): a row a user and as-of time that has any. */
