@@ -30,7 +30,7 @@ export function defaultRandomForestParameters(task: ForestTask): RandomForestPar
     nEstimators: 100,
     maxDepth: 10,
     minSamplesSplit: 2,
-    minSamplesLeaf: 1,
+    minSamplesLeaf: isClassification ? 5 : 3,
     maxFeatures: isClassification ? 'sqrt' : 1 / 3,
     bootstrap: true,
     maxBins: 255,

@@ -2,7 +2,7 @@ import type { FeatureMatrix } from '../matrix.js';
 import { createPrng } from '../random/prng.js';
 import { binMatrix } from '../tree/binning.js';
 import type { BinnedMatrix } from '../tree/binning.js';
-import { BinaryCriterion, ClassesCriterion, ValueCriterion } from '../tree/criterion.js';
+import { BinaryCriterion, ClassesCriterion, MOST_CODED_WEIGHT, ValueCriterion } from '../tree/criterion.js';
 import type { Criterion } from '../tree/criterion.js';
 import { TreeGrower } from '../tree/grow.js';
 import { PACK } from '../tree/histogram.js';
@@ -41,9 +41,10 @@ export function fitRandomForest(input: RandomForestInput): RandomForest {
   });
   const shape = { task, outputs: criterion.outputs, features: x.columns, trainRows: x.rows };
   const trees = input.resumeFrom ? treesOf(input.resumeFrom, shape, parameters.nEstimators) : [];
-  const rowWeights = new Float64Array(x.rows);
+  const drawn = new Uint8Array(x.rows);
   for (let tree = trees.length; tree < parameters.nEstimators; tree++) {
-    drawRowWeights(rowWeights, weights, parameters, tree);
+    drawRows(drawn, parameters, tree);
+    const rowWeights = weights ? weighDraws(drawn, weights) : drawn;
     trees.push(grower.grow(rowWeights, createPrng(parameters.seed, tree, 1)));
     input.onTree?.({
       done: tree + 1,
@@ -74,16 +75,14 @@ export function outOfBagPredictions(
   const trees = treeCount(forest);
   const { outputs, valueOffset, values } = forest;
   const drawn = new Uint8Array(x.rows * trees);
-  const counts = new Float64Array(x.rows);
   for (let tree = 0; tree < trees; tree++) {
-    drawRowWeights(counts, undefined, parameters, tree);
-    for (let row = 0; row < x.rows; row++) drawn[tree * x.rows + row] = counts[row]! > 0 ? 1 : 0;
+    drawRows(drawn.subarray(tree * x.rows, (tree + 1) * x.rows), parameters, tree);
   }
   const predictions = new Float64Array(x.rows * outputs);
   const votes = new Int32Array(x.rows);
   forEachTreeOfBlocks(forest, x, (tree, start, end, leaves) => {
     for (let row = start; row < end; row++) {
-      if (drawn[tree * x.rows + row] === 1) continue;
+      if (drawn[tree * x.rows + row]! > 0) continue;
       votes[row]!++;
       const at = valueOffset[leaves[row - start]!]!;
       for (let o = 0; o < outputs; o++) predictions[row * outputs + o]! += values[at + o]!;
@@ -95,30 +94,23 @@ export function outOfBagPredictions(
   return { predictions, covered: Uint8Array.from(votes, (count) => (count > 0 ? 1 : 0)) };
 }
 
-/** Fills each row's weight in one tree: its sample weight times how often the tree drew it. */
-function drawRowWeights(
-  out: Float64Array,
-  weights: Float64Array | undefined,
-  parameters: RandomForestParameters,
-  tree: number,
-): void {
+/** Draws as many rows as there are, with replacement, and says how often each was drawn (255 at most); 1 each without bootstrap. */
+function drawRows(out: Uint8Array, parameters: RandomForestParameters, tree: number): void {
   if (!parameters.bootstrap) {
-    if (weights) out.set(weights);
-    else out.fill(1);
+    out.fill(1);
     return;
   }
   const prng = createPrng(parameters.seed, tree, 0);
   const rows = out.length;
   out.fill(0);
   for (let i = 0; i < rows; i++) out[prng.nextInt(rows)]!++;
-  if (!weights) return;
-  let total = 0;
-  for (let row = 0; row < rows; row++) {
-    out[row]! *= weights[row]!;
-    total += out[row]!;
-  }
+}
+
+/** Each row's weight in a tree: its sample weight times how often it was drawn. */
+function weighDraws(drawn: Uint8Array, weights: Float64Array): Float64Array {
+  const weighted = weights.map((weight, row) => weight * drawn[row]!);
   // A draw that met only rows of weight 0 would leave nothing to grow on.
-  if (total === 0) out.set(weights);
+  return weighted.some((weight) => weight > 0) ? weighted : weights;
 }
 
 function hasWholeWeights(weights: Float64Array | undefined): boolean {
@@ -146,9 +138,13 @@ function createCriterion(
   const classWeights = perClass.map((weight) =>
     parameters.classWeight === 'balanced' && weight > 0 ? total / (present * weight) : 1,
   );
-  // Bootstrap may draw heavy rows several times: a packed sum stays exact well below half of the room.
-  const isPackable = task.classes === 2 && isExact && total < PACK / 4;
+  let heaviest = 1;
+  for (const weight of weights ?? []) heaviest = Math.max(heaviest, weight);
+  const isPackable = task.classes === 2 && isExact && heaviest * MOST_DRAWS <= MOST_CODED_WEIGHT && 2 * total < PACK;
   return isPackable
     ? new BinaryCriterion(data, labels, classWeights)
     : new ClassesCriterion(data, labels, classWeights);
 }
+
+/** A bootstrap draws one row more often than this with a chance below 1e-20. */
+const MOST_DRAWS = 20;

@@ -1,7 +1,8 @@
 import { MISSING_BIN } from './binning.js';
 import type { BinnedMatrix } from './binning.js';
 import { addClasses, addPacked, addPackedFour, addValues, BINS, PACK } from './histogram.js';
-import { scanClasses, scanTwoChannels } from './split.js';
+import type { BinnedRows } from './histogram.js';
+import { scanClasses, scanPacked, scanTwoChannels } from './split.js';
 import type { NodeTotals, SplitChoice } from './split.js';
 
 /**
@@ -14,19 +15,11 @@ export interface Criterion {
   /** Numbers a leaf answers with. */
   readonly outputs: number;
   /** Sets each row's sample weight for the next tree (weight times times drawn); rows of weight 0 are never passed on. */
-  setRowWeights(rowWeights: Float64Array): void;
-  /** Sums up rows[start, end) into `totals`. */
-  summarise(rows: Int32Array, start: number, end: number, totals: NodeTotals): void;
-  /** Adds rows[start, end) to the histograms of `columns`, one after the other from the front of `histogram`. */
-  accumulate(
-    histogram: Float64Array,
-    columns: Int32Array,
-    first: number,
-    count: number,
-    rows: Int32Array,
-    start: number,
-    end: number,
-  ): void;
+  setRowWeights(rowWeights: RowWeights): void;
+  /** Sums up a node's rows into `totals`, which may be known from the parent's cut already. */
+  summarise(data: BinnedRows, totals: NodeTotals, known: { count: number; target: number }): void;
+  /** Adds rows to the histograms of `columns[first]` and the next ones, from the front of `histogram` on. */
+  accumulate(histogram: Float64Array, columns: Int32Array, first: number, count: number, data: BinnedRows): void;
   /**
    * Improves `choice` by the best cut of the histogram at `at`, which it empties when asked to.
    * @returns false where the column is constant in this node
@@ -40,9 +33,12 @@ export interface Criterion {
     choice: SplitChoice,
     isEmptied: boolean,
   ): boolean;
-  /** Writes the answer of a leaf that holds rows[start, end). */
-  writeLeaf(rows: Int32Array, start: number, end: number, totals: NodeTotals, out: Float64Array, at: number): void;
+  /** Writes the answer of a leaf that holds these rows. */
+  writeLeaf(data: BinnedRows, totals: NodeTotals, out: Float64Array, at: number): void;
 }
+
+/** One sample weight a row: small whole numbers, or anything from 0 up. */
+export type RowWeights = Uint8Array | Float64Array;
 
 /** Scratch for the occupied bins of one column, shared by all scans of a criterion. */
 class OccupiedBins {
@@ -54,61 +50,64 @@ class OccupiedBins {
   missingHigh = 0;
 }
 
-/** Gini impurity of two classes with whole-number weights: weight and positives of a bin are packed into one double. */
+/** The largest row weight that `BinaryCriterion` takes: weight and class share one byte. */
+export const MOST_CODED_WEIGHT = 127;
+
+/** Gini impurity of two classes with small whole-number weights: weight and positives of a bin are packed into one double. */
 export class BinaryCriterion implements Criterion {
   readonly channels = 1;
   readonly outputs = 2;
-  private readonly found = new OccupiedBins();
-  private readonly packed: Float64Array;
+  private readonly codes: number;
+  private readonly gradients = Float64Array.from(
+    { length: BINS },
+    (_, code) => (code >> 1) * (code & 1 ? 1 + PACK : 1),
+  );
 
   constructor(
     private readonly data: BinnedMatrix,
     private readonly labels: Int32Array,
     private readonly classWeights: Float64Array,
   ) {
-    this.packed = new Float64Array(data.rows);
+    this.codes = data.columns * data.columnStep;
   }
 
-  setRowWeights(rowWeights: Float64Array): void {
-    const { packed, labels } = this;
-    for (let row = 0; row < packed.length; row++) packed[row] = rowWeights[row]! * (labels[row] === 1 ? 1 + PACK : 1);
+  setRowWeights(rowWeights: RowWeights): void {
+    const { bins, rowStep } = this.data;
+    let at = this.codes;
+    for (let row = 0; row < rowWeights.length; row++, at += rowStep)
+      bins[at] = 2 * rowWeights[row]! + this.labels[row]!;
   }
 
-  summarise(rows: Int32Array, start: number, end: number, totals: NodeTotals): void {
-    let sum = 0;
-    for (let i = start; i < end; i++) sum += this.packed[rows[i]!]!;
-    const positives = Math.floor(sum / PACK);
-    const count = sum - positives * PACK;
+  summarise(data: BinnedRows, totals: NodeTotals, known: { count: number; target: number }): void {
+    let { count, target } = known;
+    if (Number.isNaN(count)) {
+      let sum = 0;
+      for (let i = data.start; i < data.end; i++) {
+        sum += this.gradients[data.bins[data.rows[i]! * data.rowStep + this.codes]!]!;
+      }
+      target = Math.floor(sum / PACK);
+      count = sum - target * PACK;
+    }
     totals.count = count;
-    totals.sums[1] = positives;
-    totals.weight = this.classWeights[0]! * (count - positives) + this.classWeights[1]! * positives;
-    totals.isPure = positives === 0 || positives === count;
+    totals.sums[1] = target;
+    totals.weight = this.classWeights[0]! * (count - target) + this.classWeights[1]! * target;
+    totals.isPure = target === 0 || target === count;
   }
 
-  accumulate(
-    histogram: Float64Array,
-    columns: Int32Array,
-    first: number,
-    count: number,
-    rows: Int32Array,
-    start: number,
-    end: number,
-  ): void {
-    const { bins, rows: rowCount } = this.data;
+  accumulate(histogram: Float64Array, columns: Int32Array, first: number, count: number, data: BinnedRows): void {
+    const { columnStep } = this.data;
+    const { codes, gradients } = this;
     let done = 0;
     for (; done + 4 <= count; done += 4) {
       const at = first + done;
-      const four: [number, number, number, number] = [
-        columns[at]!,
-        columns[at + 1]!,
-        columns[at + 2]!,
-        columns[at + 3]!,
-      ];
-      const target = done === 0 ? histogram : histogram.subarray(done * BINS);
-      addPackedFour(target, bins, four, rowCount, this.packed, rows, start, end);
+      const o0 = columns[at]! * columnStep;
+      const o1 = columns[at + 1]! * columnStep;
+      const o2 = columns[at + 2]! * columnStep;
+      const o3 = columns[at + 3]! * columnStep;
+      addPackedFour(done === 0 ? histogram : histogram.subarray(done * BINS), data, o0, o1, o2, o3, codes, gradients);
     }
     for (; done < count; done++) {
-      addPacked(histogram, done * BINS, bins, columns[first + done]! * rowCount, this.packed, rows, start, end);
+      addPacked(histogram, done * BINS, data, columns[first + done]! * columnStep, codes, gradients);
     }
   }
 
@@ -121,31 +120,12 @@ export class BinaryCriterion implements Criterion {
     choice: SplitChoice,
     isEmptied: boolean,
   ): boolean {
-    const { found } = this;
-    const { occupied, low, high } = found;
     const last = this.data.edges[feature]!.length;
-    let count = 0;
-    for (let bin = 0; bin <= last; bin++) {
-      occupied[count] = bin;
-      count += +(histogram[at + bin]! !== 0);
-    }
-    for (let k = 0; k < count; k++) {
-      const value = histogram[at + occupied[k]!]!;
-      const positives = Math.floor(value * (1 / PACK));
-      low[k] = value - positives * PACK;
-      high[k] = positives;
-    }
-    const missing = histogram[at + MISSING_BIN]!;
-    found.missingHigh = Math.floor(missing / PACK);
-    found.missingLow = missing - found.missingHigh * PACK;
-    found.count = count;
-    if (isEmptied) histogram.fill(0, at, at + BINS);
-    if (count + (missing > 0 ? 1 : 0) < 2) return false;
-    scanTwoChannels(choice, feature, found, totals, this.classWeights[0]!, this.classWeights[1]!, minLeaf);
-    return true;
+    const [weight0, weight1] = [this.classWeights[0]!, this.classWeights[1]!];
+    return scanPacked(choice, feature, histogram, at, last, isEmptied, totals, weight0, weight1, minLeaf);
   }
 
-  writeLeaf(_rows: Int32Array, _start: number, _end: number, totals: NodeTotals, out: Float64Array, at: number): void {
+  writeLeaf(_data: BinnedRows, totals: NodeTotals, out: Float64Array, at: number): void {
     const positive = (totals.sums[1]! * this.classWeights[1]!) / totals.weight;
     out[at] = 1 - positive;
     out[at + 1] = positive;
@@ -160,7 +140,7 @@ export class ClassesCriterion implements Criterion {
   private readonly perClass: Float64Array;
   private readonly missing: Float64Array;
   private readonly left: Float64Array;
-  private weights: Float64Array = new Float64Array(0);
+  private readonly weights: Float64Array;
 
   constructor(
     private readonly data: BinnedMatrix,
@@ -173,13 +153,14 @@ export class ClassesCriterion implements Criterion {
     this.perClass = new Float64Array(BINS * classes);
     this.missing = new Float64Array(classes);
     this.left = new Float64Array(classes);
+    this.weights = new Float64Array(data.rows);
   }
 
-  setRowWeights(rowWeights: Float64Array): void {
-    this.weights = rowWeights;
+  setRowWeights(rowWeights: RowWeights): void {
+    this.weights.set(rowWeights);
   }
 
-  summarise(rows: Int32Array, start: number, end: number, totals: NodeTotals): void {
+  summarise({ rows, start, end }: BinnedRows, totals: NodeTotals): void {
     totals.sums.fill(0);
     for (let i = start; i < end; i++) {
       const row = rows[i]!;
@@ -197,30 +178,11 @@ export class ClassesCriterion implements Criterion {
     totals.isPure = present < 2;
   }
 
-  accumulate(
-    histogram: Float64Array,
-    columns: Int32Array,
-    first: number,
-    count: number,
-    rows: Int32Array,
-    start: number,
-    end: number,
-  ): void {
+  accumulate(histogram: Float64Array, columns: Int32Array, first: number, count: number, data: BinnedRows): void {
     const stride = BINS * this.channels;
     for (let i = 0; i < count; i++) {
-      const offset = columns[first + i]! * this.data.rows;
-      addClasses(
-        histogram,
-        i * stride,
-        this.data.bins,
-        offset,
-        this.labels,
-        this.channels,
-        this.weights,
-        rows,
-        start,
-        end,
-      );
+      const offset = columns[first + i]! * this.data.columnStep;
+      addClasses(histogram, i * stride, data, offset, this.labels, this.channels, this.weights);
     }
   }
 
@@ -258,7 +220,7 @@ export class ClassesCriterion implements Criterion {
     return true;
   }
 
-  writeLeaf(_rows: Int32Array, _start: number, _end: number, totals: NodeTotals, out: Float64Array, at: number): void {
+  writeLeaf(_data: BinnedRows, totals: NodeTotals, out: Float64Array, at: number): void {
     for (let c = 0; c < this.channels; c++) out[at + c] = (totals.sums[c]! * this.classWeights[c]!) / totals.weight;
   }
 }
@@ -270,7 +232,7 @@ export class ValueCriterion implements Criterion {
   private readonly found = new OccupiedBins();
   private readonly centred: Float64Array;
   private readonly weightedTargets: Float64Array;
-  private weights: Float64Array = new Float64Array(0);
+  private readonly weights: Float64Array;
 
   constructor(
     private readonly data: BinnedMatrix,
@@ -281,14 +243,15 @@ export class ValueCriterion implements Criterion {
     for (let row = 0; row < targets.length; row++) mean += (targets[row]! - mean) / (row + 1);
     this.centred = targets.map((target) => target - mean);
     this.weightedTargets = new Float64Array(targets.length);
+    this.weights = new Float64Array(targets.length);
   }
 
-  setRowWeights(rowWeights: Float64Array): void {
-    this.weights = rowWeights;
+  setRowWeights(rowWeights: RowWeights): void {
+    this.weights.set(rowWeights);
     for (let row = 0; row < rowWeights.length; row++) this.weightedTargets[row] = rowWeights[row]! * this.centred[row]!;
   }
 
-  summarise(rows: Int32Array, start: number, end: number, totals: NodeTotals): void {
+  summarise({ rows, start, end }: BinnedRows, totals: NodeTotals): void {
     let weight = 0;
     let target = 0;
     const first = this.targets[rows[start]!]!;
@@ -305,18 +268,10 @@ export class ValueCriterion implements Criterion {
     totals.isPure = isPure;
   }
 
-  accumulate(
-    histogram: Float64Array,
-    columns: Int32Array,
-    first: number,
-    count: number,
-    rows: Int32Array,
-    start: number,
-    end: number,
-  ): void {
+  accumulate(histogram: Float64Array, columns: Int32Array, first: number, count: number, data: BinnedRows): void {
     for (let i = 0; i < count; i++) {
-      const offset = columns[first + i]! * this.data.rows;
-      addValues(histogram, i * BINS * 2, this.data.bins, offset, this.weightedTargets, this.weights, rows, start, end);
+      const offset = columns[first + i]! * this.data.columnStep;
+      addValues(histogram, i * BINS * 2, data, offset, this.weightedTargets, this.weights);
     }
   }
 
@@ -349,7 +304,7 @@ export class ValueCriterion implements Criterion {
     return true;
   }
 
-  writeLeaf(rows: Int32Array, start: number, end: number, totals: NodeTotals, out: Float64Array, at: number): void {
+  writeLeaf({ rows, start, end }: BinnedRows, totals: NodeTotals, out: Float64Array, at: number): void {
     const first = this.targets[rows[start]!]!;
     let offset = 0;
     for (let i = start; i < end; i++) offset += this.weights[rows[i]!]! * (this.targets[rows[i]!]! - first);

@@ -1,7 +1,8 @@
 import type { Prng } from '../random/prng.js';
 import type { BinnedMatrix } from './binning.js';
-import type { Criterion } from './criterion.js';
+import type { Criterion, RowWeights } from './criterion.js';
 import { BINS, fillDirections, partitionRows, subtractHistogram } from './histogram.js';
+import type { BinnedRows } from './histogram.js';
 import { clearChoice } from './split.js';
 import type { NodeTotals, SplitChoice } from './split.js';
 
@@ -39,22 +40,39 @@ interface PendingNode {
   end: number;
   depth: number;
   node: number;
+  /** Sample weight and weighted target of its rows, NaN where they must be summed up. */
+  count: number;
+  target: number;
   /** Histograms of all columns where they came from the parent by subtraction. */
   histogram: Float64Array | undefined;
 }
 
+/** Nodes that may hold histograms at a time: bounds the memory of deep, lopsided trees. */
+const MOST_HISTOGRAMS = 64;
+
 /** Grows trees one after the other on the same binned rows; all scratch memory is taken once. */
 export class TreeGrower {
   private readonly rows: Int32Array;
-  private readonly scratch: Int32Array;
+  private readonly inNode: BinnedRows;
+  private readonly leftRows: Int32Array;
+  private readonly rightRows: Int32Array;
   private readonly columns: Int32Array;
   private readonly histogram: Float64Array;
   private readonly goesLeft = new Uint8Array(BINS);
   private readonly totals: NodeTotals;
-  private readonly choice: SplitChoice = { score: -1, feature: -1, bin: 0, isMissingOnly: false, missingLeft: -1 };
+  private readonly choice: SplitChoice = {
+    score: -1,
+    feature: -1,
+    bin: 0,
+    isMissingOnly: false,
+    missingLeft: -1,
+    leftCount: NaN,
+    leftTarget: NaN,
+  };
   private readonly stride: number;
   private readonly takesAll: boolean;
   private readonly spare: Float64Array[] = [];
+  private inUse = 0;
   private tree = new TreeBuilder(1);
 
   constructor(
@@ -63,7 +81,9 @@ export class TreeGrower {
     private readonly limits: GrowthLimits,
   ) {
     this.rows = new Int32Array(data.rows);
-    this.scratch = new Int32Array(data.rows);
+    this.inNode = { bins: data.bins, rowStep: data.rowStep, rows: this.rows, start: 0, end: 0 };
+    this.leftRows = new Int32Array(data.rows + 1);
+    this.rightRows = new Int32Array(data.rows + 1);
     this.columns = Int32Array.from({ length: data.columns }, (_, column) => column).filter(
       (c) => data.isSplittable[c] === 1,
     );
@@ -77,7 +97,7 @@ export class TreeGrower {
    * Grows one tree depth first, left before right.
    * @param rowWeights per row its weight in this tree, 0 for "not in it"; at least one must be above 0
    */
-  grow(rowWeights: Float64Array, prng: Prng): GrownTree {
+  grow(rowWeights: RowWeights, prng: Prng): GrownTree {
     let count = 0;
     for (let row = 0; row < rowWeights.length; row++) {
       this.rows[count] = row;
@@ -87,17 +107,18 @@ export class TreeGrower {
     // Every tree draws from the same starting order, so that it does not depend on the trees before it.
     this.columns.sort();
     this.tree = new TreeBuilder(this.criterion.outputs);
-    const pending: PendingNode[] = [
-      { start: 0, end: count, depth: 0, node: this.tree.addNode(), histogram: undefined },
-    ];
+    const root = { start: 0, end: count, depth: 0, node: this.tree.addNode(), count: NaN, target: NaN };
+    const pending: PendingNode[] = [{ ...root, histogram: undefined }];
     for (let next = pending.pop(); next; next = pending.pop()) this.growNode(next, pending, prng);
     return this.tree.finish();
   }
 
   private growNode(next: PendingNode, pending: PendingNode[], prng: Prng): void {
-    const { start, end, node } = next;
-    const { totals, limits, choice } = this;
-    this.criterion.summarise(this.rows, start, end, totals);
+    const { node } = next;
+    const { totals, limits, choice, inNode } = this;
+    inNode.start = next.start;
+    inNode.end = next.end;
+    this.criterion.summarise(inNode, totals, next);
     this.tree.cover[node] = totals.weight;
     const mayPart =
       !totals.isPure &&
@@ -107,16 +128,17 @@ export class TreeGrower {
     clearChoice(choice);
     if (mayPart) {
       if (this.takesAll) this.searchAll(next);
-      else this.searchDrawn(start, end, prng);
+      else this.searchDrawn(prng);
     }
     if (choice.feature < 0 || !this.part(next, pending)) {
-      if (next.histogram) this.spare.push(next.histogram);
-      this.criterion.writeLeaf(this.rows, start, end, totals, this.tree.values, this.tree.addLeaf(node));
+      if (next.histogram) this.giveBack(next.histogram);
+      const at = this.tree.addLeaf(node);
+      this.criterion.writeLeaf(inNode, totals, this.tree.values, at);
     }
   }
 
   /** Looks at columns drawn without replacement until enough of them vary in this node. */
-  private searchDrawn(start: number, end: number, prng: Prng): void {
+  private searchDrawn(prng: Prng): void {
     const { columns, criterion, histogram, stride } = this;
     let wanted = this.limits.columnsPerNode;
     let drawn = 0;
@@ -128,7 +150,7 @@ export class TreeGrower {
         columns[i] = columns[j]!;
         columns[j] = held;
       }
-      criterion.accumulate(histogram, columns, drawn, batch, this.rows, start, end);
+      criterion.accumulate(histogram, columns, drawn, batch, this.inNode);
       for (let i = 0; i < batch; i++) {
         const varies = criterion.scan(
           histogram,
@@ -151,7 +173,7 @@ export class TreeGrower {
     let histogram = next.histogram;
     if (!histogram) {
       histogram = this.takeHistogram();
-      criterion.accumulate(histogram, columns, 0, columns.length, this.rows, next.start, next.end);
+      criterion.accumulate(histogram, columns, 0, columns.length, this.inNode);
       next.histogram = histogram;
     }
     for (let i = 0; i < columns.length; i++) {
@@ -160,10 +182,16 @@ export class TreeGrower {
   }
 
   private takeHistogram(): Float64Array {
+    this.inUse++;
     const spare = this.spare.pop();
     if (!spare) return new Float64Array(this.stride * this.columns.length);
     spare.fill(0);
     return spare;
+  }
+
+  private giveBack(histogram: Float64Array): void {
+    this.inUse--;
+    this.spare.push(histogram);
   }
 
   /** Parts the node's rows and puts its children on the stack; false where rounding left one side without rows. */
@@ -174,20 +202,29 @@ export class TreeGrower {
     const bin = isMissingOnly ? edges.length : this.choice.bin;
     fillDirections(this.goesLeft, bin, missingLeft === 1);
     const middle = partitionRows(
-      this.rows,
-      start,
-      end,
-      this.data.bins,
-      feature * this.data.rows,
+      this.inNode,
+      feature * this.data.columnStep,
       this.goesLeft,
-      this.scratch,
+      this.leftRows,
+      this.rightRows,
     );
     if (middle === start || middle === end) return false;
     const threshold = isMissingOnly ? Number.MAX_VALUE : edges[bin]!;
     const left = this.tree.part(node, feature, threshold, missingLeft);
     const depth = next.depth + 1;
-    const leftNode: PendingNode = { start, end: middle, depth, node: left, histogram: undefined };
-    const rightNode: PendingNode = { start: middle, end, depth, node: left + 1, histogram: undefined };
+    const { leftCount, leftTarget } = this.choice;
+    const count = this.totals.count - leftCount;
+    const target = this.totals.sums[1]! - leftTarget;
+    const leftNode = {
+      start,
+      end: middle,
+      depth,
+      node: left,
+      count: leftCount,
+      target: leftTarget,
+      histogram: undefined,
+    };
+    const rightNode = { start: middle, end, depth, node: left + 1, count, target, histogram: undefined };
     if (next.histogram) this.shareHistogram(next.histogram, leftNode, rightNode);
     pending.push(rightNode, leftNode);
     return true;
@@ -198,12 +235,14 @@ export class TreeGrower {
     const smaller = left.end - left.start <= right.end - right.start ? left : right;
     const larger = smaller === left ? right : left;
     const isWorthIt = larger.end - larger.start > BINS && left.depth < this.limits.maxDepth;
-    if (!this.limits.isExact || !isWorthIt) {
-      this.spare.push(parent);
+    if (!this.limits.isExact || !isWorthIt || this.inUse >= MOST_HISTOGRAMS) {
+      this.giveBack(parent);
       return;
     }
     const counted = this.takeHistogram();
-    this.criterion.accumulate(counted, this.columns, 0, this.columns.length, this.rows, smaller.start, smaller.end);
+    this.inNode.start = smaller.start;
+    this.inNode.end = smaller.end;
+    this.criterion.accumulate(counted, this.columns, 0, this.columns.length, this.inNode);
     subtractHistogram(parent, counted);
     smaller.histogram = counted;
     larger.histogram = parent;

@@ -6,85 +6,87 @@ export const BINS = 256;
 /** Packs a row's weight and weighted 0/1 target into one double, so that a histogram takes one addition a row. */
 export const PACK = 67_108_864;
 
+/** Where a learner finds the bins of some rows: `bins[rows[i] * rowStep + offset of the column]`, for i in [start, end). */
+export interface BinnedRows {
+  readonly bins: Uint8Array;
+  readonly rowStep: number;
+  readonly rows: Int32Array;
+  start: number;
+  end: number;
+}
+
 /**
- * Adds rows to the histograms of four columns at once: `histogram[slot * 256 + bin] += gradients[row]`.
- * Four at once so that each row number and its gradient are read once.
+ * Adds rows to the histograms of four columns, from the front of `histogram` on: `histogram[slot * 256 + bin] += gradient`.
+ * Four at once so that each row is looked up once. A row's gradient is `gradients[code]`, its code stands in a column too,
+ * so that it comes with the cache line of the row's bins.
  */
 export function addPackedFour(
   histogram: Float64Array,
-  bins: Uint8Array,
-  columns: readonly [number, number, number, number],
-  rowCount: number,
+  data: BinnedRows,
+  o0: number,
+  o1: number,
+  o2: number,
+  o3: number,
+  codes: number,
   gradients: Float64Array,
-  rows: Int32Array,
-  start: number,
-  end: number,
 ): void {
-  const c0 = columns[0] * rowCount;
-  const c1 = columns[1] * rowCount;
-  const c2 = columns[2] * rowCount;
-  const c3 = columns[3] * rowCount;
+  const { bins, rowStep, rows, start, end } = data;
   for (let i = start; i < end; i++) {
-    const row = rows[i]!;
-    const g = gradients[row]!;
-    histogram[bins[c0 + row]!]! += g;
-    histogram[256 + bins[c1 + row]!]! += g;
-    histogram[512 + bins[c2 + row]!]! += g;
-    histogram[768 + bins[c3 + row]!]! += g;
+    const at = Math.imul(rows[i]!, rowStep);
+    const g = gradients[bins[at + codes]!]!;
+    histogram[bins[at + o0]!]! += g;
+    histogram[256 + bins[at + o1]!]! += g;
+    histogram[512 + bins[at + o2]!]! += g;
+    histogram[768 + bins[at + o3]!]! += g;
   }
 }
 
-/** The same for one column, into the histogram that begins at `at`. */
+/** The same for one column, into the histogram that begins at `first`. */
 export function addPacked(
   histogram: Float64Array,
-  at: number,
-  bins: Uint8Array,
+  first: number,
+  data: BinnedRows,
   offset: number,
+  codes: number,
   gradients: Float64Array,
-  rows: Int32Array,
-  start: number,
-  end: number,
 ): void {
+  const { bins, rowStep, rows, start, end } = data;
   for (let i = start; i < end; i++) {
-    const row = rows[i]!;
-    histogram[at + bins[offset + row]!]! += gradients[row]!;
+    const at = Math.imul(rows[i]!, rowStep);
+    histogram[first + bins[at + offset]!]! += gradients[bins[at + codes]!]!;
   }
 }
 
-/** Adds rows to the histogram of one column with a channel a class: `histogram[at + bin * classes + class] += weight`. */
+/** Adds rows to the histogram of one column with a channel a class: `histogram[first + bin * classes + class] += weight`. */
 export function addClasses(
   histogram: Float64Array,
-  at: number,
-  bins: Uint8Array,
+  first: number,
+  data: BinnedRows,
   offset: number,
   labels: Int32Array,
   classes: number,
   weights: Float64Array,
-  rows: Int32Array,
-  start: number,
-  end: number,
 ): void {
+  const { bins, rowStep, rows, start, end } = data;
   for (let i = start; i < end; i++) {
     const row = rows[i]!;
-    histogram[at + bins[offset + row]! * classes + labels[row]!]! += weights[row]!;
+    histogram[first + bins[Math.imul(row, rowStep) + offset]! * classes + labels[row]!]! += weights[row]!;
   }
 }
 
 /** Adds rows to the histogram of one column with the channels weight and weighted target. */
 export function addValues(
   histogram: Float64Array,
-  at: number,
-  bins: Uint8Array,
+  first: number,
+  data: BinnedRows,
   offset: number,
   weightedTargets: Float64Array,
   weights: Float64Array,
-  rows: Int32Array,
-  start: number,
-  end: number,
 ): void {
+  const { bins, rowStep, rows, start, end } = data;
   for (let i = start; i < end; i++) {
     const row = rows[i]!;
-    const cell = at + 2 * bins[offset + row]!;
+    const cell = first + 2 * bins[Math.imul(row, rowStep) + offset]!;
     histogram[cell]! += weights[row]!;
     histogram[cell + 1]! += weightedTargets[row]!;
   }
@@ -98,29 +100,26 @@ export function subtractHistogram(parent: Float64Array, child: Float64Array): vo
 /**
  * Moves the rows whose bin the table sends left (1) to the front of [start, end), keeping the order on both sides, and
  * returns where the right side begins. Writes to both sides every time, because a branch would be mispredicted half the time.
- * @param scratch room for at least end - start numbers
+ * @param leftRows room for at least end - start + 1 numbers, like `rightRows`
  */
 export function partitionRows(
-  rows: Int32Array,
-  start: number,
-  end: number,
-  bins: Uint8Array,
+  data: BinnedRows,
   offset: number,
   goesLeft: Uint8Array,
-  scratch: Int32Array,
+  leftRows: Int32Array,
+  rightRows: Int32Array,
 ): number {
-  let left = start;
-  let right = 0;
-  for (let i = start; i < end; i++) {
-    const row = rows[i]!;
-    const go = goesLeft[bins[offset + row]!]!;
-    rows[left] = row;
-    scratch[right] = row;
-    left += go;
-    right += 1 - go;
+  const { bins, rowStep, rows, start, end } = data;
+  let left = 0;
+  for (let i = 0; i < end - start; i++) {
+    const row = rows[start + i]!;
+    leftRows[left] = row;
+    rightRows[i - left] = row;
+    left += goesLeft[bins[Math.imul(row, rowStep) + offset]!]!;
   }
-  rows.set(scratch.subarray(0, right), left);
-  return left;
+  rows.set(leftRows.subarray(0, left), start);
+  rows.set(rightRows.subarray(0, end - start - left), start + left);
+  return start + left;
 }
 
 /** Fills the table that `partitionRows` reads: 1 for every bin up to `bin`, and for the missing bin as told. */

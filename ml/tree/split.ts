@@ -1,3 +1,6 @@
+import { MISSING_BIN } from './binning.js';
+import { PACK } from './histogram.js';
+
 /** The best way found so far to part the rows of one node; reused from node to node. */
 export interface SplitChoice {
   /** Larger is better; -1 while nothing was found. Comparable only within one node. */
@@ -10,6 +13,9 @@ export interface SplitChoice {
   isMissingOnly: boolean;
   /** 1 where missing values go left, 0 where they go right, -1 where the node had none. */
   missingLeft: number;
+  /** Sample weight and weighted target of the left side; NaN where the scan cannot tell them exactly. */
+  leftCount: number;
+  leftTarget: number;
 }
 
 /** What a scan needs to know about the node it looks at. */
@@ -44,6 +50,7 @@ function record(
   choice.bin = (low + high - 1) >> 1;
   choice.isMissingOnly = high > 255;
   choice.missingLeft = missingLeft;
+  choice.leftCount = NaN;
 }
 
 /** The other half of `record`: a cut after the last occupied bin leaves only missing values on the right. */
@@ -103,6 +110,94 @@ export function scanTwoChannels(
       p += high[k]!;
     }
   }
+}
+
+/**
+ * The same for two classes and packed bins (sample weight + 2^26 × positives), all whole numbers and so exact. Empties the
+ * histogram on the way where asked to.
+ * @param first where the column's histogram begins
+ * @param last its highest bin of present values
+ * @returns false where the column is constant in this node
+ */
+export function scanPacked(
+  choice: SplitChoice,
+  feature: number,
+  histogram: Float64Array,
+  first: number,
+  last: number,
+  isEmptied: boolean,
+  totals: NodeTotals,
+  weight0: number,
+  weight1: number,
+  minLeaf: number,
+): boolean {
+  let count = 0;
+  for (let bin = 0; bin <= last; bin++) {
+    const packed = histogram[first + bin]!;
+    occupiedBins[count] = bin;
+    occupiedSums[count] = packed;
+    count += +(packed !== 0);
+  }
+  const missing = histogram[first + MISSING_BIN]!;
+  if (isEmptied) {
+    histogram.fill(0, first, first + last + 1);
+    histogram[first + MISSING_BIN] = 0;
+  }
+  if (count + +(missing > 0) < 2) return false;
+  scanPackedSide(choice, feature, count, missing > 0 ? 0 : -1, 0, totals, weight0, weight1, minLeaf);
+  if (missing > 0) scanPackedSide(choice, feature, count, 1, missing, totals, weight0, weight1, minLeaf);
+  return true;
+}
+
+const occupiedBins = new Uint8Array(256);
+const occupiedSums = new Float64Array(256);
+const UNPACK = 1 / PACK;
+
+/** Tries all cuts with the missing rows right (0) or left (1), or without any (-1). */
+function scanPackedSide(
+  choice: SplitChoice,
+  feature: number,
+  count: number,
+  missingLeft: number,
+  missing: number,
+  totals: NodeTotals,
+  weight0: number,
+  weight1: number,
+  minLeaf: number,
+): void {
+  const rows = totals.count;
+  const all = totals.weight;
+  const target = totals.sums[1]! * weight1;
+  const both = weight1 - weight0;
+  const end = missingLeft === 0 ? count + 1 : count;
+  let best = choice.score;
+  let bestAt = -1;
+  let bestSum = 0;
+  let sum = missing;
+  for (let k = 1; k < end; k++) {
+    sum += occupiedSums[k - 1]!;
+    const p = Math.floor(sum * UNPACK);
+    const n = sum - p * PACK;
+    const l = weight0 * n + both * p;
+    const between = weight1 * p * all - l * target;
+    const spread = l * (all - l);
+    if (between * between > best * spread && n >= minLeaf && rows - n >= minLeaf) {
+      best = (between * between) / spread;
+      bestAt = k;
+      bestSum = sum;
+    }
+  }
+  if (bestAt < 0) return;
+  record(
+    choice,
+    best,
+    feature,
+    occupiedBins[bestAt - 1]!,
+    bestAt < count ? occupiedBins[bestAt]! : AFTER_LAST,
+    missingLeft,
+  );
+  choice.leftTarget = Math.floor(bestSum * UNPACK);
+  choice.leftCount = bestSum - choice.leftTarget * PACK;
 }
 
 /**
