@@ -82,15 +82,15 @@ function drawTraits(random: RandomSource, index: number): ServiceTraits {
   const between = (low: number, high: number): number => low + (high - low) * random.uniform();
   return {
     name: serviceName(index),
-    cpu: between(0.25, 0.45),
-    memory: between(0.35, 0.55),
+    cpu: between(0.28, 0.4),
+    memory: between(0.38, 0.5),
     storage: between(0.25, 0.45),
     growth: between(0.05, 0.35),
     storagePerDay: between(0.0002, 0.0012),
-    users: Math.round(between(80, 600)),
-    requestsPerUser: between(0.8, 3),
+    users: Math.round(between(120, 260)),
+    requestsPerUser: between(1.4, 2),
     peakHour: between(12, 18),
-    swing: between(0.25, 0.5),
+    swing: between(0.25, 0.4),
     weekend: between(0.5, 0.8),
   };
 }
@@ -127,7 +127,7 @@ function measure(
   incident: Incident | undefined,
   random: RandomSource,
 ): SourceRow {
-  const surge = incident?.type === 'traffic_surge' ? 1 + 1.5 * incident.strength : 1;
+  const surge = incident?.type === 'traffic_surge' ? 1 + 2 * incident.strength : 1;
   const load = loadAt(traits, time, share) * Math.exp(noise[0] ?? 0);
   const requests = traits.users * traits.requestsPerUser * load * surge;
   let cpu = traits.cpu * (0.25 + 0.75 * load * (1 + (surge - 1) * 0.6)) * Math.exp(noise[1] ?? 0);
@@ -135,7 +135,7 @@ function measure(
   let errors = 0.004 * Math.exp(0.3 * random.normal());
   if (incident?.type === 'cpu_spike') cpu += 0.4 * incident.strength;
   if (incident?.type === 'memory_leak')
-    memory += (0.15 + (0.35 * (time - incident.fromMs)) / (incident.toMs - incident.fromMs)) * incident.strength;
+    memory += (0.2 + (0.3 * (time - incident.fromMs)) / (incident.toMs - incident.fromMs)) * incident.strength;
   if (incident?.type === 'error_burst') errors += 0.12 * incident.strength;
   if (surge > 1) errors *= 3;
   return [
