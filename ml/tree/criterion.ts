@@ -222,6 +222,8 @@ export class ClassesCriterion implements Criterion {
 
   writeLeaf(_data: BinnedRows, totals: NodeTotals, out: Float64Array, at: number): void {
     for (let c = 0; c < this.channels; c++) out[at + c] = (totals.sums[c]! * this.classWeights[c]!) / totals.weight;
+    // Of two classes only the second one's answer is stored.
+    if (this.channels === 2) out[at] = 1 - out[at + 1]!;
   }
 }
 

@@ -309,9 +309,23 @@ class TreeBuilder {
       left: this.left.slice(0, nodes),
       missingLeft: this.missingLeft.slice(0, nodes),
       cover: cover.slice(0, nodes),
-      leaf: this.leaf.slice(0, nodes),
-      values: this.values.slice(0, this.leaves * this.outputs),
+      ...this.orderedLeaves(),
     };
+  }
+
+  /** Numbers the leaves by their nodes: they were met depth first, but a stored forest knows node numbers only. */
+  private orderedLeaves(): Pick<GrownTree, 'leaf' | 'values'> {
+    const { nodes, outputs } = this;
+    const leaf = this.leaf.slice(0, nodes);
+    const values = new Float64Array(this.leaves * outputs);
+    let next = 0;
+    for (let node = 0; node < nodes; node++) {
+      const met = leaf[node]!;
+      if (met < 0) continue;
+      for (let o = 0; o < outputs; o++) values[next * outputs + o] = this.values[met * outputs + o]!;
+      leaf[node] = next++;
+    }
+    return { leaf, values };
   }
 
   private enlarge(): void {

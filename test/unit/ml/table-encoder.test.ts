@@ -1,0 +1,190 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  decodeLabel,
+  encodeLabels,
+  encodeRow,
+  encodeTable,
+  fitLabelEncoder,
+  fitTableEncoder,
+  inferColumnType,
+} from '../../../ml/preprocess/table-encoder.js';
+import type { RawColumn, TableEncoder } from '../../../ml/preprocess/table-encoder.js';
+import { rowOf } from './matrix-of.js';
+
+const repeat = <T>(values: readonly T[], times: number): T[] => Array.from({ length: times }, () => values).flat();
+const allRows = (columns: readonly RawColumn[]) => Uint32Array.from(columns[0]!.values.keys());
+
+describe('the type of a column', () => {
+  it.each([
+    ['number', ['29.85', ' ', '56.95', '']],
+    ['number', [1, null, 2.5]],
+    ['number', [1n, 2n, 5n]],
+    ['number', ['1', 'NA', '3']],
+    ['boolean', [true, false, null]],
+    ['boolean', ['true', 'False', '']],
+    ['category', ['Yes', 'No', 'Yes']],
+    ['category', ['00123', '00456', '00123']],
+    ['category', [true, 'maybe', false]],
+    ['date', ['2024-01-01', '2024-02-29T12:00:00Z']],
+    ['date', [new Date(0), new Date(1e12)]],
+    ['constant', []],
+    ['constant', [null, undefined, NaN, '']],
+    ['constant', ['a', 'a']],
+    ['constant', [7, 7, 7]],
+    ['category', ['a', 'a', null]],
+    ['id', Array.from({ length: 30 }, (_, i) => `user-${i}`)],
+    ['id', Array.from({ length: 30 }, (_, i) => i + 1000)],
+    ['number', Array.from({ length: 30 }, (_, i) => i * 2)],
+    ['text', Array.from({ length: 30 }, (_, i) => `a sentence with number ${i}`)],
+    ['text', repeat([{ a: 1 }, [2]], 3)],
+  ])('is %s for %o', (type, values) => {
+    expect(inferColumnType(values)).toBe(type);
+  });
+});
+
+const columns: RawColumn[] = [
+  { name: 'tenure', values: ['1', '34.5', ' ', 2] },
+  { name: 'contract', values: ['monthly', 'yearly', 'monthly', null] },
+  { name: 'active', values: [true, 'false', null, 0] },
+  { name: 'since', values: ['2024-02-29T13:30:00Z', '1969-12-31', null, new Date('2023-01-02T00:00:00Z')] },
+  { name: '__proto__', values: [1, 2, 3, 4] },
+];
+
+describe('an encoder', () => {
+  const types = { active: 'boolean' } as const;
+  const encoder = fitTableEncoder(columns, allRows(columns), { oneHotLimit: 2, types });
+
+  it('names its columns', () => {
+    expect(encoder.columns).toEqual([
+      'tenure', 'contract=monthly', 'contract=yearly', 'active', 'since.days', 'since.weekday', 'since.month', 'since.hour', '__proto__',
+    ]); // prettier-ignore
+  });
+
+  it('makes the numbers that its names promise', () => {
+    const x = encodeTable(encoder, columns);
+    // 29 February 2024 was a Thursday, the last day of 1969 a Wednesday, 2 January 2023 a Monday.
+    expect([...rowOf(x, 0)]).toEqual([1, 1, 0, 1, 19_782, 3, 2, 13, 1]);
+    expect([...rowOf(x, 1)]).toEqual([34.5, 0, 1, 0, -1, 2, 12, 0, 2]);
+    expect([...rowOf(x, 2)]).toEqual([NaN, 1, 0, NaN, NaN, NaN, NaN, NaN, 3]);
+    expect([...rowOf(x, 3)]).toEqual([2, NaN, NaN, 0, 19_359, 0, 1, 0, 4]);
+  });
+
+  it('learns from the training rows alone', () => {
+    const learnt = fitTableEncoder(columns, Uint32Array.of(0, 2));
+    expect(learnt.features.find(({ name }) => name === 'contract')).toBeUndefined();
+    expect(learnt.ignored).toContainEqual({ name: 'contract', type: 'constant' });
+  });
+
+  it('gives an unseen category, an absent column and an absent feature as missing, without a complaint', () => {
+    const out = new Float64Array(encoder.columns.length);
+    expect(encodeRow(encoder, { contract: 'weekly' }, out)).toEqual([]);
+    expect([...out].every(Number.isNaN)).toBe(true);
+    expect([...encodeTable(encoder, [{ name: 'tenure', values: [5] }]).values]).toEqual([5, ...repeat([NaN], 8)]);
+  });
+
+  it('says which value is wrong, where and what it must be', () => {
+    const out = new Float64Array(encoder.columns.length);
+    const wrong = { tenure: 'abc', contract: { a: 1 }, active: 'perhaps', since: '31.12.2024', tenyre: 3 };
+    expect(encodeRow(encoder, wrong, out)).toEqual([
+      { path: 'features.tenure', message: 'must be a finite number or null, got "abc"' },
+      { path: 'features.contract', message: 'must be a string, number or boolean or null, got an object' },
+      { path: 'features.active', message: 'must be true or false or null, got "perhaps"' },
+      {
+        path: 'features.since',
+        message: 'must be an ISO-8601 date such as 2024-05-31T12:00:00Z or null, got "31.12.2024"',
+      },
+      {
+        path: 'features.tenyre',
+        message: 'the model knows no feature of this name: remove it or correct its spelling',
+      },
+    ]);
+    expect(encodeRow(encoder, { tenure: Infinity }, out)).toHaveLength(1);
+    expect(encodeRow(encoder, { tenure: '1e999' }, out)).toHaveLength(1);
+    expect(encodeRow(encoder, { since: '2024-13-45' }, out)).toHaveLength(1);
+  });
+
+  it('takes only own properties for features, whatever their names', () => {
+    const out = new Float64Array(encoder.columns.length);
+    expect(encodeRow(encoder, {}, out)).toEqual([]);
+    expect(out[8]).toBeNaN();
+    expect(encodeRow(encoder, JSON.parse('{"__proto__": 7}') as Record<string, unknown>, out)).toEqual([]);
+    expect(out[8]).toBe(7);
+    expect(encodeRow(encoder, JSON.parse('{"constructor": 7}') as Record<string, unknown>, out)).toHaveLength(1);
+  });
+
+  it('accepts the columns it learnt to ignore', () => {
+    const withId = [...columns, { name: 'customer', values: ['a', 'a', 'a', 'a'] }];
+    const learnt = fitTableEncoder(withId, allRows(withId));
+    expect(encodeRow(learnt, { customer: 'b' }, new Float64Array(learnt.columns.length))).toEqual([]);
+  });
+
+  it('keeps the most frequent categories where there are too many', () => {
+    const values = [...repeat(['a', 'b'], 5), 'c', 'd', 'a'];
+    const learnt = fitTableEncoder([{ name: 'v', values }], Uint32Array.from(values.keys()), { mostCategories: 2 });
+    expect(learnt.features[0]!.categories).toEqual([
+      { value: 'a', count: 6 },
+      { value: 'b', count: 5 },
+    ]);
+  });
+
+  it('refuses two columns of one name and columns of different lengths', () => {
+    expect(() => encodeTable(encoder, [columns[0]!, columns[0]!])).toThrow(/two columns are named "tenure"/);
+    expect(() => fitTableEncoder([columns[0]!, { name: 'b', values: [1] }], Uint32Array.of(0))).toThrow(
+      /"b" has 1 rows, "tenure" has 4/,
+    );
+  });
+
+  it('encodes a row as it encodes the table, to the bit, fresh or restored from JSON', () => {
+    const value = fc.oneof(
+      fc.double(), fc.integer(), fc.boolean(), fc.string(), fc.constantFrom(null, undefined, '', ' 7 ', 'a', 'b', 'NA', '2024-01-01', '00:00', '1e3'),
+      fc.date(), fc.bigInt(), fc.constant({}), fc.double().map(String),
+    ); // prettier-ignore
+    const name = fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor', 'toString', 'valueOf'));
+    const table = fc
+      .tuple(fc.uniqueArray(name, { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 12 }))
+      .chain(([names, rows]) =>
+        fc.tuple(
+          ...names.map((n) =>
+            fc.array(value, { minLength: rows, maxLength: rows }).map((values): RawColumn => ({ name: n, values })),
+          ),
+        ),
+      );
+    fc.assert(
+      fc.property(table, fc.constantFrom(0, 3), (raw, oneHotLimit) => {
+        const learnt = fitTableEncoder(raw, allRows(raw), { oneHotLimit });
+        const restored = JSON.parse(JSON.stringify(learnt)) as TableEncoder;
+        const x = encodeTable(learnt, raw);
+        const out = new Float64Array(learnt.columns.length);
+        for (let row = 0; row < x.rows; row++) {
+          const features = Object.fromEntries(raw.map(({ name: n, values }) => [n, values[row]]));
+          for (const used of [learnt, restored]) {
+            encodeRow(used, features, out);
+            expect([...out]).toEqual([...rowOf(x, row)]);
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('a label encoder', () => {
+  it('orders classes by what they are, not by where they stand', () => {
+    expect(fitLabelEncoder(['Yes', 'No', null, 'Yes']).classes).toEqual(['No', 'Yes']);
+    expect(fitLabelEncoder([true, false]).classes).toEqual([false, true]);
+    expect(fitLabelEncoder([10, 9, 2n, 10]).classes).toEqual([2, 9, 10]);
+    expect(fitLabelEncoder(['10', '9', '2', 'b']).classes).toEqual(['2', '9', '10', 'b']);
+  });
+
+  it('finds the code of each class, and none for what it has not seen', () => {
+    const encoder = fitLabelEncoder(['b', 'a']);
+    expect([...encodeLabels(encoder, ['b', 'a', 'c', null])]).toEqual([1, 0, NaN, NaN]);
+    expect(decodeLabel(encoder, 1)).toBe('b');
+    expect(() => decodeLabel(encoder, 2)).toThrow(/no class 2/);
+  });
+
+  it('refuses an object for a class', () => {
+    expect(() => fitLabelEncoder(['a', {}])).toThrow(/target of row 1 is an object/);
+  });
+});
