@@ -40,10 +40,16 @@ async function openSinks(flags: Flags): Promise<SimulationSink[]> {
   const formats = readFormats(typeof format === 'string' ? format : 'parquet');
   if (typeof format === 'string' && typeof output !== 'string')
     throw new SimulationInputError('--format needs --output <folder>.');
-  if (typeof databaseUrl === 'string') sinks.push(await openPostgresSink(databaseUrl));
-  if (typeof output === 'string') sinks.push(await openFileSink(output, formats));
-  if (sinks.length === 0)
+  if (typeof databaseUrl !== 'string' && typeof output !== 'string') {
     throw new SimulationInputError('Say where to write: --database-url <url>, --output <folder>, or both.');
+  }
+  try {
+    if (typeof databaseUrl === 'string') sinks.push(await openPostgresSink(databaseUrl));
+    if (typeof output === 'string') sinks.push(await openFileSink(output, formats));
+  } catch (error) {
+    await Promise.allSettled(sinks.map((sink) => sink.abandon()));
+    throw error;
+  }
   return sinks;
 }
 

@@ -52,7 +52,7 @@ function outlooksFrom(
   const cap = Math.ceil(highFrom);
   const width = cap + 1;
   const chances = [false, true].map((weekend) =>
-    ENGAGEMENT_STATES.map((_, state) => dailyCountChances(state, weekend, pace)),
+    ENGAGEMENT_STATES.map((_, state) => withoutTail(dailyCountChances(state, weekend, pace))),
   );
   let low = filled(width, (events) => (events < mediumFrom ? 1 : 0));
   let high = filled(width, (events) => (events >= highFrom ? 1 : 0));
@@ -73,6 +73,11 @@ function outlooksFrom(
   });
 }
 
+/** Leaves out the last counts, where their chances are too small to tell in a double. */
+function withoutTail(chances: Float64Array): Float64Array {
+  return chances.subarray(0, chances.findLastIndex((chance) => chance > 1e-17) + 1);
+}
+
 function filled(width: number, value: (events: number) => number): Float64Array {
   return Float64Array.from({ length: STATES * width }, (_, i) => value(i % width));
 }
@@ -84,18 +89,25 @@ function stepBack(
   today: readonly Float64Array[],
   width: number,
 ): Float64Array {
-  const before = new Float64Array(values.length);
-  for (let events = 0; events < width; events += 1) {
-    const expected = new Float64Array(STATES);
-    for (let state = 0; state < STATES; state += 1) {
-      const chances = today[state] ?? new Float64Array(0);
+  const expected = new Float64Array(values.length);
+  today.forEach((chances, state) => {
+    for (let events = 0; events < width; events += 1) {
       let sum = 0;
-      chances.forEach(
-        (chance, count) => (sum += chance * (values[state * width + Math.min(width - 1, events + count)] ?? 0)),
-      );
-      expected[state] = sum;
+      for (let count = 0; count < chances.length; count += 1) {
+        sum += (chances[count] ?? 0) * (values[state * width + Math.min(width - 1, events + count)] ?? 0);
+      }
+      expected[state * width + events] = sum;
     }
-    mix(transitions, expected).forEach((value, state) => (before[state * width + events] = value));
+  });
+  const before = new Float64Array(values.length);
+  for (let from = 0; from < STATES; from += 1) {
+    for (let to = 0; to < STATES; to += 1) {
+      const chance = transitions[from]?.[to] ?? 0;
+      for (let events = 0; events < width; events += 1) {
+        before[from * width + events] =
+          (before[from * width + events] ?? 0) + chance * (expected[to * width + events] ?? 0);
+      }
+    }
   }
   return before;
 }
