@@ -54,10 +54,12 @@ export class ServiceError extends Error {
   }
 }
 
+/** Failures of ours that trying again does not mend: a damaged file, a version that answers wrongly. */
+const LASTING: readonly ErrorCode[] = ['artifact_corrupt', 'deployment_check_failed'];
+
 /** A bad request stays bad however often it is tried: workflows must not retry these. */
 export function isPermanent(code: ErrorCode): boolean {
-  const { status } = ERROR_TABLE[code];
-  return status < 500 && code !== 'dependency_unavailable';
+  return ERROR_TABLE[code].status < 500 || LASTING.includes(code);
 }
 
 export function isErrorCode(value: unknown): value is ErrorCode {

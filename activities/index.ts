@@ -1,0 +1,20 @@
+import type { Container } from '../services/container.js';
+import { createDeploymentActivities } from './deployment-activities.js';
+import { createIngestionActivities } from './ingestion-activities.js';
+import { createJobActivities } from './job-activities.js';
+import { createFitActivities, createTrainingActivities } from './training-activities.js';
+
+/** Activities of the task queue `pipeline`: small records, data, checks. */
+export function createPipelineActivities(container: Container) {
+  return {
+    ...createJobActivities(container),
+    ...createIngestionActivities(container),
+    ...createTrainingActivities(container),
+    ...createDeploymentActivities(container),
+  };
+}
+
+export { createFitActivities };
+
+/** What workflows may call; they import this type and nothing else from here. */
+export type Activities = ReturnType<typeof createPipelineActivities> & ReturnType<typeof createFitActivities>;

@@ -1,0 +1,37 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { JobType } from '../core/names.js';
+import { canonicalModelName } from '../core/names.js';
+import type { Container } from '../services/container.js';
+import { removeIngestionStaging } from '../services/datasets/ingestion.js';
+import type { JobError } from '../services/jobs/job.js';
+import { currentContext } from '../services/telemetry/correlation.js';
+import { mapFailures } from './activity-run.js';
+
+export function createJobActivities(container: Container) {
+  const { jobs, folders } = container;
+  return {
+    /** Writes the job down as running, also when it was started without the API. */
+    beginJob: (input: { jobId: string; type: JobType; request: unknown }) =>
+      mapFailures(async () => {
+        const request = (input.request ?? {}) as Record<string, unknown>;
+        const model = request['model_type'] ?? request['model'];
+        await jobs.markRunning({
+          id: input.jobId,
+          type: input.type,
+          model: typeof model === 'string' ? canonicalModelName(model) : undefined,
+          request,
+          correlationId: currentContext()?.correlationId ?? input.jobId,
+        });
+      }),
+
+    /** Writes the end of a job down, and removes what a failed one left half-done. */
+    finishJob: (input: { jobId: string; status: 'completed' | 'failed' | 'cancelled'; result?: unknown; error?: JobError }) =>
+      mapFailures(async () => {
+        await rm(join(folders.modelStaging, input.jobId), { recursive: true, force: true });
+        await removeIngestionStaging(container, input.jobId);
+        await jobs.finish(input.jobId, input);
+        container.logger.info({ job_id: input.jobId, status: input.status, error: input.error }, 'job ended');
+      }),
+  };
+}

@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import type { Container } from '../services/container.js';
+import { registerVersion } from '../services/registry/register-version.js';
+import { buildTrainingTable } from '../services/training/build-training-table.js';
+import { planTraining } from '../services/training/plan-training.js';
+import { runTrainer } from '../services/training/run-trainer.js';
+import type { TrainerStep } from '../services/training/trainer-process.js';
+import type { TrainingPlan } from '../services/training/training-plan.js';
+import { runActivity, type StageRange } from './activity-run.js';
+
+/** Steps before and after the fits, on the pipeline workers. */
+export function createTrainingActivities(container: Container) {
+  const { config, database, folders, failPoint } = container;
+  const staging = (plan: TrainingPlan) => join(folders.modelStaging, plan.jobId);
+  return {
+    planTraining: (input: { jobId: string; request: unknown }) =>
+      runActivity(container, input.jobId, { stage: 'plan', from: 0, to: 0.02 }, async () =>
+        planTraining(input, { config: await container.readModelsConfig(), database, maxTrainingTimeSeconds: config.maxTrainingTimeSeconds }),
+      ),
+    buildTrainingTable: (plan: TrainingPlan) =>
+      runActivity(container, plan.jobId, { stage: 'features', from: 0.02, to: 0.15 }, () => buildTrainingTable(plan, { datasets: folders.datasets, staging: staging(plan) })),
+    registerVersion: (plan: TrainingPlan) =>
+      runActivity(container, plan.jobId, { stage: 'register', from: 0.97, to: 0.99 }, () =>
+        registerVersion(plan, { database, modelStoragePath: config.modelStoragePath, staging: staging(plan), failPoint }),
+      ),
+  };
+}
+
+/** CPU-bound steps, on the training workers; each in a process of its own. */
+export function createFitActivities(container: Container) {
+  const { config, folders } = container;
+  const runStep = (plan: TrainingPlan, step: TrainerStep, range: StageRange) =>
+    runActivity(container, plan.jobId, range, ({ signal, report }) => {
+      const limits = { seconds: plan.fitTimeoutSeconds, memoryMb: config.trainingMemoryMb, signal };
+      return runTrainer({ step, plan, staging: join(folders.modelStaging, plan.jobId) }, limits, report);
+    });
+  return {
+    fitModel: (plan: TrainingPlan) => runStep(plan, 'fit', { stage: 'fit', from: 0.15, to: plan.crossValidation ? 0.35 : 0.85 }),
+    crossValidate: (plan: TrainingPlan) => runStep(plan, 'cross_validate', { stage: 'cross_validate', from: 0.35, to: 0.85 }),
+    evaluateModel: (plan: TrainingPlan) => runStep(plan, 'evaluate', { stage: 'evaluate', from: 0.85, to: 0.97 }),
+  };
+}

@@ -1,0 +1,76 @@
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import helmet from 'helmet';
+import { ServiceError } from '../core/errors.js';
+import type { ApiContext } from './http-context.js';
+import { mountDocs } from './docs.js';
+import { correlate } from './middleware/correlate.js';
+import { observe } from './middleware/observe.js';
+import { handleErrors } from './middleware/problem.js';
+import { ALL_ROUTES } from './routes/index-of-routes.js';
+import type { RouteDefinition } from './routes/route-definition.js';
+
+const BODY_LIMIT = '1mb';
+const BATCH_LIMIT = '32mb';
+
+/** Builds the API; listening is somebody else's job. */
+export function createApp(context: ApiContext): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('etag', false);
+  app.set('query parser', 'simple');
+  app.use(correlate, observe(context.metrics, context.logger), helmet());
+  mountDocs(app);
+  // Bodies are read once the route is known, so that an unknown path costs nothing.
+  const small = express.json({ limit: BODY_LIMIT, strict: true });
+  const large = express.json({ limit: BATCH_LIMIT, strict: true });
+  for (const route of longestFirst(ALL_ROUTES)) {
+    const handlers = route.body ? [requireJson, route.path.endsWith('/batch') ? large : small] : [];
+    app[route.method](route.path.replaceAll(/\{(\w+)\}/g, ':$1'), nameRoute(route), ...handlers, run(route, context));
+  }
+  for (const path of new Set(ALL_ROUTES.map((route) => route.path))) app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), refuseMethod(path));
+  app.get('/', (_request, response) => response.redirect('/docs'));
+  app.use((request: Request) => {
+    throw new ServiceError('resource_not_found', `There is nothing at ${request.method} ${request.path.slice(0, 200)}. GET /openapi.json lists all endpoints.`);
+  });
+  app.use(handleErrors(context.logger));
+  return app;
+}
+
+/** `/models/train` must be tried before `/models/{model}`. */
+function longestFirst(routes: readonly RouteDefinition[]): RouteDefinition[] {
+  const parameters = (route: RouteDefinition) => (route.path.match(/\{/g) ?? []).length;
+  return routes.toSorted((a, b) => parameters(a) - parameters(b));
+}
+
+function nameRoute(route: RouteDefinition) {
+  return (_request: Request, response: Response, next: NextFunction) => {
+    response.locals['route'] = route.path;
+    next();
+  };
+}
+
+function requireJson(request: Request, _response: Response, next: NextFunction): void {
+  if (request.is('application/json') === false) {
+    throw new ServiceError('media_type_unsupported', `This endpoint takes application/json, not "${(request.get('content-type') ?? '').slice(0, 100)}".`);
+  }
+  next();
+}
+
+function run(route: RouteDefinition, context: ApiContext) {
+  return async (request: Request, response: Response) => {
+    // Without a body there is nothing to parse, and the schema says what is missing.
+    if (route.body) request.body ??= {};
+    const answer = await route.handle(request, response, context);
+    if (response.headersSent) return;
+    if (answer === undefined) response.end();
+    else response.json(answer);
+  };
+}
+
+function refuseMethod(path: string) {
+  const allowed = ALL_ROUTES.filter((route) => route.path === path).map((route) => route.method.toUpperCase());
+  return (request: Request, response: Response) => {
+    response.setHeader('Allow', allowed.join(', '));
+    throw new ServiceError('method_not_allowed', `${request.method} is not possible here; use ${allowed.join(' or ')}.`);
+  };
+}

@@ -1,0 +1,30 @@
+import type { Request, Response } from 'express';
+import type { Container } from '../services/container.js';
+import type { createDatasetStore } from '../services/datasets/dataset-store.js';
+import type { createDeploymentStore } from '../services/deployments/deployment-store.js';
+import type { PredictionLog } from '../services/serving/prediction-log.js';
+import type { Predictor } from '../services/serving/predict.js';
+import type { RoutingTable } from '../services/serving/routing-table.js';
+import type { Metrics } from '../services/telemetry/metrics.js';
+
+/** What the routes work with: the shared services and those of the serving process. */
+export interface ApiContext extends Container {
+  metrics: Metrics;
+  routing: RoutingTable;
+  predictionLog: PredictionLog;
+  predict: Predictor;
+  datasets: ReturnType<typeof createDatasetStore>;
+  deployments: ReturnType<typeof createDeploymentStore>;
+  /** False from the first sign of a shutdown on. */
+  isAccepting: () => boolean;
+}
+
+export function correlationIdOf(response: Response): string {
+  return response.locals['correlationId'] as string;
+}
+
+/** A path parameter; Express types them as possibly absent or repeated. */
+export function pathParameter(request: Request, name: string): string {
+  const value = request.params[name];
+  return typeof value === 'string' ? value : '';
+}

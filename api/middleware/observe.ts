@@ -1,0 +1,23 @@
+import type { NextFunction, Request, Response } from 'express';
+import type { Logger } from '../../services/telemetry/logger.js';
+import type { Metrics } from '../../services/telemetry/metrics.js';
+
+/** Paths that probes and scrapers call all the time; a line for each would bury the others. */
+const QUIET = /^\/(health|metrics|predict)\b/;
+
+/** Counts and times each request by its route (never by its raw path, which has no bounds), and logs it. */
+export function observe(metrics: Metrics, logger: Logger) {
+  return (request: Request, response: Response, next: NextFunction): void => {
+    const start = performance.now();
+    response.once('close', () => {
+      const seconds = (performance.now() - start) / 1000;
+      const route = (response.locals['route'] as string | undefined) ?? 'unmatched';
+      const status = response.writableFinished ? response.statusCode : 499;
+      metrics.httpRequests.inc({ method: request.method, route, status });
+      metrics.httpDuration.observe({ method: request.method, route }, seconds);
+      const level = status >= 500 ? 'error' : QUIET.test(request.path) && status < 400 ? 'debug' : 'info';
+      logger[level]({ method: request.method, path: request.path.slice(0, 200), status, ms: Math.round(seconds * 1e5) / 100 }, 'request');
+    });
+    next();
+  };
+}

@@ -1,0 +1,103 @@
+import { JOB_STATUSES, JOB_TYPES } from '../core/names.js';
+
+const text = { type: 'string' } as const;
+const nullableText = { type: ['string', 'null'] } as const;
+const time = { type: 'string', format: 'date-time' } as const;
+const nullableTime = { type: ['string', 'null'], format: 'date-time' } as const;
+const share = { type: 'number', minimum: 0, maximum: 1 } as const;
+const count = { type: 'integer', minimum: 0 } as const;
+const anything = {} as const;
+const strict = (properties: Record<string, object>, optional: readonly string[] = []) => ({
+  type: 'object',
+  properties,
+  required: Object.keys(properties).filter((name) => !optional.includes(name)),
+});
+
+const jobStatus = {
+  job_id: text,
+  type: { enum: JOB_TYPES },
+  status: { enum: JOB_STATUSES },
+  progress: share,
+  stage: text,
+  created_at: time,
+  started_at: nullableTime,
+  finished_at: nullableTime,
+  eta_seconds: { type: ['number', 'null'] },
+};
+const accepted = { job_id: text, status: { enum: JOB_STATUSES }, status_url: text };
+const dataset = { dataset_id: text, data_type: text, rows: count, quarantined_rows: count, digest: text, source: text, job_id: text, created_at: time };
+const contribution = strict({ feature: text, value: { type: ['string', 'number', 'boolean', 'null'] }, contribution: { type: 'number' } });
+const fieldProblem = strict({ path: text, message: text });
+
+/** The shapes of the answers. */
+export const ANSWER_SCHEMAS = {
+  Problem: strict(
+    { type: text, title: text, status: { type: 'integer' }, detail: text, instance: text, correlation_id: text, errors: { type: 'array', items: fieldProblem } },
+    ['errors'],
+  ),
+  Prediction: strict(
+    {
+      prediction_id: text,
+      model: text,
+      model_version: text,
+      predictions: { type: 'object', additionalProperties: anything },
+      confidence_scores: { type: 'object', additionalProperties: share },
+      cached: { type: 'boolean' },
+      explanations: { type: 'object', additionalProperties: { type: 'array', items: contribution } },
+      explanation_base_values: { type: 'object', additionalProperties: { type: 'number' } },
+    },
+    ['explanations', 'explanation_base_values'],
+  ),
+  InstanceError: strict({ error: strict({ code: text, detail: text, errors: { type: 'array', items: fieldProblem } }) }),
+  Outcome: strict({ prediction_id: text, observed_at: time, outcome: { type: 'object', additionalProperties: anything } }),
+  JobAccepted: strict({ ...accepted, dataset_id: text }, ['dataset_id']),
+  DeploymentAccepted: strict({ ...accepted, deployment_id: text }),
+  JobStatus: strict(jobStatus),
+  Job: strict({ ...jobStatus, model: nullableText, request: anything, result: anything, error: { type: ['object', 'null'] }, correlation_id: text }),
+  Model: strict({
+    model: text,
+    kind: text,
+    description: nullableText,
+    algorithm: text,
+    source: text,
+    target: nullableText,
+    latest_version: nullableText,
+    serving: strict({ version: nullableText, loaded_version: nullableText }),
+  }),
+  Metric: strict({ value: { type: ['number', 'null'] }, lower: { type: ['number', 'null'] }, upper: { type: ['number', 'null'] }, rows: count }),
+  Version: strict({
+    model: text,
+    version: text,
+    kind: text,
+    digest: text,
+    aliases: { type: 'array', items: text },
+    promotable: { type: 'boolean' },
+    verdict: { type: 'object' },
+    parameters: { type: 'object' },
+    metrics: { type: 'object', additionalProperties: { type: 'object', additionalProperties: { $ref: '#/components/schemas/Metric' } } },
+    cross_validation: { type: ['object', 'null'] },
+    signature: { type: 'object' },
+    lineage: { type: 'object' },
+    job_id: text,
+    created_at: time,
+  }),
+  Deployment: strict({
+    deployment_id: text,
+    model: text,
+    version: text,
+    previous_version: nullableText,
+    strategy: text,
+    state: { enum: ['pending', 'running', 'holding', 'paused', 'promoted', 'rolled_back', 'aborted', 'failed'] },
+    steps: { type: 'array', items: { type: 'object' } },
+    reason: nullableText,
+    job_id: text,
+    created_at: time,
+    finished_at: nullableTime,
+  }),
+  DatasetSummary: strict(dataset),
+  Dataset: strict({ ...dataset, bytes: count, columns: { type: 'array', items: { type: 'object' } }, quality: { type: 'array', items: { type: 'object' } } }),
+  Row: { type: 'object', additionalProperties: anything },
+  QuarantinedRow: strict({ row_number: count, reasons: { type: 'array', items: text }, content: text }),
+  Schedule: strict({ model: text, schedule_id: text, cron: text, paused: { type: 'boolean' }, training: { type: 'object' }, next_runs: { type: 'array', items: time }, recent_jobs: { type: 'array', items: text } }),
+  Health: strict({ status: { enum: ['ok', 'degraded'] }, version: text, uptime_seconds: count, dependencies: { type: 'object', additionalProperties: { type: 'object' } }, serving: { type: 'array', items: strict({ model: text, version: text }) } }),
+};

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { ERROR_TABLE } from '../core/errors.js';
+import { releaseVersion } from '../services/release-version.js';
+import { ANSWER_SCHEMAS } from './openapi-schemas.js';
+import { ALL_ROUTES } from './routes/index-of-routes.js';
+import type { RouteDefinition } from './routes/route-definition.js';
+
+const jsonSchema = (schema: z.ZodType) => {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return rest;
+};
+
+const correlationHeader = { 'X-Correlation-Id': { description: 'The id of this call in logs, workflows and errors', schema: { type: 'string' } } };
+
+/** The OpenAPI 3.1 document, made from the very schemas that requests are held to. */
+export function buildOpenApi(): Record<string, unknown> {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of ALL_ROUTES) (paths[route.path] ??= {})[route.method] = describeOperation(route);
+  return {
+    openapi: '3.1.0',
+    info: { title: 'ML Pipeline Service', version: releaseVersion(), description: 'From raw data to a served, watched model.', license: { name: 'MIT', identifier: 'MIT' } },
+    servers: [{ url: '/' }],
+    paths,
+    components: { schemas: ANSWER_SCHEMAS },
+  };
+}
+
+function describeOperation(route: RouteDefinition): Record<string, unknown> {
+  const isStarting = route.answers.some((answer) => answer.status === 202) && route.method === 'post';
+  return {
+    operationId: `${route.method}_${route.path.replaceAll(/[{}]/g, '').replaceAll(/[/-]+/g, '_').replace(/^_/, '')}`,
+    tags: [route.tag],
+    summary: route.summary,
+    ...(route.description ? { description: route.description } : {}),
+    'x-role': route.role,
+    parameters: [...pathParameters(route.path), ...queryParameters(route.query), ...(isStarting ? [idempotencyParameter] : [])],
+    ...(route.body ? { requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(route.body), ...(route.example === undefined ? {} : { example: route.example }) } } } } : {}),
+    responses: { ...describeAnswers(route), ...describeErrors(route) },
+  };
+}
+
+const idempotencyParameter = { name: 'Idempotency-Key', in: 'header', required: false, description: 'The same key and body give the same job again', schema: { type: 'string', minLength: 1, maxLength: 200, pattern: '^[!-~]+$' } };
+
+function pathParameters(path: string) {
+  return [...path.matchAll(/\{(\w+)\}/g)].map((match) => ({ name: match[1], in: 'path', required: true, schema: { type: 'string', minLength: 1 } }));
+}
+
+function queryParameters(query: z.ZodType | undefined) {
+  if (!query) return [];
+  const schema = jsonSchema(query) as { properties?: Record<string, { description?: string }>; required?: string[] };
+  return Object.entries(schema.properties ?? {}).map(([name, property]) => ({
+    name,
+    in: 'query',
+    required: false,
+    ...(property.description ? { description: property.description } : {}),
+    schema: name === 'limit' ? { type: 'integer', minimum: 1, maximum: 500, default: 50 } : property,
+  }));
+}
+
+function describeAnswers(route: RouteDefinition) {
+  return Object.fromEntries(
+    route.answers.map(({ status, description, schema, contentType = 'application/json' }) => [
+      String(status),
+      { description, headers: correlationHeader, ...(schema ? { content: { [contentType]: { schema } } } : {}) },
+    ]),
+  );
+}
+
+function describeErrors(route: RouteDefinition) {
+  const byStatus = new Map<number, string[]>();
+  for (const code of [...(route.errors ?? []), 'internal_error' as const]) {
+    const { status } = ERROR_TABLE[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus]
+      .filter(([status]) => !route.answers.some((answer) => answer.status === status))
+      .map(([status, codes]) => [String(status), { description: codes.map((code) => ERROR_TABLE[code as keyof typeof ERROR_TABLE].title).join('; '), headers: correlationHeader, content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } }]),
+  );
+}

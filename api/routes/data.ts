@@ -1,0 +1,89 @@
+import { ingestRequestSchema } from '../../core/schemas/ingestion.js';
+import { datasetsQuerySchema, rowsQuerySchema } from '../../core/schemas/listing.js';
+import { withDatabase } from '../../services/database/database.js';
+import { datasetIdOf, planIngestion } from '../../services/datasets/ingestion.js';
+import { sealSource } from '../../services/datasets/source.js';
+import { parseRequest } from '../../services/parse-request.js';
+import { startJob } from '../../services/pipelines/start-job.js';
+import { correlationIdOf, pathParameter } from '../http-context.js';
+import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
+import { listOf, ref, type RouteDefinition } from './route-definition.js';
+
+export const dataRoutes: RouteDefinition[] = [
+  {
+    method: 'post',
+    path: '/data/ingest',
+    tag: 'Data',
+    summary: 'Read a source into a dataset',
+    description:
+      'A PostgreSQL table or query, or a CSV, TSV, NDJSON, JSON or Parquet file (gzip and zstd too) below DATA_SOURCE_ROOTS, becomes an immutable, typed, checked snapshot. ' +
+      'Credentials are taken out of the source before anything is stored in a workflow. The result of the job is `{dataset_id, rows, quarantined_rows, digest}`.',
+    role: 'engineer',
+    body: ingestRequestSchema,
+    example: { source: 'projects.csv', data_type: 'projects' },
+    answers: [{ status: 202, description: 'The job was accepted', schema: ref('JobAccepted') }],
+    errors: ['request_malformed', 'request_invalid', 'source_forbidden', 'source_unreadable', 'idempotency_key_reused', 'media_type_unsupported', 'dependency_unavailable'],
+    async handle(request, response, context) {
+      const body = parseRequest(ingestRequestSchema, request.body);
+      const idempotencyKey = idempotencyKeyOf(request);
+      const source = await withDatabase(() => sealSource(context.database, body.source));
+      const sealed = { ...body, source };
+      await withDatabase(() => planIngestion({ jobId: 'check', request: sealed }, context));
+      const job = await startJob({ type: 'ingest', request: sealed, idempotencyKey, correlationId: correlationIdOf(response) }, context);
+      context.metrics.jobsStarted.inc({ type: 'ingest' });
+      return { ...jobAccepted(response, job), dataset_id: datasetIdOf(job.job_id) };
+    },
+  },
+  {
+    method: 'get',
+    path: '/data/datasets',
+    tag: 'Data',
+    summary: 'List datasets, newest first',
+    role: 'viewer',
+    query: datasetsQuerySchema,
+    answers: [{ status: 200, description: 'A page of datasets', schema: listOf('DatasetSummary') }],
+    errors: ['request_invalid', 'dependency_unavailable'],
+    async handle(request, _response, context) {
+      const { limit, cursor, data_type: dataType } = parseRequest(datasetsQuerySchema, request.query);
+      return withDatabase(() => context.datasets.list({ dataType }, { limit, cursor }));
+    },
+  },
+  {
+    method: 'get',
+    path: '/data/datasets/{dataset_id}',
+    tag: 'Data',
+    summary: 'A dataset with its profile and quality report',
+    role: 'viewer',
+    answers: [{ status: 200, description: 'The dataset', schema: ref('Dataset') }],
+    errors: ['dataset_not_found', 'dependency_unavailable'],
+    handle: (request, _response, context) => withDatabase(() => context.datasets.get(pathParameter(request, 'dataset_id'))),
+  },
+  {
+    method: 'get',
+    path: '/data/datasets/{dataset_id}/rows',
+    tag: 'Data',
+    summary: 'The first rows of a dataset',
+    role: 'viewer',
+    query: rowsQuerySchema,
+    answers: [{ status: 200, description: 'Rows', schema: listOf('Row') }],
+    errors: ['dataset_not_found', 'request_invalid', 'dependency_unavailable'],
+    handle(request, _response, context) {
+      const { limit } = parseRequest(rowsQuerySchema, request.query);
+      return withDatabase(() => context.datasets.rows(pathParameter(request, 'dataset_id'), limit));
+    },
+  },
+  {
+    method: 'get',
+    path: '/data/datasets/{dataset_id}/quarantine',
+    tag: 'Data',
+    summary: 'The rows that failed a check, with every reason',
+    role: 'viewer',
+    query: rowsQuerySchema,
+    answers: [{ status: 200, description: 'Rows with reasons', schema: listOf('QuarantinedRow') }],
+    errors: ['dataset_not_found', 'request_invalid', 'dependency_unavailable'],
+    handle(request, _response, context) {
+      const { limit } = parseRequest(rowsQuerySchema, request.query);
+      return withDatabase(() => context.datasets.quarantine(pathParameter(request, 'dataset_id'), limit));
+    },
+  },
+];

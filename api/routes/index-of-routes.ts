@@ -1,0 +1,11 @@
+import { dataRoutes } from './data.js';
+import { deploymentRoutes } from './deployments.js';
+import { jobRoutes } from './jobs.js';
+import { modelRoutes } from './models.js';
+import { operateRoutes } from './operate.js';
+import { predictRoutes } from './predict.js';
+import type { RouteDefinition } from './route-definition.js';
+import { scheduleRoutes } from './schedules.js';
+
+/** Every endpoint. The router, OpenAPI and the tests that walk all routes are made from this list. */
+export const ALL_ROUTES: readonly RouteDefinition[] = [...predictRoutes, ...modelRoutes, ...deploymentRoutes, ...jobRoutes, ...dataRoutes, ...scheduleRoutes, ...operateRoutes];

@@ -1,0 +1,174 @@
+import { ServiceError } from '../../core/errors.js';
+import { deployRequestSchema } from '../../core/schemas/deployment.js';
+import { pageQuerySchema } from '../../core/schemas/listing.js';
+import { canonicalModelName } from '../../core/names.js';
+import { trainRequestSchema } from '../../core/schemas/training.js';
+import { withDatabase } from '../../services/database/database.js';
+import { checkDeployment, deploymentIdOf, refuseSecondRollout } from '../../services/deployments/open-deployment.js';
+import { parseRequest } from '../../services/parse-request.js';
+import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
+import { presentVersion } from '../../services/registry/version-store.js';
+import { modelDefinition, type ModelDefinition } from '../../services/training/models-config.js';
+import { planTraining } from '../../services/training/plan-training.js';
+import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
+import { listOf, ref, type RouteDefinition } from './route-definition.js';
+
+async function presentModel(definition: ModelDefinition, context: ApiContext) {
+  const { name, kind, description = null, algorithm, source, target = null } = definition;
+  const served = context.routing.served(name);
+  const latest = await withDatabase(() => context.versions.list(name, { limit: 1 }));
+  return {
+    model: name,
+    kind,
+    description,
+    algorithm,
+    source,
+    target,
+    latest_version: latest.items[0]?.version ?? null,
+    serving: { version: context.routing.wanted(name) ?? null, loaded_version: served?.version ?? null },
+  };
+}
+
+const modelOf = async (path: string, context: ApiContext) => modelDefinition(await context.readModelsConfig(), path);
+
+export const modelRoutes: RouteDefinition[] = [
+  {
+    method: 'post',
+    path: '/models/train',
+    tag: 'Models',
+    summary: 'Train a model',
+    description:
+      'Trains on the newest dataset of the model’s data type (or the one named), measures it on entities that no fit has seen, and registers a version. ' +
+      'The result of the job is `{model, version, promotable, reason, metrics}`.',
+    role: 'engineer',
+    body: trainRequestSchema,
+    example: { model_type: 'user_behavior', hyperparameters: { n_estimators: 100, max_depth: 10 }, validation_split: 0.2, cross_validation: false },
+    answers: [{ status: 202, description: 'The job was accepted', schema: ref('JobAccepted') }],
+    errors: ['request_malformed', 'request_invalid', 'model_not_found', 'dataset_not_found', 'idempotency_key_reused', 'media_type_unsupported', 'dependency_unavailable'],
+    async handle(request, response, context) {
+      const body = parseRequest(trainRequestSchema, request.body);
+      const idempotencyKey = idempotencyKeyOf(request);
+      const input = { type: 'train' as const, model: body.model_type, request: body, idempotencyKey, correlationId: correlationIdOf(response) };
+      const known = await withDatabase(() => findKeyedJob(input, context));
+      if (!known) {
+        const config = await context.readModelsConfig();
+        await withDatabase(() => planTraining({ jobId: 'check', request: body }, { config, database: context.database, maxTrainingTimeSeconds: context.config.maxTrainingTimeSeconds }));
+        context.metrics.jobsStarted.inc({ type: 'train' });
+      }
+      return jobAccepted(response, await startJob(input, context));
+    },
+  },
+  {
+    method: 'get',
+    path: '/models',
+    tag: 'Models',
+    summary: 'List the models of the config',
+    role: 'viewer',
+    answers: [{ status: 200, description: 'All models', schema: listOf('Model') }],
+    errors: ['dependency_unavailable'],
+    async handle(_request, _response, context) {
+      const { models } = await context.readModelsConfig();
+      return { items: await Promise.all([...models.values()].map((definition) => presentModel(definition, context))), next_cursor: null };
+    },
+  },
+  {
+    method: 'get',
+    path: '/models/{model}',
+    tag: 'Models',
+    summary: 'A model and the version that this process serves',
+    role: 'viewer',
+    answers: [{ status: 200, description: 'The model', schema: ref('Model') }],
+    errors: ['model_not_found', 'dependency_unavailable'],
+    handle: async (request, _response, context) => presentModel(await modelOf(pathParameter(request, 'model'), context), context),
+  },
+  {
+    method: 'get',
+    path: '/models/{model}/versions',
+    tag: 'Models',
+    summary: 'The versions of a model, newest first',
+    role: 'viewer',
+    query: pageQuerySchema,
+    answers: [{ status: 200, description: 'A page of versions', schema: listOf('Version') }],
+    errors: ['model_not_found', 'request_invalid', 'dependency_unavailable'],
+    async handle(request, _response, context) {
+      const page = parseRequest(pageQuerySchema, request.query);
+      const { name } = await modelOf(pathParameter(request, 'model'), context);
+      return withDatabase(() => context.versions.list(name, page));
+    },
+  },
+  {
+    method: 'get',
+    path: '/models/{model}/versions/{version}',
+    tag: 'Models',
+    summary: 'A version: parameters, metrics with intervals, signature, lineage',
+    description: 'Takes a version or an alias.',
+    role: 'viewer',
+    answers: [{ status: 200, description: 'The version', schema: ref('Version') }],
+    errors: ['model_not_found', 'version_not_found', 'dependency_unavailable'],
+    async handle(request, _response, context) {
+      const { name } = await modelOf(pathParameter(request, 'model'), context);
+      return withDatabase(async () => {
+        const row = await context.versions.find(name, pathParameter(request, 'version'));
+        const aliases = await context.database.prisma.modelAlias.findMany({ where: { model: name, version: row.version } });
+        return presentVersion(row, aliases.map((alias) => alias.alias));
+      });
+    },
+  },
+  {
+    method: 'post',
+    path: '/models/{model}/deploy',
+    tag: 'Deployments',
+    summary: 'Deploy a version',
+    description: 'Verifies and tests the version, gives it the traffic, and reads back what is really served before the job completes. One rollout a model at a time.',
+    role: 'operator',
+    body: deployRequestSchema,
+    example: { version: 'v1.0.0' },
+    answers: [{ status: 202, description: 'The rollout was accepted', schema: ref('DeploymentAccepted') }],
+    errors: ['request_malformed', 'model_not_found', 'version_not_found', 'deployment_conflict', 'request_invalid', 'idempotency_key_reused', 'media_type_unsupported', 'dependency_unavailable'],
+    async handle(request, response, context) {
+      const body = parseRequest(deployRequestSchema, request.body);
+      const { name } = await modelOf(pathParameter(request, 'model'), context);
+      return startDeployment({ model: name, ...body }, { key: idempotencyKeyOf(request), sentBody: body, correlationId: correlationIdOf(response) }, context, response);
+    },
+  },
+  {
+    method: 'post',
+    path: '/models/{model}/rollback',
+    tag: 'Deployments',
+    summary: 'Go back to the version that was served before',
+    description: 'Deploys the former version like any other: verified, tested, read back.',
+    role: 'operator',
+    answers: [{ status: 202, description: 'The rollout was accepted', schema: ref('DeploymentAccepted') }],
+    errors: ['model_not_found', 'deployment_conflict', 'idempotency_key_reused', 'dependency_unavailable'],
+    async handle(request, response, context) {
+      const { name } = await modelOf(pathParameter(request, 'model'), context);
+      const key = idempotencyKeyOf(request);
+      const route = await withDatabase(() => context.database.prisma.route.findUnique({ where: { model: canonicalModelName(name) } }));
+      if (!route?.previousVersion) throw new ServiceError('deployment_conflict', `${name} has no former version to go back to.`);
+      const body = { version: route.previousVersion, strategy: 'immediate' as const, allow_unpromotable: true };
+      return startDeployment({ model: name, ...body }, { key, sentBody: { rollback: name }, correlationId: correlationIdOf(response) }, context, response);
+    },
+  },
+];
+
+async function startDeployment(
+  wanted: { model: string; version: string; strategy: 'immediate'; allow_unpromotable: boolean },
+  call: { key?: string; sentBody: unknown; correlationId: string },
+  context: ApiContext,
+  response: Parameters<RouteDefinition['handle']>[1],
+) {
+  const input = { type: 'deploy' as const, model: wanted.model, request: { ...wanted }, idempotencyKey: call.key, sentBody: call.sentBody, correlationId: call.correlationId };
+  const known = await withDatabase(() => findKeyedJob(input, context));
+  if (!known) {
+    await withDatabase(async () => {
+      // The alias is resolved now: "production" may mean another version by the time the workflow runs.
+      const { version } = await checkDeployment(context.database, wanted);
+      input.request.version = version.version;
+      await refuseSecondRollout(context.database, wanted.model);
+    });
+    context.metrics.jobsStarted.inc({ type: 'deploy' });
+  }
+  const job = await startJob(input, context);
+  return { ...jobAccepted(response, job), deployment_id: deploymentIdOf(job.job_id) };
+}

@@ -1,0 +1,102 @@
+import type { ChildProcess } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { endProcess, identityOf, isRunning, type ProcessIdentity } from './process-identity.js';
+
+export interface SupervisedOptions {
+  name: string;
+  /** Its identity is kept here, so that a later run can end an orphan. */
+  pidFile: string;
+  spawn: () => ChildProcess;
+  /** Resolves when the process does its work; may look at whether it has ended meanwhile. */
+  waitUntilReady: (child: ChildProcess, isGivenUp: () => boolean) => Promise<void>;
+  stopSignal: NodeJS.Signals;
+  patienceMs: number;
+  onRestart?: (name: string, how: string) => void;
+}
+
+const FIRST_DELAY_MS = 300;
+const LONGEST_DELAY_MS = 10_000;
+const HEALTHY_AFTER_MS = 60_000;
+
+/** A child that is started again whenever it dies, until it is told to stop. */
+export class SupervisedProcess {
+  #child: ChildProcess | undefined;
+  #identity: ProcessIdentity | undefined;
+  #isStopping = false;
+  #delayMs = FIRST_DELAY_MS;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(readonly options: SupervisedOptions) {}
+
+  get name(): string {
+    return this.options.name;
+  }
+
+  get pid(): number | undefined {
+    return this.#identity?.pid;
+  }
+
+  /** Starts the process and waits until it is ready. @throws Error when it ends before that. */
+  async start(): Promise<void> {
+    this.#isStopping = false;
+    this.#delayMs = FIRST_DELAY_MS;
+    const child = this.#launch(false);
+    const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+    await this.options.waitUntilReady(child, hasEnded);
+    this.#keepAlive(child);
+  }
+
+  #launch(isRestart: boolean): ChildProcess {
+    const startMs = Date.now();
+    const child = this.options.spawn();
+    this.#child = child;
+    this.#identity = child.pid === undefined ? undefined : (identityOf(child.pid) ?? { pid: child.pid, startedAt: '' });
+    mkdirSync(dirname(this.options.pidFile), { recursive: true });
+    writeFileSync(this.options.pidFile, JSON.stringify(this.#identity ?? {}));
+    child.on('error', () => undefined);
+    if (isRestart) this.#keepAlive(child, startMs);
+    return child;
+  }
+
+  #keepAlive(child: ChildProcess, startMs = Date.now()): void {
+    const again = () => {
+      if (this.#isStopping || this.#child !== child) return;
+      if (Date.now() - startMs > HEALTHY_AFTER_MS) this.#delayMs = FIRST_DELAY_MS;
+      this.options.onRestart?.(this.name, child.signalCode ?? `code ${child.exitCode}`);
+      this.#timer = setTimeout(() => {
+        if (!this.#isStopping) this.#launch(true);
+      }, this.#delayMs);
+      this.#delayMs = Math.min(LONGEST_DELAY_MS, this.#delayMs * 2);
+    };
+    if (child.exitCode !== null || child.signalCode !== null) again();
+    else child.once('exit', again);
+  }
+
+  /** Ends the process and does not start it again. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    clearTimeout(this.#timer);
+    if (this.#identity) await endProcess(this.#identity, this.options.stopSignal, this.options.patienceMs);
+    rmSync(this.options.pidFile, { force: true });
+  }
+
+  /** For tests: SIGKILL, as a crash would; the supervisor then starts it again. */
+  kill9(): void {
+    if (this.#identity && isRunning(this.#identity)) process.kill(this.#identity.pid, 'SIGKILL');
+  }
+}
+
+/** Ends a process that a killed supervisor has left; another program that got its number is not touched. */
+export async function endOrphan(pidFile: string, stopSignal: NodeJS.Signals, patienceMs: number): Promise<boolean> {
+  let identity: ProcessIdentity;
+  try {
+    identity = JSON.parse(readFileSync(pidFile, 'utf8')) as ProcessIdentity;
+  } catch {
+    return false;
+  }
+  const isOrphan = typeof identity.pid === 'number' && isRunning(identity);
+  if (isOrphan) await endProcess(identity, stopSignal, patienceMs);
+  rmSync(pidFile, { force: true });
+  return isOrphan;
+}

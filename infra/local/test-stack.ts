@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LocalStack, PARTS, type Part, type StackAddresses } from './local-stack.js';
+
+/** A whole throw-away service for tests: real PostgreSQL, Temporal, workers and API on free ports. */
+export class TestStack {
+  #stack: LocalStack;
+
+  private constructor(
+    readonly stateDir: string,
+    private readonly env: Record<string, string>,
+  ) {
+    this.#stack = this.#create();
+  }
+
+  static async start(env: Record<string, string> = {}): Promise<TestStack> {
+    const stack = new TestStack(mkdtempSync(join(tmpdir(), 'mlops-stack-')), env);
+    await stack.startAgain();
+    return stack;
+  }
+
+  #create(): LocalStack {
+    return new LocalStack({ stateDir: this.stateDir, port: 0, temporalPort: 0, uiPort: 0, env: this.env });
+  }
+
+  get addresses(): StackAddresses {
+    return this.#stack.addresses;
+  }
+
+  get api(): string {
+    return this.#stack.addresses.api;
+  }
+
+  logFile(part: Part): string {
+    return this.#stack.logFile(part);
+  }
+
+  pid(part: Part): number | undefined {
+    return this.#stack.part(part).pid;
+  }
+
+  /** SIGKILL; the supervisor starts the part again, as it does for users. */
+  kill9(part: Part): void {
+    this.#stack.part(part).kill9();
+  }
+
+  /** SIGKILL for every part at once, and nobody to start them again: the machine lost power. */
+  async killEverything(): Promise<void> {
+    const parts = PARTS.map((part) => this.#stack.part(part));
+    for (const part of parts) part.kill9();
+    await this.#stack.stop();
+    this.#stack = this.#create();
+  }
+
+  /** Starts a stopped or killed stack on the same state. */
+  async startAgain(): Promise<void> {
+    await this.#stack.start((_title, work) => work(() => undefined));
+  }
+
+  /** Stops as Ctrl-C does, and keeps the state. */
+  async stopKeepingState(): Promise<void> {
+    await this.#stack.stop();
+    this.#stack = this.#create();
+  }
+
+  async stop(): Promise<void> {
+    await this.#stack.stop();
+    rmSync(this.stateDir, { recursive: true, force: true });
+  }
+}

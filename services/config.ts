@@ -1,0 +1,143 @@
+import { isAbsolute, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { projectRoot } from './project-root.js';
+
+const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const;
+const WHOLE = /^\d+$/;
+
+const flag = (fallback: 'true' | 'false') =>
+  z
+    .enum(['true', 'false', '1', '0'])
+    .default(fallback)
+    .transform((value) => value === 'true' || value === '1');
+const whole = (fallback: number, least: number, most: number) =>
+  z
+    .string()
+    .regex(WHOLE, 'must be a whole number')
+    .default(String(fallback))
+    .transform(Number)
+    .pipe(z.number().min(least).max(most));
+
+/** Every variable that the service reads: its type, default and meaning. Nothing else reads `process.env`. */
+export const environmentSchema = z.object({
+  HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
+  PORT: whole(8080, 0, 65_535).describe('Port that the API listens on; 0 takes a free one'),
+  STATE_DIR: z.string().default('.state').describe('Folder for all that the embedded stack keeps'),
+  DATABASE_URL: z.string().optional().describe('PostgreSQL; the embedded one when `npm start` starts it'),
+  TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233').describe('Temporal front end, host:port'),
+  TEMPORAL_NAMESPACE: z.string().default('default').describe('Temporal namespace'),
+  TEMPORAL_API_KEY: z.string().optional().describe('API key of Temporal Cloud; turns TLS on'),
+  TEMPORAL_TLS: flag('false').describe('Use TLS to Temporal'),
+  TEMPORAL_TLS_CA: z.string().optional().describe('File with the CA certificate of the Temporal server'),
+  TEMPORAL_TLS_CERT: z.string().optional().describe('File with the client certificate for Temporal'),
+  TEMPORAL_TLS_KEY: z.string().optional().describe('File with the key of the client certificate'),
+  TEMPORAL_UI_URL: z.string().optional().describe('Address of the Temporal Web UI, for links'),
+  API_BASE_URL: z.string().optional().describe('Where workers reach the API to read a served version back'),
+  MODEL_STORAGE_PATH: z.string().optional().describe('Folder for model files; $STATE_DIR/models'),
+  DATA_STORAGE_PATH: z.string().optional().describe('Folder for datasets; $STATE_DIR/data'),
+  DATA_SOURCE_ROOTS: z.string().optional().describe('Folders that file sources may name, separated by `:`'),
+  MODELS_CONFIG: z.string().optional().describe('The models file; models/config.yaml'),
+  MAX_TRAINING_TIME: whole(3600, 1, 7 * 86_400).describe('Seconds that one fit may take'),
+  MAX_CONCURRENT_JOBS: whole(5, 1, 256).describe('Training jobs at once on one worker'),
+  TRAINING_MEMORY_MB: whole(4096, 128, 1_048_576).describe('Memory that one fit may use, in MiB'),
+  PREDICTION_CACHE_TTL: whole(300, 0, 86_400).describe('Seconds that a prediction may be answered again; 0 turns it off'),
+  LOG_LEVEL: z
+    .string()
+    .default('INFO')
+    .transform((value) => (value.toUpperCase() === 'WARNING' ? 'WARN' : value.toUpperCase()))
+    .pipe(z.enum(LOG_LEVELS))
+    .describe('TRACE, DEBUG, INFO, WARN, ERROR or FATAL'),
+  NODE_ENV: z.string().optional().describe('`test` compiles the fail points in'),
+  FAILPOINT: z.string().optional().describe('Tests only: the process kills itself when it reaches this point'),
+});
+
+/** The settings of one process, checked and completed. */
+export interface Config {
+  host: string;
+  port: number;
+  stateDir: string;
+  databaseUrl: string;
+  temporal: {
+    address: string;
+    namespace: string;
+    apiKey?: string;
+    tls: boolean;
+    tlsFiles: { ca?: string; cert?: string; key?: string };
+    uiUrl?: string;
+  };
+  apiBaseUrl: string;
+  modelStoragePath: string;
+  dataStoragePath: string;
+  dataSourceRoots: readonly string[];
+  modelsConfigPath: string;
+  maxTrainingTimeSeconds: number;
+  maxConcurrentJobs: number;
+  trainingMemoryMb: number;
+  predictionCacheTtlSeconds: number;
+  logLevel: string;
+  failPoint?: string;
+}
+
+/** Variables of the contract that later capabilities read. Setting one now would be ignored silently, so it is refused. */
+const NOT_YET_SUPPORTED = ['REDIS_URL', 'ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'ALERT_WEBHOOK_URLS', 'MLFLOW_TRACKING_URI'] as const;
+
+/**
+ * Reads and checks the environment, once per process.
+ * @throws Error that lists every variable that is wrong, what it was and what it may be.
+ */
+export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const present = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const problems = NOT_YET_SUPPORTED.filter((name) => present[name]).map(
+    (name) => `${name} is set, but this release does not use it yet. Unset it.`,
+  );
+  const parsed = environmentSchema.safeParse(present);
+  for (const issue of parsed.error?.issues ?? []) {
+    const name = issue.path.join('.');
+    problems.push(`${name}=${JSON.stringify(present[name])}: ${issue.message}.`);
+  }
+  if (parsed.data && !parsed.data.DATABASE_URL) {
+    problems.push('DATABASE_URL is not set. Give a PostgreSQL connection string, or run `npm start`, which brings its own.');
+  }
+  if (parsed.data && !isLoopback(parsed.data.HOST)) {
+    problems.push(`HOST=${parsed.data.HOST}: without authentication the API listens on loopback only. Use 127.0.0.1, ::1 or localhost.`);
+  }
+  if (!parsed.success || problems.length > 0) {
+    throw new Error(`The configuration is not valid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+  }
+  return toConfig(parsed.data);
+}
+
+function toConfig(env: z.output<typeof environmentSchema>): Config {
+  const absolute = (path: string) => (isAbsolute(path) ? path : resolve(projectRoot(), path));
+  const stateDir = absolute(env.STATE_DIR);
+  const roots = env.DATA_SOURCE_ROOTS?.split(':').filter(Boolean) ?? [join(projectRoot(), 'data', 'samples'), join(stateDir, 'demo')];
+  return {
+    host: env.HOST,
+    port: env.PORT,
+    stateDir,
+    databaseUrl: env.DATABASE_URL ?? '',
+    temporal: {
+      address: env.TEMPORAL_ADDRESS,
+      namespace: env.TEMPORAL_NAMESPACE,
+      apiKey: env.TEMPORAL_API_KEY,
+      tls: env.TEMPORAL_TLS || Boolean(env.TEMPORAL_API_KEY ?? env.TEMPORAL_TLS_CA ?? env.TEMPORAL_TLS_CERT),
+      tlsFiles: { ca: env.TEMPORAL_TLS_CA, cert: env.TEMPORAL_TLS_CERT, key: env.TEMPORAL_TLS_KEY },
+      uiUrl: env.TEMPORAL_UI_URL,
+    },
+    apiBaseUrl: env.API_BASE_URL ?? `http://${env.HOST.includes(':') ? `[${env.HOST}]` : env.HOST}:${env.PORT}`,
+    modelStoragePath: env.MODEL_STORAGE_PATH ? absolute(env.MODEL_STORAGE_PATH) : join(stateDir, 'models'),
+    dataStoragePath: env.DATA_STORAGE_PATH ? absolute(env.DATA_STORAGE_PATH) : join(stateDir, 'data'),
+    dataSourceRoots: roots.map(absolute),
+    modelsConfigPath: absolute(env.MODELS_CONFIG ?? 'models/config.yaml'),
+    maxTrainingTimeSeconds: env.MAX_TRAINING_TIME,
+    maxConcurrentJobs: env.MAX_CONCURRENT_JOBS,
+    trainingMemoryMb: env.TRAINING_MEMORY_MB,
+    predictionCacheTtlSeconds: env.PREDICTION_CACHE_TTL,
+    logLevel: env.LOG_LEVEL.toLowerCase(),
+    failPoint: env.NODE_ENV === 'test' ? env.FAILPOINT : undefined,
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}

@@ -1,0 +1,70 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { projectRoot } from '../project-root.js';
+
+/** Any number that no other user of the same database takes; it serialises migrations that start at once. */
+const ADVISORY_LOCK = 7_233_001;
+
+/** The table that `prisma migrate deploy` keeps, so that either tool can take over from the other. */
+const LEDGER = `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
+  "id" VARCHAR(36) PRIMARY KEY, "checksum" VARCHAR(64) NOT NULL, "finished_at" TIMESTAMPTZ,
+  "migration_name" VARCHAR(255) NOT NULL, "logs" TEXT, "rolled_back_at" TIMESTAMPTZ,
+  "started_at" TIMESTAMPTZ NOT NULL DEFAULT now(), "applied_steps_count" INTEGER NOT NULL DEFAULT 0)`;
+
+/**
+ * Brings the database up to the newest schema: applies each `prisma/migrations/<name>/migration.sql` that has not
+ * been applied, in the order of their names, each in one transaction together with its ledger row.
+ * Safe to call from several processes at once and again after a crash. Prisma's own command does the same but
+ * downloads an engine first, which fails without internet.
+ * @throws Error when an applied migration was edited afterwards (its checksum differs).
+ */
+export async function applyMigrations(databaseUrl: string): Promise<{ applied: string[] }> {
+  const folder = join(projectRoot(), 'prisma', 'migrations');
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    await client.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK]);
+    await client.query(LEDGER);
+    const applied: string[] = [];
+    for (const name of names.sort()) {
+      if (await applyMigration(client, name, await readFile(join(folder, name, 'migration.sql'), 'utf8'))) {
+        applied.push(name);
+      }
+    }
+    return { applied };
+  } finally {
+    await client.end();
+  }
+}
+
+async function applyMigration(client: pg.Client, name: string, sql: string): Promise<boolean> {
+  const checksum = createHash('sha256').update(sql).digest('hex');
+  const known = await client.query<{ checksum: string }>(
+    'SELECT checksum FROM "_prisma_migrations" WHERE migration_name = $1 AND rolled_back_at IS NULL AND finished_at IS NOT NULL',
+    [name],
+  );
+  const before = known.rows[0];
+  if (before) {
+    if (before.checksum === checksum) return false;
+    throw new Error(
+      `Migration ${name} was changed after it had been applied. Restore prisma/migrations/${name}/migration.sql and put the change into a new migration.`,
+    );
+  }
+  await client.query('BEGIN');
+  try {
+    await client.query(sql);
+    await client.query(
+      'INSERT INTO "_prisma_migrations" (id, checksum, finished_at, migration_name, applied_steps_count) VALUES ($1, $2, now(), $3, 1)',
+      [randomUUID(), checksum, name],
+    );
+    await client.query('COMMIT');
+    return true;
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw new Error(`Migration ${name} failed: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { ServiceError } from '../../core/errors.js';
+import type { Database, Prisma } from '../database/database.js';
+import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
+import { DATA_FILE, QUARANTINE_FILE, type DatasetManifest } from './manifest.js';
+
+type DatasetRow = Prisma.DatasetGetPayload<object>;
+
+function summary(row: DatasetRow) {
+  return {
+    dataset_id: row.id,
+    data_type: row.dataType,
+    rows: row.rows,
+    quarantined_rows: row.quarantinedRows,
+    digest: row.digest,
+    source: (row.manifest as unknown as DatasetManifest).source,
+    job_id: row.jobId,
+    created_at: row.createdAt.toISOString(),
+  };
+}
+
+/** Reads datasets: what they are, and their first rows. */
+export function createDatasetStore({ prisma }: Database, folder: string) {
+  async function find(id: string): Promise<DatasetRow> {
+    const row = await prisma.dataset.findUnique({ where: { id } });
+    if (!row) throw new ServiceError('dataset_not_found', `There is no dataset "${id.slice(0, 100)}". GET /data/datasets lists them.`);
+    return row;
+  }
+  const readRows = (id: string, file: string, order: string, limit: number) =>
+    withDuckDb((connection) => queryRows<Record<string, unknown>>(connection, `SELECT * FROM read_parquet(${quoteText(join(folder, id, file))}) ${order} LIMIT ${limit}`));
+
+  return {
+    async list(filter: { dataType?: string }, page: { limit: number; cursor?: string }) {
+      const rows = await prisma.dataset.findMany({
+        where: filter,
+        orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+        take: page.limit + 1,
+        ...(page.cursor ? { cursor: { id: page.cursor }, skip: 1 } : {}),
+      });
+      const items = rows.slice(0, page.limit).map(summary);
+      return { items, next_cursor: rows.length > page.limit ? (items.at(-1)?.dataset_id ?? null) : null };
+    },
+    async get(id: string) {
+      const row = await find(id);
+      const manifest = row.manifest as unknown as DatasetManifest;
+      return { ...summary(row), bytes: manifest.bytes, columns: manifest.columns, quality: manifest.quality };
+    },
+    async rows(id: string, limit: number) {
+      await find(id);
+      return { items: await readRows(id, DATA_FILE, '', limit), next_cursor: null };
+    },
+    /** The rows that failed a check, with the place in the source, every reason, and the raw content. */
+    async quarantine(id: string, limit: number) {
+      await find(id);
+      return { items: await readRows(id, QUARANTINE_FILE, 'ORDER BY row_number', limit), next_cursor: null };
+    },
+  };
+}

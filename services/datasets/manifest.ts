@@ -1,0 +1,41 @@
+import type { ColumnType } from './column-types.js';
+
+/** What one column looks like: counts and quantiles over the good rows. */
+export interface ColumnProfile {
+  name: string;
+  type: ColumnType;
+  null_share: number;
+  distinct: number;
+  minimum: string | null;
+  maximum: string | null;
+  mean: number | null;
+  standard_deviation: number | null;
+  quartiles: [string | null, string | null, string | null];
+}
+
+/** One finding about the whole dataset: something to look at, or the reason why rows went to quarantine. */
+export interface QualityFinding {
+  severity: 'warning' | 'error';
+  column?: string;
+  message: string;
+  rows: number;
+}
+
+/** All that is known of a snapshot; stored beside its rows as `manifest.json`. */
+export interface DatasetManifest {
+  format_version: 1;
+  dataset_id: string;
+  data_type: string;
+  source: string;
+  rows: number;
+  quarantined_rows: number;
+  /** SHA-256 of `data.parquet`: the same rows in the same order give the same digest. */
+  digest: string;
+  bytes: number;
+  columns: ColumnProfile[];
+  quality: QualityFinding[];
+}
+
+export const DATA_FILE = 'data.parquet';
+export const QUARANTINE_FILE = 'quarantine.parquet';
+export const MANIFEST_FILE = 'manifest.json';

@@ -1,0 +1,248 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { ServiceError } from '../../core/errors.js';
+import type { DataFormat } from '../../core/schemas/ingestion.js';
+import type { DataType } from '../../core/schemas/model-config.js';
+import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
+import { reasonsExpression, typedColumns, type ColumnCheck } from './check-rows.js';
+import { inferColumnTypes, type ColumnType } from './column-types.js';
+import { DATA_FILE, MANIFEST_FILE, QUARANTINE_FILE, type ColumnProfile, type DatasetManifest, type QualityFinding } from './manifest.js';
+
+export interface SnapshotInput {
+  datasetId: string;
+  dataType: string;
+  /** Without credentials: it is stored and shown. */
+  sourceLabel: string;
+  raw: { path: string; format: DataFormat; columns?: { name: string; type: ColumnType }[] };
+  onlyColumns?: readonly string[];
+  validation: 'quarantine' | 'fail';
+  expectations?: DataType;
+  /** The folder of all datasets. */
+  folder: string;
+  /** Tells one attempt's half-written files from another's. */
+  attempt: string;
+}
+
+/** Above this share of bad rows the source is taken to be the wrong one, and nothing is stored. */
+const MOST_QUARANTINED = 0.5;
+
+/**
+ * Writes one typed, checked, immutable snapshot: `<folder>/<datasetId>/{data.parquet, quarantine.parquet, manifest.json}`.
+ * Bad rows go to quarantine with every reason. The folder appears under its name whole or not at all, and a
+ * finished one is adopted, so this can be repeated after any crash.
+ * @throws ServiceError `dataset_rejected` when there are no good rows, more than half are bad, or any is with `fail`.
+ */
+export async function snapshotDataset(input: SnapshotInput, onProgress: (share: number) => void): Promise<DatasetManifest> {
+  const finished = await readManifest(join(input.folder, input.datasetId));
+  if (finished) return finished;
+  const staging = join(input.folder, '.staging', `${input.datasetId}-${input.attempt}`);
+  await rm(staging, { recursive: true, force: true });
+  await mkdir(staging, { recursive: true });
+  try {
+    const manifest = await withDuckDb((connection) => writeSnapshot(connection, input, staging, onProgress));
+    await writeFile(join(staging, MANIFEST_FILE), JSON.stringify(manifest, undefined, 2));
+    for (const file of [DATA_FILE, QUARANTINE_FILE, MANIFEST_FILE]) await syncFile(join(staging, file));
+    return await publish(staging, join(input.folder, input.datasetId), manifest);
+  } finally {
+    await rm(staging, { recursive: true, force: true });
+  }
+}
+
+/** The manifest of a finished snapshot, or undefined. */
+export async function readManifest(folder: string): Promise<DatasetManifest | undefined> {
+  try {
+    return JSON.parse(await readFile(join(folder, MANIFEST_FILE), 'utf8')) as DatasetManifest;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function writeSnapshot(connection: DuckDBConnection, input: SnapshotInput, staging: string, onProgress: (share: number) => void): Promise<DatasetManifest> {
+  const isText = await loadRaw(connection, input);
+  onProgress(0.3);
+  const checks = await planChecks(connection, input, isText);
+  onProgress(0.45);
+  const columns = checks.map((check) => quoteIdentifier(check.name)).join(', ');
+  await connection.run(`CREATE TABLE judged AS SELECT *, ${reasonsExpression(checks)} AS _reasons FROM raw`);
+  await connection.run(
+    `COPY (SELECT ${typedColumns(checks)} FROM judged WHERE len(_reasons) = 0 ORDER BY _row) TO ${quoteText(join(staging, DATA_FILE))} (FORMAT parquet, COMPRESSION zstd)`,
+  );
+  onProgress(0.7);
+  await connection.run(
+    `COPY (SELECT _row AS row_number, _reasons AS reasons, to_json(struct_pack(${columns ? checks.map((c) => `${quoteIdentifier(c.name)} := ${quoteIdentifier(c.name)}`).join(', ') : ''})) AS content
+       FROM judged WHERE len(_reasons) > 0 UNION ALL SELECT * FROM unreadable ORDER BY row_number)
+     TO ${quoteText(join(staging, QUARANTINE_FILE))} (FORMAT parquet, COMPRESSION zstd)`,
+  );
+  onProgress(0.8);
+  const manifest = await describeSnapshot(connection, input, checks, staging);
+  refuseBadData(manifest, input.validation);
+  return manifest;
+}
+
+/** Loads the source as a table `raw` with `_row`, and lines that are no rows at all as `unreadable`. */
+async function loadRaw(connection: DuckDBConnection, input: SnapshotInput): Promise<boolean> {
+  const { path, format, columns } = input.raw;
+  const isText = format === 'csv' || format === 'tsv';
+  const only = input.onlyColumns && !columns ? input.onlyColumns.map(quoteIdentifier).join(', ') : '*';
+  await connection.run('CREATE TABLE unreadable (row_number BIGINT, reasons VARCHAR[], content VARCHAR)');
+  try {
+    await connection.run(`CREATE TABLE raw AS SELECT row_number() OVER () AS _row, ${only} FROM ${readerExpression(path, format, columns)}`);
+  } catch (error) {
+    throw new ServiceError('source_unreadable', `The source could not be read as ${format}: ${firstLine((error as Error).message)}`);
+  }
+  if (isText) {
+    await connection.run(
+      `INSERT INTO unreadable SELECT line, list(DISTINCT CAST(error_type AS VARCHAR) || ': ' || error_message), any_value(csv_line) FROM reject_errors GROUP BY line`,
+    );
+  }
+  return isText;
+}
+
+function readerExpression(path: string, format: DataFormat, columns: SnapshotInput['raw']['columns']): string {
+  const file = quoteText(path);
+  switch (format) {
+    case 'csv':
+    case 'tsv': {
+      const typed = columns && `{${columns.map((column) => `${quoteText(column.name)}: 'VARCHAR'`).join(', ')}}`;
+      const shape = typed
+        ? `auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', columns = ${typed}, nullstr = '\\N'`
+        : `header = true, nullstr = '', all_varchar = true${format === 'tsv' ? `, delim = '\t'` : ''}`;
+      return `read_csv(${file}, ${shape}, allow_quoted_nulls = false, store_rejects = true, max_line_size = 16777216)`;
+    }
+    case 'ndjson':
+      return `read_json(${file}, format = 'newline_delimited', records = true, maximum_object_size = 16777216)`;
+    case 'json':
+      return `read_json(${file}, format = 'auto', records = true, maximum_object_size = 268435456)`;
+    case 'parquet':
+      return `read_parquet(${file})`;
+  }
+}
+
+/** Which type each column has and what is expected of it; a required column that is missing stops everything. */
+async function planChecks(connection: DuckDBConnection, input: SnapshotInput, isText: boolean): Promise<ColumnCheck[]> {
+  const described = await queryRows<{ column_name: string; column_type: string }>(connection, 'DESCRIBE raw');
+  const columns = described.filter((column) => column.column_name !== '_row');
+  const expectations = input.expectations?.columns ?? {};
+  const lost = Object.entries(expectations).filter(([name, expected]) => expected.required && !columns.some((column) => column.column_name === name));
+  if (lost.length > 0) {
+    throw new ServiceError('dataset_rejected', `The source lacks ${lost.length} required column(s) of ${input.dataType}.`, lost.map(([name]) => ({ path: `columns.${name}`, message: 'is required and missing' })));
+  }
+  const sourceTypes = new Map(input.raw.columns?.map((column) => [column.name, column.type]));
+  const undeclared = columns.filter(({ column_name: name }) => isText && !sourceTypes.has(name) && !expectations[name]?.type);
+  const inferred = await inferColumnTypes(connection, 'raw', undeclared.map((column) => column.column_name));
+  return columns.map(({ column_name: name, column_type: stored }) => {
+    const expectation = expectations[name];
+    const native = isText ? undefined : nativeType(stored);
+    const type = expectation?.type ?? sourceTypes.get(name) ?? inferred.get(name) ?? native ?? 'string';
+    return { name, type, native: native !== undefined && native === type && type !== 'json', expectation };
+  });
+}
+
+function nativeType(stored: string): ColumnType | undefined {
+  if (/^(TINYINT|SMALLINT|INTEGER|BIGINT|UTINYINT|USMALLINT|UINTEGER)$/.test(stored)) return 'integer';
+  if (/^(FLOAT|DOUBLE|DECIMAL)/.test(stored)) return 'number';
+  if (stored === 'BOOLEAN') return 'boolean';
+  if (stored === 'DATE') return 'date';
+  if (stored === 'TIMESTAMP') return 'timestamp';
+  if (stored === 'VARCHAR') return 'string';
+  return stored.startsWith('TIMESTAMP') ? 'timestamp' : undefined;
+}
+
+async function describeSnapshot(connection: DuckDBConnection, input: SnapshotInput, checks: readonly ColumnCheck[], staging: string): Promise<DatasetManifest> {
+  const file = join(staging, DATA_FILE);
+  const summary = await queryRows<Record<string, string | number | null>>(connection, `SUMMARIZE SELECT * FROM read_parquet(${quoteText(file)})`);
+  const [counts] = await queryRows<{ rows: number }>(connection, `SELECT count(*) AS rows FROM read_parquet(${quoteText(file)})`);
+  const quarantined = await queryRows<{ reason: string; rows: number }>(
+    connection,
+    `SELECT regexp_replace(reason, '"[^"]*"', 'a value') AS reason, count(*) AS rows FROM (SELECT unnest(reasons) AS reason FROM read_parquet(${quoteText(join(staging, QUARANTINE_FILE))})) GROUP BY 1 ORDER BY rows DESC, reason LIMIT 50`,
+  );
+  const [bad] = await queryRows<{ rows: number }>(connection, `SELECT count(*) AS rows FROM read_parquet(${quoteText(join(staging, QUARANTINE_FILE))})`);
+  return {
+    format_version: 1,
+    dataset_id: input.datasetId,
+    data_type: input.dataType,
+    source: input.sourceLabel,
+    rows: counts?.rows ?? 0,
+    quarantined_rows: bad?.rows ?? 0,
+    digest: await sha256OfFile(file),
+    bytes: (await stat(file)).size,
+    columns: checks.map((check, index) => profileOf(check, summary[index] ?? {})),
+    quality: [
+      ...quarantined.map((finding): QualityFinding => ({ severity: 'error', message: finding.reason, rows: finding.rows })),
+      ...checks.flatMap((check, index) => columnWarnings(check, summary[index] ?? {}, counts?.rows ?? 0)),
+    ],
+  };
+}
+
+function profileOf(check: ColumnCheck, row: Record<string, string | number | null>): ColumnProfile {
+  const text = (key: string) => (row[key] === null || row[key] === undefined ? null : String(row[key]));
+  const number = (key: string) => (row[key] === null || row[key] === undefined || Number.isNaN(Number(row[key])) ? null : Number(row[key]));
+  return {
+    name: check.name,
+    type: check.type,
+    null_share: Number(row['null_percentage'] ?? 0) / 100,
+    distinct: Number(row['approx_unique'] ?? 0),
+    minimum: text('min'),
+    maximum: text('max'),
+    mean: number('avg'),
+    standard_deviation: number('std'),
+    quartiles: [text('q25'), text('q50'), text('q75')],
+  };
+}
+
+function columnWarnings(check: ColumnCheck, row: Record<string, string | number | null>, rows: number): QualityFinding[] {
+  if (rows === 0) return [];
+  const empty = Number(row['null_percentage'] ?? 0);
+  if (empty >= 100) return [{ severity: 'warning', column: check.name, message: 'the column is empty', rows }];
+  if (rows > 1 && row['min'] !== null && row['min'] === row['max'] && empty === 0) {
+    return [{ severity: 'warning', column: check.name, message: 'the column has one value only', rows }];
+  }
+  return empty > 50 ? [{ severity: 'warning', column: check.name, message: 'more than half of the cells are empty', rows: Math.round((rows * empty) / 100) }] : [];
+}
+
+function refuseBadData(manifest: DatasetManifest, validation: 'quarantine' | 'fail'): void {
+  const { rows, quarantined_rows: bad } = manifest;
+  const problems = manifest.quality.filter((finding) => finding.severity === 'error').slice(0, 10).map((finding) => ({ path: 'rows', message: `${finding.message} (${finding.rows} rows)` }));
+  if (rows === 0) throw new ServiceError('dataset_rejected', `The source has no usable row (${bad} failed their checks).`, problems);
+  if (validation === 'fail' && bad > 0) throw new ServiceError('dataset_rejected', `${bad} of ${rows + bad} rows failed their checks, and options.validation is "fail".`, problems);
+  if (bad > MOST_QUARANTINED * (rows + bad)) {
+    throw new ServiceError('dataset_rejected', `${bad} of ${rows + bad} rows failed their checks: more than half, so this looks like the wrong source or format.`, problems);
+  }
+}
+
+/** Moves the finished folder to its name; a twin that another attempt published first is adopted instead. */
+async function publish(staging: string, final: string, manifest: DatasetManifest): Promise<DatasetManifest> {
+  await mkdir(dirname(final), { recursive: true });
+  try {
+    await rename(staging, final);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+    const twin = await readManifest(final);
+    if (!twin) throw error;
+    return twin;
+  }
+  await syncFile(dirname(final));
+  return manifest;
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+export async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+const firstLine = (text: string) => text.split('\n', 1)[0] ?? text;

@@ -1,0 +1,38 @@
+import type { Database } from '../database/database.js';
+import type { OpenDeployment } from './open-deployment.js';
+import { ROUTES_CHANNEL } from './switch-route.js';
+
+export type ClosedState = 'promoted' | 'failed' | 'aborted';
+
+export interface DeploymentResult {
+  deployment_id: string;
+  model: string;
+  version: string;
+  previous_version: string | null;
+  state: ClosedState;
+}
+
+/**
+ * Ends a rollout. One that did not succeed gives the former version its traffic back (or takes the model off, when there was
+ * none), in the same transaction, so that there is no moment with two truths. Repeatable.
+ */
+export async function closeDeployment(input: OpenDeployment & { state: ClosedState; reason?: string }, { database }: { database: Database }): Promise<DeploymentResult> {
+  const { deploymentId, model, previousVersion } = input;
+  await database.prisma.$transaction(async (transaction) => {
+    const closed = await transaction.deployment.updateMany({
+      where: { id: deploymentId, finishedAt: null },
+      data: { state: input.state, reason: input.reason ?? null, finishedAt: new Date() },
+    });
+    if (closed.count === 0 || input.state === 'promoted') return;
+    const where = { model, deploymentId };
+    if (previousVersion) {
+      await transaction.route.updateMany({ where, data: { version: previousVersion, previousVersion: null, updatedAt: new Date() } });
+      await transaction.modelAlias.updateMany({ where: { model, alias: 'production' }, data: { version: previousVersion, updatedAt: new Date() } });
+    } else {
+      const { count } = await transaction.route.deleteMany({ where });
+      if (count > 0) await transaction.modelAlias.deleteMany({ where: { model, alias: 'production' } });
+    }
+    await transaction.$executeRaw`SELECT pg_notify(${ROUTES_CHANNEL}, ${model})`;
+  });
+  return { deployment_id: deploymentId, model, version: input.version, previous_version: previousVersion ?? null, state: input.state };
+}

@@ -1,0 +1,66 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
+
+/** A name as SQL: quoted, so that no column of a user can become code. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** A text as SQL, for the few places (file paths, options) where DuckDB takes no bound value. */
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/**
+ * Runs `work` on a private database that may spill to disk and is removed afterwards. Memory stays below 512 MiB;
+ * times are UTC.
+ */
+export async function withDuckDb<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'mlops-duckdb-'));
+  const instance = await DuckDBInstance.create(join(folder, 'work.duckdb'), {
+    memory_limit: '512MiB',
+    temp_directory: join(folder, 'spill'),
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+  });
+  const connection = await instance.connect();
+  try {
+    await connection.run("SET TimeZone = 'UTC'");
+    return await work(connection);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A value of DuckDB as JSON carries it: big integers as numbers while they are exact, else as text. */
+function toPlain(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) return value.map(toPlain);
+  return value;
+}
+
+/** All rows of a query as plain objects; times become ISO-8601 texts. Values are bound, never spliced in. */
+export async function queryRows<Row extends object>(
+  connection: DuckDBConnection,
+  sql: string,
+  values?: Record<string, string | number | boolean>,
+): Promise<Row[]> {
+  const reader = await connection.runAndReadAll(sql, values);
+  return reader.getRowObjectsJS().map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, toPlain(value)])) as Row);
+}
+
+/** The columns of a query with the values of each; big integers become numbers while they are exact, times stay `Date`. */
+export async function queryColumns(connection: DuckDBConnection, sql: string): Promise<{ name: string; values: unknown[] }[]> {
+  const reader = await connection.runAndReadAll(sql);
+  const names = reader.columnNames();
+  const columns = reader.getColumnsJS();
+  return names.map((name, index) => ({
+    name,
+    values: (columns[index] ?? []).map((value) => (typeof value === 'bigint' ? toPlain(value) : value)),
+  }));
+}

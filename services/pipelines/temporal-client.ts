@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
+import { SEARCH_ATTRIBUTES } from '../../core/names.js';
+import { ServiceError } from '../../core/errors.js';
+import type { Config } from '../config.js';
+
+export type TemporalSettings = Config['temporal'];
+
+/** What a client's and a worker's connection have in common. */
+export interface TemporalConnectionOptions {
+  address: string;
+  apiKey?: string;
+  tls?: { serverRootCACertificate?: Buffer; clientCertPair?: { crt: Buffer; key: Buffer } };
+}
+
+/** Address, API key and TLS files as the SDK wants them. */
+export function connectionOptions(settings: TemporalSettings): TemporalConnectionOptions {
+  const { ca, cert, key } = settings.tlsFiles;
+  const tls = settings.tls && {
+    ...(ca ? { serverRootCACertificate: readFileSync(ca) } : {}),
+    ...(cert && key ? { clientCertPair: { crt: readFileSync(cert), key: readFileSync(key) } } : {}),
+  };
+  return { address: settings.address, ...(tls ? { tls } : {}), ...(settings.apiKey ? { apiKey: settings.apiKey } : {}) };
+}
+
+/** A client that connects on first use, so that the API starts and predicts while Temporal is away. */
+export function createTemporalClient(settings: TemporalSettings): Client {
+  const connection = Connection.lazy({ ...connectionOptions(settings), connectTimeout: '2 seconds' });
+  return new Client({ connection, namespace: settings.namespace });
+}
+
+/** How long a call of the API may wait for Temporal before it answers 503. */
+const DEADLINE_MS = 2000;
+
+/**
+ * Runs one call to Temporal within two seconds. The SDK retries silently for much longer, so the deadline is kept
+ * here as well.
+ * @throws ServiceError `dependency_unavailable` when Temporal does not answer in time.
+ */
+export async function withTemporal<T>(client: Client, work: () => Promise<T>, deadlineMs = DEADLINE_MS): Promise<T> {
+  const away = new ServiceError('dependency_unavailable', 'Temporal cannot be reached at present. Try again shortly.', [], 5);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(away), deadlineMs + 200);
+  });
+  try {
+    return await Promise.race([client.connection.withDeadline(Date.now() + deadlineMs, work), late]);
+  } catch (error) {
+    // 4 = deadline exceeded, 14 = unavailable, 1 = cancelled by the deadline.
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+      if (isGrpcServiceError(cause) && [1, 4, 14].includes(cause.code)) throw away;
+      if (/Failed to connect before the deadline/i.test(cause.message)) throw away;
+    }
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const KEYWORD = 2;
+
+/** Registers what the workflows set. Repeating it is harmless; a workflow that sets an unknown attribute would hang. */
+export async function registerSearchAttributes(connection: Connection, namespace: string): Promise<void> {
+  const searchAttributes = Object.fromEntries(Object.values(SEARCH_ATTRIBUTES).map((name) => [name, KEYWORD]));
+  const known = await connection.operatorService.listSearchAttributes({ namespace });
+  const missing = Object.keys(searchAttributes).filter((name) => !(name in (known.customAttributes ?? {})));
+  if (missing.length === 0) return;
+  await connection.operatorService.addSearchAttributes({ namespace, searchAttributes: Object.fromEntries(missing.map((name) => [name, KEYWORD])) });
+}

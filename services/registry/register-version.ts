@@ -1,0 +1,157 @@
+import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ModelKind } from '../../core/names.js';
+import { BUNDLE_MANIFEST, bundleFolder, sha256, type BundleHead, type BundleManifest, type GoldenRow, type SignatureFeature } from '../artifacts/model-bundle.js';
+import type { Database, Prisma } from '../database/database.js';
+import type { FailPoint } from '../telemetry/fail-point.js';
+import type { CrossValidation } from '../training/cross-validate-model.js';
+import type { Evaluation } from '../training/evaluate-model.js';
+import type { FitResult } from '../training/fit-model.js';
+import { readStagedJson, writeStaged } from '../storage/staged-file.js';
+import { STAGED, type TrainingPlan } from '../training/training-plan.js';
+
+export interface RegisteredVersion {
+  model: string;
+  version: string;
+  digest: string;
+  promotable: boolean;
+  reason: string;
+  metrics: Evaluation['metrics'];
+}
+
+/**
+ * Turns a staged run into an immutable version: its files under the digest of their content, then one row. Both can be
+ * repeated: the same job always has the same version.
+ */
+export async function registerVersion(
+  plan: TrainingPlan,
+  context: { database: Database; modelStoragePath: string; staging: string; failPoint: FailPoint },
+): Promise<RegisteredVersion> {
+  const { database, staging } = context;
+  const known = await database.prisma.modelVersion.findUnique({ where: { jobId: plan.jobId } });
+  if (known) return toRegistered(known);
+  const fit = await readStagedJson<FitResult>(join(staging, STAGED.fit));
+  const evaluation = await readStagedJson<Evaluation>(join(staging, STAGED.evaluation));
+  const crossValidation = plan.crossValidation ? await readStagedJson<CrossValidation>(join(staging, STAGED.crossValidation)) : null;
+  const manifest = describeBundle(plan, fit, await readStagedJson<GoldenRow[]>(join(staging, STAGED.golden)));
+  const digest = await publishBundle(manifest, context.modelStoragePath, staging);
+  context.failPoint('register:after-files');
+  const row = await insertVersion(database, plan, { digest, manifest, fit, evaluation, crossValidation });
+  context.failPoint('register:after-row');
+  return toRegistered(row);
+}
+
+function toRegistered(row: Prisma.ModelVersionGetPayload<object>): RegisteredVersion {
+  const metrics = (row.metrics as unknown as { heads: Evaluation['metrics'] }).heads;
+  return { model: row.model, version: row.version, digest: row.digest, promotable: row.promotable, reason: (row.verdict as { reason: string }).reason, metrics };
+}
+
+function describeBundle(plan: TrainingPlan, fit: FitResult, golden: GoldenRow[]): BundleManifest {
+  const heads = fit.heads.map(({ trainingRows: _, ...head }): BundleHead => ({ ...head, file: STAGED.forest(head.name) }));
+  return {
+    format_version: 1,
+    model: plan.model,
+    kind: plan.kind,
+    algorithm: plan.algorithm,
+    code_version: plan.codeVersion,
+    dataset_digest: plan.datasetDigest,
+    hyperparameters: plan.hyperparameters,
+    signature: signatureOf(fit),
+    encoder: fit.encoder,
+    heads,
+    golden,
+  };
+}
+
+function signatureOf(fit: FitResult): SignatureFeature[] {
+  const used = fit.encoder.features.map((feature): SignatureFeature => ({
+    name: feature.name,
+    type: feature.type,
+    ...(feature.categories ? { categories: feature.categories.map((category) => category.value) } : {}),
+  }));
+  return [...used, ...fit.encoder.ignored.map(({ name, type }): SignatureFeature => ({ name, type: `ignored (${type})` }))];
+}
+
+/** Copies the files next to their final place, then renames the folder: it appears whole or not at all. */
+async function publishBundle(manifest: BundleManifest, modelStoragePath: string, staging: string): Promise<string> {
+  const text = JSON.stringify(manifest);
+  const digest = sha256(text);
+  const final = bundleFolder(modelStoragePath, manifest.model, digest);
+  const partial = join(modelStoragePath, '.staging', `publish-${digest}-${process.pid}`);
+  await rm(partial, { recursive: true, force: true });
+  await mkdir(partial, { recursive: true });
+  for (const head of manifest.heads) {
+    await copyFile(join(staging, head.file), join(partial, head.file));
+    await syncPath(join(partial, head.file));
+  }
+  await writeStaged(join(partial, BUNDLE_MANIFEST), text);
+  await mkdir(join(modelStoragePath, manifest.model), { recursive: true });
+  try {
+    await rename(partial, final);
+    await syncPath(join(modelStoragePath, manifest.model));
+  } catch (error) {
+    // The same content is there already, from an earlier attempt or an equal training.
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+  return digest;
+}
+
+async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  await handle.sync().finally(() => handle.close());
+}
+
+/** Takes the next free number for the model; the lock makes sure that two jobs never take one. */
+async function insertVersion(
+  database: Database,
+  plan: TrainingPlan,
+  found: { digest: string; manifest: BundleManifest; fit: FitResult; evaluation: Evaluation; crossValidation: CrossValidation | null },
+) {
+  const { evaluation, crossValidation, fit, manifest } = found;
+  const json = (value: unknown) => JSON.parse(JSON.stringify(value)) as Prisma.InputJsonValue;
+  return database.prisma.$transaction(async (transaction) => {
+    await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`version:${plan.model}`}))`;
+    const twin = await transaction.modelVersion.findUnique({ where: { jobId: plan.jobId } });
+    if (twin) return twin;
+    const last = await transaction.modelVersion.findFirst({ where: { model: plan.model }, orderBy: { createdAt: 'desc' } });
+    const version = nextVersion(last ? { version: last.version, signature: last.signature } : undefined, manifest.signature);
+    return transaction.modelVersion.create({
+      data: {
+        model: plan.model,
+        version,
+        kind: plan.kind satisfies ModelKind,
+        jobId: plan.jobId,
+        digest: found.digest,
+        promotable: evaluation.verdict.promotable,
+        verdict: json(evaluation.verdict),
+        parameters: json({ algorithm: plan.algorithm, hyperparameters: plan.hyperparameters, validation_split: plan.validationSplit }),
+        metrics: json({ heads: evaluation.metrics, cross_validation: crossValidation }),
+        signature: json({ features: manifest.signature, heads: manifest.heads.map(({ name, task, classes }) => ({ name, task, classes })) }),
+        lineage: json({
+          job_id: plan.jobId,
+          dataset_id: plan.datasetId,
+          dataset_digest: plan.datasetDigest,
+          code_version: plan.codeVersion,
+          start_date: plan.startDate ?? null,
+          end_date: plan.endDate ?? null,
+          filters: plan.filters,
+          training_rows: fit.trainingRows,
+          holdout_rows: evaluation.holdoutRows,
+        }),
+      },
+    });
+  });
+}
+
+/** v1.0.0 first; the minor number counts trainings, the major one changes when callers must send other features. */
+export function nextVersion(last: { version: string; signature: unknown } | undefined, signature: readonly SignatureFeature[]): string {
+  const match = last && /^v(\d+)\.(\d+)\.\d+$/.exec(last.version);
+  if (!match) return 'v1.0.0';
+  const names = (features: readonly SignatureFeature[]) => features.map((feature) => `${feature.name}:${feature.type}`).sort().join('\n');
+  const before = (last.signature as { features?: SignatureFeature[] }).features ?? [];
+  const isSame = names(before) === names(signature);
+  return isSame ? `v${match[1]}.${Number(match[2]) + 1}.0` : `v${Number(match[1]) + 1}.0.0`;
+}

@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import { ServiceError } from '../../core/errors.js';
+import { shapePrediction, type ShapedPrediction } from '../../core/kinds/heads.js';
+import type { PredictInput } from '../../core/schemas/prediction.js';
+import { bundleFolder, loadModelBundle } from '../artifacts/model-bundle.js';
+import { withDatabase } from '../database/database.js';
+import type { VersionStore } from '../registry/version-store.js';
+import type { Metrics } from '../telemetry/metrics.js';
+import type { PredictionCache } from './prediction-cache.js';
+import type { PredictionLog } from './prediction-log.js';
+import type { RoutingTable, ServedModel } from './routing-table.js';
+import { createScorer, type HeadExplanation } from './score-row.js';
+import { selfTest } from './self-test.js';
+
+export interface PredictionAnswer extends ShapedPrediction {
+  prediction_id: string;
+  model: string;
+  model_version: string;
+  cached: boolean;
+  explanations?: Record<string, HeadExplanation['contributions']>;
+  /** Per head: the answer without any feature; with the contributions it adds up to the answer. */
+  explanation_base_values?: Record<string, number>;
+}
+
+export interface PredictDependencies {
+  routing: RoutingTable;
+  versions: VersionStore;
+  cache: PredictionCache;
+  log: PredictionLog;
+  metrics: Metrics;
+  modelStoragePath: string;
+}
+
+/** Versions that were asked for by name, besides the deployed ones. */
+const MOST_PINNED = 8;
+
+/**
+ * Answers one prediction from memory. Only a `model_version` that is not loaded yet needs the database, once.
+ * @throws ServiceError `version_not_deployed`, `version_not_found` or `request_invalid`.
+ */
+export function createPredictor(dependencies: PredictDependencies) {
+  const pinned = new Map<string, ServedModel>();
+
+  async function servedModel(model: string, wanted: string | undefined): Promise<ServedModel> {
+    const current = dependencies.routing.served(model);
+    if (wanted === undefined || wanted === current?.version || (wanted === 'production' && current)) {
+      if (current) return current;
+      throw new ServiceError('version_not_deployed', `No version of ${model} is deployed. Train one with POST /models/train and deploy it with POST /models/${model}/deploy.`);
+    }
+    const row = await withDatabase(() => dependencies.versions.find(model, wanted));
+    const known = pinned.get(row.digest);
+    pinned.delete(row.digest);
+    const loaded = known ?? (await loadPinned(model, row.version, row.digest));
+    pinned.set(row.digest, loaded);
+    if (pinned.size > MOST_PINNED) pinned.delete(pinned.keys().next().value!);
+    return loaded;
+  }
+
+  async function loadPinned(model: string, version: string, digest: string): Promise<ServedModel> {
+    const scorer = createScorer(await loadModelBundle(bundleFolder(dependencies.modelStoragePath, model, digest), digest));
+    selfTest(scorer);
+    return { model, version, scorer };
+  }
+
+  return async function predict(model: string, input: PredictInput, correlationId: string): Promise<PredictionAnswer> {
+    const served = await servedModel(model, input.modelVersion);
+    const startMs = performance.now();
+    const { shaped, cached } = answer(served, input, dependencies.cache);
+    const seconds = (performance.now() - startMs) / 1000;
+    const id = `pred_${randomUUID().replaceAll('-', '')}`;
+    dependencies.metrics.predictions.inc({ model, version: served.version, cached: String(cached) });
+    dependencies.metrics.predictionDuration.observe({ model }, seconds);
+    dependencies.log.add({
+      id,
+      model,
+      version: served.version,
+      entityId: input.entityId,
+      features: input.features,
+      predictions: shaped.predictions,
+      latencyUs: Math.round(seconds * 1e6),
+      cached,
+      correlationId,
+      createdAt: new Date(),
+    });
+    return { prediction_id: id, model, model_version: served.version, ...shaped, cached, ...(input.explain ? explain(served, input) : {}) };
+  };
+}
+
+export type Predictor = ReturnType<typeof createPredictor>;
+
+function answer(served: ServedModel, input: PredictInput, cache: PredictionCache): { shaped: ShapedPrediction; cached: boolean } {
+  const { bundle } = served.scorer;
+  const score = () => shapePrediction(bundle.manifest.kind, served.scorer.score(input.features));
+  if (!cache.isOn) return { shaped: score(), cached: false };
+  // Names are sorted so that the order in which a caller writes features does not matter.
+  const key = `${bundle.digest} ${JSON.stringify(input.features, Object.keys(input.features).sort())}`;
+  const nowMs = Date.now();
+  const known = cache.get(key, nowMs);
+  if (known) return { shaped: known, cached: true };
+  const shaped = score();
+  cache.set(key, shaped, nowMs);
+  return { shaped, cached: false };
+}
+
+function explain(served: ServedModel, input: PredictInput) {
+  const explained = Object.entries(served.scorer.explain(input.features));
+  return {
+    explanations: Object.fromEntries(explained.map(([head, { contributions }]) => [head, contributions])),
+    explanation_base_values: Object.fromEntries(explained.map(([head, { base_value: base }]) => [head, base])),
+  };
+}

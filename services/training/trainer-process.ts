@@ -1,0 +1,60 @@
+import { setPriority } from 'node:os';
+import { ServiceError, type FieldProblem } from '../../core/errors.js';
+import { crossValidateModel } from './cross-validate-model.js';
+import { evaluateModel } from './evaluate-model.js';
+import { fitModel } from './fit-model.js';
+import type { TrainingPlan } from './training-plan.js';
+
+
+export const TRAINER_STEPS = ['fit', 'cross_validate', 'evaluate'] as const;
+export type TrainerStep = (typeof TRAINER_STEPS)[number];
+
+export interface TrainerOrder {
+  step: TrainerStep;
+  plan: TrainingPlan;
+  staging: string;
+}
+export type TrainerMessage =
+  | { type: 'progress'; share: number; detail: string; rssBytes: number }
+  | { type: 'done' }
+  | { type: 'failed'; code?: ServiceError['code']; message: string; problems?: readonly FieldProblem[] };
+
+const RUN = { fit: fitModel, cross_validate: crossValidateModel, evaluate: evaluateModel };
+const REPORT_EVERY_MS = 200;
+
+/**
+ * The process that does the CPU-bound work of one step, so that the worker's heartbeats and other jobs go on. It ends
+ * itself when its worker is gone: a killed worker sends no signal, and a busy loop sees no event, so the parent's id is
+ * looked at in each report.
+ */
+async function main(): Promise<void> {
+  const parent = process.ppid;
+  // Training never takes the cores from serving.
+  setPriority(10);
+  process.on('disconnect', () => process.exit(1));
+  const order = await new Promise<TrainerOrder>((resolve) => process.once('message', (message) => resolve(message as TrainerOrder)));
+  let lastMs = 0;
+  const onProgress = (share: number, detail: string) => {
+    if (process.ppid !== parent) process.exit(1);
+    const nowMs = performance.now();
+    if (nowMs - lastMs < REPORT_EVERY_MS && share < 1) return;
+    lastMs = nowMs;
+    send({ type: 'progress', share, detail, rssBytes: process.memoryUsage.rss() });
+  };
+  try {
+    await RUN[order.step](order.plan, order.staging, onProgress);
+    send({ type: 'done' }, () => process.exit(0));
+  } catch (error) {
+    const failure: TrainerMessage =
+      error instanceof ServiceError
+        ? { type: 'failed', code: error.code, message: error.message, problems: error.problems }
+        : { type: 'failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    send(failure, () => process.exit(1));
+  }
+}
+
+function send(message: TrainerMessage, then?: () => void): void {
+  process.send?.(message, undefined, {}, () => then?.());
+}
+
+await main();

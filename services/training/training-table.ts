@@ -1,0 +1,85 @@
+import { join } from 'node:path';
+import { holdoutMask } from '../../ml/evaluate/folds.js';
+import type { LabelValue } from '../../ml/preprocess/label-encoder.js';
+import { fitLabelEncoder, type LabelEncoder, type RawColumn } from '../../ml/preprocess/table-encoder.js';
+import type { Head } from '../../core/kinds/heads.js';
+import { ServiceError } from '../../core/errors.js';
+import { queryColumns, quoteText, withDuckDb } from '../duckdb.js';
+import { GROUP_COLUMN, STAGED, type TrainingPlan } from './training-plan.js';
+
+/** The truth of one head, row by row. */
+export interface HeadTarget {
+  head: Head;
+  /** Class number or value; NaN where the row has no truth for this head. */
+  y: Float64Array;
+  /** The classes in the order of their numbers; empty for a regression. */
+  classes: LabelValue[];
+}
+
+/** The table of a run in memory, split once and for all steps alike. */
+export interface TrainingTable {
+  rows: number;
+  features: RawColumn[];
+  /** The entity of each row, as a number; rows of one entity stay on one side of every split. */
+  groups: Int32Array;
+  targets: HeadTarget[];
+  /** 1 for the rows that no fit and no choice ever sees. */
+  isHeldOut: Uint8Array;
+}
+
+/** Reads the staged table and splits it. The split follows from the plan alone, so every step and attempt has the same. */
+export async function readTrainingTable(plan: TrainingPlan, staging: string): Promise<TrainingTable> {
+  const file = join(staging, STAGED.table);
+  const columns = await withDuckDb((connection) => queryColumns(connection, `SELECT * FROM read_parquet(${quoteText(file)})`));
+  const byName = new Map(columns.map((column) => [column.name, column]));
+  const group = byName.get(plan.kind === 'user_behavior' ? 'user_id' : GROUP_COLUMN)?.values ?? [];
+  const rows = group.length;
+  const groups = numberGroups(group);
+  const targets = plan.heads.map((head) => readTarget(head, byName.get(head.column)?.values ?? [], plan));
+  const first = targets[0]!;
+  const options = { seed: plan.hyperparameters.seed, groups, labels: hasEveryTruth(first) ? first.y : undefined };
+  return {
+    rows,
+    features: plan.features.map((name) => byName.get(name) ?? { name, values: new Array<unknown>(rows).fill(null) }),
+    groups,
+    targets,
+    isHeldOut: holdoutMask(rows, plan.validationSplit, options),
+  };
+}
+
+const hasEveryTruth = (target: HeadTarget) => !target.y.some(Number.isNaN);
+
+function numberGroups(values: readonly unknown[]): Int32Array {
+  const numbers = new Map<unknown, number>();
+  return Int32Array.from(values, (value) => {
+    const known = numbers.get(value) ?? numbers.size;
+    numbers.set(value, known);
+    return known;
+  });
+}
+
+function readTarget(head: Head, values: readonly unknown[], plan: TrainingPlan): HeadTarget {
+  if (head.task === 'regression') {
+    const y = Float64Array.from(values, (value) => (value === null ? NaN : Number(value)));
+    const bad = values.findIndex((value, row) => value !== null && !Number.isFinite(y[row]!));
+    if (bad >= 0) throw notTrainable(plan, `the target ${head.column} is ${JSON.stringify(values[bad])} in row ${bad + 1}, which is no number; use the kind classification for classes`);
+    return { head, y, classes: [] };
+  }
+  const encoder: LabelEncoder = head.classes ? { classes: [...head.classes] } : fitLabelEncoder(values.filter((value) => value !== null));
+  if (encoder.classes.length < 2) throw notTrainable(plan, `the target ${head.column} has one value only (${String(encoder.classes[0])}): there is nothing to tell apart`);
+  if (encoder.classes.length > MOST_CLASSES) throw notTrainable(plan, `the target ${head.column} has ${encoder.classes.length} different values, more than ${MOST_CLASSES}; use the kind regression for numbers`);
+  const numbers = new Map(encoder.classes.map((name, index) => [String(name), index]));
+  return { head, y: Float64Array.from(values, (value) => (value === null ? NaN : (numbers.get(String(value)) ?? NaN))), classes: encoder.classes };
+}
+
+/** More classes than this are an identifier or a number, not a class. */
+const MOST_CLASSES = 200;
+
+const notTrainable = (plan: TrainingPlan, why: string) => new ServiceError('training_data_insufficient', `${plan.model} cannot be trained on ${plan.datasetId}: ${why}.`);
+
+/** The rows that a head can use, of those that `isWanted` picks. */
+export function rowsOf(target: HeadTarget, isWanted: (row: number) => boolean): Uint32Array {
+  const rows: number[] = [];
+  for (let row = 0; row < target.y.length; row++) if (!Number.isNaN(target.y[row]!) && isWanted(row)) rows.push(row);
+  return Uint32Array.from(rows);
+}

@@ -1,0 +1,37 @@
+import { Connection } from '@temporalio/client';
+import { createPipelineActivities } from '../activities/index.js';
+import { TASK_QUEUES } from '../core/names.js';
+import { loadConfig } from '../services/config.js';
+import { createContainer, type Container } from '../services/container.js';
+import { connectionOptions, registerSearchAttributes } from '../services/pipelines/temporal-client.js';
+import { compiledScript } from '../services/project-root.js';
+import { exitOnBadStart } from './exit-on-bad-start.js';
+import { installRuntime, runWorker } from './run-worker.js';
+
+/** Workflows that set an attribute which Temporal does not know would hang, so this comes before the first task. */
+async function ensureSearchAttributes({ config, logger }: Container): Promise<void> {
+  for (;;) {
+    try {
+      const connection = await Connection.connect({ ...connectionOptions(config.temporal), connectTimeout: '3 seconds' });
+      await registerSearchAttributes(connection, config.temporal.namespace).finally(() => connection.close());
+      return;
+    } catch (error) {
+      logger.warn({ err: error }, 'search attributes cannot be registered yet');
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
+}
+
+await exitOnBadStart(async () => {
+  const container = createContainer(loadConfig(), 'pipeline-worker');
+  installRuntime(container.logger);
+  await container.readModelsConfig();
+  await ensureSearchAttributes(container);
+  await runWorker(container, {
+    taskQueue: TASK_QUEUES.pipeline,
+    workflowBundle: { codePath: compiledScript('workflow-bundle.js') },
+    activities: createPipelineActivities(container),
+    maxConcurrentActivityTaskExecutions: 20,
+    maxCachedWorkflows: 200,
+  });
+});

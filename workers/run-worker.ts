@@ -1,0 +1,88 @@
+import { defaultPayloadConverter } from '@temporalio/common';
+import { NativeConnection, Runtime, Worker, type ActivityInboundCallsInterceptor, type WorkerOptions } from '@temporalio/worker';
+import type { Container } from '../services/container.js';
+import { connectionOptions } from '../services/pipelines/temporal-client.js';
+import { runWithContext } from '../services/telemetry/correlation.js';
+import type { Logger } from '../services/telemetry/logger.js';
+
+/** Running activities get this long to end on SIGTERM; then they are cancelled, and another worker resumes them. */
+const GRACE = '15 seconds';
+const FORCE = '20 seconds';
+
+/** Sends the SDK's own log lines through ours. Once per process, before any connection. */
+export function installRuntime(logger: Logger): void {
+  const log = (level: 'trace' | 'debug' | 'info' | 'warn' | 'error') => (message: string, meta?: object) => logger[level]({ ...meta }, message);
+  Runtime.install({
+    logger: {
+      log: (level, message, meta) => log(level.toLowerCase() as 'info')(message, meta),
+      trace: log('trace'),
+      debug: log('debug'),
+      info: log('debug'),
+      warn: log('warn'),
+      error: log('error'),
+    },
+    shutdownSignals: [],
+  });
+}
+
+/** Runs each activity with the correlation id of the call that started its workflow. */
+export function correlateActivity(info: { workflowId?: string }): ActivityInboundCallsInterceptor {
+  return {
+    execute(input, next) {
+      const header = input.headers['x-correlation-id'];
+      const correlationId = header ? defaultPayloadConverter.fromPayload<string>(header) : (info.workflowId ?? 'unknown');
+      return runWithContext({ correlationId, jobId: info.workflowId }, () => next(input));
+    },
+  };
+}
+
+/** How often a worker that cannot reach Temporal at its start tries again. */
+const CONNECT_EVERY_MS = 1000;
+
+async function connect(container: Container): Promise<NativeConnection> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await NativeConnection.connect(connectionOptions(container.config.temporal));
+    } catch (error) {
+      container.logger.warn({ err: error, attempt, address: container.config.temporal.address }, 'Temporal cannot be reached yet');
+      await new Promise((resolve) => setTimeout(resolve, CONNECT_EVERY_MS));
+    }
+  }
+}
+
+/**
+ * Runs a worker until SIGTERM, SIGINT or the end of the process that started it. Ends the process itself, since an activity
+ * that does not listen must not keep it.
+ */
+export async function runWorker(container: Container, options: Omit<WorkerOptions, 'connection' | 'namespace'>): Promise<never> {
+  const { logger, config } = container;
+  const connection = await connect(container);
+  const worker = await Worker.create({
+    ...options,
+    connection,
+    namespace: config.temporal.namespace,
+    shutdownGraceTime: GRACE,
+    shutdownForceTime: FORCE,
+    interceptors: { ...options.interceptors, activity: [(context) => ({ inbound: correlateActivity({ workflowId: context.info.workflowExecution?.workflowId }) })] },
+  });
+  const stop = (reason: string) => () => {
+    if (worker.getState() !== 'RUNNING') return;
+    logger.info({ reason }, 'worker drains');
+    worker.shutdown();
+  };
+  process.on('SIGTERM', stop('SIGTERM'));
+  process.on('SIGINT', stop('SIGINT'));
+  // The stack that started this worker is gone, so nobody would ever stop it.
+  process.on('disconnect', stop('the supervisor is gone'));
+  logger.info({ task_queue: options.taskQueue }, 'worker is ready');
+  process.send?.({ ready: true });
+  let exitCode = 0;
+  try {
+    await worker.run();
+  } catch (error) {
+    logger.error({ err: error }, 'worker ended with an error');
+    exitCode = 1;
+  }
+  await container.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
+  process.exit(exitCode);
+}

@@ -1,0 +1,46 @@
+import type { ActivityOptions } from '@temporalio/workflow';
+import { TASK_QUEUES } from '../core/names.js';
+
+/** Small reads and writes: a database that is away for minutes is waited for, bad input is not tried again. */
+export const RECORD: ActivityOptions = {
+  startToCloseTimeout: '30 seconds',
+  scheduleToCloseTimeout: '1 hour',
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
+};
+
+/** Writing down how a job ended: tried for a day, since nothing else will. */
+export const FINISH: ActivityOptions = {
+  startToCloseTimeout: '30 seconds',
+  scheduleToCloseTimeout: '24 hours',
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+};
+
+/** Reading sources and writing datasets: long, with heartbeats, so that a dead worker is noticed in 10 s. */
+export const DATA: ActivityOptions = {
+  startToCloseTimeout: '6 hours',
+  heartbeatTimeout: '10 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 10 },
+};
+
+/** Checks of a new version and the switch to it. */
+export const DEPLOY: ActivityOptions = {
+  startToCloseTimeout: '2 minutes',
+  scheduleToCloseTimeout: '15 minutes',
+  heartbeatTimeout: '10 seconds',
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
+};
+
+/**
+ * CPU-bound fits, on the training workers. A deploy costs an attempt and so does a killed worker, so attempts are not
+ * tight; a fit resumes from its last checkpoint.
+ * @param seconds that one attempt may take (`MAX_TRAINING_TIME`).
+ */
+export function fitOptions(seconds: number): ActivityOptions {
+  return {
+    taskQueue: TASK_QUEUES.training,
+    // The worker ends the fit at the limit itself and says why; Temporal's own limit is the net below it.
+    startToCloseTimeout: (seconds + 60) * 1000,
+    heartbeatTimeout: '10 seconds',
+    retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '10 seconds', maximumAttempts: 20 },
+  };
+}

@@ -1,0 +1,4 @@
+// Temporal finds workflows by the exports of this file.
+export { ingestData } from './ingest-data.js';
+export { trainModel } from './train-model.js';
+export { deployModel } from './deploy-model.js';

@@ -1,0 +1,38 @@
+import { executeChild, ParentClosePolicy, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.js';
+import { DATA, fitOptions, RECORD } from './activity-options.js';
+import type { deployModel } from './deploy-model.js';
+import { runJob } from './run-job.js';
+
+const { planTraining, registerVersion } = proxyActivities<Activities>(RECORD);
+const { buildTrainingTable } = proxyActivities<Activities>(DATA);
+
+/** Dataset → features and labels as of a time → forest → honest metrics → version. The input is the body of `POST /models/train`. */
+export async function trainModel(input: unknown) {
+  const jobId = workflowInfo().workflowId;
+  return runJob('train', input, async (enterStage) => {
+    await enterStage('plan');
+    const plan = await planTraining({ jobId, request: input });
+    const { fitModel, crossValidate, evaluateModel } = proxyActivities<Activities>(fitOptions(plan.fitTimeoutSeconds));
+    await enterStage('features');
+    await buildTrainingTable(plan);
+    await enterStage('fit');
+    await fitModel(plan);
+    if (plan.crossValidation) {
+      await enterStage('cross_validate');
+      await crossValidate(plan);
+    }
+    await enterStage('evaluate');
+    await evaluateModel(plan);
+    await enterStage('register');
+    const version = await registerVersion(plan);
+    if (!plan.autoDeploy || !version.promotable) return version;
+    await enterStage('deploy');
+    const deployment = await executeChild<typeof deployModel>('deployModel', {
+      args: [{ model: plan.model, version: version.version }],
+      workflowId: `deploy-${jobId}`,
+      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+    });
+    return { ...version, deployment };
+  });
+}
