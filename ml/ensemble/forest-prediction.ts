@@ -141,11 +141,15 @@ export function predictForest(forest: RandomForest, x: FeatureMatrix): Float64Ar
   return answers;
 }
 
-/** Walks all trees over the matrix block by block and hands out the leaves that rows [start, end) fall into. */
+/**
+ * Walks trees [firstTree, endTree) over the matrix block by block and hands out the leaves that rows [start, end) fall into.
+ */
 export function forEachTreeOfBlocks(
   forest: RandomForest,
   x: FeatureMatrix,
   visit: (tree: number, start: number, end: number, leaves: Int32Array) => void,
+  firstTree = 0,
+  endTree = treeCount(forest),
 ): void {
   const { depths, links, thresholds } = walkableForest(forest);
   const stride = 2 * forest.features;
@@ -157,7 +161,7 @@ export function forEachTreeOfBlocks(
       const at = (row - start) * stride;
       layOutRow(block.subarray(at, at + stride), x.values, row, x.rows, forest.features);
     }
-    for (let tree = 0; tree < depths.length; tree++) {
+    for (let tree = firstTree; tree < endTree; tree++) {
       walkBlock(thresholds, links, block, stride, end - start, forest.treeOffsets[tree]!, depths[tree]!, leaves);
       visit(tree, start, end, leaves);
     }

@@ -72,26 +72,46 @@ export function outOfBagPredictions(
       `out-of-bag predictions need the ${forest.trainRows} training rows in their order, got ${x.rows} rows`,
     );
   }
-  const trees = treeCount(forest);
-  const { outputs, valueOffset, values } = forest;
-  const drawn = new Uint8Array(x.rows * trees);
-  for (let tree = 0; tree < trees; tree++) {
-    drawRows(drawn.subarray(tree * x.rows, (tree + 1) * x.rows), parameters, tree);
-  }
+  const { outputs } = forest;
   const predictions = new Float64Array(x.rows * outputs);
   const votes = new Int32Array(x.rows);
-  forEachTreeOfBlocks(forest, x, (tree, start, end, leaves) => {
-    for (let row = start; row < end; row++) {
-      if (drawn[tree * x.rows + row]! > 0) continue;
-      votes[row]!++;
-      const at = valueOffset[leaves[row - start]!]!;
-      for (let o = 0; o < outputs; o++) predictions[row * outputs + o]! += values[at + o]!;
-    }
-  });
+  const atOnce = Math.max(1, Math.floor(MOST_DRAWN_BYTES / x.rows));
+  for (let first = 0; first < treeCount(forest); first += atOnce) {
+    addUnseenVotes(forest, x, parameters, first, Math.min(treeCount(forest), first + atOnce), predictions, votes);
+  }
   for (let row = 0; row < x.rows; row++) {
     for (let o = 0; o < outputs; o++) predictions[row * outputs + o]! /= votes[row]!;
   }
   return { predictions, covered: Uint8Array.from(votes, (count) => (count > 0 ? 1 : 0)) };
+}
+
+/** Trees whose draws are held at a time are limited by this, at a byte a row and tree. */
+const MOST_DRAWN_BYTES = 64 * 1024 * 1024;
+
+function addUnseenVotes(
+  forest: RandomForest,
+  x: FeatureMatrix,
+  parameters: RandomForestParameters,
+  firstTree: number,
+  endTree: number,
+  sums: Float64Array,
+  votes: Int32Array,
+): void {
+  const { outputs, valueOffset, values } = forest;
+  const drawn = new Uint8Array(x.rows * (endTree - firstTree));
+  for (let tree = firstTree; tree < endTree; tree++) {
+    const at = (tree - firstTree) * x.rows;
+    drawRows(drawn.subarray(at, at + x.rows), parameters, tree);
+  }
+  const addVotes = (tree: number, start: number, end: number, leaves: Int32Array): void => {
+    for (let row = start; row < end; row++) {
+      if (drawn[(tree - firstTree) * x.rows + row]! > 0) continue;
+      votes[row]!++;
+      const at = valueOffset[leaves[row - start]!]!;
+      for (let o = 0; o < outputs; o++) sums[row * outputs + o]! += values[at + o]!;
+    }
+  };
+  forEachTreeOfBlocks(forest, x, addVotes, firstTree, endTree);
 }
 
 /** Draws as many rows as there are, with replacement, and says how often each was drawn (255 at most); 1 each without bootstrap. */

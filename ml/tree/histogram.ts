@@ -57,38 +57,56 @@ export function addPacked(
   }
 }
 
-/** Adds rows to the histogram of one column with a channel a class: `histogram[first + bin * classes + class] += weight`. */
+/**
+ * Adds rows to the histograms of several columns with a channel a class:
+ * `histogram[(slot * 256 + bin) * classes + class] += weight`.
+ * @param offsets of the columns; few at a time, so that their histograms stay in the first-level cache
+ */
 export function addClasses(
   histogram: Float64Array,
-  first: number,
   data: BinnedRows,
-  offset: number,
+  offsets: Int32Array,
   labels: Int32Array,
   classes: number,
   weights: Float64Array,
 ): void {
   const { bins, rowStep, rows, start, end } = data;
+  const count = offsets.length;
+  const stride = BINS * classes;
   for (let i = start; i < end; i++) {
     const row = rows[i]!;
-    histogram[first + bins[Math.imul(row, rowStep) + offset]! * classes + labels[row]!]! += weights[row]!;
+    const at = Math.imul(row, rowStep);
+    const weight = weights[row]!;
+    let first = labels[row]!;
+    for (let slot = 0; slot < count; slot++) {
+      histogram[first + Math.imul(bins[at + offsets[slot]!]!, classes)]! += weight;
+      first += stride;
+    }
   }
 }
 
-/** Adds rows to the histogram of one column with the channels weight and weighted target. */
+/** The same with the channels weight and weighted target: `histogram[(slot * 256 + bin) * 2]` and the cell behind it. */
 export function addValues(
   histogram: Float64Array,
-  first: number,
   data: BinnedRows,
-  offset: number,
+  offsets: Int32Array,
   weightedTargets: Float64Array,
   weights: Float64Array,
 ): void {
   const { bins, rowStep, rows, start, end } = data;
+  const count = offsets.length;
   for (let i = start; i < end; i++) {
     const row = rows[i]!;
-    const cell = first + 2 * bins[Math.imul(row, rowStep) + offset]!;
-    histogram[cell]! += weights[row]!;
-    histogram[cell + 1]! += weightedTargets[row]!;
+    const at = Math.imul(row, rowStep);
+    const weight = weights[row]!;
+    const target = weightedTargets[row]!;
+    let first = 0;
+    for (let slot = 0; slot < count; slot++) {
+      const cell = first + 2 * bins[at + offsets[slot]!]!;
+      histogram[cell]! += weight;
+      histogram[cell + 1]! += target;
+      first += 2 * BINS;
+    }
   }
 }
 

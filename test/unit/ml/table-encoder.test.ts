@@ -136,23 +136,48 @@ describe('an encoder', () => {
   });
 
   it('encodes a row as it encodes the table, to the bit, fresh or restored from JSON', () => {
-    const value = fc.oneof(
-      fc.double(), fc.integer(), fc.boolean(), fc.string(), fc.constantFrom(null, undefined, '', ' 7 ', 'a', 'b', 'NA', '2024-01-01', '00:00', '1e3'),
-      fc.date(), fc.bigInt(), fc.constant({}), fc.double().map(String),
-    ); // prettier-ignore
+    const anything = fc.oneof(
+      fc.double(),
+      fc.boolean(),
+      fc.string(),
+      fc.constantFrom(null, undefined, '', ' 7 ', 'NA', '1e3', '00:00'),
+      fc.date(),
+      fc.bigInt(),
+      fc.constant({}),
+    );
+    // Mostly of one kind, so that every type of column is met, and with what does not belong there.
+    const kinds = [
+      fc.oneof(fc.double(), fc.integer(), fc.double().map(String)),
+      fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+      fc.boolean(),
+      fc.oneof(
+        fc.date({ noInvalidDate: true }),
+        fc
+          .date({ min: new Date('1900-01-01'), max: new Date('2100-01-01'), noInvalidDate: true })
+          .map((date) => date.toISOString()),
+        fc.constantFrom('2024-02-29', '1969-12-31T23:59:59+02:00', '2024-01-01 10:00'),
+      ),
+      anything,
+    ];
+    const types = ['number', 'category', 'boolean', 'date', undefined] as const;
     const name = fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor', 'toString', 'valueOf'));
+    const column = (columnName: string, rows: number) =>
+      fc.nat(kinds.length - 1).chain((kind) => {
+        const value = fc.oneof(
+          { weight: 9, arbitrary: kinds[kind]! as fc.Arbitrary<unknown> },
+          { weight: 1, arbitrary: anything },
+        );
+        return fc
+          .array(value, { minLength: rows, maxLength: rows })
+          .map((values) => ({ name: columnName, values, type: types[kind] }));
+      });
     const table = fc
       .tuple(fc.uniqueArray(name, { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 12 }))
-      .chain(([names, rows]) =>
-        fc.tuple(
-          ...names.map((n) =>
-            fc.array(value, { minLength: rows, maxLength: rows }).map((values): RawColumn => ({ name: n, values })),
-          ),
-        ),
-      );
+      .chain(([names, rows]) => fc.tuple(...names.map((columnName) => column(columnName, rows))));
     fc.assert(
       fc.property(table, fc.constantFrom(0, 3), (raw, oneHotLimit) => {
-        const learnt = fitTableEncoder(raw, allRows(raw), { oneHotLimit });
+        const chosen = raw.filter(({ type }) => type !== undefined).map(({ name: n, type }) => [n, type!] as const);
+        const learnt = fitTableEncoder(raw, allRows(raw), { oneHotLimit, types: Object.fromEntries(chosen) });
         const restored = JSON.parse(JSON.stringify(learnt)) as TableEncoder;
         const x = encodeTable(learnt, raw);
         const out = new Float64Array(learnt.columns.length);
