@@ -50,7 +50,7 @@ class ObserverScore {
   add(belief: Belief, outlook: OutlookTable, day: number, lastType: number): void {
     let churn = 0;
     const levels = [0, 0, 0];
-    const next = new Array<number>(EVENT_TYPES.length).fill(0);
+    const next = Array.from({ length: EVENT_TYPES.length }, () => 0);
     belief.forEach((chance, persona, pace, state) => {
       if (chance === 0) return;
       const ahead = outlook(persona, pace, day, state);

@@ -18,7 +18,7 @@ export class CeilingScore {
   readonly #classes: number[];
 
   constructor(classes: number) {
-    this.#classes = new Array<number>(classes).fill(0);
+    this.#classes = Array.from({ length: classes }, () => 0);
   }
 
   /** @param chances one a class, summing to `weight` @param weight chance that the row has a label, 0..1 */

@@ -25,9 +25,9 @@ const FIRST_TYPES = NEXT_TYPES.map(longRunTypes);
 
 /** How often each type occurs in the long run, from the matrix of what follows what. */
 function longRunTypes(next: number[][]): number[] {
-  let shares = new Array<number>(TYPES).fill(1 / TYPES);
+  let shares = Array.from({ length: TYPES }, () => 1 / TYPES);
   for (let step = 0; step < 500; step += 1) {
-    const after = new Array<number>(TYPES).fill(0);
+    const after = Array.from({ length: TYPES }, () => 0);
     // Half of each step stays where it is: a cycle has no other way to settle.
     shares.forEach((share, type) => {
       after[type] = (after[type] ?? 0) + share / 2;

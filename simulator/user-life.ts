@@ -70,7 +70,7 @@ function simulateTypes(random: RandomSource, persona: number, events: number): U
   for (let i = 0; i < events; i += 1) {
     const before = types[i - 1];
     const weights = before === undefined ? PERSONAS[persona]?.taste : NEXT_TYPES[persona]?.[before];
-    types[i] = random.weighted(weights ?? new Array<number>(EVENT_TYPES.length).fill(1));
+    types[i] = random.weighted(weights ?? Array.from({ length: EVENT_TYPES.length }, () => 1));
   }
   return types;
 }

@@ -8,6 +8,7 @@ import {
   USER_BEHAVIOR_FEATURES,
 } from './user-behavior-columns.js';
 
+const DAY_MS = 86_400_000;
 const DAY_US = 86_400_000_000;
 
 export function quoteIdentifier(name: string): string {
@@ -46,10 +47,22 @@ WHERE ${where}
 WINDOW in_order AS (PARTITION BY user_id ORDER BY occurred_at, event_id)`;
 }
 
-/** `as_of_times(as_of)` as a common table expression. */
-function asOfTimesSql(asOfTimes: readonly string[]): string {
-  const rows = asOfTimes.map((time) => `(TIMESTAMP ${quoteText(time.replace('T', ' ').replace('Z', ''))})`);
-  return `as_of_times(as_of) AS (VALUES ${rows.join(', ')})`;
+/**
+ * The events in [as_of + fromDays, as_of + toDays) of each as-of time, with that time as `as_of`. One filtered scan a time
+ * is several times faster than a join on the range, which sorts all events.
+ */
+function eventsAroundSql({ eventsTable, asOfTimes }: FeatureQuery, fromDays: number, toDays: number): string {
+  const scans = asOfTimes.map((time) => {
+    const bound = (days: number): string => timestampText(new Date(Date.parse(time) + days * DAY_MS));
+    const asOf = timestampText(new Date(time));
+    return `SELECT ${asOf} AS as_of, * FROM ${eventsTable} WHERE occurred_at >= ${bound(fromDays)} AND occurred_at < ${bound(toDays)}`;
+  });
+  return scans.join(' UNION ALL ');
+}
+
+/** A time as a TIMESTAMP in UTC. */
+function timestampText(time: Date): string {
+  return `TIMESTAMP ${quoteText(time.toISOString().replace('T', ' ').replace('Z', ''))}`;
 }
 
 /**
@@ -61,8 +74,7 @@ export function featuresSql(query: FeatureQuery): string {
   const columns = USER_BEHAVIOR_FEATURES.map(({ name, type }) =>
     type === 'number' ? `CAST(${name} AS DOUBLE) AS ${name}` : name,
   );
-  return `WITH ${asOfTimesSql(query.asOfTimes)},
-${windowSql(query)},
+  return `WITH ${windowSql(query)},
 ${totalsSql()},
 ${habitSql()}
 SELECT user_id, as_of, ${columns.join(', ')}
@@ -72,12 +84,12 @@ ORDER BY as_of, user_id`;
 }
 
 /** `seen`: the events that each as-of time may look at. `days`: the same, a row a day. */
-function windowSql({ eventsTable, lookbackDays }: FeatureQuery): string {
+function windowSql(query: FeatureQuery): string {
+  const { lookbackDays } = query;
   return `seen AS (
-  SELECT a.as_of, e.*, (epoch_us(a.as_of) - epoch_us(e.occurred_at) - 1) // ${DAY_US} AS days_ago,
-    coalesce(CASE WHEN e.previous_at >= a.as_of - INTERVAL ${lookbackDays} DAY THEN e.previous_type END, ${quoteText(NO_CATEGORY)}) AS before_it
-  FROM as_of_times a
-  JOIN ${eventsTable} e ON e.occurred_at < a.as_of AND e.occurred_at >= a.as_of - INTERVAL ${lookbackDays} DAY
+  SELECT *, (epoch_us(as_of) - epoch_us(occurred_at) - 1) // ${DAY_US} AS days_ago,
+    coalesce(CASE WHEN previous_at >= as_of - INTERVAL ${lookbackDays} DAY THEN previous_type END, ${quoteText(NO_CATEGORY)}) AS before_it
+  FROM (${eventsAroundSql(query, -lookbackDays, 0)})
 ),
 days AS (
   SELECT as_of, user_id, days_ago, count(*) AS events,
@@ -150,12 +162,9 @@ function expressionsSql(lookbackDays: number): string {
 export function labelledRowsSql(query: FeatureQuery, horizonDays: number): string {
   const bound = (level: 'medium' | 'high'): number => (ENGAGEMENT_EVENTS_PER_30_DAYS[level] * horizonDays) / 30;
   return `WITH features AS (${featuresSql(query)}),
-${asOfTimesSql(query.asOfTimes)},
 ahead AS (
-  SELECT a.as_of, e.user_id, count(*) AS events, arg_min(e.event_type, e.ordinal) AS next_activity
-  FROM as_of_times a
-  JOIN ${query.eventsTable} e ON e.occurred_at >= a.as_of AND e.occurred_at < a.as_of + INTERVAL ${horizonDays} DAY
-  GROUP BY a.as_of, e.user_id
+  SELECT as_of, user_id, count(*) AS events, arg_min(event_type, ordinal) AS next_activity
+  FROM (${eventsAroundSql(query, 0, horizonDays)}) GROUP BY as_of, user_id
 )
 SELECT features.*, ahead.events IS NULL AS churn_flag,
   CASE WHEN ahead.events >= ${bound('high')} THEN 'high' WHEN ahead.events >= ${bound('medium')} THEN 'medium' ELSE 'low' END AS engagement_level,
