@@ -10,10 +10,9 @@ export class ModelFormatError extends Error {
  * Layout, little-endian. Header of 48 bytes: magic "MLPSRF\0\0", u32 version, u32 crc32 of all bytes after it, u32 length of
  * all bytes, u32 task (0 = regression, else classes), u32 features, u32 train rows, u32 trees, u32 nodes, u32 leaves,
  * u32 flags (bit 0: covers are whole numbers). Then, each section beginning at a multiple of 8:
- *   thresholds f64 x nodes that are not leaves | leaf answers f64 (of two classes only the second's) | covers u32 or f64 x nodes
- *   tree offsets u32 x trees | features u16 or u32 x nodes: 0 = leaf, else column + 1 | missing sides u8 x nodes
- * Children are not stored: in a tree the k-th inner node (in number order) has the children that the builder gave it, see
- * `left` section u32 x inner nodes, relative to the tree's first node.
+ *   thresholds f64 x inner nodes | leaf answers f64 (of two classes only the second's) | covers u32 or f64 x nodes
+ *   tree offsets u32 x trees | left children u32 x inner nodes, counted from the tree's first node (the right child is the next)
+ *   features u16 (u32 for 65,535 columns and more) x nodes: 0 = leaf, else column + 1 | missing sides u8 x nodes
  */
 const MAGIC = [0x4d, 0x4c, 0x50, 0x53, 0x52, 0x46, 0, 0];
 const VERSION = 1;

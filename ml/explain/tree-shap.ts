@@ -152,15 +152,24 @@ function copyPath(paths: Paths, from: number, to: number, length: number): void 
   }
 }
 
+/** `INVERSE[n]` is 1/n: the weights need a division in every innermost step, which is several times slower. */
+const INVERSE = Float64Array.from({ length: 4096 }, (_, n) => 1 / n);
+
+function inverse(n: number): number {
+  return n < INVERSE.length ? INVERSE[n]! : 1 / n;
+}
+
 function extend(paths: Paths, at: number, length: number, zero: number, one: number, column: number): void {
   const { weight } = paths;
   paths.column[at + length] = column;
   paths.zero[at + length] = zero;
   paths.one[at + length] = one;
   weight[at + length] = length === 0 ? 1 : 0;
+  const share = inverse(length + 1);
   for (let i = length - 1; i >= 0; i--) {
-    weight[at + i + 1]! += (one * weight[at + i]! * (i + 1)) / (length + 1);
-    weight[at + i] = (zero * weight[at + i]! * (length - i)) / (length + 1);
+    const before = weight[at + i]! * share;
+    weight[at + i + 1]! += one * before * (i + 1);
+    weight[at + i] = zero * before * (length - i);
   }
 }
 
@@ -187,31 +196,35 @@ function unwind(paths: Paths, at: number, count: number, index: number): void {
   }
 }
 
-/** The sum of weights that `unwind` would leave, without changing the path. */
-function unwoundSum(paths: Paths, at: number, count: number, index: number): number {
-  const { weight } = paths;
+/** The sum of weights that `unwind` would leave for an entry the row takes, without changing the path. */
+function takenSum({ weight }: Paths, at: number, count: number, zero: number): number {
   const last = count - 1;
-  const z = paths.zero[at + index]!;
-  const o = paths.one[at + index]!;
+  const share = zero * inverse(count);
   let next = weight[at + last]!;
   let total = 0;
   for (let i = last - 1; i >= 0; i--) {
-    if (o !== 0) {
-      const part = (next * count) / ((i + 1) * o);
-      total += part;
-      next = weight[at + i]! - (part * z * (last - i)) / count;
-    } else {
-      total += (weight[at + i]! * count) / (z * (last - i));
-    }
+    const part = next * count * inverse(i + 1);
+    total += part;
+    next = weight[at + i]! - part * share * (last - i);
   }
   return total;
+}
+
+/** The same for any entry the row does not take, times the entry's `zero`: then it is equal for all of them. */
+function untakenSum({ weight }: Paths, at: number, count: number): number {
+  const last = count - 1;
+  let total = 0;
+  for (let i = last - 1; i >= 0; i--) total += weight[at + i]! * inverse(last - i);
+  return total * count;
 }
 
 function addLeaf({ forest, contributions, paths }: Walk, node: number, at: number, count: number): void {
   const { outputs, features, values } = forest;
   const value = forest.valueOffset[node]!;
+  const untaken = untakenSum(paths, at, count);
   for (let i = 1; i < count; i++) {
-    const share = unwoundSum(paths, at, count, i) * (paths.one[at + i]! - paths.zero[at + i]!);
+    const zero = paths.zero[at + i]!;
+    const share = paths.one[at + i] === 0 ? -untaken : takenSum(paths, at, count, zero) * (1 - zero);
     const column = paths.column[at + i]!;
     for (let o = 0; o < outputs; o++) contributions[o * features + column]! += share * values[value + o]!;
   }
