@@ -18,6 +18,7 @@ const MAGIC = [0x4d, 0x4c, 0x50, 0x53, 0x52, 0x46, 0, 0];
 const VERSION = 1;
 const HEADER_BYTES = 48;
 const COVERS_ARE_WHOLE = 1;
+const MOST_COLUMNS = 1_000_000;
 
 interface Layout {
   task: number;
@@ -182,6 +183,8 @@ function readHeader(bytes: Uint8Array, view: DataView): Layout {
   // A tree of n leaves has n - 1 inner nodes.
   if (2 * layout.leaves !== layout.nodes + layout.trees)
     refuse(`${layout.nodes} nodes in ${layout.trees} trees cannot have ${layout.leaves} leaves`);
+  // Nothing else in the bytes bounds the room that a prediction takes for a row.
+  if (layout.features > MOST_COLUMNS) refuse(`it says ${layout.features} columns, more than ${MOST_COLUMNS}`);
   if (layout.flags > COVERS_ARE_WHOLE) refuse(`it has unknown flags ${layout.flags}`);
   return layout;
 }
