@@ -21,7 +21,11 @@ const NEXT_TYPES = PERSONAS.map(nextTypeMatrix);
 const COUNTS = PACES.map((pace) =>
   [false, true].map((weekend) => ENGAGEMENT_STATES.map((_, state) => dailyCountChances(state, weekend, pace))),
 );
-const FIRST_TYPES = NEXT_TYPES.map(longRunTypes);
+/** Chances of the first recorded type: of the life itself where that was recorded, else of any event in the long run. */
+const FIRST_TYPES = PERSONAS.map(({ taste }) =>
+  taste.map((weight) => weight / taste.reduce((sum, one) => sum + one, 0)),
+);
+const LATER_TYPES = NEXT_TYPES.map(longRunTypes);
 
 /** How often each type occurs in the long run, from the matrix of what follows what. */
 function longRunTypes(next: number[][]): number[] {
@@ -108,10 +112,11 @@ export class HistoryFilter implements Belief {
   }
 
   #observeTypes(persona: number, types: Uint8Array): void {
+    const first = this.life.registeredDay >= this.#startDay ? FIRST_TYPES[persona] : LATER_TYPES[persona];
     let before = this.#lastType;
     let evidence = 0;
     for (const type of types) {
-      const chances = before === undefined ? FIRST_TYPES[persona] : NEXT_TYPES[persona]?.[before];
+      const chances = before === undefined ? first : NEXT_TYPES[persona]?.[before];
       evidence += Math.log(chances?.[type] ?? 0);
       before = type;
     }
