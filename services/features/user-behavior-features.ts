@@ -113,7 +113,7 @@ export async function computeUserBehaviorFeatures(request: {
   return withEventsTable(connection, source, where, async (eventsTable) => {
     const sql = featuresSql({ eventsTable, asOfTimes: [asOf], lookbackDays, activeUsersOnly: false });
     const result = await connection.runAndReadAll(sql);
-    return result.getRowObjects().map((row) => ({ ...row, as_of: asOf }) as unknown as UserBehaviorRow);
+    return result.getRowObjects().map((row) => Object.assign(row, { as_of: asOf }) as unknown as UserBehaviorRow);
   });
 }
 

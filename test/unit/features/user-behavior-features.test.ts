@@ -70,7 +70,7 @@ async function readTable(file: string): Promise<Record<string, unknown>[]> {
   const result = await connection.runAndReadAll(
     `SELECT * REPLACE (epoch_ms(as_of) AS as_of) FROM read_parquet('${file}')`,
   );
-  return result.getRowObjects().map((row) => ({ ...row, as_of: Number(row['as_of']) }));
+  return result.getRowObjects().map((row) => Object.assign(row, { as_of: Number(row['as_of']) }));
 }
 
 const outputFile = (name: string): string => join(folder, `${name}.parquet`);
@@ -118,7 +118,7 @@ describe('the training table of user behaviour', () => {
     const past = events.filter((event) => event.at < Date.parse(asOf));
     const future = events
       .filter((event) => event.at >= Date.parse(asOf))
-      .map((event) => ({ ...event, event_type: 'deployment', project_id: 'px' }));
+      .map(({ event_id, user_id, at }) => ({ event_id, user_id, at, event_type: 'deployment', project_id: 'px' }));
     const before = await computeUserBehaviorFeatures({ connection, eventFiles, asOf });
     expect(before.length).toBeGreaterThan(20);
     expect(

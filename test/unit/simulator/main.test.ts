@@ -47,7 +47,7 @@ describe('simulate', () => {
       const difference = await connection.runAndReadAll(
         `(${parquet} EXCEPT ALL ${csv}) UNION ALL (${csv} EXCEPT ALL ${parquet})`,
       );
-      expect(difference.getRows(), table).toEqual([]);
+      expect({ table, rows: difference.getRows() }).toEqual({ table, rows: [] });
     }
     connection.closeSync();
   });
