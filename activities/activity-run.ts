@@ -25,14 +25,21 @@ export interface ActivityRun {
  * Runs one step of a service as an activity: heartbeats while it runs (so that a cancellation arrives and a dead worker is
  * noticed), progress into the job's row, and failures under their code.
  */
-export async function runActivity<T>(container: Container, jobId: string, range: StageRange, step: (run: ActivityRun) => Promise<T>): Promise<T> {
+export async function runActivity<T>(
+  container: Container,
+  jobId: string,
+  range: StageRange,
+  step: (run: ActivityRun) => Promise<T>,
+): Promise<T> {
   const { jobs, logger } = container;
   let share = 0;
   let lastMs = 0;
   const write = () => {
     lastMs = performance.now();
     // Progress is a courtesy: a database that is away must not fail the step.
-    jobs.reportProgress(jobId, range.stage, range.from + share * (range.to - range.from)).catch((error: unknown) => logger.debug({ err: error }, 'progress could not be written'));
+    jobs
+      .reportProgress(jobId, range.stage, range.from + share * (range.to - range.from))
+      .catch((error: unknown) => logger.debug({ err: error }, 'progress could not be written'));
   };
   const report = (next: number) => {
     share = Math.max(share, Math.min(1, next));
@@ -43,7 +50,9 @@ export async function runActivity<T>(container: Container, jobId: string, range:
   try {
     const info = activityInfo();
     const result = await step({ signal: cancellationSignal(), attempt: `${info.attempt}-${process.pid}`, report });
-    await jobs.reportProgress(jobId, range.stage, range.to).catch((error: unknown) => logger.debug({ err: error }, 'progress could not be written'));
+    await jobs
+      .reportProgress(jobId, range.stage, range.to)
+      .catch((error: unknown) => logger.debug({ err: error }, 'progress could not be written'));
     return result;
   } catch (error) {
     throw asActivityFailure(error);
@@ -55,9 +64,16 @@ export async function runActivity<T>(container: Container, jobId: string, range:
 /** Our failures keep their code and paths; what trying again cannot mend is not tried again. */
 export function asActivityFailure(error: unknown): unknown {
   if (error instanceof ServiceError) {
-    return ApplicationFailure.create({ type: error.code, message: withoutCredentials(error.message), details: [error.problems], nonRetryable: isPermanent(error.code), cause: undefined });
+    return ApplicationFailure.create({
+      type: error.code,
+      message: withoutCredentials(error.message),
+      details: [error.problems],
+      nonRetryable: isPermanent(error.code),
+      cause: undefined,
+    });
   }
-  if (error instanceof Error && !(error instanceof ApplicationFailure)) error.message = withoutCredentials(error.message);
+  if (error instanceof Error && !(error instanceof ApplicationFailure))
+    error.message = withoutCredentials(error.message);
   return error;
 }
 

@@ -26,7 +26,12 @@ export function createJobActivities(container: Container) {
       }),
 
     /** Writes the end of a job down, and removes what a failed one left half-done. */
-    finishJob: (input: { jobId: string; status: 'completed' | 'failed' | 'cancelled'; result?: unknown; error?: JobError }) =>
+    finishJob: (input: {
+      jobId: string;
+      status: 'completed' | 'failed' | 'cancelled';
+      result?: unknown;
+      error?: JobError;
+    }) =>
       mapFailures(async () => {
         await rm(join(folders.modelStaging, input.jobId), { recursive: true, force: true });
         await removeIngestionStaging(container, input.jobId);

@@ -15,13 +15,24 @@ export function createTrainingActivities(container: Container) {
   return {
     planTraining: (input: { jobId: string; request: unknown }) =>
       runActivity(container, input.jobId, { stage: 'plan', from: 0, to: 0.02 }, async () =>
-        planTraining(input, { config: await container.readModelsConfig(), database, maxTrainingTimeSeconds: config.maxTrainingTimeSeconds }),
+        planTraining(input, {
+          config: await container.readModelsConfig(),
+          database,
+          maxTrainingTimeSeconds: config.maxTrainingTimeSeconds,
+        }),
       ),
     buildTrainingTable: (plan: TrainingPlan) =>
-      runActivity(container, plan.jobId, { stage: 'features', from: 0.02, to: 0.15 }, () => buildTrainingTable(plan, { datasets: folders.datasets, staging: staging(plan) })),
+      runActivity(container, plan.jobId, { stage: 'features', from: 0.02, to: 0.15 }, () =>
+        buildTrainingTable(plan, { datasets: folders.datasets, staging: staging(plan) }),
+      ),
     registerVersion: (plan: TrainingPlan) =>
       runActivity(container, plan.jobId, { stage: 'register', from: 0.97, to: 0.99 }, () =>
-        registerVersion(plan, { database, modelStoragePath: config.modelStoragePath, staging: staging(plan), failPoint }),
+        registerVersion(plan, {
+          database,
+          modelStoragePath: config.modelStoragePath,
+          staging: staging(plan),
+          failPoint,
+        }),
       ),
   };
 }
@@ -35,8 +46,10 @@ export function createFitActivities(container: Container) {
       return runTrainer({ step, plan, staging: join(folders.modelStaging, plan.jobId) }, limits, report);
     });
   return {
-    fitModel: (plan: TrainingPlan) => runStep(plan, 'fit', { stage: 'fit', from: 0.15, to: plan.crossValidation ? 0.35 : 0.85 }),
-    crossValidate: (plan: TrainingPlan) => runStep(plan, 'cross_validate', { stage: 'cross_validate', from: 0.35, to: 0.85 }),
+    fitModel: (plan: TrainingPlan) =>
+      runStep(plan, 'fit', { stage: 'fit', from: 0.15, to: plan.crossValidation ? 0.35 : 0.85 }),
+    crossValidate: (plan: TrainingPlan) =>
+      runStep(plan, 'cross_validate', { stage: 'cross_validate', from: 0.35, to: 0.85 }),
     evaluateModel: (plan: TrainingPlan) => runStep(plan, 'evaluate', { stage: 'evaluate', from: 0.85, to: 0.97 }),
   };
 }

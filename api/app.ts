@@ -27,10 +27,14 @@ export function createApp(context: ApiContext): Express {
     const handlers = route.body ? [requireJson, route.path.endsWith('/batch') ? large : small] : [];
     app[route.method](route.path.replaceAll(/\{(\w+)\}/g, ':$1'), nameRoute(route), ...handlers, run(route, context));
   }
-  for (const path of new Set(ALL_ROUTES.map((route) => route.path))) app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), refuseMethod(path));
+  for (const path of new Set(ALL_ROUTES.map((route) => route.path)))
+    app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), refuseMethod(path));
   app.get('/', (_request, response) => response.redirect('/docs'));
   app.use((request: Request) => {
-    throw new ServiceError('resource_not_found', `There is nothing at ${request.method} ${request.path.slice(0, 200)}. GET /openapi.json lists all endpoints.`);
+    throw new ServiceError(
+      'resource_not_found',
+      `There is nothing at ${request.method} ${request.path.slice(0, 200)}. GET /openapi.json lists all endpoints.`,
+    );
   });
   app.use(handleErrors(context.logger));
   return app;
@@ -51,7 +55,10 @@ function nameRoute(route: RouteDefinition) {
 
 function requireJson(request: Request, _response: Response, next: NextFunction): void {
   if (request.is('application/json') === false) {
-    throw new ServiceError('media_type_unsupported', `This endpoint takes application/json, not "${(request.get('content-type') ?? '').slice(0, 100)}".`);
+    throw new ServiceError(
+      'media_type_unsupported',
+      `This endpoint takes application/json, not "${(request.get('content-type') ?? '').slice(0, 100)}".`,
+    );
   }
   next();
 }
@@ -71,6 +78,9 @@ function refuseMethod(path: string) {
   const allowed = ALL_ROUTES.filter((route) => route.path === path).map((route) => route.method.toUpperCase());
   return (request: Request, response: Response) => {
     response.setHeader('Allow', allowed.join(', '));
-    throw new ServiceError('method_not_allowed', `${request.method} is not possible here; use ${allowed.join(' or ')}.`);
+    throw new ServiceError(
+      'method_not_allowed',
+      `${request.method} is not possible here; use ${allowed.join(' or ')}.`,
+    );
   };
 }

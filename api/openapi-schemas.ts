@@ -25,14 +25,35 @@ const jobStatus = {
   eta_seconds: { type: ['number', 'null'] },
 };
 const accepted = { job_id: text, status: { enum: JOB_STATUSES }, status_url: text };
-const dataset = { dataset_id: text, data_type: text, rows: count, quarantined_rows: count, digest: text, source: text, job_id: text, created_at: time };
-const contribution = strict({ feature: text, value: { type: ['string', 'number', 'boolean', 'null'] }, contribution: { type: 'number' } });
+const dataset = {
+  dataset_id: text,
+  data_type: text,
+  rows: count,
+  quarantined_rows: count,
+  digest: text,
+  source: text,
+  job_id: text,
+  created_at: time,
+};
+const contribution = strict({
+  feature: text,
+  value: { type: ['string', 'number', 'boolean', 'null'] },
+  contribution: { type: 'number' },
+});
 const fieldProblem = strict({ path: text, message: text });
 
 /** The shapes of the answers. */
 export const ANSWER_SCHEMAS = {
   Problem: strict(
-    { type: text, title: text, status: { type: 'integer' }, detail: text, instance: text, correlation_id: text, errors: { type: 'array', items: fieldProblem } },
+    {
+      type: text,
+      title: text,
+      status: { type: 'integer' },
+      detail: text,
+      instance: text,
+      correlation_id: text,
+      errors: { type: 'array', items: fieldProblem },
+    },
     ['errors'],
   ),
   Prediction: strict(
@@ -48,12 +69,25 @@ export const ANSWER_SCHEMAS = {
     },
     ['explanations', 'explanation_base_values'],
   ),
-  InstanceError: strict({ error: strict({ code: text, detail: text, errors: { type: 'array', items: fieldProblem } }) }),
-  Outcome: strict({ prediction_id: text, observed_at: time, outcome: { type: 'object', additionalProperties: anything } }),
+  InstanceError: strict({
+    error: strict({ code: text, detail: text, errors: { type: 'array', items: fieldProblem } }),
+  }),
+  Outcome: strict({
+    prediction_id: text,
+    observed_at: time,
+    outcome: { type: 'object', additionalProperties: anything },
+  }),
   JobAccepted: strict({ ...accepted, dataset_id: text }, ['dataset_id']),
   DeploymentAccepted: strict({ ...accepted, deployment_id: text }),
   JobStatus: strict(jobStatus),
-  Job: strict({ ...jobStatus, model: nullableText, request: anything, result: anything, error: { type: ['object', 'null'] }, correlation_id: text }),
+  Job: strict({
+    ...jobStatus,
+    model: nullableText,
+    request: anything,
+    result: anything,
+    error: { type: ['object', 'null'] },
+    correlation_id: text,
+  }),
   Model: strict({
     model: text,
     kind: text,
@@ -64,7 +98,12 @@ export const ANSWER_SCHEMAS = {
     latest_version: nullableText,
     serving: strict({ version: nullableText, loaded_version: nullableText }),
   }),
-  Metric: strict({ value: { type: ['number', 'null'] }, lower: { type: ['number', 'null'] }, upper: { type: ['number', 'null'] }, rows: count }),
+  Metric: strict({
+    value: { type: ['number', 'null'] },
+    lower: { type: ['number', 'null'] },
+    upper: { type: ['number', 'null'] },
+    rows: count,
+  }),
   Version: strict({
     model: text,
     version: text,
@@ -74,7 +113,10 @@ export const ANSWER_SCHEMAS = {
     promotable: { type: 'boolean' },
     verdict: { type: 'object' },
     parameters: { type: 'object' },
-    metrics: { type: 'object', additionalProperties: { type: 'object', additionalProperties: { $ref: '#/components/schemas/Metric' } } },
+    metrics: {
+      type: 'object',
+      additionalProperties: { type: 'object', additionalProperties: { $ref: '#/components/schemas/Metric' } },
+    },
     cross_validation: { type: ['object', 'null'] },
     signature: { type: 'object' },
     lineage: { type: 'object' },
@@ -95,9 +137,28 @@ export const ANSWER_SCHEMAS = {
     finished_at: nullableTime,
   }),
   DatasetSummary: strict(dataset),
-  Dataset: strict({ ...dataset, bytes: count, columns: { type: 'array', items: { type: 'object' } }, quality: { type: 'array', items: { type: 'object' } } }),
+  Dataset: strict({
+    ...dataset,
+    bytes: count,
+    columns: { type: 'array', items: { type: 'object' } },
+    quality: { type: 'array', items: { type: 'object' } },
+  }),
   Row: { type: 'object', additionalProperties: anything },
   QuarantinedRow: strict({ row_number: count, reasons: { type: 'array', items: text }, content: text }),
-  Schedule: strict({ model: text, schedule_id: text, cron: text, paused: { type: 'boolean' }, training: { type: 'object' }, next_runs: { type: 'array', items: time }, recent_jobs: { type: 'array', items: text } }),
-  Health: strict({ status: { enum: ['ok', 'degraded'] }, version: text, uptime_seconds: count, dependencies: { type: 'object', additionalProperties: { type: 'object' } }, serving: { type: 'array', items: strict({ model: text, version: text }) } }),
+  Schedule: strict({
+    model: text,
+    schedule_id: text,
+    cron: text,
+    paused: { type: 'boolean' },
+    training: { type: 'object' },
+    next_runs: { type: 'array', items: time },
+    recent_jobs: { type: 'array', items: text },
+  }),
+  Health: strict({
+    status: { enum: ['ok', 'degraded'] },
+    version: text,
+    uptime_seconds: count,
+    dependencies: { type: 'object', additionalProperties: { type: 'object' } },
+    serving: { type: 'array', items: strict({ model: text, version: text }) },
+  }),
 };

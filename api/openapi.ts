@@ -10,7 +10,9 @@ const jsonSchema = (schema: z.ZodType) => {
   return rest;
 };
 
-const correlationHeader = { 'X-Correlation-Id': { description: 'The id of this call in logs, workflows and errors', schema: { type: 'string' } } };
+const correlationHeader = {
+  'X-Correlation-Id': { description: 'The id of this call in logs, workflows and errors', schema: { type: 'string' } },
+};
 
 /** The OpenAPI 3.1 document, made from the very schemas that requests are held to. */
 export function buildOpenApi(): Record<string, unknown> {
@@ -18,7 +20,12 @@ export function buildOpenApi(): Record<string, unknown> {
   for (const route of ALL_ROUTES) (paths[route.path] ??= {})[route.method] = describeOperation(route);
   return {
     openapi: '3.1.0',
-    info: { title: 'ML Pipeline Service', version: releaseVersion(), description: 'From raw data to a served, watched model.', license: { name: 'MIT', identifier: 'MIT' } },
+    info: {
+      title: 'ML Pipeline Service',
+      version: releaseVersion(),
+      description: 'From raw data to a served, watched model.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
     servers: [{ url: '/' }],
     paths,
     components: { schemas: ANSWER_SCHEMAS },
@@ -33,16 +40,43 @@ function describeOperation(route: RouteDefinition): Record<string, unknown> {
     summary: route.summary,
     ...(route.description ? { description: route.description } : {}),
     'x-role': route.role,
-    parameters: [...pathParameters(route.path), ...queryParameters(route.query), ...(isStarting ? [idempotencyParameter] : [])],
-    ...(route.body ? { requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(route.body), ...(route.example === undefined ? {} : { example: route.example }) } } } } : {}),
+    parameters: [
+      ...pathParameters(route.path),
+      ...queryParameters(route.query),
+      ...(isStarting ? [idempotencyParameter] : []),
+    ],
+    ...(route.body
+      ? {
+          requestBody: {
+            required: true,
+            content: {
+              'application/json': {
+                schema: jsonSchema(route.body),
+                ...(route.example === undefined ? {} : { example: route.example }),
+              },
+            },
+          },
+        }
+      : {}),
     responses: { ...describeAnswers(route), ...describeErrors(route) },
   };
 }
 
-const idempotencyParameter = { name: 'Idempotency-Key', in: 'header', required: false, description: 'The same key and body give the same job again', schema: { type: 'string', minLength: 1, maxLength: 200, pattern: '^[!-~]+$' } };
+const idempotencyParameter = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'The same key and body give the same job again',
+  schema: { type: 'string', minLength: 1, maxLength: 200, pattern: '^[!-~]+$' },
+};
 
 function pathParameters(path: string) {
-  return [...path.matchAll(/\{(\w+)\}/g)].map((match) => ({ name: match[1], in: 'path', required: true, schema: { type: 'string', minLength: 1 } }));
+  return [...path.matchAll(/\{(\w+)\}/g)].map((match) => ({
+    name: match[1],
+    in: 'path',
+    required: true,
+    schema: { type: 'string', minLength: 1 },
+  }));
 }
 
 function queryParameters(query: z.ZodType | undefined) {
@@ -75,6 +109,13 @@ function describeErrors(route: RouteDefinition) {
   return Object.fromEntries(
     [...byStatus]
       .filter(([status]) => !route.answers.some((answer) => answer.status === status))
-      .map(([status, codes]) => [String(status), { description: codes.map((code) => ERROR_TABLE[code as keyof typeof ERROR_TABLE].title).join('; '), headers: correlationHeader, content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } }]),
+      .map(([status, codes]) => [
+        String(status),
+        {
+          description: codes.map((code) => ERROR_TABLE[code as keyof typeof ERROR_TABLE].title).join('; '),
+          headers: correlationHeader,
+          content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+        },
+      ]),
   );
 }

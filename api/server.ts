@@ -22,18 +22,44 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
   // A bad entry stops the start, with its line.
   await container.readModelsConfig();
   const metrics = createMetrics();
-  const routing = new RoutingTable({ ...container, databaseUrl: config.databaseUrl, modelStoragePath: config.modelStoragePath, stateDir: config.stateDir, metrics });
+  const routing = new RoutingTable({
+    ...container,
+    databaseUrl: config.databaseUrl,
+    modelStoragePath: config.modelStoragePath,
+    stateDir: config.stateDir,
+    metrics,
+  });
   const predictionLog = new PredictionLog({ ...container, metrics });
   const cache = new PredictionCache(config.predictionCacheTtlSeconds);
-  const predict = createPredictor({ routing, versions: container.versions, cache, log: predictionLog, metrics, modelStoragePath: config.modelStoragePath });
+  const predict = createPredictor({
+    routing,
+    versions: container.versions,
+    cache,
+    log: predictionLog,
+    metrics,
+    modelStoragePath: config.modelStoragePath,
+  });
   const datasets = createDatasetStore(container.database, container.folders.datasets);
-  return { ...container, metrics, routing, predictionLog, predict, datasets, deployments: createDeploymentStore(container.database), isAccepting };
+  return {
+    ...container,
+    metrics,
+    routing,
+    predictionLog,
+    predict,
+    datasets,
+    deployments: createDeploymentStore(container.database),
+    isAccepting,
+  };
 }
 
 function listen(server: Server, { host, port }: Config): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(error.code === 'EADDRINUSE' ? new Error(`Port ${port} on ${host} is taken. Stop the program that has it, or choose another with PORT.`) : error);
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new Error(`Port ${port} on ${host} is taken. Stop the program that has it, or choose another with PORT.`)
+          : error,
+      );
     });
     server.listen(port, host, () => resolve(server.address() as AddressInfo));
   });
@@ -45,10 +71,15 @@ async function main(): Promise<void> {
   const context = await createContext(config, () => isAccepting);
   const { logger } = context;
   await context.routing.start();
-  const server = createServer({ requestTimeout: 60_000, headersTimeout: 10_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5000 }, createApp(context));
+  const server = createServer(
+    { requestTimeout: 60_000, headersTimeout: 10_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5000 },
+    createApp(context),
+  );
   const { address, port } = await listen(server, config);
   const reconcile = setInterval(() => {
-    reconcileJobs(context).catch((error: unknown) => logger.debug({ err: error }, 'jobs cannot be reconciled at present'));
+    reconcileJobs(context).catch((error: unknown) =>
+      logger.debug({ err: error }, 'jobs cannot be reconciled at present'),
+    );
   }, RECONCILE_EVERY_MS);
 
   const stop = (reason: string) => async () => {

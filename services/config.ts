@@ -40,7 +40,9 @@ export const environmentSchema = z.object({
   MAX_TRAINING_TIME: whole(3600, 1, 7 * 86_400).describe('Seconds that one fit may take'),
   MAX_CONCURRENT_JOBS: whole(5, 1, 256).describe('Training jobs at once on one worker'),
   TRAINING_MEMORY_MB: whole(4096, 128, 1_048_576).describe('Memory that one fit may use, in MiB'),
-  PREDICTION_CACHE_TTL: whole(300, 0, 86_400).describe('Seconds that a prediction may be answered again; 0 turns it off'),
+  PREDICTION_CACHE_TTL: whole(300, 0, 86_400).describe(
+    'Seconds that a prediction may be answered again; 0 turns it off',
+  ),
   LOG_LEVEL: z
     .string()
     .default('INFO')
@@ -79,14 +81,23 @@ export interface Config {
 }
 
 /** Variables of the contract that later capabilities read. Setting one now would be ignored silently, so it is refused. */
-const NOT_YET_SUPPORTED = ['REDIS_URL', 'ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'ALERT_WEBHOOK_URLS', 'MLFLOW_TRACKING_URI'] as const;
+const NOT_YET_SUPPORTED = [
+  'REDIS_URL',
+  'ENCRYPTION_KEYS',
+  'AUTH_JWKS_URL',
+  'AUTH_PUBLIC_KEY',
+  'ALERT_WEBHOOK_URLS',
+  'MLFLOW_TRACKING_URI',
+] as const;
 
 /**
  * Reads and checks the environment, once per process.
  * @throws Error that lists every variable that is wrong, what it was and what it may be.
  */
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
-  const present = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const present = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
   const problems = NOT_YET_SUPPORTED.filter((name) => present[name]).map(
     (name) => `${name} is set, but this release does not use it yet. Unset it.`,
   );
@@ -96,10 +107,14 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     problems.push(`${name}=${JSON.stringify(present[name])}: ${issue.message}.`);
   }
   if (parsed.data && !parsed.data.DATABASE_URL) {
-    problems.push('DATABASE_URL is not set. Give a PostgreSQL connection string, or run `npm start`, which brings its own.');
+    problems.push(
+      'DATABASE_URL is not set. Give a PostgreSQL connection string, or run `npm start`, which brings its own.',
+    );
   }
   if (parsed.data && !isLoopback(parsed.data.HOST)) {
-    problems.push(`HOST=${parsed.data.HOST}: without authentication the API listens on loopback only. Use 127.0.0.1, ::1 or localhost.`);
+    problems.push(
+      `HOST=${parsed.data.HOST}: without authentication the API listens on loopback only. Use 127.0.0.1, ::1 or localhost.`,
+    );
   }
   if (!parsed.success || problems.length > 0) {
     throw new Error(`The configuration is not valid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
@@ -110,7 +125,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
 function toConfig(env: z.output<typeof environmentSchema>): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : resolve(projectRoot(), path));
   const stateDir = absolute(env.STATE_DIR);
-  const roots = env.DATA_SOURCE_ROOTS?.split(':').filter(Boolean) ?? [join(projectRoot(), 'data', 'samples'), join(stateDir, 'demo')];
+  const roots = env.DATA_SOURCE_ROOTS?.split(':').filter(Boolean) ?? [
+    join(projectRoot(), 'data', 'samples'),
+    join(stateDir, 'demo'),
+  ];
   return {
     host: env.HOST,
     port: env.PORT,

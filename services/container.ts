@@ -25,7 +25,9 @@ export interface Container {
 
 export function createContainer(config: Config, component: string): Container {
   const logger = createLogger(component, config.logLevel);
-  const database = openDatabase(config.databaseUrl, (error) => logger.debug({ err: error }, 'an idle database connection ended'));
+  const database = openDatabase(config.databaseUrl, (error) =>
+    logger.debug({ err: error }, 'an idle database connection ended'),
+  );
   const temporal = createTemporalClient(config.temporal);
   return {
     config,
@@ -36,7 +38,10 @@ export function createContainer(config: Config, component: string): Container {
     temporal,
     readModelsConfig: createModelsConfigReader(config.modelsConfigPath),
     failPoint: createFailPoint(config.failPoint),
-    folders: { datasets: join(config.dataStoragePath, 'datasets'), modelStaging: join(config.modelStoragePath, '.staging') },
+    folders: {
+      datasets: join(config.dataStoragePath, 'datasets'),
+      modelStaging: join(config.modelStoragePath, '.staging'),
+    },
     async close() {
       await database.close();
       await temporal.connection.close();

@@ -51,11 +51,16 @@ export async function queryRows<Row extends object>(
   values?: Record<string, string | number | boolean>,
 ): Promise<Row[]> {
   const reader = await connection.runAndReadAll(sql, values);
-  return reader.getRowObjectsJS().map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, toPlain(value)])) as Row);
+  return reader
+    .getRowObjectsJS()
+    .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, toPlain(value)])) as Row);
 }
 
 /** The columns of a query with the values of each; big integers become numbers while they are exact, times stay `Date`. */
-export async function queryColumns(connection: DuckDBConnection, sql: string): Promise<{ name: string; values: unknown[] }[]> {
+export async function queryColumns(
+  connection: DuckDBConnection,
+  sql: string,
+): Promise<{ name: string; values: unknown[] }[]> {
   const reader = await connection.runAndReadAll(sql);
   const names = reader.columnNames();
   const columns = reader.getColumnsJS();

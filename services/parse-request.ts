@@ -5,7 +5,8 @@ import { ServiceError, type FieldProblem } from '../core/errors.js';
 export function fieldProblems(error: z.core.$ZodError): FieldProblem[] {
   return error.issues.flatMap((issue): FieldProblem[] => {
     const path = issue.path.map(String);
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'is not a known field' }));
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map((key) => ({ path: [...path, key].join('.'), message: 'is not a known field' }));
     return [{ path: path.join('.') || 'body', message: issue.message }];
   });
 }
@@ -18,7 +19,9 @@ export function pollutingPaths(value: unknown, path: readonly string[] = []): Fi
   if (value === null || typeof value !== 'object' || path.length > 64) return [];
   return Object.entries(value).flatMap(([key, item]) => {
     const here = [...path, key];
-    return POLLUTING.has(key) && !Array.isArray(value) ? [{ path: here.join('.'), message: 'is not allowed as a name' }] : pollutingPaths(item, here);
+    return POLLUTING.has(key) && !Array.isArray(value)
+      ? [{ path: here.join('.'), message: 'is not allowed as a name' }]
+      : pollutingPaths(item, here);
   });
 }
 
@@ -31,5 +34,12 @@ export function parseRequest<Schema extends z.ZodType>(schema: Schema, input: un
   const problems = [...pollutingPaths(input), ...(parsed.error ? fieldProblems(parsed.error) : [])];
   if (parsed.success && problems.length === 0) return parsed.data;
   const unique = [...new Map(problems.map((problem) => [`${problem.path} ${problem.message}`, problem])).values()];
-  throw new ServiceError('request_invalid', `The request has ${unique.length} problem${unique.length === 1 ? '' : 's'}: ${unique.slice(0, 3).map((problem) => `${problem.path} ${problem.message}`).join('; ')}.`, unique);
+  throw new ServiceError(
+    'request_invalid',
+    `The request has ${unique.length} problem${unique.length === 1 ? '' : 's'}: ${unique
+      .slice(0, 3)
+      .map((problem) => `${problem.path} ${problem.message}`)
+      .join('; ')}.`,
+    unique,
+  );
 }

@@ -7,7 +7,8 @@ export function projectRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'package.json'))) {
     const parent = dirname(folder);
-    if (parent === folder) throw new Error(`No package.json above ${fileURLToPath(import.meta.url)}: the installation is incomplete.`);
+    if (parent === folder)
+      throw new Error(`No package.json above ${fileURLToPath(import.meta.url)}: the installation is incomplete.`);
     folder = parent;
   }
   return folder;

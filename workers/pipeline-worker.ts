@@ -12,7 +12,10 @@ import { installRuntime, runWorker } from './run-worker.js';
 async function ensureSearchAttributes({ config, logger }: Container): Promise<void> {
   for (;;) {
     try {
-      const connection = await Connection.connect({ ...connectionOptions(config.temporal), connectTimeout: '3 seconds' });
+      const connection = await Connection.connect({
+        ...connectionOptions(config.temporal),
+        connectTimeout: '3 seconds',
+      });
       await registerSearchAttributes(connection, config.temporal.namespace).finally(() => connection.close());
       return;
     } catch (error) {

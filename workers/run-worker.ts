@@ -1,5 +1,11 @@
 import { defaultPayloadConverter } from '@temporalio/common';
-import { NativeConnection, Runtime, Worker, type ActivityInboundCallsInterceptor, type WorkerOptions } from '@temporalio/worker';
+import {
+  NativeConnection,
+  Runtime,
+  Worker,
+  type ActivityInboundCallsInterceptor,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import type { Container } from '../services/container.js';
 import { connectionOptions } from '../services/pipelines/temporal-client.js';
 import { runWithContext } from '../services/telemetry/correlation.js';
@@ -11,7 +17,8 @@ const FORCE = '20 seconds';
 
 /** Sends the SDK's own log lines through ours. Once per process, before any connection. */
 export function installRuntime(logger: Logger): void {
-  const log = (level: 'trace' | 'debug' | 'info' | 'warn' | 'error') => (message: string, meta?: object) => logger[level]({ ...meta }, message);
+  const log = (level: 'trace' | 'debug' | 'info' | 'warn' | 'error') => (message: string, meta?: object) =>
+    logger[level]({ ...meta }, message);
   Runtime.install({
     logger: {
       log: (level, message, meta) => log(level.toLowerCase() as 'info')(message, meta),
@@ -30,7 +37,9 @@ export function correlateActivity(info: { workflowId?: string }): ActivityInboun
   return {
     execute(input, next) {
       const header = input.headers['x-correlation-id'];
-      const correlationId = header ? defaultPayloadConverter.fromPayload<string>(header) : (info.workflowId ?? 'unknown');
+      const correlationId = header
+        ? defaultPayloadConverter.fromPayload<string>(header)
+        : (info.workflowId ?? 'unknown');
       return runWithContext({ correlationId, jobId: info.workflowId }, () => next(input));
     },
   };
@@ -44,7 +53,10 @@ async function connect(container: Container): Promise<NativeConnection> {
     try {
       return await NativeConnection.connect(connectionOptions(container.config.temporal));
     } catch (error) {
-      container.logger.warn({ err: error, attempt, address: container.config.temporal.address }, 'Temporal cannot be reached yet');
+      container.logger.warn(
+        { err: error, attempt, address: container.config.temporal.address },
+        'Temporal cannot be reached yet',
+      );
       await new Promise((resolve) => setTimeout(resolve, CONNECT_EVERY_MS));
     }
   }
@@ -54,7 +66,10 @@ async function connect(container: Container): Promise<NativeConnection> {
  * Runs a worker until SIGTERM, SIGINT or the end of the process that started it. Ends the process itself, since an activity
  * that does not listen must not keep it.
  */
-export async function runWorker(container: Container, options: Omit<WorkerOptions, 'connection' | 'namespace'>): Promise<never> {
+export async function runWorker(
+  container: Container,
+  options: Omit<WorkerOptions, 'connection' | 'namespace'>,
+): Promise<never> {
   const { logger, config } = container;
   const connection = await connect(container);
   const worker = await Worker.create({
@@ -63,7 +78,12 @@ export async function runWorker(container: Container, options: Omit<WorkerOption
     namespace: config.temporal.namespace,
     shutdownGraceTime: GRACE,
     shutdownForceTime: FORCE,
-    interceptors: { ...options.interceptors, activity: [(context) => ({ inbound: correlateActivity({ workflowId: context.info.workflowExecution?.workflowId }) })] },
+    interceptors: {
+      ...options.interceptors,
+      activity: [
+        (context) => ({ inbound: correlateActivity({ workflowId: context.info.workflowExecution?.workflowId }) }),
+      ],
+    },
   });
   const stop = (reason: string) => () => {
     if (worker.getState() !== 'RUNNING') return;

@@ -14,7 +14,10 @@ export const interceptors: WorkflowInterceptorsFactory = () => ({
   outbound: [
     {
       scheduleActivity(input, next) {
-        return next({ ...input, headers: { ...input.headers, [CORRELATION_HEADER]: defaultPayloadConverter.toPayload(correlationId()) } });
+        return next({
+          ...input,
+          headers: { ...input.headers, [CORRELATION_HEADER]: defaultPayloadConverter.toPayload(correlationId()) },
+        });
       },
       startChildWorkflowExecution(input, next) {
         const memo = { ...input.options.memo, correlation_id: correlationId() };

@@ -26,7 +26,11 @@ export type EnterStage = (stage: string) => Promise<void>;
  * cancelled, and its end is written down whatever happens.
  * @param check looks at the input first, so that a job started from the command line is held to the same rules.
  */
-export async function runJob<Result>(type: JobType, request: unknown, steps: (enterStage: EnterStage) => Promise<Result>): Promise<Result> {
+export async function runJob<Result>(
+  type: JobType,
+  request: unknown,
+  steps: (enterStage: EnterStage) => Promise<Result>,
+): Promise<Result> {
   const jobId = workflowInfo().workflowId;
   const state = { stage: 'queued', paused: false };
   setHandler(progress, () => ({ ...state }));
@@ -45,18 +49,29 @@ export async function runJob<Result>(type: JobType, request: unknown, steps: (en
     return result;
   } catch (error) {
     const status = isCancellation(error) ? ('cancelled' as const) : ('failed' as const);
-    await CancellationScope.nonCancellable(() => finishJob({ jobId, status, error: status === 'failed' ? describeFailure(error) : undefined }));
+    await CancellationScope.nonCancellable(() =>
+      finishJob({ jobId, status, error: status === 'failed' ? describeFailure(error) : undefined }),
+    );
     throw error;
   }
 }
 
 /** The innermost failure that one of our activities named, without stack traces. */
-export function describeFailure(error: unknown): { code: string; detail: string; problems?: { path: string; message: string }[] } {
+export function describeFailure(error: unknown): {
+  code: string;
+  detail: string;
+  problems?: { path: string; message: string }[];
+} {
   let failure: unknown = error;
-  while ((failure instanceof ActivityFailure || failure instanceof ChildWorkflowFailure) && failure.cause) failure = failure.cause;
+  while ((failure instanceof ActivityFailure || failure instanceof ChildWorkflowFailure) && failure.cause)
+    failure = failure.cause;
   if (failure instanceof ApplicationFailure) {
     const problems = failure.details?.[0] as { path: string; message: string }[] | undefined;
-    return { code: failure.type ?? 'internal_error', detail: failure.message, ...(problems?.length ? { problems } : {}) };
+    return {
+      code: failure.type ?? 'internal_error',
+      detail: failure.message,
+      ...(problems?.length ? { problems } : {}),
+    };
   }
   return { code: 'internal_error', detail: failure instanceof Error ? failure.message : String(failure) };
 }

@@ -16,7 +16,10 @@ export function observe(metrics: Metrics, logger: Logger) {
       metrics.httpRequests.inc({ method: request.method, route, status });
       metrics.httpDuration.observe({ method: request.method, route }, seconds);
       const level = status >= 500 ? 'error' : QUIET.test(request.path) && status < 400 ? 'debug' : 'info';
-      logger[level]({ method: request.method, path: request.path.slice(0, 200), status, ms: Math.round(seconds * 1e5) / 100 }, 'request');
+      logger[level](
+        { method: request.method, path: request.path.slice(0, 200), status, ms: Math.round(seconds * 1e5) / 100 },
+        'request',
+      );
     });
     next();
   };

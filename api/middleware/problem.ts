@@ -33,7 +33,10 @@ export function sendProblem(request: Request, response: Response, error: Service
 const PARSER_ERRORS: Record<string, [ErrorCode, string]> = {
   'entity.too.large': ['body_too_large', 'The body is larger than this endpoint takes.'],
   'entity.parse.failed': ['request_malformed', 'The body is not valid JSON.'],
-  'encoding.unsupported': ['media_type_unsupported', 'The Content-Encoding is not supported; use gzip, deflate or br, or none.'],
+  'encoding.unsupported': [
+    'media_type_unsupported',
+    'The Content-Encoding is not supported; use gzip, deflate or br, or none.',
+  ],
   'charset.unsupported': ['media_type_unsupported', 'The charset is not supported; use UTF-8.'],
   'request.aborted': ['request_malformed', 'The request was cut off.'],
   'request.size.invalid': ['request_malformed', 'The body is not as long as its Content-Length says.'],
@@ -54,9 +57,23 @@ function asServiceError(error: unknown, logger: Logger): ServiceError {
   }
   const { type, status, message } = (error ?? {}) as { type?: string; status?: number; message?: string };
   const parser = type === undefined ? undefined : PARSER_ERRORS[type];
-  if (parser) return new ServiceError(parser[0], type === 'entity.parse.failed' ? `${parser[1].slice(0, -1)}: ${message ?? ''}.` : parser[1]);
-  if (error instanceof URIError || status === 400) return new ServiceError('request_malformed', 'The request could not be read.');
-  if (isDatabaseAway(error)) return new ServiceError('dependency_unavailable', 'The database cannot be reached at present. Try again shortly.', [], 2);
+  if (parser)
+    return new ServiceError(
+      parser[0],
+      type === 'entity.parse.failed' ? `${parser[1].slice(0, -1)}: ${message ?? ''}.` : parser[1],
+    );
+  if (error instanceof URIError || status === 400)
+    return new ServiceError('request_malformed', 'The request could not be read.');
+  if (isDatabaseAway(error))
+    return new ServiceError(
+      'dependency_unavailable',
+      'The database cannot be reached at present. Try again shortly.',
+      [],
+      2,
+    );
   logger.error({ err: error }, 'request failed unexpectedly');
-  return new ServiceError('internal_error', 'Something went wrong on our side. The log has more under the correlation id.');
+  return new ServiceError(
+    'internal_error',
+    'Something went wrong on our side. The log has more under the correlation id.',
+  );
 }

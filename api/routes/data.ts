@@ -22,14 +22,25 @@ export const dataRoutes: RouteDefinition[] = [
     body: ingestRequestSchema,
     example: { source: 'projects.csv', data_type: 'projects' },
     answers: [{ status: 202, description: 'The job was accepted', schema: ref('JobAccepted') }],
-    errors: ['request_malformed', 'request_invalid', 'source_forbidden', 'source_unreadable', 'idempotency_key_reused', 'media_type_unsupported', 'dependency_unavailable'],
+    errors: [
+      'request_malformed',
+      'request_invalid',
+      'source_forbidden',
+      'source_unreadable',
+      'idempotency_key_reused',
+      'media_type_unsupported',
+      'dependency_unavailable',
+    ],
     async handle(request, response, context) {
       const body = parseRequest(ingestRequestSchema, request.body);
       const idempotencyKey = idempotencyKeyOf(request);
       const source = await withDatabase(() => sealSource(context.database, body.source));
       const sealed = { ...body, source };
       await withDatabase(() => planIngestion({ jobId: 'check', request: sealed }, context));
-      const job = await startJob({ type: 'ingest', request: sealed, idempotencyKey, correlationId: correlationIdOf(response) }, context);
+      const job = await startJob(
+        { type: 'ingest', request: sealed, idempotencyKey, correlationId: correlationIdOf(response) },
+        context,
+      );
       context.metrics.jobsStarted.inc({ type: 'ingest' });
       return { ...jobAccepted(response, job), dataset_id: datasetIdOf(job.job_id) };
     },
@@ -56,7 +67,8 @@ export const dataRoutes: RouteDefinition[] = [
     role: 'viewer',
     answers: [{ status: 200, description: 'The dataset', schema: ref('Dataset') }],
     errors: ['dataset_not_found', 'dependency_unavailable'],
-    handle: (request, _response, context) => withDatabase(() => context.datasets.get(pathParameter(request, 'dataset_id'))),
+    handle: (request, _response, context) =>
+      withDatabase(() => context.datasets.get(pathParameter(request, 'dataset_id'))),
   },
   {
     method: 'get',

@@ -27,6 +27,7 @@ export const deploymentRoutes: RouteDefinition[] = [
     role: 'viewer',
     answers: [{ status: 200, description: 'The rollout', schema: ref('Deployment') }],
     errors: ['deployment_not_found', 'dependency_unavailable'],
-    handle: (request, _response, context) => withDatabase(() => context.deployments.get(pathParameter(request, 'deployment_id'))),
+    handle: (request, _response, context) =>
+      withDatabase(() => context.deployments.get(pathParameter(request, 'deployment_id'))),
   },
 ];

@@ -8,4 +8,12 @@ import type { RouteDefinition } from './route-definition.js';
 import { scheduleRoutes } from './schedules.js';
 
 /** Every endpoint. The router, OpenAPI and the tests that walk all routes are made from this list. */
-export const ALL_ROUTES: readonly RouteDefinition[] = [...predictRoutes, ...modelRoutes, ...deploymentRoutes, ...jobRoutes, ...dataRoutes, ...scheduleRoutes, ...operateRoutes];
+export const ALL_ROUTES: readonly RouteDefinition[] = [
+  ...predictRoutes,
+  ...modelRoutes,
+  ...deploymentRoutes,
+  ...jobRoutes,
+  ...dataRoutes,
+  ...scheduleRoutes,
+  ...operateRoutes,
+];

@@ -15,7 +15,11 @@ const KEY = /^[\x21-\x7e]{1,200}$/;
 export function idempotencyKeyOf(request: Request): string | undefined {
   const key = request.get('idempotency-key');
   if (key !== undefined && !KEY.test(key)) {
-    throw new ServiceError('request_invalid', 'The Idempotency-Key must be 1 to 200 visible ASCII characters without spaces.', [{ path: 'header.Idempotency-Key', message: 'must be 1 to 200 visible ASCII characters' }]);
+    throw new ServiceError(
+      'request_invalid',
+      'The Idempotency-Key must be 1 to 200 visible ASCII characters without spaces.',
+      [{ path: 'header.Idempotency-Key', message: 'must be 1 to 200 visible ASCII characters' }],
+    );
   }
   return key;
 }

@@ -60,7 +60,8 @@ export const jobRoutes: RouteDefinition[] = [
     role: 'viewer',
     answers: [{ status: 200, description: 'The status', schema: ref('JobStatus') }],
     errors: ['job_not_found', 'dependency_unavailable'],
-    handle: async (request, _response, context) => statusOf(await currentJob(pathParameter(request, 'job_id'), context)),
+    handle: async (request, _response, context) =>
+      statusOf(await currentJob(pathParameter(request, 'job_id'), context)),
   },
   {
     method: 'get',
@@ -69,7 +70,9 @@ export const jobRoutes: RouteDefinition[] = [
     summary: 'Follow a job as server-sent events',
     description: 'Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job.',
     role: 'viewer',
-    answers: [{ status: 200, description: 'A stream of events', contentType: 'text/event-stream', schema: { type: 'string' } }],
+    answers: [
+      { status: 200, description: 'A stream of events', contentType: 'text/event-stream', schema: { type: 'string' } },
+    ],
     errors: ['job_not_found', 'dependency_unavailable'],
     async handle(request, response, context) {
       const id = pathParameter(request, 'job_id');
@@ -82,15 +85,18 @@ export const jobRoutes: RouteDefinition[] = [
     path: '/jobs/{job_id}/cancel',
     tag: 'Jobs',
     summary: 'Cancel a job',
-    description: 'The job stops at once: a fit is killed, a rollout gives the traffic back. A cancelled job answers the same again.',
+    description:
+      'The job stops at once: a fit is killed, a rollout gives the traffic back. A cancelled job answers the same again.',
     role: 'operator',
     answers: [{ status: 202, description: 'The cancellation is under way', schema: ref('JobStatus') }],
     errors: ['job_not_found', 'job_conflict', 'dependency_unavailable'],
     async handle(request, response, context) {
       const id = pathParameter(request, 'job_id');
       const job = await currentJob(id, context);
-      if (job.status === 'completed' || job.status === 'failed') throw new ServiceError('job_conflict', `The job ${id} has ${job.status} already.`);
-      if (!TERMINAL.includes(job.status)) await withTemporal(context.temporal, () => context.temporal.workflow.getHandle(id).cancel());
+      if (job.status === 'completed' || job.status === 'failed')
+        throw new ServiceError('job_conflict', `The job ${id} has ${job.status} already.`);
+      if (!TERMINAL.includes(job.status))
+        await withTemporal(context.temporal, () => context.temporal.workflow.getHandle(id).cancel());
       response.status(202);
       return statusOf(await currentJob(id, context));
     },
@@ -106,7 +112,11 @@ export const jobRoutes: RouteDefinition[] = [
     errors: ['job_not_found', 'job_conflict', 'idempotency_key_reused', 'dependency_unavailable'],
     async handle(request, response, context) {
       const job = await currentJob(pathParameter(request, 'job_id'), context);
-      if (job.status !== 'failed' && job.status !== 'cancelled') throw new ServiceError('job_conflict', `The job ${job.job_id} is ${job.status}; only a failed or cancelled one can be started again.`);
+      if (job.status !== 'failed' && job.status !== 'cancelled')
+        throw new ServiceError(
+          'job_conflict',
+          `The job ${job.job_id} is ${job.status}; only a failed or cancelled one can be started again.`,
+        );
       const again = await startJob(
         {
           type: job.type,

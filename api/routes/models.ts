@@ -43,17 +43,41 @@ export const modelRoutes: RouteDefinition[] = [
       'The result of the job is `{model, version, promotable, reason, metrics}`.',
     role: 'engineer',
     body: trainRequestSchema,
-    example: { model_type: 'user_behavior', hyperparameters: { n_estimators: 100, max_depth: 10 }, validation_split: 0.2, cross_validation: false },
+    example: {
+      model_type: 'user_behavior',
+      hyperparameters: { n_estimators: 100, max_depth: 10 },
+      validation_split: 0.2,
+      cross_validation: false,
+    },
     answers: [{ status: 202, description: 'The job was accepted', schema: ref('JobAccepted') }],
-    errors: ['request_malformed', 'request_invalid', 'model_not_found', 'dataset_not_found', 'idempotency_key_reused', 'media_type_unsupported', 'dependency_unavailable'],
+    errors: [
+      'request_malformed',
+      'request_invalid',
+      'model_not_found',
+      'dataset_not_found',
+      'idempotency_key_reused',
+      'media_type_unsupported',
+      'dependency_unavailable',
+    ],
     async handle(request, response, context) {
       const body = parseRequest(trainRequestSchema, request.body);
       const idempotencyKey = idempotencyKeyOf(request);
-      const input = { type: 'train' as const, model: body.model_type, request: body, idempotencyKey, correlationId: correlationIdOf(response) };
+      const input = {
+        type: 'train' as const,
+        model: body.model_type,
+        request: body,
+        idempotencyKey,
+        correlationId: correlationIdOf(response),
+      };
       const known = await withDatabase(() => findKeyedJob(input, context));
       if (!known) {
         const config = await context.readModelsConfig();
-        await withDatabase(() => planTraining({ jobId: 'check', request: body }, { config, database: context.database, maxTrainingTimeSeconds: context.config.maxTrainingTimeSeconds }));
+        await withDatabase(() =>
+          planTraining(
+            { jobId: 'check', request: body },
+            { config, database: context.database, maxTrainingTimeSeconds: context.config.maxTrainingTimeSeconds },
+          ),
+        );
         context.metrics.jobsStarted.inc({ type: 'train' });
       }
       return jobAccepted(response, await startJob(input, context));
@@ -69,7 +93,10 @@ export const modelRoutes: RouteDefinition[] = [
     errors: ['dependency_unavailable'],
     async handle(_request, _response, context) {
       const { models } = await context.readModelsConfig();
-      return { items: await Promise.all([...models.values()].map((definition) => presentModel(definition, context))), next_cursor: null };
+      return {
+        items: await Promise.all([...models.values()].map((definition) => presentModel(definition, context))),
+        next_cursor: null,
+      };
     },
   },
   {
@@ -80,7 +107,8 @@ export const modelRoutes: RouteDefinition[] = [
     role: 'viewer',
     answers: [{ status: 200, description: 'The model', schema: ref('Model') }],
     errors: ['model_not_found', 'dependency_unavailable'],
-    handle: async (request, _response, context) => presentModel(await modelOf(pathParameter(request, 'model'), context), context),
+    handle: async (request, _response, context) =>
+      presentModel(await modelOf(pathParameter(request, 'model'), context), context),
   },
   {
     method: 'get',
@@ -110,8 +138,13 @@ export const modelRoutes: RouteDefinition[] = [
       const { name } = await modelOf(pathParameter(request, 'model'), context);
       return withDatabase(async () => {
         const row = await context.versions.find(name, pathParameter(request, 'version'));
-        const aliases = await context.database.prisma.modelAlias.findMany({ where: { model: name, version: row.version } });
-        return presentVersion(row, aliases.map((alias) => alias.alias));
+        const aliases = await context.database.prisma.modelAlias.findMany({
+          where: { model: name, version: row.version },
+        });
+        return presentVersion(
+          row,
+          aliases.map((alias) => alias.alias),
+        );
       });
     },
   },
@@ -120,16 +153,31 @@ export const modelRoutes: RouteDefinition[] = [
     path: '/models/{model}/deploy',
     tag: 'Deployments',
     summary: 'Deploy a version',
-    description: 'Verifies and tests the version, gives it the traffic, and reads back what is really served before the job completes. One rollout a model at a time.',
+    description:
+      'Verifies and tests the version, gives it the traffic, and reads back what is really served before the job completes. One rollout a model at a time.',
     role: 'operator',
     body: deployRequestSchema,
     example: { version: 'v1.0.0' },
     answers: [{ status: 202, description: 'The rollout was accepted', schema: ref('DeploymentAccepted') }],
-    errors: ['request_malformed', 'model_not_found', 'version_not_found', 'deployment_conflict', 'request_invalid', 'idempotency_key_reused', 'media_type_unsupported', 'dependency_unavailable'],
+    errors: [
+      'request_malformed',
+      'model_not_found',
+      'version_not_found',
+      'deployment_conflict',
+      'request_invalid',
+      'idempotency_key_reused',
+      'media_type_unsupported',
+      'dependency_unavailable',
+    ],
     async handle(request, response, context) {
       const body = parseRequest(deployRequestSchema, request.body);
       const { name } = await modelOf(pathParameter(request, 'model'), context);
-      return startDeployment({ model: name, ...body }, { key: idempotencyKeyOf(request), sentBody: body, correlationId: correlationIdOf(response) }, context, response);
+      return startDeployment(
+        { model: name, ...body },
+        { key: idempotencyKeyOf(request), sentBody: body, correlationId: correlationIdOf(response) },
+        context,
+        response,
+      );
     },
   },
   {
@@ -144,10 +192,18 @@ export const modelRoutes: RouteDefinition[] = [
     async handle(request, response, context) {
       const { name } = await modelOf(pathParameter(request, 'model'), context);
       const key = idempotencyKeyOf(request);
-      const route = await withDatabase(() => context.database.prisma.route.findUnique({ where: { model: canonicalModelName(name) } }));
-      if (!route?.previousVersion) throw new ServiceError('deployment_conflict', `${name} has no former version to go back to.`);
+      const route = await withDatabase(() =>
+        context.database.prisma.route.findUnique({ where: { model: canonicalModelName(name) } }),
+      );
+      if (!route?.previousVersion)
+        throw new ServiceError('deployment_conflict', `${name} has no former version to go back to.`);
       const body = { version: route.previousVersion, strategy: 'immediate' as const, allow_unpromotable: true };
-      return startDeployment({ model: name, ...body }, { key, sentBody: { rollback: name }, correlationId: correlationIdOf(response) }, context, response);
+      return startDeployment(
+        { model: name, ...body },
+        { key, sentBody: { rollback: name }, correlationId: correlationIdOf(response) },
+        context,
+        response,
+      );
     },
   },
 ];
@@ -158,7 +214,14 @@ async function startDeployment(
   context: ApiContext,
   response: Parameters<RouteDefinition['handle']>[1],
 ) {
-  const input = { type: 'deploy' as const, model: wanted.model, request: { ...wanted }, idempotencyKey: call.key, sentBody: call.sentBody, correlationId: call.correlationId };
+  const input = {
+    type: 'deploy' as const,
+    model: wanted.model,
+    request: { ...wanted },
+    idempotencyKey: call.key,
+    sentBody: call.sentBody,
+    correlationId: call.correlationId,
+  };
   const known = await withDatabase(() => findKeyedJob(input, context));
   if (!known) {
     await withDatabase(async () => {

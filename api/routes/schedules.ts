@@ -28,12 +28,19 @@ export const scheduleRoutes: RouteDefinition[] = [
     path,
     tag: 'Schedules',
     summary: 'Retrain a model by the clock',
-    description: 'A Temporal Schedule: it survives restarts, never runs twice at once, and makes up for at most ten minutes after an outage.',
+    description:
+      'A Temporal Schedule: it survives restarts, never runs twice at once, and makes up for at most ten minutes after an outage.',
     role: 'operator',
     body: scheduleRequestSchema,
     example: { cron: '0 3 * * 1', training: { auto_deploy: true } },
     answers: [{ status: 200, description: 'The schedule', schema: ref('Schedule') }],
-    errors: ['request_malformed', 'request_invalid', 'model_not_found', 'media_type_unsupported', 'dependency_unavailable'],
+    errors: [
+      'request_malformed',
+      'request_invalid',
+      'model_not_found',
+      'media_type_unsupported',
+      'dependency_unavailable',
+    ],
     async handle(request, _response, context) {
       const { name } = modelDefinition(await context.readModelsConfig(), pathParameter(request, 'model'));
       const body = parseRequest(scheduleRequestSchema, request.body);

@@ -5,14 +5,22 @@ const LOOK_EVERY_MS = 300;
 const COMMENT_EVERY_MS = 15_000;
 
 /** Sends the status whenever it has changed, until the job has ended or the reader has gone. */
-export async function streamJobEvents(request: Request, response: Response, read: () => Promise<{ status: string }>): Promise<void> {
-  response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', Connection: 'keep-alive' });
+export async function streamJobEvents(
+  request: Request,
+  response: Response,
+  read: () => Promise<{ status: string }>,
+): Promise<void> {
+  response.writeHead(200, {
+    'Content-Type': 'text/event-stream',
+    'Cache-Control': 'no-store',
+    Connection: 'keep-alive',
+  });
   let isOpen = true;
   request.once('close', () => (isOpen = false));
   response.once('close', () => (isOpen = false));
   let last = '';
   let sentMs = Date.now();
-  for (let id = 1; isOpen; ) {
+  for (let id = 1; isOpen;) {
     const status = await read().catch(() => undefined);
     const text = status && JSON.stringify(status);
     if (text && text !== last) {

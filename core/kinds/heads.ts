@@ -36,7 +36,12 @@ export function headsOf(kind: ModelKind, target: string | undefined): readonly H
 
 /** What a fitted head says about one row. */
 export type HeadOutput =
-  | { head: string; task: 'binary' | 'multiclass'; classes: readonly (string | number | boolean)[]; probabilities: readonly number[] }
+  | {
+      head: string;
+      task: 'binary' | 'multiclass';
+      classes: readonly (string | number | boolean)[];
+      probabilities: readonly number[];
+    }
   | { head: string; task: 'regression'; value: number; interval: { lower: number; upper: number; level: number } };
 
 export interface ShapedPrediction {
@@ -70,7 +75,9 @@ export function shapePrediction(kind: ModelKind, outputs: readonly HeadOutput[])
       predictions[output.head] = output.classes[best];
     }
     if (kind === 'classification') {
-      predictions['probabilities'] = Object.fromEntries(output.classes.map((name, index) => [String(name), rounded(output.probabilities[index] ?? 0)]));
+      predictions['probabilities'] = Object.fromEntries(
+        output.classes.map((name, index) => [String(name), rounded(output.probabilities[index] ?? 0)]),
+      );
     }
   }
   return { predictions, confidence_scores: confidence };

@@ -21,9 +21,19 @@ export interface PromotionVerdict {
  * 95 % interval of the paired difference lies above 0. No evidence is never success.
  */
 export function judgePromotion(evidence: readonly SkillEvidence[]): PromotionVerdict {
-  if (evidence.length === 0) return { promotable: false, reason: 'There is no evidence of skill: nothing was held out.', evidence };
+  if (evidence.length === 0)
+    return { promotable: false, reason: 'There is no evidence of skill: nothing was held out.', evidence };
   const without = evidence.filter((item) => !(item.lower > 0));
-  if (without.length === 0) return { promotable: true, reason: 'Every head beats the answer that needs no model by more than chance.', evidence };
+  if (without.length === 0)
+    return {
+      promotable: true,
+      reason: 'Every head beats the answer that needs no model by more than chance.',
+      evidence,
+    };
   const names = without.map((item) => item.head).join(', ');
-  return { promotable: false, reason: `No skill beyond the base answer was shown for ${names}: the held-out rows do not tell the model from it.`, evidence };
+  return {
+    promotable: false,
+    reason: `No skill beyond the base answer was shown for ${names}: the held-out rows do not tell the model from it.`,
+    evidence,
+  };
 }

@@ -17,9 +17,15 @@ export const ingestRequestSchema = z.strictObject({
       query: z.string().min(1).max(20_000).optional().describe('PostgreSQL: a SELECT instead of a table'),
       columns: z.array(z.string().min(1).max(128)).min(1).optional().describe('Only these columns'),
       format: z.enum(DATA_FORMATS).optional().describe('Files: by the file’s ending unless given'),
-      validation: z.enum(['quarantine', 'fail']).default('quarantine').describe('What happens to rows that fail a check'),
+      validation: z
+        .enum(['quarantine', 'fail'])
+        .default('quarantine')
+        .describe('What happens to rows that fail a check'),
     })
-    .refine((options) => !(options.table && options.query), { path: ['query'], message: 'give a table or a query, not both' })
+    .refine((options) => !(options.table && options.query), {
+      path: ['query'],
+      message: 'give a table or a query, not both',
+    })
     .prefault({}),
 });
 export type IngestRequest = z.output<typeof ingestRequestSchema>;

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { MODEL_KINDS, NAME_PATTERN } from '../names.js';
 
-const name = z.string().regex(NAME_PATTERN, 'must be lower-case letters, digits and `_`, starting with a letter, at most 63');
+const name = z
+  .string()
+  .regex(NAME_PATTERN, 'must be lower-case letters, digits and `_`, starting with a letter, at most 63');
 
 /** Hyperparameters of a random forest, named as scikit-learn names them. */
 export const forestHyperparametersSchema = z.strictObject({
@@ -29,10 +31,16 @@ export const modelEntrySchema = z.strictObject({
   description: z.string().max(500).optional(),
   algorithm: z.enum(['random_forest']).default('random_forest'),
   hyperparameters: hyperparametersSchema.default({}),
-  source: name.optional().describe('The data type whose newest snapshot is trained on; the name of the model by default'),
+  source: name
+    .optional()
+    .describe('The data type whose newest snapshot is trained on; the name of the model by default'),
   entity: z.string().min(1).optional().describe('Column that names the entity; rows of one entity never cross a split'),
   timestamp: z.string().min(1).optional().describe('Column with the time of a row, for start_date and end_date'),
-  features: z.array(z.string().min(1)).min(1).optional().describe('Columns to learn from; all but target and entity by default'),
+  features: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe('Columns to learn from; all but target and entity by default'),
   exclude: z.array(z.string().min(1)).default([]).describe('Columns never to learn from'),
   target: z.string().min(1).optional().describe('The column to predict'),
 });
@@ -47,7 +55,10 @@ export const columnExpectationSchema = z.strictObject({
   unique: z.boolean().default(false).describe('Only the first row with a value is kept'),
   minimum: z.number().optional(),
   maximum: z.number().optional(),
-  values: z.array(z.union([z.string(), z.number()])).optional().describe('The values that may occur'),
+  values: z
+    .array(z.union([z.string(), z.number()]))
+    .optional()
+    .describe('The values that may occur'),
   pattern: z.string().max(200).optional().describe('RE2 expression that a text must match in full'),
 });
 export type ColumnExpectation = z.output<typeof columnExpectationSchema>;

@@ -14,7 +14,12 @@ const entityId = z.string().min(1).max(256).describe('The entity that the predic
 
 export const userBehaviorRequestSchema = z.strictObject({ user_id: entityId.optional(), ...common });
 export const projectSuccessRequestSchema = z.strictObject({ project_id: entityId.optional(), ...common });
-export const tableRequestSchema = z.strictObject({ entity_id: entityId.optional(), user_id: entityId.optional(), project_id: entityId.optional(), ...common });
+export const tableRequestSchema = z.strictObject({
+  entity_id: entityId.optional(),
+  user_id: entityId.optional(),
+  project_id: entityId.optional(),
+  ...common,
+});
 
 export const batchRequestSchema = z.strictObject({
   instances: z.array(z.unknown()).min(1).max(10_000).describe('Each as in a single prediction'),
@@ -22,7 +27,9 @@ export const batchRequestSchema = z.strictObject({
 });
 
 export const feedbackRequestSchema = z.strictObject({
-  outcome: z.record(z.string().min(1).max(256), featureValueSchema).describe('What turned out to be true, by prediction head'),
+  outcome: z
+    .record(z.string().min(1).max(256), featureValueSchema)
+    .describe('What turned out to be true, by prediction head'),
   observed_at: z.iso.datetime({ offset: true }).optional().describe('When it was observed; now by default'),
 });
 

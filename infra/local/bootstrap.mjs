@@ -1,7 +1,18 @@
 // Brings a fresh clone to the point where compiled code can run. Plain Node: it runs before any dependency exists.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -9,12 +20,29 @@ export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const LEAST_NODE = [20, 19];
 
 /** Folders and files that `dist/` is made from. */
-const SOURCES = ['ml', 'core', 'services', 'activities', 'workflows', 'workers', 'api', 'simulator', 'infra/local', 'bench', 'prisma', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
+const SOURCES = [
+  'ml',
+  'core',
+  'services',
+  'activities',
+  'workflows',
+  'workers',
+  'api',
+  'simulator',
+  'infra/local',
+  'bench',
+  'prisma',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+];
 
 export function checkNode(version = process.versions.node) {
   const [major, minor] = version.split('.').map(Number);
   if (major > LEAST_NODE[0] || (major === LEAST_NODE[0] && minor >= LEAST_NODE[1])) return;
-  fail(`This needs Node ${LEAST_NODE.join('.')} or newer, but this is Node ${version}.\nInstall a newer one (https://nodejs.org, or your version manager) and run the command again.`);
+  fail(
+    `This needs Node ${LEAST_NODE.join('.')} or newer, but this is Node ${version}.\nInstall a newer one (https://nodejs.org, or your version manager) and run the command again.`,
+  );
 }
 
 /** Installs dependencies and builds, each only when something has changed since. Two at once wait for each other. */
@@ -44,7 +72,9 @@ async function build() {
   const stamp = join(root, 'dist', '.built-from');
   const wanted = hashOf(SOURCES.map(describeSource).join('\n'));
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  await runStep('Building', process.execPath, [join(root, 'infra/local/build.mjs')], { hint: 'The build failed; the messages above say where.' });
+  await runStep('Building', process.execPath, [join(root, 'infra/local/build.mjs')], {
+    hint: 'The build failed; the messages above say where.',
+  });
   writeFileSync(stamp, wanted);
 }
 
@@ -67,9 +97,16 @@ export function runStep(title, command, args, { hint, env } = {}) {
     const startMs = Date.now();
     const seconds = () => `${Math.round((Date.now() - startMs) / 1000)} s`;
     const isTerminal = process.stdout.isTTY;
-    const tick = isTerminal ? setInterval(() => process.stdout.write(`\r  … ${title} (${seconds()})`), 1000) : undefined;
+    const tick = isTerminal
+      ? setInterval(() => process.stdout.write(`\r  … ${title} (${seconds()})`), 1000)
+      : undefined;
     if (!isTerminal) process.stdout.write(`  … ${title}\n`);
-    const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], shell: process.platform === 'win32' && command === 'npm' });
+    const child = spawn(command, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      shell: process.platform === 'win32' && command === 'npm',
+    });
     const output = [];
     child.stdout.on('data', (chunk) => output.push(chunk));
     child.stderr.on('data', (chunk) => output.push(chunk));

@@ -7,13 +7,21 @@ import { root } from './bootstrap.mjs';
 const bin = (name) => join(root, 'node_modules', name);
 
 function run(args, env = {}) {
-  const { status, error } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
+  const { status, error } = spawnSync(process.execPath, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
   if (error) throw error;
   if (status !== 0) process.exit(status ?? 1);
 }
 
 // Generating needs no schema engine, but Prisma would download one unless told where one is; any executable will do.
-run([bin('prisma/build/index.js'), 'generate'], { PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, PRISMA_HIDE_UPDATE_MESSAGE: '1', CHECKPOINT_DISABLE: '1' });
+run([bin('prisma/build/index.js'), 'generate'], {
+  PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+  PRISMA_HIDE_UPDATE_MESSAGE: '1',
+  CHECKPOINT_DISABLE: '1',
+});
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 run([bin('typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
 run([join(root, 'workflows/bundle.mjs')]);

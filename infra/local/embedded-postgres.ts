@@ -1,6 +1,20 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, closeSync, cpSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { userInfo } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -30,13 +44,18 @@ function nativeFolder(): string {
   try {
     return join(dirname(dirname(require.resolve(name))), 'native');
   } catch {
-    throw new Error(`There is no embedded PostgreSQL for ${process.platform}-${process.arch} (${name} is not installed). Give your own server: DATABASE_URL=postgresql://… npm start.`);
+    throw new Error(
+      `There is no embedded PostgreSQL for ${process.platform}-${process.arch} (${name} is not installed). Give your own server: DATABASE_URL=postgresql://… npm start.`,
+    );
   }
 }
 
 /** The package's postinstall script makes these links; npm may have been told to skip such scripts. */
 function restoreLinks(native: string): void {
-  const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as { source: string; target: string }[];
+  const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as {
+    source: string;
+    target: string;
+  }[];
   for (const { source, target } of links) {
     const path = join(dirname(native), target);
     if (!lstatSync(path, { throwIfNoEntry: false })) symlinkSync(basename(source), path);
@@ -46,14 +65,17 @@ function restoreLinks(native: string): void {
 /** An account that may run PostgreSQL when we are root: `postgres`, made if it can be, else nobody. */
 function unprivilegedUser(): { uid: number; gid: number } {
   const lookUp = () => {
-    const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { stdio: ['ignore', 'pipe', 'ignore'] }).toString());
+    const id = (flag: string) =>
+      Number(execFileSync('id', [flag, 'postgres'], { stdio: ['ignore', 'pipe', 'ignore'] }).toString());
     return { uid: id('-u'), gid: id('-g') };
   };
   try {
     return lookUp();
   } catch {
     try {
-      execFileSync('useradd', ['--system', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres'], { stdio: 'ignore' });
+      execFileSync('useradd', ['--system', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres'], {
+        stdio: 'ignore',
+      });
       return lookUp();
     } catch {
       return { uid: 65_534, gid: 65_534 };
@@ -94,7 +116,9 @@ export async function installPostgres(stateDir: string, wantedPort?: number): Pr
     writeFileSync(initialised, '');
   }
   const portFile = join(home, 'port');
-  const port = await freePort(wantedPort ?? (existsSync(portFile) ? Number(readFileSync(portFile, 'utf8')) : undefined));
+  const port = await freePort(
+    wantedPort ?? (existsSync(portFile) ? Number(readFileSync(portFile, 'utf8')) : undefined),
+  );
   writeFileSync(portFile, String(port));
   return { native, dataDir, password, port, user };
 }
@@ -119,13 +143,33 @@ function initialiseCluster({ native, dataDir, password, user }: Omit<PostgresIns
   writeFileSync(secret, `${password}\n`, { mode: 0o600 });
   if (user) chownSync(secret, user.uid, user.gid);
   try {
-    execFileSync(join(native, 'bin', 'initdb'), ['--pgdata', dataDir, '--username', SUPERUSER, '--pwfile', secret, '--auth', 'scram-sha-256', '--encoding', 'UTF8', '--locale', 'C', '--no-instructions'], {
-      ...user,
-      cwd: '/',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    execFileSync(
+      join(native, 'bin', 'initdb'),
+      [
+        '--pgdata',
+        dataDir,
+        '--username',
+        SUPERUSER,
+        '--pwfile',
+        secret,
+        '--auth',
+        'scram-sha-256',
+        '--encoding',
+        'UTF8',
+        '--locale',
+        'C',
+        '--no-instructions',
+      ],
+      {
+        ...user,
+        cwd: '/',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
   } catch (error) {
-    throw new Error(`PostgreSQL could not make its data folder ${dataDir}: ${String((error as { stderr?: Buffer }).stderr ?? error).trim()}`);
+    throw new Error(
+      `PostgreSQL could not make its data folder ${dataDir}: ${String((error as { stderr?: Buffer }).stderr ?? error).trim()}`,
+    );
   } finally {
     rmSync(secret, { force: true });
   }
@@ -152,7 +196,13 @@ export function spawnPostgres(installation: PostgresInstallation, logFile: strin
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const log = openSync(logFile, 'a');
   try {
-    return spawn(join(native, 'bin', 'postgres'), ['-D', dataDir, ...args], { ...user, cwd: '/', detached: true, stdio: ['ignore', log, log], env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' } });
+    return spawn(join(native, 'bin', 'postgres'), ['-D', dataDir, ...args], {
+      ...user,
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', log, log],
+      env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
+    });
   } finally {
     closeSync(log);
   }
@@ -182,14 +232,20 @@ function isPostgres(pid: number): boolean {
 export async function waitForPostgres(installation: PostgresInstallation, isGivenUp: () => boolean): Promise<void> {
   const deadlineMs = Date.now() + 60_000;
   for (;;) {
-    const client = new pg.Client({ connectionString: postgresUrl(installation, 'postgres'), connectionTimeoutMillis: 2000 });
+    const client = new pg.Client({
+      connectionString: postgresUrl(installation, 'postgres'),
+      connectionTimeoutMillis: 2000,
+    });
     client.on('error', () => undefined);
     try {
       await client.connect();
       await createDatabase(client, 'mlops');
       return;
     } catch (error) {
-      if (isGivenUp() || Date.now() > deadlineMs) throw new Error(`PostgreSQL did not come up: ${(error as Error).message}. Its log is logs/postgres.log below the state folder.`);
+      if (isGivenUp() || Date.now() > deadlineMs)
+        throw new Error(
+          `PostgreSQL did not come up: ${(error as Error).message}. Its log is logs/postgres.log below the state folder.`,
+        );
       await new Promise((resolve) => setTimeout(resolve, 100));
     } finally {
       await client.end().catch(() => undefined);

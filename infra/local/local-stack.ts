@@ -3,7 +3,13 @@ import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from
 import { join } from 'node:path';
 import { applyMigrations } from '../../services/database/apply-migrations.js';
 import { compiledScript } from '../../services/project-root.js';
-import { installPostgres, postgresUrl, spawnPostgres, waitForPostgres, type PostgresInstallation } from './embedded-postgres.js';
+import {
+  installPostgres,
+  postgresUrl,
+  spawnPostgres,
+  waitForPostgres,
+  type PostgresInstallation,
+} from './embedded-postgres.js';
 import { freePort, isPortFree } from './free-port.js';
 import { readTail } from './read-tail.js';
 import { endOrphan, SupervisedProcess, type SupervisedOptions } from './supervised-process.js';
@@ -74,7 +80,9 @@ export class LocalStack {
     try {
       await this.#endOrphans(step);
       if (port !== 0 && !(await isPortFree(port))) {
-        throw new Error(`Port ${port} is taken by another program. Stop that program, or choose another port: npm start -- --port ${port + 1}.`);
+        throw new Error(
+          `Port ${port} is taken by another program. Stop that program, or choose another port: npm start -- --port ${port + 1}.`,
+        );
       }
       const apiPort = port === 0 ? await freePort() : port;
       const databaseUrl = process.env['DATABASE_URL'] || (await step('PostgreSQL', () => this.#startPostgres()));
@@ -82,7 +90,12 @@ export class LocalStack {
       const temporal = await this.#startTemporal(step);
       const env = this.#childEnvironment({ databaseUrl, temporal, apiPort });
       await step('Workers and API', () => this.#startOwnParts(env));
-      this.#addresses = { api: `http://${HOST}:${apiPort}`, temporal: temporal.address, temporalUi: temporal.uiUrl, databaseUrl };
+      this.#addresses = {
+        api: `http://${HOST}:${apiPort}`,
+        temporal: temporal.address,
+        temporalUi: temporal.uiUrl,
+        databaseUrl,
+      };
       return this.#addresses;
     } catch (error) {
       await this.stop();
@@ -123,7 +136,14 @@ export class LocalStack {
   async #startPart(part: Part, options: Pick<SupervisedOptions, 'spawn' | 'waitUntilReady'>): Promise<void> {
     const [stopSignal, patienceMs] = STOP[part];
     this.#rotateLog(part);
-    const supervised = new SupervisedProcess({ name: part, pidFile: this.#pidFile(part), stopSignal, patienceMs, onRestart: this.options.onRestart, ...options });
+    const supervised = new SupervisedProcess({
+      name: part,
+      pidFile: this.#pidFile(part),
+      stopSignal,
+      patienceMs,
+      onRestart: this.options.onRestart,
+      ...options,
+    });
     this.#parts.set(part, supervised);
     await supervised.start();
   }
@@ -160,7 +180,11 @@ export class LocalStack {
     });
   }
 
-  #childEnvironment(input: { databaseUrl: string; temporal: { address: string; uiUrl?: string; namespace: string }; apiPort: number }): NodeJS.ProcessEnv {
+  #childEnvironment(input: {
+    databaseUrl: string;
+    temporal: { address: string; uiUrl?: string; namespace: string };
+    apiPort: number;
+  }): NodeJS.ProcessEnv {
     return {
       ...process.env,
       DATABASE_URL: input.databaseUrl,
@@ -182,14 +206,24 @@ export class LocalStack {
       ['api', 'api/server.js'],
     ];
     await Promise.all(
-      scripts.map(([part, script]) => this.#startPart(part, { spawn: () => this.#forkScript(part, script, env), waitUntilReady: (child, isGivenUp) => this.#waitForReady(part, child, isGivenUp) })),
+      scripts.map(([part, script]) =>
+        this.#startPart(part, {
+          spawn: () => this.#forkScript(part, script, env),
+          waitUntilReady: (child, isGivenUp) => this.#waitForReady(part, child, isGivenUp),
+        }),
+      ),
     );
   }
 
   #forkScript(part: Part, script: string, env: NodeJS.ProcessEnv): ChildProcess {
     const log = openSync(this.logFile(part), 'a');
     try {
-      return fork(compiledScript(script), { env, detached: true, stdio: ['ignore', log, log, 'ipc'], execArgv: ['--enable-source-maps'] });
+      return fork(compiledScript(script), {
+        env,
+        detached: true,
+        stdio: ['ignore', log, log, 'ipc'],
+        execArgv: ['--enable-source-maps'],
+      });
     } finally {
       closeSync(log);
     }
@@ -197,11 +231,15 @@ export class LocalStack {
 
   #waitForReady(part: Part, child: ChildProcess, isGivenUp: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${part} was not ready within 60 s. Its log: ${this.logFile(part)}`)), 60_000);
+      const timer = setTimeout(
+        () => reject(new Error(`${part} was not ready within 60 s. Its log: ${this.logFile(part)}`)),
+        60_000,
+      );
       child.on('message', (message) => {
         if ((message as { ready?: boolean }).ready) finish(resolve);
       });
-      const onExit = () => finish(() => reject(new Error(`${part} ended at its start:\n${lastLines(this.logFile(part))}`)));
+      const onExit = () =>
+        finish(() => reject(new Error(`${part} ended at its start:\n${lastLines(this.logFile(part))}`)));
       child.once('exit', onExit);
       if (isGivenUp()) onExit();
       function finish(end: () => void) {
@@ -214,5 +252,10 @@ export class LocalStack {
 }
 
 function lastLines(file: string): string {
-  return readTail(file).trimEnd().split('\n').slice(-8).map((line) => `    ${line}`).join('\n');
+  return readTail(file)
+    .trimEnd()
+    .split('\n')
+    .slice(-8)
+    .map((line) => `    ${line}`)
+    .join('\n');
 }

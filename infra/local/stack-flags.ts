@@ -49,7 +49,8 @@ export function parseStackFlags(args: readonly string[]): StackFlags {
   const port = (name: 'port' | 'temporal-port' | 'ui-port') => {
     const text = values[name];
     if (text === undefined) return undefined;
-    if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new Error(`--${name} must be a number from 0 to 65535, not "${text}".`);
+    if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+      throw new Error(`--${name} must be a number from 0 to 65535, not "${text}".`);
     return Number(text);
   };
   return {

@@ -39,7 +39,9 @@ async function main(): Promise<void> {
   const addresses = await stack.start(showStep);
   writeFileSync(join(stateDir, MARKER), '');
   const answer = flags.demo ? await runDemo(addresses, stateDir, showStep) : undefined;
-  process.stdout.write(`\nReady after ${((Date.now() - startMs) / 1000).toFixed(1)} s.\n\n${describe(addresses, stateDir, answer)}\n`);
+  process.stdout.write(
+    `\nReady after ${((Date.now() - startMs) / 1000).toFixed(1)} s.\n\n${describe(addresses, stateDir, answer)}\n`,
+  );
   // The children's channels keep this process alive until a signal.
   setInterval(() => undefined, 2 ** 30);
 }

@@ -29,7 +29,9 @@ export function lockState(stateDir: string): () => void {
       }
       const holder = readLock(path);
       if (holder && isRunning(holder)) {
-        throw new StateLockedError(`Another stack (process ${holder.pid}) runs on ${stateDir}. Stop it with Ctrl-C or \`kill ${holder.pid}\`, or use another folder: npm start -- --state-dir <folder>.`);
+        throw new StateLockedError(
+          `Another stack (process ${holder.pid}) runs on ${stateDir}. Stop it with Ctrl-C or \`kill ${holder.pid}\`, or use another folder: npm start -- --state-dir <folder>.`,
+        );
       }
       rmSync(path, { force: true });
     }

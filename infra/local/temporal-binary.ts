@@ -13,7 +13,9 @@ const run = promisify(execFile);
 
 /** Where the server is kept between checkouts. */
 export function temporalCacheDir(): string {
-  const base = process.env['MLOPS_CACHE_DIR'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ml-pipeline-service');
+  const base =
+    process.env['MLOPS_CACHE_DIR'] ??
+    join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ml-pipeline-service');
   return join(base, 'temporal', `v${VERSION}`);
 }
 
@@ -102,14 +104,24 @@ async function buildWithGo(say: (line: string) => void): Promise<string> {
   const folder = workFolder();
   const startMs = Date.now();
   say(`Building the Temporal server ${VERSION} with Go: about 3 minutes, once`);
-  const tick = setInterval(() => say(`Building the Temporal server with Go (${Math.round((Date.now() - startMs) / 1000)} s)`), 30_000);
+  const tick = setInterval(
+    () => say(`Building the Temporal server with Go (${Math.round((Date.now() - startMs) / 1000)} s)`),
+    30_000,
+  );
   try {
     await new Promise<void>((resolve, reject) => {
-      const child = spawn(go, ['install', GO_MODULE], { env: { ...process.env, GOBIN: folder, GOFLAGS: '-buildvcs=false' }, stdio: ['ignore', 'ignore', 'pipe'] });
+      const child = spawn(go, ['install', GO_MODULE], {
+        env: { ...process.env, GOBIN: folder, GOFLAGS: '-buildvcs=false' },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
       let tail = '';
       child.stderr.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-2000)));
       child.on('error', reject);
-      child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`go install ended with code ${code}: ${tail.trim().split('\n').at(-1)}`))));
+      child.on('close', (code) =>
+        code === 0
+          ? resolve()
+          : reject(new Error(`go install ended with code ${code}: ${tail.trim().split('\n').at(-1)}`)),
+      );
     });
     return await adopt(join(folder, EXECUTABLE));
   } finally {

@@ -50,13 +50,18 @@ export async function waitForTemporal(options: TemporalServerOptions, isGivenUp:
     try {
       const connection = await Connection.connect({ address: `127.0.0.1:${options.port}`, connectTimeout: '1 second' });
       try {
-        await connection.withDeadline(Date.now() + 1000, () => connection.workflowService.describeNamespace({ namespace: options.namespace }));
+        await connection.withDeadline(Date.now() + 1000, () =>
+          connection.workflowService.describeNamespace({ namespace: options.namespace }),
+        );
         return;
       } finally {
         await connection.close();
       }
     } catch (error) {
-      if (isGivenUp() || Date.now() > deadlineMs) throw new Error(`Temporal did not come up: ${(error as Error).message}. Its log is logs/temporal.log below the state folder.`);
+      if (isGivenUp() || Date.now() > deadlineMs)
+        throw new Error(
+          `Temporal did not come up: ${(error as Error).message}. Its log is logs/temporal.log below the state folder.`,
+        );
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

@@ -76,7 +76,10 @@ export async function loadModelBundle(folder: string, digest: string): Promise<M
   const text = await readChecked(folder, BUNDLE_MANIFEST, digest);
   const manifest = JSON.parse(text.toString('utf8')) as BundleManifest;
   if (manifest.format_version !== 1) {
-    throw new ServiceError('artifact_corrupt', `${join(folder, BUNDLE_MANIFEST)} has the format ${String(manifest.format_version)}; this release reads 1.`);
+    throw new ServiceError(
+      'artifact_corrupt',
+      `${join(folder, BUNDLE_MANIFEST)} has the format ${String(manifest.format_version)}; this release reads 1.`,
+    );
   }
   const forests = new Map<string, RandomForest>();
   let bytes = text.byteLength;
@@ -98,6 +101,10 @@ async function readChecked(folder: string, file: string, expected: string): Prom
     throw new ServiceError('artifact_corrupt', `${path} cannot be read (${error.code}).`);
   });
   const actual = sha256(bytes);
-  if (actual !== expected) throw new ServiceError('artifact_corrupt', `${path} has the digest ${actual.slice(0, 12)}… instead of ${expected.slice(0, 12)}…: the file was changed or cut off.`);
+  if (actual !== expected)
+    throw new ServiceError(
+      'artifact_corrupt',
+      `${path} has the digest ${actual.slice(0, 12)}… instead of ${expected.slice(0, 12)}…: the file was changed or cut off.`,
+    );
   return bytes;
 }

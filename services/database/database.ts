@@ -31,7 +31,8 @@ export function openDatabase(url: string, onError: (error: Error) => void): Data
   };
 }
 
-const AWAY = /ECONNREFUSED|ECONNRESET|EPIPE|Connection terminated|timeout exceeded when trying to connect|57P0[123]|the database system is|Can't reach database|server closed the connection/i;
+const AWAY =
+  /ECONNREFUSED|ECONNRESET|EPIPE|Connection terminated|timeout exceeded when trying to connect|57P0[123]|the database system is|Can't reach database|server closed the connection/i;
 
 /** Whether a failure means that PostgreSQL is away, rather than that it said no. */
 export function isDatabaseAway(error: unknown): boolean {
@@ -47,7 +48,13 @@ export async function withDatabase<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (isDatabaseAway(error)) throw new ServiceError('dependency_unavailable', 'The database cannot be reached at present. Try again shortly.', [], 2);
+    if (isDatabaseAway(error))
+      throw new ServiceError(
+        'dependency_unavailable',
+        'The database cannot be reached at present. Try again shortly.',
+        [],
+        2,
+      );
     throw error;
   }
 }

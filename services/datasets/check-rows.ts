@@ -20,9 +20,11 @@ const TYPE_WORDS: Record<ColumnType, string> = {
   json: 'JSON',
 };
 
-const value = (check: ColumnCheck) => (check.native ? quoteIdentifier(check.name) : castExpression(check.name, check.type));
+const value = (check: ColumnCheck) =>
+  check.native ? quoteIdentifier(check.name) : castExpression(check.name, check.type);
 const raw = (check: ColumnCheck) => `CAST(${quoteIdentifier(check.name)} AS VARCHAR)`;
-const isFilled = (check: ColumnCheck) => (check.type === 'string' ? `${raw(check)} IS NOT NULL` : `trim(coalesce(${raw(check)}, '')) <> ''`);
+const isFilled = (check: ColumnCheck) =>
+  check.type === 'string' ? `${raw(check)} IS NOT NULL` : `trim(coalesce(${raw(check)}, '')) <> ''`;
 
 /**
  * A SQL expression that lists, for one raw row, every reason why it cannot be used; empty for a good row.
@@ -48,14 +50,22 @@ function expectationReasons(check: ColumnCheck): [string, string][] {
   const shown = (message: string) => quoteText(label + message);
   const reasons: [string, string][] = [];
   if (expectation.required) reasons.push([`NOT (${isFilled(check)})`, shown('empty, but required')]);
-  if (expectation.minimum !== undefined) reasons.push([`(${value(check)}) < ${expectation.minimum}`, shown(`below the minimum of ${expectation.minimum}`)]);
-  if (expectation.maximum !== undefined) reasons.push([`(${value(check)}) > ${expectation.maximum}`, shown(`above the maximum of ${expectation.maximum}`)]);
+  if (expectation.minimum !== undefined)
+    reasons.push([`(${value(check)}) < ${expectation.minimum}`, shown(`below the minimum of ${expectation.minimum}`)]);
+  if (expectation.maximum !== undefined)
+    reasons.push([`(${value(check)}) > ${expectation.maximum}`, shown(`above the maximum of ${expectation.maximum}`)]);
   if (expectation.values) {
     const allowed = expectation.values.map((item) => quoteText(String(item))).join(', ');
-    reasons.push([`CAST(${value(check)} AS VARCHAR) NOT IN (${allowed})`, shown(`not one of ${expectation.values.slice(0, 10).join(', ')}`)]);
+    reasons.push([
+      `CAST(${value(check)} AS VARCHAR) NOT IN (${allowed})`,
+      shown(`not one of ${expectation.values.slice(0, 10).join(', ')}`),
+    ]);
   }
   if (expectation.pattern !== undefined) {
-    reasons.push([`NOT regexp_full_match(${raw(check)}, ${quoteText(expectation.pattern)})`, shown(`does not match ${expectation.pattern}`)]);
+    reasons.push([
+      `NOT regexp_full_match(${raw(check)}, ${quoteText(expectation.pattern)})`,
+      shown(`does not match ${expectation.pattern}`),
+    ]);
   }
   if (expectation.unique) {
     const order = `row_number() OVER (PARTITION BY ${value(check)} ORDER BY _row)`;

@@ -47,11 +47,17 @@ export function castExpression(column: string, type: ColumnType): string {
  * The narrowest type of each text column, from all of its cells. Numbers with leading zeros (codes, post codes) stay
  * text, so that nothing of them is lost.
  */
-export async function inferColumnTypes(connection: DuckDBConnection, relation: string, columns: readonly string[]): Promise<Map<string, ColumnType>> {
+export async function inferColumnTypes(
+  connection: DuckDBConnection,
+  relation: string,
+  columns: readonly string[],
+): Promise<Map<string, ColumnType>> {
   const types = new Map<string, ColumnType>();
   for (const column of columns) {
     const text = `trim(CAST(${quoteIdentifier(column)} AS VARCHAR))`;
-    const [counts] = await queryRows<Record<'filled' | 'integers' | 'zeros' | 'numbers' | 'booleans' | 'dates' | 'timestamps', number>>(
+    const [counts] = await queryRows<
+      Record<'filled' | 'integers' | 'zeros' | 'numbers' | 'booleans' | 'dates' | 'timestamps', number>
+    >(
       connection,
       `SELECT count(*) FILTER (${text} <> '') AS filled,
         count(*) FILTER (regexp_matches(${text}, ${INTEGER})) AS integers,
@@ -67,7 +73,9 @@ export async function inferColumnTypes(connection: DuckDBConnection, relation: s
   return types;
 }
 
-function chooseType(counts: Record<'filled' | 'integers' | 'zeros' | 'numbers' | 'booleans' | 'dates' | 'timestamps', number>): ColumnType {
+function chooseType(
+  counts: Record<'filled' | 'integers' | 'zeros' | 'numbers' | 'booleans' | 'dates' | 'timestamps', number>,
+): ColumnType {
   const enough = (count: number) => counts.filled > 0 && count >= SHARE_TO_INFER * counts.filled;
   if (enough(counts.booleans)) return 'boolean';
   if (counts.zeros === 0 && enough(counts.numbers)) {

@@ -35,10 +35,21 @@ export interface PostgresCopy {
  * @param onProgress is told the share of rows so far, 0 to 1.
  */
 export async function copyFromPostgres(
-  input: { url: string; table?: string; query?: string; columns?: readonly string[]; file: string; signal?: AbortSignal },
+  input: {
+    url: string;
+    table?: string;
+    query?: string;
+    columns?: readonly string[];
+    file: string;
+    signal?: AbortSignal;
+  },
   onProgress: (share: number) => void,
 ): Promise<PostgresCopy> {
-  const client = new pg.Client({ connectionString: input.url, connectionTimeoutMillis: 10_000, application_name: 'ml-pipeline-ingest' });
+  const client = new pg.Client({
+    connectionString: input.url,
+    connectionTimeoutMillis: 10_000,
+    application_name: 'ml-pipeline-ingest',
+  });
   const stop = () => void client.end();
   try {
     await client.connect();
@@ -46,7 +57,10 @@ export async function copyFromPostgres(
     await client.query("SET timezone = 'UTC'; SET datestyle = 'ISO'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     const select = selectStatement(input);
     const described = await client.query(`SELECT * FROM (${select}) AS source LIMIT 0`);
-    const columns = described.fields.map((field) => ({ name: field.name, type: TYPES_BY_OID[field.dataTypeID] ?? ('string' as const) }));
+    const columns = described.fields.map((field) => ({
+      name: field.name,
+      type: TYPES_BY_OID[field.dataTypeID] ?? ('string' as const),
+    }));
     const counted = await client.query<{ count: string }>(`SELECT count(*) FROM (${select}) AS source`);
     const rows = Number(counted.rows[0]?.count ?? 0);
     await streamCsv(client, select, input.file, (seen) => onProgress(rows === 0 ? 1 : Math.min(1, seen / rows)));
@@ -63,14 +77,25 @@ export async function copyFromPostgres(
 function selectStatement(input: { table?: string; query?: string; columns?: readonly string[] }): string {
   const columns = input.columns?.map((column) => pg.escapeIdentifier(column)).join(', ') ?? '*';
   if (input.query) return `SELECT ${columns} FROM (${input.query.trim().replace(/;\s*$/, '')}\n) AS query`;
-  if (input.table) return `SELECT ${columns} FROM ${input.table.split('.').map((part) => pg.escapeIdentifier(part)).join('.')}`;
+  if (input.table)
+    return `SELECT ${columns} FROM ${input.table
+      .split('.')
+      .map((part) => pg.escapeIdentifier(part))
+      .join('.')}`;
   throw new ServiceError('request_invalid', 'A PostgreSQL source needs a table or a query.', [
     { path: 'options.table', message: 'is needed for a postgresql:// source (or options.query)' },
   ]);
 }
 
-async function streamCsv(client: pg.Client, select: string, file: string, onRows: (seen: number) => void): Promise<void> {
-  const copy = client.query(copyTo(`COPY (${select}) TO STDOUT WITH (FORMAT csv, HEADER false, NULL '\\N', FORCE_QUOTE *)`));
+async function streamCsv(
+  client: pg.Client,
+  select: string,
+  file: string,
+  onRows: (seen: number) => void,
+): Promise<void> {
+  const copy = client.query(
+    copyTo(`COPY (${select}) TO STDOUT WITH (FORMAT csv, HEADER false, NULL '\\N', FORCE_QUOTE *)`),
+  );
   let seen = 0;
   const counter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -91,6 +116,10 @@ function asSourceError(error: unknown): Error {
   const { code, message } = error as { code?: string; message: string };
   // Classes 08 (connection), 53 (resources), 57 (shutdown) pass; every other SQLSTATE is an answer.
   const isAnswer = code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^(08|53|57)/.test(code);
-  if (isAnswer) return new ServiceError('source_unreadable', `The source answered: ${withoutCredentials(message)} (SQLSTATE ${code}).`);
+  if (isAnswer)
+    return new ServiceError(
+      'source_unreadable',
+      `The source answered: ${withoutCredentials(message)} (SQLSTATE ${code}).`,
+    );
   return new Error(`The source could not be reached: ${withoutCredentials(message)}`);
 }

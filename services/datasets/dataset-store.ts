@@ -23,11 +23,20 @@ function summary(row: DatasetRow) {
 export function createDatasetStore({ prisma }: Database, folder: string) {
   async function find(id: string): Promise<DatasetRow> {
     const row = await prisma.dataset.findUnique({ where: { id } });
-    if (!row) throw new ServiceError('dataset_not_found', `There is no dataset "${id.slice(0, 100)}". GET /data/datasets lists them.`);
+    if (!row)
+      throw new ServiceError(
+        'dataset_not_found',
+        `There is no dataset "${id.slice(0, 100)}". GET /data/datasets lists them.`,
+      );
     return row;
   }
   const readRows = (id: string, file: string, order: string, limit: number) =>
-    withDuckDb((connection) => queryRows<Record<string, unknown>>(connection, `SELECT * FROM read_parquet(${quoteText(join(folder, id, file))}) ${order} LIMIT ${limit}`));
+    withDuckDb((connection) =>
+      queryRows<Record<string, unknown>>(
+        connection,
+        `SELECT * FROM read_parquet(${quoteText(join(folder, id, file))}) ${order} LIMIT ${limit}`,
+      ),
+    );
 
   return {
     async list(filter: { dataType?: string }, page: { limit: number; cursor?: string }) {

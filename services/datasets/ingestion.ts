@@ -20,7 +20,13 @@ export interface IngestionPlan {
   dataType: string;
   source: string;
   sourceLabel: string;
-  options: { table?: string; query?: string; columns?: string[]; format?: DataFormat; validation: 'quarantine' | 'fail' };
+  options: {
+    table?: string;
+    query?: string;
+    columns?: string[];
+    format?: DataFormat;
+    validation: 'quarantine' | 'fail';
+  };
 }
 
 /** Where the raw rows are: the caller's own file, or a copy of the table. */
@@ -36,18 +42,29 @@ export function datasetIdOf(jobId: string): string {
 }
 
 /** Checks the request and the source, before any row is read. */
-export async function planIngestion(input: { jobId: string; request: unknown }, context: IngestionContext): Promise<IngestionPlan> {
+export async function planIngestion(
+  input: { jobId: string; request: unknown },
+  context: IngestionContext,
+): Promise<IngestionPlan> {
   const request = parseRequest(ingestRequestSchema, input.request);
-  const source = await resolveSource(request.source, request.options, { database: context.database, roots: context.config.dataSourceRoots });
+  const source = await resolveSource(request.source, request.options, {
+    database: context.database,
+    roots: context.config.dataSourceRoots,
+  });
   if (source.kind === 'postgresql' && !request.options.table && !request.options.query) {
-    throw new ServiceError('request_invalid', 'A PostgreSQL source needs a table or a query.', [{ path: 'options.table', message: 'is needed for a postgresql:// source (or options.query)' }]);
+    throw new ServiceError('request_invalid', 'A PostgreSQL source needs a table or a query.', [
+      { path: 'options.table', message: 'is needed for a postgresql:// source (or options.query)' },
+    ]);
   }
   return {
     jobId: input.jobId,
     datasetId: datasetIdOf(input.jobId),
     dataType: request.data_type,
     source: request.source,
-    sourceLabel: source.kind === 'postgresql' ? `${source.label}${request.options.table ? `#${request.options.table}` : ''}` : source.label,
+    sourceLabel:
+      source.kind === 'postgresql'
+        ? `${source.label}${request.options.table ? `#${request.options.table}` : ''}`
+        : source.label,
     options: request.options,
   };
 }
@@ -58,7 +75,10 @@ export async function extractSource(
   context: IngestionContext & { signal: AbortSignal },
   onProgress: (share: number) => void,
 ): Promise<ExtractedSource> {
-  const source = await resolveSource(plan.source, plan.options, { database: context.database, roots: context.config.dataSourceRoots });
+  const source = await resolveSource(plan.source, plan.options, {
+    database: context.database,
+    roots: context.config.dataSourceRoots,
+  });
   if (source.kind === 'file') return { path: source.path, format: source.format };
   const staging = stagingFolder(context, plan);
   await mkdir(staging, { recursive: true });
@@ -67,7 +87,10 @@ export async function extractSource(
   if (done) return JSON.parse(done.toString('utf8')) as ExtractedSource;
   // A name of its own for each attempt: one that was given up may still be writing.
   const file = join(staging, `rows-${process.pid}-${Date.now().toString(36)}.csv`);
-  const { columns } = await copyFromPostgres({ url: source.url, ...plan.options, file, signal: context.signal }, onProgress);
+  const { columns } = await copyFromPostgres(
+    { url: source.url, ...plan.options, file, signal: context.signal },
+    onProgress,
+  );
   const extracted: ExtractedSource = { path: file, format: 'csv', columns };
   context.failPoint('ingest:after-extract');
   await writeStaged(marker, JSON.stringify(extracted));
@@ -110,12 +133,28 @@ export interface IngestionResult {
 export async function registerDataset(plan: IngestionPlan, context: IngestionContext): Promise<IngestionResult> {
   const folder = join(context.folders.datasets, plan.datasetId);
   const manifest = await readManifest(folder);
-  if (!manifest) throw new Error(`The snapshot ${folder} is missing. Was DATA_STORAGE_PATH changed, or is it not shared by all workers?`);
-  const data = { id: plan.datasetId, dataType: plan.dataType, jobId: plan.jobId, rows: manifest.rows, quarantinedRows: manifest.quarantined_rows, digest: manifest.digest, manifest: manifest as object };
+  if (!manifest)
+    throw new Error(
+      `The snapshot ${folder} is missing. Was DATA_STORAGE_PATH changed, or is it not shared by all workers?`,
+    );
+  const data = {
+    id: plan.datasetId,
+    dataType: plan.dataType,
+    jobId: plan.jobId,
+    rows: manifest.rows,
+    quarantinedRows: manifest.quarantined_rows,
+    digest: manifest.digest,
+    manifest: manifest as object,
+  };
   await context.database.prisma.dataset.createMany({ data: [data], skipDuplicates: true });
   context.failPoint('ingest:after-row');
   await removeIngestionStaging(context, plan.jobId);
-  return { dataset_id: plan.datasetId, rows: manifest.rows, quarantined_rows: manifest.quarantined_rows, digest: manifest.digest };
+  return {
+    dataset_id: plan.datasetId,
+    rows: manifest.rows,
+    quarantined_rows: manifest.quarantined_rows,
+    digest: manifest.digest,
+  };
 }
 
 function stagingFolder(context: IngestionContext, plan: { jobId: string }): string {

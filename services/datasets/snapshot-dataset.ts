@@ -9,7 +9,14 @@ import type { DataType } from '../../core/schemas/model-config.js';
 import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
 import { reasonsExpression, typedColumns, type ColumnCheck } from './check-rows.js';
 import { inferColumnTypes, type ColumnType } from './column-types.js';
-import { DATA_FILE, MANIFEST_FILE, QUARANTINE_FILE, type ColumnProfile, type DatasetManifest, type QualityFinding } from './manifest.js';
+import {
+  DATA_FILE,
+  MANIFEST_FILE,
+  QUARANTINE_FILE,
+  type ColumnProfile,
+  type DatasetManifest,
+  type QualityFinding,
+} from './manifest.js';
 
 export interface SnapshotInput {
   datasetId: string;
@@ -35,7 +42,10 @@ const MOST_QUARANTINED = 0.5;
  * finished one is adopted, so this can be repeated after any crash.
  * @throws ServiceError `dataset_rejected` when there are no good rows, more than half are bad, or any is with `fail`.
  */
-export async function snapshotDataset(input: SnapshotInput, onProgress: (share: number) => void): Promise<DatasetManifest> {
+export async function snapshotDataset(
+  input: SnapshotInput,
+  onProgress: (share: number) => void,
+): Promise<DatasetManifest> {
   const finished = await readManifest(join(input.folder, input.datasetId));
   if (finished) return finished;
   const staging = join(input.folder, '.staging', `${input.datasetId}-${input.attempt}`);
@@ -61,7 +71,12 @@ export async function readManifest(folder: string): Promise<DatasetManifest | un
   }
 }
 
-async function writeSnapshot(connection: DuckDBConnection, input: SnapshotInput, staging: string, onProgress: (share: number) => void): Promise<DatasetManifest> {
+async function writeSnapshot(
+  connection: DuckDBConnection,
+  input: SnapshotInput,
+  staging: string,
+  onProgress: (share: number) => void,
+): Promise<DatasetManifest> {
   const isText = await loadRaw(connection, input);
   onProgress(0.3);
   const checks = await planChecks(connection, input, isText);
@@ -90,9 +105,14 @@ async function loadRaw(connection: DuckDBConnection, input: SnapshotInput): Prom
   const only = input.onlyColumns && !columns ? input.onlyColumns.map(quoteIdentifier).join(', ') : '*';
   await connection.run('CREATE TABLE unreadable (row_number BIGINT, reasons VARCHAR[], content VARCHAR)');
   try {
-    await connection.run(`CREATE TABLE raw AS SELECT row_number() OVER () AS _row, ${only} FROM ${readerExpression(path, format, columns)}`);
+    await connection.run(
+      `CREATE TABLE raw AS SELECT row_number() OVER () AS _row, ${only} FROM ${readerExpression(path, format, columns)}`,
+    );
   } catch (error) {
-    throw new ServiceError('source_unreadable', `The source could not be read as ${format}: ${firstLine((error as Error).message)}`);
+    throw new ServiceError(
+      'source_unreadable',
+      `The source could not be read as ${format}: ${firstLine((error as Error).message)}`,
+    );
   }
   if (isText) {
     await connection.run(
@@ -127,13 +147,25 @@ async function planChecks(connection: DuckDBConnection, input: SnapshotInput, is
   const described = await queryRows<{ column_name: string; column_type: string }>(connection, 'DESCRIBE raw');
   const columns = described.filter((column) => column.column_name !== '_row');
   const expectations = input.expectations?.columns ?? {};
-  const lost = Object.entries(expectations).filter(([name, expected]) => expected.required && !columns.some((column) => column.column_name === name));
+  const lost = Object.entries(expectations).filter(
+    ([name, expected]) => expected.required && !columns.some((column) => column.column_name === name),
+  );
   if (lost.length > 0) {
-    throw new ServiceError('dataset_rejected', `The source lacks ${lost.length} required column(s) of ${input.dataType}.`, lost.map(([name]) => ({ path: `columns.${name}`, message: 'is required and missing' })));
+    throw new ServiceError(
+      'dataset_rejected',
+      `The source lacks ${lost.length} required column(s) of ${input.dataType}.`,
+      lost.map(([name]) => ({ path: `columns.${name}`, message: 'is required and missing' })),
+    );
   }
   const sourceTypes = new Map(input.raw.columns?.map((column) => [column.name, column.type]));
-  const undeclared = columns.filter(({ column_name: name }) => isText && !sourceTypes.has(name) && !expectations[name]?.type);
-  const inferred = await inferColumnTypes(connection, 'raw', undeclared.map((column) => column.column_name));
+  const undeclared = columns.filter(
+    ({ column_name: name }) => isText && !sourceTypes.has(name) && !expectations[name]?.type,
+  );
+  const inferred = await inferColumnTypes(
+    connection,
+    'raw',
+    undeclared.map((column) => column.column_name),
+  );
   return columns.map(({ column_name: name, column_type: stored }) => {
     const expectation = expectations[name];
     const native = isText ? undefined : nativeType(stored);
@@ -152,15 +184,29 @@ function nativeType(stored: string): ColumnType | undefined {
   return stored.startsWith('TIMESTAMP') ? 'timestamp' : undefined;
 }
 
-async function describeSnapshot(connection: DuckDBConnection, input: SnapshotInput, checks: readonly ColumnCheck[], staging: string): Promise<DatasetManifest> {
+async function describeSnapshot(
+  connection: DuckDBConnection,
+  input: SnapshotInput,
+  checks: readonly ColumnCheck[],
+  staging: string,
+): Promise<DatasetManifest> {
   const file = join(staging, DATA_FILE);
-  const summary = await queryRows<Record<string, string | number | null>>(connection, `SUMMARIZE SELECT * FROM read_parquet(${quoteText(file)})`);
-  const [counts] = await queryRows<{ rows: number }>(connection, `SELECT count(*) AS rows FROM read_parquet(${quoteText(file)})`);
+  const summary = await queryRows<Record<string, string | number | null>>(
+    connection,
+    `SUMMARIZE SELECT * FROM read_parquet(${quoteText(file)})`,
+  );
+  const [counts] = await queryRows<{ rows: number }>(
+    connection,
+    `SELECT count(*) AS rows FROM read_parquet(${quoteText(file)})`,
+  );
   const quarantined = await queryRows<{ reason: string; rows: number }>(
     connection,
     `SELECT regexp_replace(reason, '"[^"]*"', 'a value') AS reason, count(*) AS rows FROM (SELECT unnest(reasons) AS reason FROM read_parquet(${quoteText(join(staging, QUARANTINE_FILE))})) GROUP BY 1 ORDER BY rows DESC, reason LIMIT 50`,
   );
-  const [bad] = await queryRows<{ rows: number }>(connection, `SELECT count(*) AS rows FROM read_parquet(${quoteText(join(staging, QUARANTINE_FILE))})`);
+  const [bad] = await queryRows<{ rows: number }>(
+    connection,
+    `SELECT count(*) AS rows FROM read_parquet(${quoteText(join(staging, QUARANTINE_FILE))})`,
+  );
   return {
     format_version: 1,
     dataset_id: input.datasetId,
@@ -172,7 +218,11 @@ async function describeSnapshot(connection: DuckDBConnection, input: SnapshotInp
     bytes: (await stat(file)).size,
     columns: checks.map((check, index) => profileOf(check, summary[index] ?? {})),
     quality: [
-      ...quarantined.map((finding): QualityFinding => ({ severity: 'error', message: finding.reason, rows: finding.rows })),
+      ...quarantined.map((finding): QualityFinding => ({
+        severity: 'error',
+        message: finding.reason,
+        rows: finding.rows,
+      })),
       ...checks.flatMap((check, index) => columnWarnings(check, summary[index] ?? {}, counts?.rows ?? 0)),
     ],
   };
@@ -180,7 +230,8 @@ async function describeSnapshot(connection: DuckDBConnection, input: SnapshotInp
 
 function profileOf(check: ColumnCheck, row: Record<string, string | number | null>): ColumnProfile {
   const text = (key: string) => (row[key] === null || row[key] === undefined ? null : String(row[key]));
-  const number = (key: string) => (row[key] === null || row[key] === undefined || Number.isNaN(Number(row[key])) ? null : Number(row[key]));
+  const number = (key: string) =>
+    row[key] === null || row[key] === undefined || Number.isNaN(Number(row[key])) ? null : Number(row[key]);
   return {
     name: check.name,
     type: check.type,
@@ -194,23 +245,49 @@ function profileOf(check: ColumnCheck, row: Record<string, string | number | nul
   };
 }
 
-function columnWarnings(check: ColumnCheck, row: Record<string, string | number | null>, rows: number): QualityFinding[] {
+function columnWarnings(
+  check: ColumnCheck,
+  row: Record<string, string | number | null>,
+  rows: number,
+): QualityFinding[] {
   if (rows === 0) return [];
   const empty = Number(row['null_percentage'] ?? 0);
   if (empty >= 100) return [{ severity: 'warning', column: check.name, message: 'the column is empty', rows }];
   if (rows > 1 && row['min'] !== null && row['min'] === row['max'] && empty === 0) {
     return [{ severity: 'warning', column: check.name, message: 'the column has one value only', rows }];
   }
-  return empty > 50 ? [{ severity: 'warning', column: check.name, message: 'more than half of the cells are empty', rows: Math.round((rows * empty) / 100) }] : [];
+  return empty > 50
+    ? [
+        {
+          severity: 'warning',
+          column: check.name,
+          message: 'more than half of the cells are empty',
+          rows: Math.round((rows * empty) / 100),
+        },
+      ]
+    : [];
 }
 
 function refuseBadData(manifest: DatasetManifest, validation: 'quarantine' | 'fail'): void {
   const { rows, quarantined_rows: bad } = manifest;
-  const problems = manifest.quality.filter((finding) => finding.severity === 'error').slice(0, 10).map((finding) => ({ path: 'rows', message: `${finding.message} (${finding.rows} rows)` }));
-  if (rows === 0) throw new ServiceError('dataset_rejected', `The source has no usable row (${bad} failed their checks).`, problems);
-  if (validation === 'fail' && bad > 0) throw new ServiceError('dataset_rejected', `${bad} of ${rows + bad} rows failed their checks, and options.validation is "fail".`, problems);
+  const problems = manifest.quality
+    .filter((finding) => finding.severity === 'error')
+    .slice(0, 10)
+    .map((finding) => ({ path: 'rows', message: `${finding.message} (${finding.rows} rows)` }));
+  if (rows === 0)
+    throw new ServiceError('dataset_rejected', `The source has no usable row (${bad} failed their checks).`, problems);
+  if (validation === 'fail' && bad > 0)
+    throw new ServiceError(
+      'dataset_rejected',
+      `${bad} of ${rows + bad} rows failed their checks, and options.validation is "fail".`,
+      problems,
+    );
   if (bad > MOST_QUARANTINED * (rows + bad)) {
-    throw new ServiceError('dataset_rejected', `${bad} of ${rows + bad} rows failed their checks: more than half, so this looks like the wrong source or format.`, problems);
+    throw new ServiceError(
+      'dataset_rejected',
+      `${bad} of ${rows + bad} rows failed their checks: more than half, so this looks like the wrong source or format.`,
+      problems,
+    );
   }
 }
 

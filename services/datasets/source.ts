@@ -6,7 +6,9 @@ import { DATA_FORMATS, type DataFormat } from '../../core/schemas/ingestion.js';
 import type { Database } from '../database/database.js';
 
 /** Where rows come from, after every check: nothing in it has to be distrusted any more. */
-export type Source = { kind: 'postgresql'; url: string; label: string } | { kind: 'file'; path: string; format: DataFormat; label: string };
+export type Source =
+  | { kind: 'postgresql'; url: string; label: string }
+  | { kind: 'file'; path: string; format: DataFormat; label: string };
 
 const forbidden = (message: string) => new ServiceError('source_forbidden', message, [{ path: 'source', message }]);
 
@@ -49,7 +51,9 @@ export async function resolveSource(
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(source)?.[1]?.toLowerCase();
   if (scheme === 'postgresql' || scheme === 'postgres') return openPostgresSource(context.database, source);
   if (scheme !== undefined) {
-    throw forbidden(`Sources of the kind "${scheme}:" are not supported. Use postgresql:// or a file below one of the data folders.`);
+    throw forbidden(
+      `Sources of the kind "${scheme}:" are not supported. Use postgresql:// or a file below one of the data folders.`,
+    );
   }
   return resolveFile(source, options.format, context.roots);
 }
@@ -58,12 +62,15 @@ async function openPostgresSource(database: Database, source: string): Promise<S
   const reference = new URL(source);
   const id = reference.searchParams.get('credential');
   const known = id ? await database.prisma.sourceCredential.findUnique({ where: { id } }) : null;
-  if (id && !known) throw forbidden(`The credential ${id} of the source is not known. Send the full URL to POST /data/ingest once.`);
+  if (id && !known)
+    throw forbidden(`The credential ${id} of the source is not known. Send the full URL to POST /data/ingest once.`);
   const url = new URL(known?.url ?? source);
   for (const name of url.searchParams.keys()) {
-    if (name !== 'sslmode') throw forbidden(`The source may not set "${name}". Of the connection parameters only sslmode is allowed.`);
+    if (name !== 'sslmode')
+      throw forbidden(`The source may not set "${name}". Of the connection parameters only sslmode is allowed.`);
   }
-  if (!url.hostname || url.pathname.length < 2) throw forbidden('The source needs a host and a database: postgresql://user:password@host:port/database.');
+  if (!url.hostname || url.pathname.length < 2)
+    throw forbidden('The source needs a host and a database: postgresql://user:password@host:port/database.');
   return { kind: 'postgresql', url: url.href, label: sourceLabel(url.href) };
 }
 
@@ -78,7 +85,10 @@ async function resolveFile(name: string, format: DataFormat | undefined, roots: 
     return { kind: 'file', path, format: format ?? formatOf(path), label: path.slice(realRoot.length + 1) };
   }
   throw new ServiceError('source_forbidden', `There is no file "${basename(name)}" below the data folders.`, [
-    { path: 'source', message: 'must name a file below one of the folders of DATA_SOURCE_ROOTS, absolute or relative to one' },
+    {
+      path: 'source',
+      message: 'must name a file below one of the folders of DATA_SOURCE_ROOTS, absolute or relative to one',
+    },
   ]);
 }
 

@@ -16,7 +16,10 @@ export interface DeploymentResult {
  * Ends a rollout. One that did not succeed gives the former version its traffic back (or takes the model off, when there was
  * none), in the same transaction, so that there is no moment with two truths. Repeatable.
  */
-export async function closeDeployment(input: OpenDeployment & { state: ClosedState; reason?: string }, { database }: { database: Database }): Promise<DeploymentResult> {
+export async function closeDeployment(
+  input: OpenDeployment & { state: ClosedState; reason?: string },
+  { database }: { database: Database },
+): Promise<DeploymentResult> {
   const { deploymentId, model, previousVersion } = input;
   await database.prisma.$transaction(async (transaction) => {
     const closed = await transaction.deployment.updateMany({
@@ -26,13 +29,25 @@ export async function closeDeployment(input: OpenDeployment & { state: ClosedSta
     if (closed.count === 0 || input.state === 'promoted') return;
     const where = { model, deploymentId };
     if (previousVersion) {
-      await transaction.route.updateMany({ where, data: { version: previousVersion, previousVersion: null, updatedAt: new Date() } });
-      await transaction.modelAlias.updateMany({ where: { model, alias: 'production' }, data: { version: previousVersion, updatedAt: new Date() } });
+      await transaction.route.updateMany({
+        where,
+        data: { version: previousVersion, previousVersion: null, updatedAt: new Date() },
+      });
+      await transaction.modelAlias.updateMany({
+        where: { model, alias: 'production' },
+        data: { version: previousVersion, updatedAt: new Date() },
+      });
     } else {
       const { count } = await transaction.route.deleteMany({ where });
       if (count > 0) await transaction.modelAlias.deleteMany({ where: { model, alias: 'production' } });
     }
     await transaction.$executeRaw`SELECT pg_notify(${ROUTES_CHANNEL}, ${model})`;
   });
-  return { deployment_id: deploymentId, model, version: input.version, previous_version: previousVersion ?? null, state: input.state };
+  return {
+    deployment_id: deploymentId,
+    model,
+    version: input.version,
+    previous_version: previousVersion ?? null,
+    state: input.state,
+  };
 }

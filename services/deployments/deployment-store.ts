@@ -21,7 +21,11 @@ export function createDeploymentStore({ prisma }: Database) {
   return {
     async get(id: string) {
       const row = await prisma.deployment.findUnique({ where: { id } });
-      if (!row) throw new ServiceError('deployment_not_found', `There is no deployment "${id.slice(0, 100)}". GET /deployments lists them.`);
+      if (!row)
+        throw new ServiceError(
+          'deployment_not_found',
+          `There is no deployment "${id.slice(0, 100)}". GET /deployments lists them.`,
+        );
       return present(row);
     },
     async list(page: { limit: number; cursor?: string }) {

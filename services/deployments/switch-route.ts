@@ -9,7 +9,12 @@ import type { OpenDeployment } from './open-deployment.js';
 export const ROUTES_CHANNEL = 'mlops_routes';
 
 /** Appends one line of evidence to the rollout, once per step however often the step runs. */
-async function recordStep(transaction: Prisma.TransactionClient, deployment: OpenDeployment, step: string, detail: unknown): Promise<void> {
+async function recordStep(
+  transaction: Prisma.TransactionClient,
+  deployment: OpenDeployment,
+  step: string,
+  detail: unknown,
+): Promise<void> {
   const line = JSON.stringify([{ step, at: new Date().toISOString(), detail }]);
   const marker = JSON.stringify([{ step }]);
   await transaction.$executeRaw`
@@ -17,10 +22,20 @@ async function recordStep(transaction: Prisma.TransactionClient, deployment: Ope
 }
 
 /** Loads the version from its store, checks every digest and holds it to its golden rows, before it gets any traffic. */
-export async function verifyVersion(deployment: OpenDeployment, context: { database: Database; modelStoragePath: string }): Promise<void> {
-  const bundle = await loadModelBundle(bundleFolder(context.modelStoragePath, deployment.model, deployment.digest), deployment.digest);
+export async function verifyVersion(
+  deployment: OpenDeployment,
+  context: { database: Database; modelStoragePath: string },
+): Promise<void> {
+  const bundle = await loadModelBundle(
+    bundleFolder(context.modelStoragePath, deployment.model, deployment.digest),
+    deployment.digest,
+  );
   const { rows } = selfTest(createScorer(bundle));
-  await recordStep(context.database.prisma, deployment, 'verify', { digest: deployment.digest, golden_rows: rows, bytes: bundle.bytes });
+  await recordStep(context.database.prisma, deployment, 'verify', {
+    digest: deployment.digest,
+    golden_rows: rows,
+    bytes: bundle.bytes,
+  });
 }
 
 /** Gives the version the traffic, in one transaction with the alias and the evidence; every API process is told. */
@@ -33,7 +48,11 @@ export async function switchRoute(deployment: OpenDeployment, { database }: { da
       const data = { version, previousVersion: route?.version ?? null, deploymentId, updatedAt: now };
       await transaction.route.upsert({ where: { model }, create: { model, ...data }, update: data });
     }
-    await transaction.modelAlias.upsert({ where: { model_alias: { model, alias: 'production' } }, create: { model, alias: 'production', version }, update: { version, updatedAt: now } });
+    await transaction.modelAlias.upsert({
+      where: { model_alias: { model, alias: 'production' } },
+      create: { model, alias: 'production', version },
+      update: { version, updatedAt: now },
+    });
     await recordStep(transaction, deployment, 'switch', { from: deployment.previousVersion ?? null, to: version });
     await transaction.$executeRaw`SELECT pg_notify(${ROUTES_CHANNEL}, ${model})`;
   });
@@ -47,7 +66,10 @@ const ASK_FOR_MS = 30_000;
  * Reads the served version back through the public endpoint. Only this makes a rollout a success.
  * @throws ServiceError `deployment_check_failed` when the API serves another version after 30 s; Error while it is away.
  */
-export async function confirmServed(deployment: OpenDeployment, context: { database: Database; apiBaseUrl: string; signal: AbortSignal }): Promise<void> {
+export async function confirmServed(
+  deployment: OpenDeployment,
+  context: { database: Database; apiBaseUrl: string; signal: AbortSignal },
+): Promise<void> {
   const deadline = Date.now() + ASK_FOR_MS;
   let seen: string | null = null;
   while (Date.now() < deadline) {
@@ -59,13 +81,18 @@ export async function confirmServed(deployment: OpenDeployment, context: { datab
     }
     await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
   }
-  throw new ServiceError('deployment_check_failed', `The API serves ${seen ?? 'no version'} of ${deployment.model} instead of ${deployment.version}, 30 s after the switch. Its log says why it could not load it.`);
+  throw new ServiceError(
+    'deployment_check_failed',
+    `The API serves ${seen ?? 'no version'} of ${deployment.model} instead of ${deployment.version}, 30 s after the switch. Its log says why it could not load it.`,
+  );
 }
 
 async function servedVersion(apiBaseUrl: string, model: string): Promise<string | null> {
-  const response = await fetch(`${apiBaseUrl}/models/${model}`, { signal: AbortSignal.timeout(2000) }).catch((error: unknown) => {
-    throw new Error(`The API at ${apiBaseUrl} cannot be reached to read the served version back.`, { cause: error });
-  });
+  const response = await fetch(`${apiBaseUrl}/models/${model}`, { signal: AbortSignal.timeout(2000) }).catch(
+    (error: unknown) => {
+      throw new Error(`The API at ${apiBaseUrl} cannot be reached to read the served version back.`, { cause: error });
+    },
+  );
   if (!response.ok) throw new Error(`GET ${apiBaseUrl}/models/${model} answered ${response.status}.`);
   const body = (await response.json()) as { serving?: { loaded_version?: string | null } };
   return body.serving?.loaded_version ?? null;

@@ -27,23 +27,42 @@ export interface Health {
 const TIMEOUT_MS = 1500;
 
 /** Asks every dependency at once, each for at most 1.5 s. */
-export async function checkHealth(context: { config: Config; database: Database; temporal: Client }, serving: Health['serving']): Promise<Health> {
+export async function checkHealth(
+  context: { config: Config; database: Database; temporal: Client },
+  serving: Health['serving'],
+): Promise<Health> {
   const { config, database, temporal } = context;
   const { namespace } = config.temporal;
   const hasPoller = async (taskQueue: string) => {
-    const { pollers } = await withTemporal(temporal, () => temporal.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType: 2 }), TIMEOUT_MS);
-    const isAlive = (pollers ?? []).some((poller) => Date.now() / 1000 - Number(poller.lastAccessTime?.seconds ?? 0) < 90);
+    const { pollers } = await withTemporal(
+      temporal,
+      () => temporal.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType: 2 }),
+      TIMEOUT_MS,
+    );
+    const isAlive = (pollers ?? []).some(
+      (poller) => Date.now() / 1000 - Number(poller.lastAccessTime?.seconds ?? 0) < 90,
+    );
     if (!isAlive) throw new Error(`no worker polls the task queue ${taskQueue}`);
   };
   const checks: [string, string, () => Promise<unknown>][] = [
-    ['database', 'jobs, registry and data; predictions go on and their log waits', () => database.pool.query('SELECT 1')],
-    ['temporal', 'starting and following jobs; predictions go on', () => withTemporal(temporal, () => temporal.workflowService.getSystemInfo({}), TIMEOUT_MS)],
+    [
+      'database',
+      'jobs, registry and data; predictions go on and their log waits',
+      () => database.pool.query('SELECT 1'),
+    ],
+    [
+      'temporal',
+      'starting and following jobs; predictions go on',
+      () => withTemporal(temporal, () => temporal.workflowService.getSystemInfo({}), TIMEOUT_MS),
+    ],
     ['pipeline_worker', 'jobs wait until a worker is back', () => hasPoller(TASK_QUEUES.pipeline)],
     ['training_worker', 'training waits until a worker is back', () => hasPoller(TASK_QUEUES.training)],
     ['model_storage', 'loading and registering versions', () => checkFolder(config.modelStoragePath)],
     ['data_storage', 'ingestion and training', () => checkFolder(config.dataStoragePath)],
   ];
-  const results = await Promise.all(checks.map(async ([name, affects, check]) => [name, await ask(affects, check)] as const));
+  const results = await Promise.all(
+    checks.map(async ([name, affects, check]) => [name, await ask(affects, check)] as const),
+  );
   return {
     status: results.every(([, result]) => result.status === 'up') ? 'ok' : 'degraded',
     version: releaseVersion(),
@@ -69,7 +88,12 @@ async function ask(affects: string, check: () => Promise<unknown>): Promise<Depe
     await Promise.race([check(), late]);
     return { status: 'up', latency_ms: latency(), affects };
   } catch (error) {
-    return { status: 'down', latency_ms: latency(), affects, error: withoutCredentials(error instanceof Error ? error.message : String(error)).slice(0, 200) };
+    return {
+      status: 'down',
+      latency_ms: latency(),
+      affects,
+      error: withoutCredentials(error instanceof Error ? error.message : String(error)).slice(0, 200),
+    };
   } finally {
     clearTimeout(timer);
   }

@@ -44,7 +44,10 @@ export function createJobStore(database: Database) {
       return row ? toJob(row, Date.now()) : undefined;
     },
 
-    async list(filter: JobFilter, page: { limit: number; cursor?: string }): Promise<{ items: Job[]; next_cursor: string | null }> {
+    async list(
+      filter: JobFilter,
+      page: { limit: number; cursor?: string },
+    ): Promise<{ items: Job[]; next_cursor: string | null }> {
       const rows = await prisma.job.findMany({
         where: filter,
         orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
@@ -56,7 +59,13 @@ export function createJobStore(database: Database) {
     },
 
     /** Also creates the row, for workflows that were started without the API. */
-    async markRunning(job: { id: string; type: JobType; model?: string; request: unknown; correlationId: string }): Promise<void> {
+    async markRunning(job: {
+      id: string;
+      type: JobType;
+      model?: string;
+      request: unknown;
+      correlationId: string;
+    }): Promise<void> {
       const request = job.request as Prisma.InputJsonValue;
       await prisma.$executeRaw`
         INSERT INTO jobs (id, type, model, status, stage, request, correlation_id, started_at)
@@ -72,7 +81,10 @@ export function createJobStore(database: Database) {
         WHERE id = ${id} AND status IN ('queued', 'running') AND progress <= ${bounded}::float8`;
     },
 
-    async finish(id: string, end: { status: 'completed' | 'failed' | 'cancelled'; result?: unknown; error?: JobError }): Promise<void> {
+    async finish(
+      id: string,
+      end: { status: 'completed' | 'failed' | 'cancelled'; result?: unknown; error?: JobError },
+    ): Promise<void> {
       const result = end.result === undefined ? null : JSON.stringify(end.result);
       const error = end.error === undefined ? null : JSON.stringify(end.error);
       await prisma.$executeRaw`
@@ -84,13 +96,21 @@ export function createJobStore(database: Database) {
     },
 
     /** Jobs that were accepted but whose workflow may never have been started, oldest first. */
-    async listUnstarted(olderThanMs: number): Promise<{ id: string; type: JobType; model: string | null; request: unknown; correlationId: string }[]> {
+    async listUnstarted(
+      olderThanMs: number,
+    ): Promise<{ id: string; type: JobType; model: string | null; request: unknown; correlationId: string }[]> {
       const rows = await prisma.job.findMany({
         where: { status: 'queued', createdAt: { lt: new Date(Date.now() - olderThanMs) } },
         orderBy: { createdAt: 'asc' },
         take: 100,
       });
-      return rows.map((row) => ({ id: row.id, type: row.type as JobType, model: row.model, request: row.request, correlationId: row.correlationId }));
+      return rows.map((row) => ({
+        id: row.id,
+        type: row.type as JobType,
+        model: row.model,
+        request: row.request,
+        correlationId: row.correlationId,
+      }));
     },
 
     async listRunning(): Promise<string[]> {

@@ -11,7 +11,15 @@ const UNSTARTED_AFTER_MS = 10_000;
  * Closes the gap between the two stores: jobs that were accepted just before the process died are started, and jobs
  * whose workflow ended without saying so (terminated in the Web UI, timed out, gone) get their end. Repeatable.
  */
-export async function reconcileJobs({ jobs, temporal, logger }: { jobs: JobStore; temporal: Client; logger: Logger }): Promise<void> {
+export async function reconcileJobs({
+  jobs,
+  temporal,
+  logger,
+}: {
+  jobs: JobStore;
+  temporal: Client;
+  logger: Logger;
+}): Promise<void> {
   for (const job of await jobs.listUnstarted(UNSTARTED_AFTER_MS)) {
     await startWorkflow(temporal, job);
     logger.warn({ job_id: job.id }, 'started the workflow of a job that had been accepted but not started');
@@ -29,14 +37,32 @@ export async function settleJob(id: string, jobs: JobStore, temporal: Client): P
 async function endOfWorkflow(id: string, temporal: Client) {
   try {
     const { status } = await withTemporal(temporal, () => temporal.workflow.getHandle(id).describe(), 1000);
-    if (status.name === 'TERMINATED') return { status: 'cancelled' as const, error: { code: 'job_terminated', detail: 'The workflow was terminated by an operator.' } };
+    if (status.name === 'TERMINATED')
+      return {
+        status: 'cancelled' as const,
+        error: { code: 'job_terminated', detail: 'The workflow was terminated by an operator.' },
+      };
     if (status.name === 'CANCELLED') return { status: 'cancelled' as const };
-    if (status.name === 'TIMED_OUT') return { status: 'failed' as const, error: { code: 'job_timeout', detail: 'The workflow ran into its time limit.' } };
-    if (status.name === 'FAILED') return { status: 'failed' as const, error: { code: 'internal_error', detail: 'The workflow failed; the Temporal Web UI shows why.' } };
+    if (status.name === 'TIMED_OUT')
+      return {
+        status: 'failed' as const,
+        error: { code: 'job_timeout', detail: 'The workflow ran into its time limit.' },
+      };
+    if (status.name === 'FAILED')
+      return {
+        status: 'failed' as const,
+        error: { code: 'internal_error', detail: 'The workflow failed; the Temporal Web UI shows why.' },
+      };
     return undefined;
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) {
-      return { status: 'failed' as const, error: { code: 'job_lost', detail: 'Temporal does not know the workflow of this job any more. Start the job again.' } };
+      return {
+        status: 'failed' as const,
+        error: {
+          code: 'job_lost',
+          detail: 'Temporal does not know the workflow of this job any more. Start the job again.',
+        },
+      };
     }
     throw error;
   }

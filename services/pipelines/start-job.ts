@@ -10,7 +10,11 @@ import type { JobStore } from '../jobs/job-store.js';
 import { withTemporal } from './temporal-client.js';
 
 /** The workflow of each type of job. */
-export const WORKFLOW_OF_JOB: Record<JobType, string> = { ingest: 'ingestData', train: 'trainModel', deploy: 'deployModel' };
+export const WORKFLOW_OF_JOB: Record<JobType, string> = {
+  ingest: 'ingestData',
+  train: 'trainModel',
+  deploy: 'deployModel',
+};
 
 const keyword = (name: string) => defineSearchAttributeKey(name, 'KEYWORD');
 
@@ -43,7 +47,14 @@ export async function startJob(input: StartJobInput, { database, jobs, temporal 
   if (!accepted) throw new ServiceError('job_not_found', `The job ${id} was removed while it was being started.`);
   if (accepted.status !== 'queued') return accepted;
   try {
-    await startWorkflow(temporal, { id, type: accepted.type, model: accepted.model, request: accepted.request, correlationId: accepted.correlation_id, datasetId: input.datasetId });
+    await startWorkflow(temporal, {
+      id,
+      type: accepted.type,
+      model: accepted.model,
+      request: accepted.request,
+      correlationId: accepted.correlation_id,
+      datasetId: input.datasetId,
+    });
   } catch (error) {
     // Without a key the caller cannot ask for this job again, so it must not start behind their back.
     if (!input.idempotencyKey) await database.prisma.job.deleteMany({ where: { id, status: 'queued' } });
@@ -52,16 +63,23 @@ export async function startJob(input: StartJobInput, { database, jobs, temporal 
   return (await withDatabase(() => jobs.get(id))) ?? accepted;
 }
 
-const requestHashOf = (input: StartJobInput) => digestOf([input.type, input.model ?? null, input.sentBody ?? input.request]);
+const requestHashOf = (input: StartJobInput) =>
+  digestOf([input.type, input.model ?? null, input.sentBody ?? input.request]);
 
 const keyReused = (key: string) =>
-  new ServiceError('idempotency_key_reused', `The Idempotency-Key "${key.slice(0, 100)}" was sent before with another request. Use a new key for a new request.`);
+  new ServiceError(
+    'idempotency_key_reused',
+    `The Idempotency-Key "${key.slice(0, 100)}" was sent before with another request. Use a new key for a new request.`,
+  );
 
 /**
  * The job that a key has already, so that a repeated call is answered even when it would no longer be accepted.
  * @throws ServiceError `idempotency_key_reused`.
  */
-export async function findKeyedJob(input: StartJobInput, { database, jobs }: Pick<StartJobDependencies, 'database' | 'jobs'>): Promise<Job | undefined> {
+export async function findKeyedJob(
+  input: StartJobInput,
+  { database, jobs }: Pick<StartJobDependencies, 'database' | 'jobs'>,
+): Promise<Job | undefined> {
   const key = input.idempotencyKey;
   const known = key ? await database.prisma.idempotencyKey.findUnique({ where: { key } }) : null;
   if (!key || !known) return undefined;
@@ -80,7 +98,14 @@ async function acceptJob(database: Database, input: StartJobInput): Promise<stri
       const known = await transaction.idempotencyKey.findUniqueOrThrow({ where: { key } });
       if (known.requestHash !== requestHash) throw keyReused(key);
     }
-    const data = { id, type: input.type, model: input.model, status: 'queued', request: input.request as never, correlationId: input.correlationId };
+    const data = {
+      id,
+      type: input.type,
+      model: input.model,
+      status: 'queued',
+      request: input.request as never,
+      correlationId: input.correlationId,
+    };
     await transaction.job.createMany({ data: [data], skipDuplicates: true });
     return id;
   });

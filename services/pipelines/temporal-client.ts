@@ -20,7 +20,11 @@ export function connectionOptions(settings: TemporalSettings): TemporalConnectio
     ...(ca ? { serverRootCACertificate: readFileSync(ca) } : {}),
     ...(cert && key ? { clientCertPair: { crt: readFileSync(cert), key: readFileSync(key) } } : {}),
   };
-  return { address: settings.address, ...(tls ? { tls } : {}), ...(settings.apiKey ? { apiKey: settings.apiKey } : {}) };
+  return {
+    address: settings.address,
+    ...(tls ? { tls } : {}),
+    ...(settings.apiKey ? { apiKey: settings.apiKey } : {}),
+  };
 }
 
 /** A client that connects on first use, so that the API starts and predicts while Temporal is away. */
@@ -38,7 +42,12 @@ const DEADLINE_MS = 2000;
  * @throws ServiceError `dependency_unavailable` when Temporal does not answer in time.
  */
 export async function withTemporal<T>(client: Client, work: () => Promise<T>, deadlineMs = DEADLINE_MS): Promise<T> {
-  const away = new ServiceError('dependency_unavailable', 'Temporal cannot be reached at present. Try again shortly.', [], 5);
+  const away = new ServiceError(
+    'dependency_unavailable',
+    'Temporal cannot be reached at present. Try again shortly.',
+    [],
+    5,
+  );
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(away), deadlineMs + 200);
@@ -65,5 +74,8 @@ export async function registerSearchAttributes(connection: Connection, namespace
   const known = await connection.operatorService.listSearchAttributes({ namespace });
   const missing = Object.keys(searchAttributes).filter((name) => !(name in (known.customAttributes ?? {})));
   if (missing.length === 0) return;
-  await connection.operatorService.addSearchAttributes({ namespace, searchAttributes: Object.fromEntries(missing.map((name) => [name, KEYWORD])) });
+  await connection.operatorService.addSearchAttributes({
+    namespace,
+    searchAttributes: Object.fromEntries(missing.map((name) => [name, KEYWORD])),
+  });
 }

@@ -1,7 +1,15 @@
 import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelKind } from '../../core/names.js';
-import { BUNDLE_MANIFEST, bundleFolder, sha256, type BundleHead, type BundleManifest, type GoldenRow, type SignatureFeature } from '../artifacts/model-bundle.js';
+import {
+  BUNDLE_MANIFEST,
+  bundleFolder,
+  sha256,
+  type BundleHead,
+  type BundleManifest,
+  type GoldenRow,
+  type SignatureFeature,
+} from '../artifacts/model-bundle.js';
 import type { Database, Prisma } from '../database/database.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { CrossValidation } from '../training/cross-validate-model.js';
@@ -32,7 +40,9 @@ export async function registerVersion(
   if (known) return toRegistered(known);
   const fit = await readStagedJson<FitResult>(join(staging, STAGED.fit));
   const evaluation = await readStagedJson<Evaluation>(join(staging, STAGED.evaluation));
-  const crossValidation = plan.crossValidation ? await readStagedJson<CrossValidation>(join(staging, STAGED.crossValidation)) : null;
+  const crossValidation = plan.crossValidation
+    ? await readStagedJson<CrossValidation>(join(staging, STAGED.crossValidation))
+    : null;
   const manifest = describeBundle(plan, fit, await readStagedJson<GoldenRow[]>(join(staging, STAGED.golden)));
   const digest = await publishBundle(manifest, context.modelStoragePath, staging);
   context.failPoint('register:after-files');
@@ -43,11 +53,21 @@ export async function registerVersion(
 
 function toRegistered(row: Prisma.ModelVersionGetPayload<object>): RegisteredVersion {
   const metrics = (row.metrics as unknown as { heads: Evaluation['metrics'] }).heads;
-  return { model: row.model, version: row.version, digest: row.digest, promotable: row.promotable, reason: (row.verdict as { reason: string }).reason, metrics };
+  return {
+    model: row.model,
+    version: row.version,
+    digest: row.digest,
+    promotable: row.promotable,
+    reason: (row.verdict as { reason: string }).reason,
+    metrics,
+  };
 }
 
 function describeBundle(plan: TrainingPlan, fit: FitResult, golden: GoldenRow[]): BundleManifest {
-  const heads = fit.heads.map(({ trainingRows: _, ...head }): BundleHead => ({ ...head, file: STAGED.forest(head.name) }));
+  const heads = fit.heads.map(({ trainingRows: _, ...head }): BundleHead => ({
+    ...head,
+    file: STAGED.forest(head.name),
+  }));
   return {
     format_version: 1,
     model: plan.model,
@@ -69,7 +89,10 @@ function signatureOf(fit: FitResult): SignatureFeature[] {
     type: feature.type,
     ...(feature.categories ? { categories: feature.categories.map((category) => category.value) } : {}),
   }));
-  return [...used, ...fit.encoder.ignored.map(({ name, type }): SignatureFeature => ({ name, type: `ignored (${type})` }))];
+  return [
+    ...used,
+    ...fit.encoder.ignored.map(({ name, type }): SignatureFeature => ({ name, type: `ignored (${type})` })),
+  ];
 }
 
 /** Copies the files next to their final place, then renames the folder: it appears whole or not at all. */
@@ -108,7 +131,13 @@ async function syncPath(path: string): Promise<void> {
 async function insertVersion(
   database: Database,
   plan: TrainingPlan,
-  found: { digest: string; manifest: BundleManifest; fit: FitResult; evaluation: Evaluation; crossValidation: CrossValidation | null },
+  found: {
+    digest: string;
+    manifest: BundleManifest;
+    fit: FitResult;
+    evaluation: Evaluation;
+    crossValidation: CrossValidation | null;
+  },
 ) {
   const { evaluation, crossValidation, fit, manifest } = found;
   const json = (value: unknown) => JSON.parse(JSON.stringify(value)) as Prisma.InputJsonValue;
@@ -116,8 +145,14 @@ async function insertVersion(
     await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`version:${plan.model}`}))`;
     const twin = await transaction.modelVersion.findUnique({ where: { jobId: plan.jobId } });
     if (twin) return twin;
-    const last = await transaction.modelVersion.findFirst({ where: { model: plan.model }, orderBy: { createdAt: 'desc' } });
-    const version = nextVersion(last ? { version: last.version, signature: last.signature } : undefined, manifest.signature);
+    const last = await transaction.modelVersion.findFirst({
+      where: { model: plan.model },
+      orderBy: { createdAt: 'desc' },
+    });
+    const version = nextVersion(
+      last ? { version: last.version, signature: last.signature } : undefined,
+      manifest.signature,
+    );
     return transaction.modelVersion.create({
       data: {
         model: plan.model,
@@ -127,9 +162,16 @@ async function insertVersion(
         digest: found.digest,
         promotable: evaluation.verdict.promotable,
         verdict: json(evaluation.verdict),
-        parameters: json({ algorithm: plan.algorithm, hyperparameters: plan.hyperparameters, validation_split: plan.validationSplit }),
+        parameters: json({
+          algorithm: plan.algorithm,
+          hyperparameters: plan.hyperparameters,
+          validation_split: plan.validationSplit,
+        }),
         metrics: json({ heads: evaluation.metrics, cross_validation: crossValidation }),
-        signature: json({ features: manifest.signature, heads: manifest.heads.map(({ name, task, classes }) => ({ name, task, classes })) }),
+        signature: json({
+          features: manifest.signature,
+          heads: manifest.heads.map(({ name, task, classes }) => ({ name, task, classes })),
+        }),
         lineage: json({
           job_id: plan.jobId,
           dataset_id: plan.datasetId,
@@ -147,10 +189,17 @@ async function insertVersion(
 }
 
 /** v1.0.0 first; the minor number counts trainings, the major one changes when callers must send other features. */
-export function nextVersion(last: { version: string; signature: unknown } | undefined, signature: readonly SignatureFeature[]): string {
+export function nextVersion(
+  last: { version: string; signature: unknown } | undefined,
+  signature: readonly SignatureFeature[],
+): string {
   const match = last && /^v(\d+)\.(\d+)\.\d+$/.exec(last.version);
   if (!match) return 'v1.0.0';
-  const names = (features: readonly SignatureFeature[]) => features.map((feature) => `${feature.name}:${feature.type}`).sort().join('\n');
+  const names = (features: readonly SignatureFeature[]) =>
+    features
+      .map((feature) => `${feature.name}:${feature.type}`)
+      .sort()
+      .join('\n');
   const before = (last.signature as { features?: SignatureFeature[] }).features ?? [];
   const isSame = names(before) === names(signature);
   return isSame ? `v${match[1]}.${Number(match[2]) + 1}.0` : `v${Number(match[1]) + 1}.0.0`;

@@ -36,7 +36,8 @@ export function createVersionStore({ prisma }: Database) {
     });
     const items = rows.slice(0, page.limit);
     const aliases = await prisma.modelAlias.findMany({ where: { model } });
-    const aliasesOf = (version: string) => aliases.filter((alias) => alias.version === version).map((alias) => alias.alias);
+    const aliasesOf = (version: string) =>
+      aliases.filter((alias) => alias.version === version).map((alias) => alias.alias);
     return {
       items: items.map((row) => presentVersion(row, aliasesOf(row.version))),
       next_cursor: rows.length > page.limit ? (items.at(-1)?.version ?? null) : null,
@@ -47,12 +48,22 @@ export function createVersionStore({ prisma }: Database) {
   async function find(model: string, versionOrAlias: string): Promise<VersionRow> {
     let version: string | undefined = versionOrAlias;
     if (!VERSION_PATTERN.test(versionOrAlias)) {
-      version = (await prisma.modelAlias.findUnique({ where: { model_alias: { model, alias: versionOrAlias } } }))?.version;
+      version = (await prisma.modelAlias.findUnique({ where: { model_alias: { model, alias: versionOrAlias } } }))
+        ?.version;
     }
     const row = version ? await prisma.modelVersion.findUnique({ where: { model_version: { model, version } } }) : null;
     if (row) return row;
-    const known = await prisma.modelVersion.findMany({ where: { model }, select: { version: true }, orderBy: { createdAt: 'desc' }, take: 20 });
-    throw unknownVersion(model, versionOrAlias, known.map((item) => item.version));
+    const known = await prisma.modelVersion.findMany({
+      where: { model },
+      select: { version: true },
+      orderBy: { createdAt: 'desc' },
+      take: 20,
+    });
+    throw unknownVersion(
+      model,
+      versionOrAlias,
+      known.map((item) => item.version),
+    );
   }
 
   return { list, find };
@@ -61,6 +72,12 @@ export function createVersionStore({ prisma }: Database) {
 export type VersionStore = ReturnType<typeof createVersionStore>;
 
 export function unknownVersion(model: string, wanted: string, known: readonly string[]): ServiceError {
-  const hint = known.length > 0 ? `Known versions: ${known.join(', ')}.` : 'It has no versions yet: train one with POST /models/train.';
-  return new ServiceError('version_not_found', `The model ${model} has no version or alias "${wanted.slice(0, 64)}". ${hint}`);
+  const hint =
+    known.length > 0
+      ? `Known versions: ${known.join(', ')}.`
+      : 'It has no versions yet: train one with POST /models/train.';
+  return new ServiceError(
+    'version_not_found',
+    `The model ${model} has no version or alias "${wanted.slice(0, 64)}". ${hint}`,
+  );
 }

@@ -45,7 +45,10 @@ export function createPredictor(dependencies: PredictDependencies) {
     const current = dependencies.routing.served(model);
     if (wanted === undefined || wanted === current?.version || (wanted === 'production' && current)) {
       if (current) return current;
-      throw new ServiceError('version_not_deployed', `No version of ${model} is deployed. Train one with POST /models/train and deploy it with POST /models/${model}/deploy.`);
+      throw new ServiceError(
+        'version_not_deployed',
+        `No version of ${model} is deployed. Train one with POST /models/train and deploy it with POST /models/${model}/deploy.`,
+      );
     }
     const row = await withDatabase(() => dependencies.versions.find(model, wanted));
     const known = pinned.get(row.digest);
@@ -57,7 +60,9 @@ export function createPredictor(dependencies: PredictDependencies) {
   }
 
   async function loadPinned(model: string, version: string, digest: string): Promise<ServedModel> {
-    const scorer = createScorer(await loadModelBundle(bundleFolder(dependencies.modelStoragePath, model, digest), digest));
+    const scorer = createScorer(
+      await loadModelBundle(bundleFolder(dependencies.modelStoragePath, model, digest), digest),
+    );
     selfTest(scorer);
     return { model, version, scorer };
   }
@@ -82,13 +87,24 @@ export function createPredictor(dependencies: PredictDependencies) {
       correlationId,
       createdAt: new Date(),
     });
-    return { prediction_id: id, model, model_version: served.version, ...shaped, cached, ...(input.explain ? explain(served, input) : {}) };
+    return {
+      prediction_id: id,
+      model,
+      model_version: served.version,
+      ...shaped,
+      cached,
+      ...(input.explain ? explain(served, input) : {}),
+    };
   };
 }
 
 export type Predictor = ReturnType<typeof createPredictor>;
 
-function answer(served: ServedModel, input: PredictInput, cache: PredictionCache): { shaped: ShapedPrediction; cached: boolean } {
+function answer(
+  served: ServedModel,
+  input: PredictInput,
+  cache: PredictionCache,
+): { shaped: ShapedPrediction; cached: boolean } {
   const { bundle } = served.scorer;
   const score = () => shapePrediction(bundle.manifest.kind, served.scorer.score(input.features));
   if (!cache.isOn) return { shaped: score(), cached: false };

@@ -54,7 +54,10 @@ export class PredictionLog {
     await this.flush();
     if (this.#buffer.length > 0) {
       this.context.metrics.logDropped.inc(this.#buffer.length);
-      this.context.logger.error({ dropped: this.#buffer.length }, 'predictions could not be logged before the end, since the database is away');
+      this.context.logger.error(
+        { dropped: this.#buffer.length },
+        'predictions could not be logged before the end, since the database is away',
+      );
     }
   }
 
@@ -64,7 +67,10 @@ export class PredictionLog {
       try {
         await this.#write(batch);
       } catch (error) {
-        this.context.logger.warn({ err: error, buffered: this.#buffer.length }, 'predictions cannot be logged at present');
+        this.context.logger.warn(
+          { err: error, buffered: this.#buffer.length },
+          'predictions cannot be logged at present',
+        );
         return;
       }
       // Not by count: rows may have been dropped from the front meanwhile.

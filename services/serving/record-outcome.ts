@@ -16,11 +16,19 @@ export async function recordOutcome(
     await log.flush();
     const { prisma } = database;
     const prediction = await prisma.prediction.findUnique({ where: { id: input.predictionId }, select: { id: true } });
-    if (!prediction) throw new ServiceError('prediction_not_found', `There is no prediction "${input.predictionId.slice(0, 100)}".`);
+    if (!prediction)
+      throw new ServiceError('prediction_not_found', `There is no prediction "${input.predictionId.slice(0, 100)}".`);
     const observedAt = input.observedAt ? new Date(input.observedAt) : new Date();
     const key = { predictionId: input.predictionId, observedAt };
-    await prisma.predictionOutcome.upsert({ where: { predictionId_observedAt: key }, create: { ...key, outcome: input.outcome }, update: { outcome: input.outcome } });
-    const newest = await prisma.predictionOutcome.findFirstOrThrow({ where: { predictionId: input.predictionId }, orderBy: { observedAt: 'desc' } });
+    await prisma.predictionOutcome.upsert({
+      where: { predictionId_observedAt: key },
+      create: { ...key, outcome: input.outcome },
+      update: { outcome: input.outcome },
+    });
+    const newest = await prisma.predictionOutcome.findFirstOrThrow({
+      where: { predictionId: input.predictionId },
+      orderBy: { observedAt: 'desc' },
+    });
     return { prediction_id: input.predictionId, observed_at: newest.observedAt.toISOString(), outcome: newest.outcome };
   });
 }

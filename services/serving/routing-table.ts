@@ -40,7 +40,16 @@ export class RoutingTable {
   #isDirty = false;
   #isStopped = false;
 
-  constructor(private readonly context: { database: Database; databaseUrl: string; modelStoragePath: string; stateDir: string; logger: Logger; metrics: Metrics }) {
+  constructor(
+    private readonly context: {
+      database: Database;
+      databaseUrl: string;
+      modelStoragePath: string;
+      stateDir: string;
+      logger: Logger;
+      metrics: Metrics;
+    },
+  ) {
     this.#snapshotFile = join(context.stateDir, 'routing.json');
   }
 
@@ -70,7 +79,9 @@ export class RoutingTable {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#timer);
-    await this.#listener?.end().catch((error: unknown) => this.context.logger.debug({ err: error }, 'the listener was gone already'));
+    await this.#listener
+      ?.end()
+      .catch((error: unknown) => this.context.logger.debug({ err: error }, 'the listener was gone already'));
   }
 
   /** Reads the routes and loads what changed; calls that come while one runs are joined into one more run. */
@@ -91,7 +102,9 @@ export class RoutingTable {
   }
 
   async #refreshQuietly(): Promise<void> {
-    await this.refresh().catch((error: unknown) => this.context.logger.debug({ err: error }, 'the routes cannot be read at present'));
+    await this.refresh().catch((error: unknown) =>
+      this.context.logger.debug({ err: error }, 'the routes cannot be read at present'),
+    );
   }
 
   async #apply(routes: Route[]): Promise<void> {
@@ -109,7 +122,9 @@ export class RoutingTable {
   async #load(route: Route): Promise<void> {
     const { logger, metrics, modelStoragePath } = this.context;
     try {
-      const scorer = createScorer(await loadModelBundle(bundleFolder(modelStoragePath, route.model, route.digest), route.digest));
+      const scorer = createScorer(
+        await loadModelBundle(bundleFolder(modelStoragePath, route.model, route.digest), route.digest),
+      );
       selfTest(scorer);
       const before = this.#served.get(route.model);
       if (before) metrics.servedVersion.remove(route.model, before.version);
@@ -117,7 +132,10 @@ export class RoutingTable {
       metrics.servedVersion.set({ model: route.model, version: route.version }, 1);
       logger.info({ model: route.model, version: route.version, former: before?.version }, 'version is being served');
     } catch (error) {
-      logger.error({ err: error, model: route.model, version: route.version, serving: this.#served.get(route.model)?.version }, 'version cannot be loaded; the former one goes on');
+      logger.error(
+        { err: error, model: route.model, version: route.version, serving: this.#served.get(route.model)?.version },
+        'version cannot be loaded; the former one goes on',
+      );
     }
   }
 
@@ -132,7 +150,8 @@ export class RoutingTable {
     try {
       return JSON.parse(await readFile(this.#snapshotFile, 'utf8')) as Route[];
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.context.logger.warn({ err: error }, 'the routing snapshot cannot be read');
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+        this.context.logger.warn({ err: error }, 'the routing snapshot cannot be read');
       return [];
     }
   }
@@ -140,7 +159,11 @@ export class RoutingTable {
   /** Hears of a new route at once; while this cannot connect, polling finds it within two seconds. */
   async #listen(): Promise<void> {
     if (this.#isStopped) return;
-    const client = new pg.Client({ connectionString: this.context.databaseUrl, connectionTimeoutMillis: 3000, keepAlive: true });
+    const client = new pg.Client({
+      connectionString: this.context.databaseUrl,
+      connectionTimeoutMillis: 3000,
+      keepAlive: true,
+    });
     this.#listener = client;
     const again = () => {
       if (this.#listener !== client || this.#isStopped) return;

@@ -46,7 +46,11 @@ export function createScorer(bundle: ModelBundle): Scorer {
 
 function invalidFeatures(problems: readonly FieldProblem[], bundle: ModelBundle): ServiceError {
   const known = bundle.manifest.signature.map((feature) => feature.name).join(', ');
-  return new ServiceError('request_invalid', `${problems.length} feature${problems.length === 1 ? ' does' : 's do'} not fit the model. Its features: ${known}.`, problems);
+  return new ServiceError(
+    'request_invalid',
+    `${problems.length} feature${problems.length === 1 ? ' does' : 's do'} not fit the model. Its features: ${known}.`,
+    problems,
+  );
 }
 
 function calibrated(head: BundleHead, bundle: ModelBundle, row: Float64Array, out: Float64Array): Float64Array {
@@ -59,13 +63,23 @@ function readHead(head: BundleHead, out: Float64Array): HeadOutput {
   if (head.task === 'regression') {
     const value = out[0]!;
     const { level, halfWidth } = head.interval ?? { level: 0, halfWidth: 0 };
-    return { head: head.name, task: 'regression', value, interval: { lower: value - halfWidth, upper: value + halfWidth, level } };
+    return {
+      head: head.name,
+      task: 'regression',
+      value,
+      interval: { lower: value - halfWidth, upper: value + halfWidth, level },
+    };
   }
   return { head: head.name, task: head.task, classes: head.classes, probabilities: [...out] };
 }
 
 /** Shapley values of the output that the head answers with: the largest class, or the number. */
-function explainHead(head: BundleHead, bundle: ModelBundle, row: Float64Array, features: FeatureValues): HeadExplanation {
+function explainHead(
+  head: BundleHead,
+  bundle: ModelBundle,
+  row: Float64Array,
+  features: FeatureValues,
+): HeadExplanation {
   const forest = bundle.forests.get(head.name)!;
   const raw = new Float64Array(Math.max(1, head.classes.length));
   predictForestRow(forest, row, raw);
@@ -75,7 +89,9 @@ function explainHead(head: BundleHead, bundle: ModelBundle, row: Float64Array, f
   const base = new Float64Array(explained.base);
   if (head.calibration) applyCalibration(head.calibration, base, base);
   const rawContributions = explained.contributions.slice(output * row.length, (output + 1) * row.length);
-  const linked = rescaleContributions(explained.base[output]!, raw[output]!, rawContributions, (value) => (value === raw[output] ? final[output]! : base[output]!));
+  const linked = rescaleContributions(explained.base[output]!, raw[output]!, rawContributions, (value) =>
+    value === raw[output] ? final[output]! : base[output]!,
+  );
   return {
     // Taken from the sum, so that base and contributions add up to the answer whatever the calibration did.
     base_value: final[output]! - linked.contributions.reduce((sum, value) => sum + value, 0),
@@ -85,7 +101,11 @@ function explainHead(head: BundleHead, bundle: ModelBundle, row: Float64Array, f
 }
 
 /** Several encoded columns can stem from one feature; the caller thinks in features. Largest effect first. */
-function byFeature(bundle: ModelBundle, contributions: Float64Array, features: FeatureValues): HeadExplanation['contributions'] {
+function byFeature(
+  bundle: ModelBundle,
+  contributions: Float64Array,
+  features: FeatureValues,
+): HeadExplanation['contributions'] {
   const totals = new Map<string, number>();
   for (const { name, start, width } of bundle.manifest.encoder.features) {
     totals.set(
@@ -94,6 +114,10 @@ function byFeature(bundle: ModelBundle, contributions: Float64Array, features: F
     );
   }
   return [...totals]
-    .map(([feature, contribution]) => ({ feature, value: (Object.hasOwn(features, feature) ? features[feature] : null) ?? null, contribution }))
+    .map(([feature, contribution]) => ({
+      feature,
+      value: (Object.hasOwn(features, feature) ? features[feature] : null) ?? null,
+      contribution,
+    }))
     .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
 }

@@ -11,14 +11,22 @@ const TOLERANCE = 1e-9;
  */
 export function selfTest(scorer: Scorer): { rows: number } {
   const { golden, model } = scorer.bundle.manifest;
-  if (golden.length === 0) throw new ServiceError('deployment_check_failed', `${model} has no golden rows, so nothing shows that it answers as it should.`);
+  if (golden.length === 0)
+    throw new ServiceError(
+      'deployment_check_failed',
+      `${model} has no golden rows, so nothing shows that it answers as it should.`,
+    );
   for (const [index, row] of golden.entries()) {
     for (const output of scorer.score(row.features)) {
       const expected = row.outputs[output.head] ?? [];
       const actual = numbersOf(output);
-      const isEqual = actual.length === expected.length && actual.every((value, at) => Math.abs(value - expected[at]!) <= TOLERANCE);
+      const isEqual =
+        actual.length === expected.length && actual.every((value, at) => Math.abs(value - expected[at]!) <= TOLERANCE);
       if (!isEqual) {
-        throw new ServiceError('deployment_check_failed', `${model} answers golden row ${index + 1}, ${output.head}, with ${JSON.stringify(actual.slice(0, 5))} instead of ${JSON.stringify(expected.slice(0, 5))}.`);
+        throw new ServiceError(
+          'deployment_check_failed',
+          `${model} answers golden row ${index + 1}, ${output.head}, with ${JSON.stringify(actual.slice(0, 5))} instead of ${JSON.stringify(expected.slice(0, 5))}.`,
+        );
       }
     }
   }

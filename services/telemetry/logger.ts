@@ -30,7 +30,9 @@ export function createLogger(component: string, level: string): Logger {
     redact: { paths: ['taskToken', 'req.headers.authorization', 'password', 'url'], censor: '***' },
     mixin: () => {
       const context = currentContext();
-      return context ? { correlation_id: context.correlationId, ...(context.jobId ? { job_id: context.jobId } : {}) } : {};
+      return context
+        ? { correlation_id: context.correlationId, ...(context.jobId ? { job_id: context.jobId } : {}) }
+        : {};
     },
   });
 }

@@ -15,15 +15,25 @@ const LEAST_ROWS = 20;
  * belongs to. For anyone's own table it is a selection of its columns.
  * @throws ServiceError `training_data_insufficient` with fewer than 20 rows.
  */
-export async function buildTrainingTable(plan: TrainingPlan, folders: { datasets: string; staging: string }): Promise<{ rows: number }> {
+export async function buildTrainingTable(
+  plan: TrainingPlan,
+  folders: { datasets: string; staging: string },
+): Promise<{ rows: number }> {
   const source = join(folders.datasets, plan.datasetId, DATA_FILE);
   const file = join(folders.staging, STAGED.table);
   const partial = `${file}.${process.pid}.partial`;
   await mkdir(dirname(file), { recursive: true });
   try {
-    const rows = await withDuckDb((connection) => (plan.kind === 'user_behavior' ? writeUserBehavior(connection, plan, source, partial) : writeSelection(connection, plan, source, partial)));
+    const rows = await withDuckDb((connection) =>
+      plan.kind === 'user_behavior'
+        ? writeUserBehavior(connection, plan, source, partial)
+        : writeSelection(connection, plan, source, partial),
+    );
     if (rows < LEAST_ROWS) {
-      throw new ServiceError('training_data_insufficient', `Only ${rows} rows are left to train on after the dates and filters; at least ${LEAST_ROWS} are needed. Widen start_date, end_date or filters, or ingest more data.`);
+      throw new ServiceError(
+        'training_data_insufficient',
+        `Only ${rows} rows are left to train on after the dates and filters; at least ${LEAST_ROWS} are needed. Widen start_date, end_date or filters, or ingest more data.`,
+      );
     }
     await rename(partial, file);
     return { rows };
@@ -32,7 +42,12 @@ export async function buildTrainingTable(plan: TrainingPlan, folders: { datasets
   }
 }
 
-async function writeUserBehavior(connection: DuckDBConnection, plan: TrainingPlan, source: string, file: string): Promise<number> {
+async function writeUserBehavior(
+  connection: DuckDBConnection,
+  plan: TrainingPlan,
+  source: string,
+  file: string,
+): Promise<number> {
   try {
     const { rows } = await buildUserBehaviorTrainingTable({
       connection,
@@ -43,12 +58,18 @@ async function writeUserBehavior(connection: DuckDBConnection, plan: TrainingPla
     });
     return rows;
   } catch (error) {
-    if (error instanceof FeatureInputError) throw new ServiceError('request_invalid', error.message, [{ path: error.path, message: error.message }]);
+    if (error instanceof FeatureInputError)
+      throw new ServiceError('request_invalid', error.message, [{ path: error.path, message: error.message }]);
     throw error;
   }
 }
 
-async function writeSelection(connection: DuckDBConnection, plan: TrainingPlan, source: string, file: string): Promise<number> {
+async function writeSelection(
+  connection: DuckDBConnection,
+  plan: TrainingPlan,
+  source: string,
+  file: string,
+): Promise<number> {
   const targets = plan.heads.map((head) => head.column);
   const columns = [...plan.features, ...targets].map(quoteIdentifier);
   const group = plan.entity ? quoteIdentifier(plan.entity) : 'row_number() OVER ()';
@@ -68,6 +89,10 @@ async function writeSelection(connection: DuckDBConnection, plan: TrainingPlan, 
 function timeConditions(plan: TrainingPlan): string[] {
   if (!plan.timestamp) return [];
   const column = `CAST(${quoteIdentifier(plan.timestamp)} AS TIMESTAMP)`;
-  const at = (date: string) => `TIMESTAMP ${quoteText(new Date(date).toISOString().replace('T', ' ').replace('Z', ''))}`;
-  return [...(plan.startDate ? [`${column} >= ${at(plan.startDate)}`] : []), ...(plan.endDate ? [`${column} < ${at(plan.endDate)}`] : [])];
+  const at = (date: string) =>
+    `TIMESTAMP ${quoteText(new Date(date).toISOString().replace('T', ' ').replace('Z', ''))}`;
+  return [
+    ...(plan.startDate ? [`${column} >= ${at(plan.startDate)}`] : []),
+    ...(plan.endDate ? [`${column} < ${at(plan.endDate)}`] : []),
+  ];
 }

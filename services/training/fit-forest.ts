@@ -2,7 +2,13 @@ import type { ForestHyperparameters } from '../../core/schemas/model-config.js';
 import type { Calibration } from '../../ml/calibrate/calibration.js';
 import { fitCalibration } from '../../ml/calibrate/calibration.js';
 import { conformalQuantile } from '../../ml/calibrate/conformal.js';
-import { fitRandomForest, outOfBagPredictions, type ForestTask, type RandomForest, type RandomForestParameters } from '../../ml/ensemble/random-forest.js';
+import {
+  fitRandomForest,
+  outOfBagPredictions,
+  type ForestTask,
+  type RandomForest,
+  type RandomForestParameters,
+} from '../../ml/ensemble/random-forest.js';
 import type { FeatureMatrix } from '../../ml/matrix.js';
 import type { HeadTarget } from './training-table.js';
 
@@ -16,7 +22,9 @@ export interface FittedHead {
 }
 
 export function taskOf(target: HeadTarget): ForestTask {
-  return target.head.task === 'regression' ? { kind: 'regression' } : { kind: 'classification', classes: target.classes.length };
+  return target.head.task === 'regression'
+    ? { kind: 'regression' }
+    : { kind: 'classification', classes: target.classes.length };
 }
 
 export function forestParameters(hyperparameters: ForestHyperparameters): RandomForestParameters {
@@ -49,7 +57,13 @@ export function takeRows(x: FeatureMatrix, rows: Uint32Array): FeatureMatrix {
  * calibrated and intervals are measured without giving up any training row.
  */
 export function fitForestHead(
-  input: { x: FeatureMatrix; target: HeadTarget; rows: Uint32Array; hyperparameters: ForestHyperparameters; resumeFrom?: RandomForest },
+  input: {
+    x: FeatureMatrix;
+    target: HeadTarget;
+    rows: Uint32Array;
+    hyperparameters: ForestHyperparameters;
+    resumeFrom?: RandomForest;
+  },
   onTree?: (progress: { done: number; total: number; partial: () => RandomForest }) => void,
 ): FittedHead {
   const { target, rows } = input;
@@ -66,7 +80,9 @@ export function fitForestHead(
     return { forest, ...(halfWidth === null ? {} : { interval: { level: INTERVAL_LEVEL, halfWidth } }) };
   }
   const probabilities = new Float64Array(judged.length * outputs);
-  judged.forEach((index, at) => probabilities.set(predictions.subarray(index * outputs, (index + 1) * outputs), at * outputs));
+  judged.forEach((index, at) =>
+    probabilities.set(predictions.subarray(index * outputs, (index + 1) * outputs), at * outputs),
+  );
   const labels = Float64Array.from(judged, (index) => y[index]!);
   return { forest, calibration: fitCalibration(probabilities, labels, outputs, { seed: parameters.seed }) };
 }

@@ -33,7 +33,11 @@ const CHECKPOINT_EVERY_MS = 2000;
  * Fits every head on the training rows. Finished heads and, within a head, finished trees are kept on disk, so that an
  * attempt that is killed costs at most two seconds of work, and the model is the same to the bit as without the kill.
  */
-export async function fitModel(plan: TrainingPlan, staging: string, onProgress: (share: number, detail: string) => void): Promise<FitResult> {
+export async function fitModel(
+  plan: TrainingPlan,
+  staging: string,
+  onProgress: (share: number, detail: string) => void,
+): Promise<FitResult> {
   const table = await readTrainingTable(plan, staging);
   const training = trainingRows(table);
   const encoder = fitTableEncoder(table.features, training, {});
@@ -41,10 +45,14 @@ export async function fitModel(plan: TrainingPlan, staging: string, onProgress: 
   const heads: FitResult['heads'] = [];
   for (const [index, target] of table.targets.entries()) {
     const rows = rowsOf(target, (row) => table.isHeldOut[row] === 0);
-    const report = (done: number, total: number) => onProgress((index + done / total) / table.targets.length, `${target.head.name}: tree ${done} of ${total}`);
+    const report = (done: number, total: number) =>
+      onProgress((index + done / total) / table.targets.length, `${target.head.name}: tree ${done} of ${total}`);
     const path = join(staging, STAGED.checkpoint(target.head.name));
     const resumeFrom = await readCheckpoint(path);
-    const fitted = fitForestHead({ x, target, rows, hyperparameters: plan.hyperparameters, resumeFrom }, createCheckpointer(path, report));
+    const fitted = fitForestHead(
+      { x, target, rows, hyperparameters: plan.hyperparameters, resumeFrom },
+      createCheckpointer(path, report),
+    );
     const bytes = encodeForest(fitted.forest);
     await writeStaged(join(staging, STAGED.forest(target.head.name)), bytes);
     heads.push({

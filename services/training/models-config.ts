@@ -5,7 +5,12 @@ import type { z } from 'zod';
 import { ServiceError } from '../../core/errors.js';
 import { headsOf, TRAINABLE_KINDS } from '../../core/kinds/heads.js';
 import { canonicalModelName, MODEL_KINDS, type ModelKind } from '../../core/names.js';
-import { dataTypesFileSchema, modelsFileSchema, type DataType, type ModelEntry } from '../../core/schemas/model-config.js';
+import {
+  dataTypesFileSchema,
+  modelsFileSchema,
+  type DataType,
+  type ModelEntry,
+} from '../../core/schemas/model-config.js';
 import { USER_BEHAVIOR_FEATURES } from '../features/user-behavior-features.js';
 
 /** One model of the config, completed: its kind is known and its source has a name. */
@@ -60,7 +65,8 @@ async function readModelsConfig(path: string, dataTypesPath: string): Promise<Mo
     else if (!('problem' in definition)) models.set(name, definition);
   }
   if (problems.length > 0) throw new ModelsConfigError(problems.join('\n'));
-  const dataTypes = (await fileStamp(dataTypesPath)) === 'absent' ? {} : (await readYaml(dataTypesPath, dataTypesFileSchema)).value;
+  const dataTypes =
+    (await fileStamp(dataTypesPath)) === 'absent' ? {} : (await readYaml(dataTypesPath, dataTypesFileSchema)).value;
   return { models, dataTypes: new Map(Object.entries(dataTypes)) };
 }
 
@@ -75,16 +81,28 @@ function completeEntry(name: string, entry: ModelEntry): ModelDefinition | Probl
 
 function checkEntry(definition: ModelDefinition): Problem | undefined {
   const { kind, target, features } = definition;
-  if (!TRAINABLE_KINDS.includes(kind)) return { path: ['kind'], problem: `${kind} cannot be trained in this release; use one of ${TRAINABLE_KINDS.join(', ')}` };
+  if (!TRAINABLE_KINDS.includes(kind))
+    return {
+      path: ['kind'],
+      problem: `${kind} cannot be trained in this release; use one of ${TRAINABLE_KINDS.join(', ')}`,
+    };
   if (kind !== 'user_behavior') {
     if (!target) return { path: [], problem: 'needs a target: the column to predict' };
-    return features?.includes(target) ? { path: ['features'], problem: `lists the target ${target}, which would leak the answer` } : undefined;
+    return features?.includes(target)
+      ? { path: ['features'], problem: `lists the target ${target}, which would leak the answer` }
+      : undefined;
   }
   const fixed = headsOf(kind, target)[0]?.column;
-  if (target !== undefined && target !== fixed) return { path: ['target'], problem: `must be ${fixed} for the kind user_behavior` };
+  if (target !== undefined && target !== fixed)
+    return { path: ['target'], problem: `must be ${fixed} for the kind user_behavior` };
   const known = USER_BEHAVIOR_FEATURES.map((feature) => feature.name);
   const at = features?.findIndex((feature) => !known.includes(feature)) ?? -1;
-  return at < 0 ? undefined : { path: ['features', String(at)], problem: `there is no feature ${features?.[at]}; known ones: ${known.join(', ')}` };
+  return at < 0
+    ? undefined
+    : {
+        path: ['features', String(at)],
+        problem: `there is no feature ${features?.[at]}; known ones: ${known.join(', ')}`,
+      };
 }
 
 async function readYaml<Schema extends z.ZodType>(path: string, schema: Schema) {
@@ -92,15 +110,22 @@ async function readYaml<Schema extends z.ZodType>(path: string, schema: Schema) 
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    throw new ModelsConfigError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code}). Set MODELS_CONFIG to the file with the models.`);
+    throw new ModelsConfigError(
+      `${path} cannot be read (${(error as NodeJS.ErrnoException).code}). Set MODELS_CONFIG to the file with the models.`,
+    );
   }
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
-  const locate = (path_: readonly PropertyKey[], message: string) => `${basename(path)}:${lineOf(document, lines, path_)}: ${path_.map(String).join('.') || 'file'}: ${message}`;
+  const locate = (path_: readonly PropertyKey[], message: string) =>
+    `${basename(path)}:${lineOf(document, lines, path_)}: ${path_.map(String).join('.') || 'file'}: ${message}`;
   const broken = document.errors[0];
-  if (broken) throw new ModelsConfigError(`${basename(path)}:${lines.linePos(broken.pos[0]).line}: not valid YAML: ${broken.message.split('\n', 1)[0]}`);
+  if (broken)
+    throw new ModelsConfigError(
+      `${basename(path)}:${lines.linePos(broken.pos[0]).line}: not valid YAML: ${broken.message.split('\n', 1)[0]}`,
+    );
   const parsed = schema.safeParse(document.toJS() ?? {});
-  if (!parsed.success) throw new ModelsConfigError(parsed.error.issues.map((issue) => locate(issuePath(issue), issue.message)).join('\n'));
+  if (!parsed.success)
+    throw new ModelsConfigError(parsed.error.issues.map((issue) => locate(issuePath(issue), issue.message)).join('\n'));
   return { value: parsed.data, locate };
 }
 
@@ -113,7 +138,9 @@ function lineOf(document: Document, lines: LineCounter, path: readonly PropertyK
   for (let depth = path.length; depth > 0; depth--) {
     const keys = path.slice(0, depth).map((key) => (typeof key === 'string' && /^\d+$/.test(key) ? Number(key) : key));
     const parent: unknown = depth === 1 ? document.contents : document.getIn(keys.slice(0, -1), true);
-    const pair = (parent as { items?: { key?: { value?: unknown; range?: number[] } }[] } | undefined)?.items?.find((item) => item.key?.value === keys.at(-1));
+    const pair = (parent as { items?: { key?: { value?: unknown; range?: number[] } }[] } | undefined)?.items?.find(
+      (item) => item.key?.value === keys.at(-1),
+    );
     const node = document.getIn(keys, true) as { range?: number[] } | undefined;
     const start = pair?.key?.range?.[0] ?? node?.range?.[0];
     if (start !== undefined) return lines.linePos(start).line;
@@ -125,5 +152,8 @@ function lineOf(document: Document, lines: LineCounter, path: readonly PropertyK
 export function modelDefinition(config: ModelsConfig, name: string): ModelDefinition {
   const definition = config.models.get(canonicalModelName(name));
   if (definition) return definition;
-  throw new ServiceError('model_not_found', `There is no model "${name.slice(0, 64)}". Known models: ${[...config.models.keys()].join(', ')}.`);
+  throw new ServiceError(
+    'model_not_found',
+    `There is no model "${name.slice(0, 64)}". Known models: ${[...config.models.keys()].join(', ')}.`,
+  );
 }

@@ -10,7 +10,15 @@ import { releaseVersion } from '../release-version.js';
 import { modelDefinition, type ModelDefinition, type ModelsConfig } from './models-config.js';
 import type { TrainingPlan } from './training-plan.js';
 
-const FOREST_DEFAULTS = { n_estimators: 100, max_depth: 10, min_samples_split: 2, min_samples_leaf: 1, max_features: 'sqrt', class_weight: 'none', seed: 42 };
+const FOREST_DEFAULTS = {
+  n_estimators: 100,
+  max_depth: 10,
+  min_samples_split: 2,
+  min_samples_leaf: 1,
+  max_features: 'sqrt',
+  class_weight: 'none',
+  seed: 42,
+};
 
 /**
  * Checks a training request against the config and the data, and decides everything that the run follows.
@@ -26,16 +34,24 @@ export async function planTraining(
   const manifest = dataset.manifest as unknown as DatasetManifest;
   const { features, problems } = chooseFeatures(definition, manifest);
   problems.push(...checkTrainingData(request, definition, manifest));
-  if (problems.length > 0) throw new ServiceError('request_invalid', 'The training request does not fit the model and its data.', problems);
+  if (problems.length > 0)
+    throw new ServiceError('request_invalid', 'The training request does not fit the model and its data.', problems);
   return {
     jobId: input.jobId,
     model: definition.name,
     kind: definition.kind,
     algorithm: definition.algorithm,
-    hyperparameters: forestHyperparametersSchema.parse({ ...FOREST_DEFAULTS, ...(definition.kind === 'regression' ? { max_features: 1 / 3 } : {}), ...definition.hyperparameters, ...request.hyperparameters }),
+    hyperparameters: forestHyperparametersSchema.parse({
+      ...FOREST_DEFAULTS,
+      ...(definition.kind === 'regression' ? { max_features: 1 / 3 } : {}),
+      ...definition.hyperparameters,
+      ...request.hyperparameters,
+    }),
     heads: headsOf(definition.kind, definition.target),
     features,
-    ...(definition.kind === 'user_behavior' ? { entity: 'user_id' } : { entity: definition.entity, timestamp: definition.timestamp }),
+    ...(definition.kind === 'user_behavior'
+      ? { entity: 'user_id' }
+      : { entity: definition.entity, timestamp: definition.timestamp }),
     datasetId: dataset.id,
     datasetDigest: dataset.digest,
     startDate: request.training_data?.start_date,
@@ -66,17 +82,25 @@ async function findDataset(database: Database, source: string) {
 
 type Problems = { path: string; message: string }[];
 
-function chooseFeatures(definition: ModelDefinition, manifest: DatasetManifest): { features: readonly string[]; problems: Problems } {
+function chooseFeatures(
+  definition: ModelDefinition,
+  manifest: DatasetManifest,
+): { features: readonly string[]; problems: Problems } {
   if (definition.kind === 'user_behavior') {
     return { features: definition.features ?? USER_BEHAVIOR_FEATURES.map((feature) => feature.name), problems: [] };
   }
   const columns = manifest.columns.map((column) => column.name);
   const unused = new Set([definition.target, definition.entity, definition.timestamp, ...definition.exclude]);
   const features = definition.features ?? columns.filter((name) => !unused.has(name));
-  const needed = [...features, definition.target, definition.entity, definition.timestamp].filter((name) => name !== undefined);
+  const needed = [...features, definition.target, definition.entity, definition.timestamp].filter(
+    (name) => name !== undefined,
+  );
   const problems = needed
     .filter((name) => !columns.includes(name))
-    .map((name) => ({ path: 'model_type', message: `the model uses the column ${name}, which the dataset ${manifest.dataset_id} lacks; its columns: ${columns.join(', ')}` }));
+    .map((name) => ({
+      path: 'model_type',
+      message: `the model uses the column ${name}, which the dataset ${manifest.dataset_id} lacks; its columns: ${columns.join(', ')}`,
+    }));
   if (features.length === 0) problems.push({ path: 'model_type', message: 'no column is left to learn from' });
   return { features, problems };
 }
@@ -86,11 +110,18 @@ function checkTrainingData(request: TrainRequest, definition: ModelDefinition, m
   const problems: Problems = [];
   const isTable = definition.kind !== 'user_behavior';
   if (isTable && !definition.timestamp && (start ?? end)) {
-    problems.push({ path: `training_data.${start ? 'start_date' : 'end_date'}`, message: `needs a time column; add \`timestamp: <column>\` to the entry ${definition.name}` });
+    problems.push({
+      path: `training_data.${start ? 'start_date' : 'end_date'}`,
+      message: `needs a time column; add \`timestamp: <column>\` to the entry ${definition.name}`,
+    });
   }
   const columns = [...(isTable ? [] : ['active_users_only']), ...manifest.columns.map((column) => column.name)];
   for (const name of Object.keys(filters)) {
-    if (!columns.includes(name)) problems.push({ path: `training_data.filters.${name}`, message: `is not a filter of this data; filters: ${columns.join(', ')}` });
+    if (!columns.includes(name))
+      problems.push({
+        path: `training_data.filters.${name}`,
+        message: `is not a filter of this data; filters: ${columns.join(', ')}`,
+      });
   }
   return problems;
 }

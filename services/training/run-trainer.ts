@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { ServiceError } from '../../core/errors.js';
-import { createDeferred, type Deferred } from "../deferred.js";
+import { createDeferred, type Deferred } from '../deferred.js';
 import { compiledScript } from '../project-root.js';
 import type { TrainerMessage, TrainerOrder } from './trainer-process.js';
 
@@ -25,7 +25,11 @@ const WATCH_EVERY_MS = 500;
  * @throws ServiceError `training_timeout` or `training_out_of_memory`; TrainerCrash; what the step itself threw; or the
  * reason of the signal when the job was cancelled or its worker is shutting down. The process is gone in each case.
  */
-export async function runTrainer(order: TrainerOrder, limits: TrainerLimits, onProgress: (share: number, detail: string) => void): Promise<void> {
+export async function runTrainer(
+  order: TrainerOrder,
+  limits: TrainerLimits,
+  onProgress: (share: number, detail: string) => void,
+): Promise<void> {
   limits.signal.throwIfAborted();
   const child = fork(compiledScript('services/training/trainer-process.js'), {
     serialization: 'advanced',
@@ -41,7 +45,8 @@ export async function runTrainer(order: TrainerOrder, limits: TrainerLimits, onP
   child.on('exit', (code, signal) => {
     // V8 aborts a process that outgrows its heap.
     if (signal === 'SIGABRT' || code === 134) end.reject(outOfMemory(limits.memoryMb));
-    else end.reject(new TrainerCrash(`The training process ended with ${signal ?? `code ${code}`} before it was done.`));
+    else
+      end.reject(new TrainerCrash(`The training process ended with ${signal ?? `code ${code}`} before it was done.`));
   });
   child.send(order);
   try {
@@ -53,15 +58,27 @@ export async function runTrainer(order: TrainerOrder, limits: TrainerLimits, onP
   }
 }
 
-function handleMessage(message: TrainerMessage, onProgress: (share: number, detail: string) => void, end: Deferred<void>): void {
+function handleMessage(
+  message: TrainerMessage,
+  onProgress: (share: number, detail: string) => void,
+  end: Deferred<void>,
+): void {
   if (message.type === 'progress') onProgress(message.share, message.detail);
   else if (message.type === 'done') end.resolve();
-  else end.reject(message.code ? new ServiceError(message.code, message.message, message.problems) : new Error(message.message));
+  else
+    end.reject(
+      message.code ? new ServiceError(message.code, message.message, message.problems) : new Error(message.message),
+    );
 }
 
 function watchLimits(child: ChildProcess, limits: TrainerLimits, fail: (error: Error) => void): () => void {
   const late = setTimeout(() => {
-    fail(new ServiceError('training_timeout', `The fit was stopped after ${limits.seconds} s, the limit of MAX_TRAINING_TIME. Use fewer or shallower trees or less data, or raise the limit.`));
+    fail(
+      new ServiceError(
+        'training_timeout',
+        `The fit was stopped after ${limits.seconds} s, the limit of MAX_TRAINING_TIME. Use fewer or shallower trees or less data, or raise the limit.`,
+      ),
+    );
   }, limits.seconds * 1000);
   const memory = setInterval(() => {
     void residentBytes(child.pid).then((bytes) => {
@@ -74,7 +91,11 @@ function watchLimits(child: ChildProcess, limits: TrainerLimits, fail: (error: E
   };
 }
 
-const outOfMemory = (limitMb: number) => new ServiceError('training_out_of_memory', `The fit needed more than ${limitMb} MiB, the limit of TRAINING_MEMORY_MB. Use less data or raise the limit.`);
+const outOfMemory = (limitMb: number) =>
+  new ServiceError(
+    'training_out_of_memory',
+    `The fit needed more than ${limitMb} MiB, the limit of TRAINING_MEMORY_MB. Use less data or raise the limit.`,
+  );
 
 /** Resident memory as the kernel counts it; 0 where /proc does not exist. */
 async function residentBytes(pid: number | undefined): Promise<number> {

@@ -5,7 +5,6 @@ import { evaluateModel } from './evaluate-model.js';
 import { fitModel } from './fit-model.js';
 import type { TrainingPlan } from './training-plan.js';
 
-
 export const TRAINER_STEPS = ['fit', 'cross_validate', 'evaluate'] as const;
 export type TrainerStep = (typeof TRAINER_STEPS)[number];
 
@@ -32,7 +31,9 @@ async function main(): Promise<void> {
   // Training never takes the cores from serving.
   setPriority(10);
   process.on('disconnect', () => process.exit(1));
-  const order = await new Promise<TrainerOrder>((resolve) => process.once('message', (message) => resolve(message as TrainerOrder)));
+  const order = await new Promise<TrainerOrder>((resolve) =>
+    process.once('message', (message) => resolve(message as TrainerOrder)),
+  );
   let lastMs = 0;
   const onProgress = (share: number, detail: string) => {
     if (process.ppid !== parent) process.exit(1);

@@ -30,7 +30,9 @@ export interface TrainingTable {
 /** Reads the staged table and splits it. The split follows from the plan alone, so every step and attempt has the same. */
 export async function readTrainingTable(plan: TrainingPlan, staging: string): Promise<TrainingTable> {
   const file = join(staging, STAGED.table);
-  const columns = await withDuckDb((connection) => queryColumns(connection, `SELECT * FROM read_parquet(${quoteText(file)})`));
+  const columns = await withDuckDb((connection) =>
+    queryColumns(connection, `SELECT * FROM read_parquet(${quoteText(file)})`),
+  );
   const byName = new Map(columns.map((column) => [column.name, column]));
   const group = byName.get(plan.kind === 'user_behavior' ? 'user_id' : GROUP_COLUMN)?.values ?? [];
   const rows = group.length;
@@ -62,20 +64,39 @@ function readTarget(head: Head, values: readonly unknown[], plan: TrainingPlan):
   if (head.task === 'regression') {
     const y = Float64Array.from(values, (value) => (value === null ? NaN : Number(value)));
     const bad = values.findIndex((value, row) => value !== null && !Number.isFinite(y[row]!));
-    if (bad >= 0) throw notTrainable(plan, `the target ${head.column} is ${JSON.stringify(values[bad])} in row ${bad + 1}, which is no number; use the kind classification for classes`);
+    if (bad >= 0)
+      throw notTrainable(
+        plan,
+        `the target ${head.column} is ${JSON.stringify(values[bad])} in row ${bad + 1}, which is no number; use the kind classification for classes`,
+      );
     return { head, y, classes: [] };
   }
-  const encoder: LabelEncoder = head.classes ? { classes: [...head.classes] } : fitLabelEncoder(values.filter((value) => value !== null));
-  if (encoder.classes.length < 2) throw notTrainable(plan, `the target ${head.column} has one value only (${String(encoder.classes[0])}): there is nothing to tell apart`);
-  if (encoder.classes.length > MOST_CLASSES) throw notTrainable(plan, `the target ${head.column} has ${encoder.classes.length} different values, more than ${MOST_CLASSES}; use the kind regression for numbers`);
+  const encoder: LabelEncoder = head.classes
+    ? { classes: [...head.classes] }
+    : fitLabelEncoder(values.filter((value) => value !== null));
+  if (encoder.classes.length < 2)
+    throw notTrainable(
+      plan,
+      `the target ${head.column} has one value only (${String(encoder.classes[0])}): there is nothing to tell apart`,
+    );
+  if (encoder.classes.length > MOST_CLASSES)
+    throw notTrainable(
+      plan,
+      `the target ${head.column} has ${encoder.classes.length} different values, more than ${MOST_CLASSES}; use the kind regression for numbers`,
+    );
   const numbers = new Map(encoder.classes.map((name, index) => [String(name), index]));
-  return { head, y: Float64Array.from(values, (value) => (value === null ? NaN : (numbers.get(String(value)) ?? NaN))), classes: encoder.classes };
+  return {
+    head,
+    y: Float64Array.from(values, (value) => (value === null ? NaN : (numbers.get(String(value)) ?? NaN))),
+    classes: encoder.classes,
+  };
 }
 
 /** More classes than this are an identifier or a number, not a class. */
 const MOST_CLASSES = 200;
 
-const notTrainable = (plan: TrainingPlan, why: string) => new ServiceError('training_data_insufficient', `${plan.model} cannot be trained on ${plan.datasetId}: ${why}.`);
+const notTrainable = (plan: TrainingPlan, why: string) =>
+  new ServiceError('training_data_insufficient', `${plan.model} cannot be trained on ${plan.datasetId}: ${why}.`);
 
 /** The rows that a head can use, of those that `isWanted` picks. */
 export function rowsOf(target: HeadTarget, isWanted: (row: number) => boolean): Uint32Array {
