@@ -37,7 +37,7 @@ export function createContainer(config: Config, component: string): Container {
     versions: createVersionStore(database),
     temporal,
     readModelsConfig: createModelsConfigReader(config.modelsConfigPath),
-    failPoint: createFailPoint(config.failPoint),
+    failPoint: createFailPoint(config.failPoint, config.stateDir),
     folders: {
       datasets: join(config.dataStoragePath, 'datasets'),
       modelStaging: join(config.modelStoragePath, '.staging'),

@@ -16,7 +16,11 @@ async function ensureSearchAttributes({ config, logger }: Container): Promise<vo
         ...connectionOptions(config.temporal),
         connectTimeout: '3 seconds',
       });
-      await registerSearchAttributes(connection, config.temporal.namespace).finally(() => connection.close());
+      try {
+        await registerSearchAttributes(connection, config.temporal.namespace);
+      } finally {
+        await connection.close();
+      }
       return;
     } catch (error) {
       logger.warn({ err: error }, 'search attributes cannot be registered yet');

@@ -15,12 +15,10 @@ export async function streamJobEvents(
     'Cache-Control': 'no-store',
     Connection: 'keep-alive',
   });
-  let isOpen = true;
-  request.once('close', () => (isOpen = false));
-  response.once('close', () => (isOpen = false));
+  const isOpen = () => !request.destroyed && !response.destroyed && !response.closed;
   let last = '';
   let sentMs = Date.now();
-  for (let id = 1; isOpen;) {
+  for (let id = 1; isOpen();) {
     const status = await read().catch(() => undefined);
     const text = status && JSON.stringify(status);
     if (text && text !== last) {

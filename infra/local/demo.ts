@@ -68,7 +68,11 @@ export async function runDemo(addresses: StackAddresses, stateDir: string, step:
 async function simulate(databaseUrl: string, sourceUrl: string, output: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
-  await createDatabase(client, SOURCE_DATABASE).finally(() => client.end());
+  try {
+    await createDatabase(client, SOURCE_DATABASE);
+  } finally {
+    await client.end();
+  }
   await new Promise<void>((resolve, reject) => {
     const child = spawn(
       process.execPath,

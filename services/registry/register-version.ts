@@ -124,7 +124,11 @@ async function publishBundle(manifest: BundleManifest, modelStoragePath: string,
 
 async function syncPath(path: string): Promise<void> {
   const handle = await open(path, 'r');
-  await handle.sync().finally(() => handle.close());
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Takes the next free number for the model; the lock makes sure that two jobs never take one. */

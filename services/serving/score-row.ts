@@ -28,7 +28,7 @@ export function createScorer(bundle: ModelBundle): Scorer {
   const row = new Float64Array(encoder.columns.length);
   const buffers = new Map(heads.map((head) => [head.name, new Float64Array(Math.max(1, head.classes.length))]));
   const encode = (features: FeatureValues) => {
-    const problems = encodeRow(encoder, features as Record<string, unknown>, row);
+    const problems = encodeRow(encoder, features, row);
     if (problems.length > 0) throw invalidFeatures(problems, bundle);
   };
   return {

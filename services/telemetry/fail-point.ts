@@ -1,11 +1,19 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 /**
- * A place where a test can kill the process, to prove that a machine that dies exactly here loses nothing.
+ * A place where a test can kill the process, once, to prove that a machine that dies exactly here loses nothing.
  * Does nothing unless `NODE_ENV=test` and `FAILPOINT` names the point.
  */
 export type FailPoint = (name: string) => void;
 
-export function createFailPoint(active: string | undefined): FailPoint {
+export function createFailPoint(active: string | undefined, stateDir: string): FailPoint {
   return (name) => {
-    if (active === name) process.kill(process.pid, 'SIGKILL');
+    if (active !== name) return;
+    // The process is started again with the same environment, and must then get past.
+    const marker = join(stateDir, `failpoint-${name.replaceAll(':', '-')}`);
+    if (existsSync(marker)) return;
+    writeFileSync(marker, '');
+    process.kill(process.pid, 'SIGKILL');
   };
 }
