@@ -135,38 +135,22 @@ function copyNative(native: string): string {
 }
 
 function initialiseCluster({ native, dataDir, password, user }: Omit<PostgresInstallation, 'port'>): void {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  chmodSync(dataDir, 0o700);
-  if (user) chownSync(dataDir, user.uid, user.gid);
-  for (const name of ['initdb', 'postgres']) chmodSync(join(native, 'bin', name), 0o755);
-  const secret = join(dirname(dataDir), `${basename(dataDir)}.initdb-password`);
+  mkdirSync(dirname(dataDir), { recursive: true });
+  if (user) chmodSync(dirname(dataDir), 0o755);
+  mkdirSync(dataDir, { mode: 0o700 });
+  const secret = `${dataDir}.initdb-password`;
   writeFileSync(secret, `${password}\n`, { mode: 0o600 });
-  if (user) chownSync(secret, user.uid, user.gid);
+  if (user) for (const path of [dataDir, secret]) chownSync(path, user.uid, user.gid);
+  for (const name of ['initdb', 'postgres']) chmodSync(join(native, 'bin', name), 0o755);
+  const options = ['--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-instructions'];
   try {
     execFileSync(
       join(native, 'bin', 'initdb'),
-      [
-        '--pgdata',
-        dataDir,
-        '--username',
-        SUPERUSER,
-        '--pwfile',
-        secret,
-        '--auth',
-        'scram-sha-256',
-        '--encoding',
-        'UTF8',
-        '--locale',
-        'C',
-        '--no-instructions',
-      ],
-      {
-        ...user,
-        cwd: '/',
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
+      [`--pgdata=${dataDir}`, `--username=${SUPERUSER}`, `--pwfile=${secret}`, ...options],
+      { ...user, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] },
     );
   } catch (error) {
+    rmSync(dataDir, { recursive: true, force: true });
     throw new Error(
       `PostgreSQL could not make its data folder ${dataDir}: ${String((error as { stderr?: Buffer }).stderr ?? error).trim()}`,
     );

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { reachableDataDir } from './embedded-postgres.js';
 import { LocalStack, PARTS, type Part, type StackAddresses } from './local-stack.js';
 
 /** A whole throw-away service for tests: real PostgreSQL, Temporal, workers and API on free ports. */
@@ -67,5 +68,6 @@ export class TestStack {
   async stop(): Promise<void> {
     await this.#stack.stop();
     rmSync(this.stateDir, { recursive: true, force: true });
+    rmSync(reachableDataDir(this.stateDir), { recursive: true, force: true });
   }
 }

@@ -131,7 +131,7 @@ function readerExpression(path: string, format: DataFormat, columns: SnapshotInp
       const shape = typed
         ? `auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', columns = ${typed}, nullstr = '\\N'`
         : `header = true, nullstr = '', all_varchar = true${format === 'tsv' ? `, delim = '\t'` : ''}`;
-      return `read_csv(${file}, ${shape}, allow_quoted_nulls = false, store_rejects = true, max_line_size = 16777216)`;
+      return `read_csv(${file}, ${shape}, allow_quoted_nulls = false, store_rejects = true)`;
     }
     case 'ndjson':
       return `read_json(${file}, format = 'newline_delimited', records = true, maximum_object_size = 16777216)`;
