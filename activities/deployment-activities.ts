@@ -17,7 +17,7 @@ export function createDeploymentActivities(container: Container) {
       ),
     switchRoute: (deployment: OpenDeployment) =>
       runActivity(container, deployment.jobId, { stage: 'switch', from: 0.4, to: 0.6 }, () =>
-        switchRoute(deployment, { database }),
+        switchRoute(deployment, container),
       ),
     confirmServed: (deployment: OpenDeployment) =>
       runActivity(container, deployment.jobId, { stage: 'confirm', from: 0.6, to: 0.95 }, ({ signal }) =>

@@ -1,18 +1,19 @@
 import type { ActivityOptions } from '@temporalio/workflow';
 import { TASK_QUEUES } from '../core/names.js';
 
-/** Small reads and writes: a database that is away for minutes is waited for, bad input is not tried again. */
-export const RECORD: ActivityOptions = {
-  startToCloseTimeout: '30 seconds',
-  scheduleToCloseTimeout: '1 hour',
-  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
-};
-
-/** Writing down how a job ended: tried for a day, since nothing else will. */
-export const FINISH: ActivityOptions = {
-  startToCloseTimeout: '30 seconds',
+/** One row of a job or a rollout. Tried for a day, since nothing else would write down how a job ended. */
+export const NOTE: ActivityOptions = {
+  startToCloseTimeout: '10 seconds',
   scheduleToCloseTimeout: '24 hours',
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+};
+
+/** Small decisions and records: a database that is away for minutes is waited for, bad input is not tried again. */
+export const RECORD: ActivityOptions = {
+  startToCloseTimeout: '5 minutes',
+  scheduleToCloseTimeout: '1 hour',
+  heartbeatTimeout: '5 seconds',
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
 };
 
 /** Reading sources and writing datasets: long, with heartbeats, so that a dead worker is noticed in 10 s. */

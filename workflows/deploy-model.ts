@@ -1,11 +1,11 @@
 import { CancellationScope, isCancellation, proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
-import { DEPLOY, FINISH, RECORD } from './activity-options.js';
+import { DEPLOY, NOTE, RECORD } from './activity-options.js';
 import { describeFailure, runJob } from './run-job.js';
 
 const { openDeployment } = proxyActivities<Activities>(RECORD);
 const { verifyVersion, switchRoute, confirmServed } = proxyActivities<Activities>(DEPLOY);
-const { closeDeployment } = proxyActivities<Activities>(FINISH);
+const { closeDeployment } = proxyActivities<Activities>(NOTE);
 
 /**
  * Gives a version all the traffic of its model: its artifact is verified and tested first, and the version that is

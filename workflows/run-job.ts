@@ -12,11 +12,10 @@ import {
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
 import type { JobType } from '../core/names.js';
-import { FINISH, RECORD } from './activity-options.js';
+import { NOTE } from './activity-options.js';
 import { pause, progress, resume } from './messages.js';
 
-const { beginJob } = proxyActivities<Activities>(RECORD);
-const { finishJob } = proxyActivities<Activities>(FINISH);
+const { beginJob, finishJob } = proxyActivities<Activities>(NOTE);
 
 /** Names the step that comes next, and waits while the job is paused. */
 export type EnterStage = (stage: string) => Promise<void>;

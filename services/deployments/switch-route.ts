@@ -3,6 +3,7 @@ import { bundleFolder, loadModelBundle } from '../artifacts/model-bundle.js';
 import type { Database, Prisma } from '../database/database.js';
 import { createScorer } from '../serving/score-row.js';
 import { selfTest } from '../serving/self-test.js';
+import type { FailPoint } from '../telemetry/fail-point.js';
 import type { OpenDeployment } from './open-deployment.js';
 
 /** The channel on which API processes hear of a new route. */
@@ -39,7 +40,10 @@ export async function verifyVersion(
 }
 
 /** Gives the version the traffic, in one transaction with the alias and the evidence; every API process is told. */
-export async function switchRoute(deployment: OpenDeployment, { database }: { database: Database }): Promise<void> {
+export async function switchRoute(
+  deployment: OpenDeployment,
+  { database, failPoint }: { database: Database; failPoint: FailPoint },
+): Promise<void> {
   const { model, version, deploymentId } = deployment;
   await database.prisma.$transaction(async (transaction) => {
     const now = new Date();
@@ -56,6 +60,7 @@ export async function switchRoute(deployment: OpenDeployment, { database }: { da
     await recordStep(transaction, deployment, 'switch', { from: deployment.previousVersion ?? null, to: version });
     await transaction.$executeRaw`SELECT pg_notify(${ROUTES_CHANNEL}, ${model})`;
   });
+  failPoint('deploy:after-switch');
 }
 
 /** How often and how long the API is asked which version it serves. */

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 
 /**
  * A place where a test can kill the process, once, to prove that a machine that dies exactly here loses nothing.
- * Does nothing unless `NODE_ENV=test` and `FAILPOINT` names the point.
+ * Does nothing unless `NODE_ENV=test` and `FAILPOINT` lists the point.
  */
 export type FailPoint = (name: string) => void;
 
 export function createFailPoint(active: string | undefined, stateDir: string): FailPoint {
+  const points = new Set(active?.split(','));
   return (name) => {
-    if (active !== name) return;
+    if (!points.has(name)) return;
     // The process is started again with the same environment, and must then get past.
     const marker = join(stateDir, `failpoint-${name.replaceAll(':', '-')}`);
     if (existsSync(marker)) return;

@@ -99,28 +99,43 @@ describe('whatever is killed, jobs end with the same result', () => {
   });
 });
 
-describe.each(['ingest:after-snapshot', 'ingest:after-row', 'register:after-files', 'register:after-row'])(
-  'a worker that dies at %s',
-  (point) => {
-    it('leaves one dataset and one version after the retry', async () => {
-      const broken = await TestStack.start({ NODE_ENV: 'test', FAILPOINT: point });
-      try {
-        const client = createApiClient(() => broken.api);
-        const files = simulateFiles(broken.stateDir, 200);
-        await client.run('/data/ingest', { source: files.events, data_type: 'user_events' }, 'ingest');
-        await client.run(
-          '/models/train',
-          { model_type: 'user_behavior', hyperparameters: { n_estimators: 10 } },
-          'train',
-        );
-        expect(readdirSync(broken.stateDir)).toContain(`failpoint-${point.replaceAll(':', '-')}`);
-        expect((await client.call<{ items: unknown[] }>('GET', '/data/datasets')).body.items).toHaveLength(1);
-        expect(
-          (await client.call<{ items: unknown[] }>('GET', '/models/user_behavior/versions')).body.items,
-        ).toHaveLength(1);
-      } finally {
-        await broken.stop();
-      }
-    });
-  },
-);
+/** The places where an effect is half-way: files are there and no row, or a row and no completed activity. */
+const POINTS = [
+  'ingest:after-snapshot',
+  'ingest:after-row',
+  'register:after-files',
+  'register:after-row',
+  'deploy:after-switch',
+];
+
+describe('a worker that dies between two effects', () => {
+  it('leaves one dataset, one version and one route after the retries', async () => {
+    const broken = await TestStack.start({ NODE_ENV: 'test', FAILPOINT: POINTS.join(',') });
+    try {
+      const client = createApiClient(() => broken.api);
+      const files = simulateFiles(broken.stateDir, 200);
+      await client.run('/data/ingest', { source: files.events, data_type: 'user_events' }, 'ingest');
+      await client.run(
+        '/models/train',
+        { model_type: 'user_behavior', hyperparameters: { n_estimators: 10 } },
+        'train',
+      );
+      await client.run('/models/user_behavior/deploy', { version: 'v1.0.0', allow_unpromotable: true }, 'deploy');
+      expect(readdirSync(broken.stateDir)).toEqual(
+        expect.arrayContaining(POINTS.map((point) => `failpoint-${point.replaceAll(':', '-')}`)),
+      );
+      const listed = async (path: string) => (await client.call<{ items: object[] }>('GET', path)).body.items;
+      expect(await listed('/data/datasets')).toHaveLength(1);
+      expect(await listed('/models/user_behavior/versions')).toHaveLength(1);
+      expect(await listed('/deployments')).toMatchObject([
+        {
+          state: 'promoted',
+          previous_version: null,
+          steps: [{ step: 'verify' }, { step: 'switch' }, { step: 'confirm' }],
+        },
+      ]);
+    } finally {
+      await broken.stop();
+    }
+  });
+});
