@@ -1,0 +1,123 @@
+// Writes environment.md and errors.md from the code that they describe: node docs/reference/make-reference.mjs
+// With --check it writes nothing and ends with code 1 when a file is out of date. Needs a build (npm run build).
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ERROR_TABLE } from '../../dist/core/errors.js';
+import { environmentSchema, loadConfig } from '../../dist/services/config.js';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const NOTE =
+  '<!-- Written by docs/reference/make-reference.mjs. Change the code, run `npm run build`, then run that script. -->';
+
+/** Variables of the HTTP contract that the service refuses for now; `checkRefused` holds this list to the code. */
+const REFUSED = [
+  'REDIS_URL',
+  'ENCRYPTION_KEYS',
+  'AUTH_JWKS_URL',
+  'AUTH_PUBLIC_KEY',
+  'ALERT_WEBHOOK_URLS',
+  'MLFLOW_TRACKING_URI',
+];
+
+function checkRefused() {
+  for (const name of REFUSED) {
+    let message = '';
+    try {
+      loadConfig({ DATABASE_URL: 'postgresql://example/example', [name]: 'set' });
+    } catch (error) {
+      message = error.message;
+    }
+    if (!message.includes(`${name} is set`))
+      throw new Error(`${name} is no longer refused: take it off the list here.`);
+  }
+}
+
+const cell = (text) => String(text).replaceAll('|', '\\|');
+const code = (text) => `\`${text}\``;
+
+/** A table whose columns are padded, as Prettier does it. */
+function table(head, rows) {
+  const all = [head, ...rows].map((row) => row.map(cell));
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column].length)));
+  const line = (row) => `| ${row.map((text, column) => text.padEnd(widths[column])).join(' | ')} |`;
+  return [line(all[0]), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...all.slice(1).map(line)].join(
+    '\n',
+  );
+}
+
+function renderEnvironment() {
+  checkRefused();
+  const rows = Object.entries(environmentSchema.shape).map(([name, schema]) => {
+    const fallback = schema.safeParse(undefined);
+    const isSet = fallback.success && fallback.data !== undefined;
+    return [code(name), isSet ? code(fallback.data) : '', schema.description ?? ''];
+  });
+  return `${NOTE}
+
+# Environment variables
+
+The API and both workers read these once, at their start. A wrong value stops the start with a message that names the
+variable, its value and what it may be. An empty variable counts as not set. \`npm start\` hands its own environment to every
+part, and adds the addresses of what it starts.
+
+${table(['Variable', 'Default', 'Meaning'], rows)}
+
+## Read by \`npm start\` and \`npm test\` only
+
+${table(
+  ['Variable', 'Meaning'],
+  [
+    [code('DATABASE_URL'), 'Where set, this server is used and no PostgreSQL is started'],
+    [code('TEMPORAL_ADDRESS'), 'Where set, this server is used and no Temporal is started'],
+    [code('MLOPS_CACHE_DIR'), 'Folder that keeps the Temporal server between checkouts'],
+    [code('XDG_CACHE_HOME'), 'Used when `MLOPS_CACHE_DIR` is not set; `~/.cache` when neither is'],
+  ],
+)}
+
+## Reserved
+
+These belong to later releases. Setting one stops the start, because a setting that is silently ignored is worse than none:
+${REFUSED.map(code).join(', ')}.
+`;
+}
+
+function renderErrors() {
+  const rows = Object.entries(ERROR_TABLE).map(([name, { status, title }]) => [code(name), status, title]);
+  return `${NOTE}
+
+# Errors
+
+Every failure is answered as \`application/problem+json\` (RFC 9457). \`type\` is \`urn:problem:\` and one of the codes below;
+the code is stable, while \`detail\` is for people and may change. \`errors\` lists each offending path. \`correlation_id\` is
+also in the header \`X-Correlation-Id\` and in every log line of the call.
+
+A job that fails has the same codes in \`error.code\` of \`GET /jobs/{job_id}\`.
+
+${table(['Code', 'Status', 'Title'], rows)}
+
+## Codes that only jobs have
+
+${table(
+  ['Code', 'Meaning'],
+  [
+    [code('job_terminated'), 'An operator terminated the workflow'],
+    [code('job_timeout'), 'The workflow ran into its time limit'],
+    [code('job_lost'), 'Temporal does not know the workflow any more; start the job again'],
+  ],
+)}
+`;
+}
+
+const isCheck = process.argv.includes('--check');
+for (const [name, text] of [
+  ['environment.md', renderEnvironment()],
+  ['errors.md', renderErrors()],
+]) {
+  const path = join(here, name);
+  if (!isCheck) writeFileSync(path, text);
+  else if (readFileSync(path, 'utf8') !== text) {
+    process.stderr.write(`docs/reference/${name} is out of date. Run: node docs/reference/make-reference.mjs\n`);
+    process.exitCode = 1;
+  }
+}
