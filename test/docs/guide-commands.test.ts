@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporalCacheDir } from '../../infra/local/temporal-binary.js';
+import { TestStack } from '../../infra/local/test-stack.js';
+import { projectRoot } from '../../services/project-root.js';
+import { createApiClient } from '../support/api-client.js';
+import { simulateFiles } from '../support/simulate-files.js';
+
+const root = projectRoot();
+const guides = readdirSync(join(root, 'docs/guide')).map((name) => `docs/guide/${name}`);
+const TESTED = /^<!-- tested -->\n+```sh\n([\s\S]*?)^```/gm;
+const documents = ['README.md', ...guides]
+  .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+  .map(({ path, text }) => ({
+    path,
+    blocks: [...text.matchAll(TESTED)].map((match) => ({
+      line: text.slice(0, match.index).split('\n').length + 2,
+      commands: match[1] ?? '',
+    })),
+  }))
+  .filter(({ blocks }) => blocks.length > 0);
+
+let stack: TestStack;
+
+beforeAll(async () => {
+  stack = await TestStack.start();
+  const api = createApiClient(() => stack.api);
+  // What `npm start` does for a user, with fewer simulated people.
+  simulateFiles(stack.stateDir, 300);
+  await api.run('/data/ingest', { source: 'user_events.parquet', data_type: 'user_events' }, 'docs-ingest');
+  const trained = await api.run('/models/train', { model_type: 'user_behavior' }, 'docs-train');
+  await api.run(
+    '/models/user_behavior/deploy',
+    { version: trained['version'], allow_unpromotable: true },
+    'docs-deploy',
+  );
+});
+afterAll(() => stack?.stop());
+
+/** Runs the blocks of one document as one terminal session, and says in which line of the document it stopped. */
+async function runSession({ path, blocks }: (typeof documents)[number]): Promise<{ code: number | null; told: string }> {
+  const parts = blocks.map(({ line, commands }) => `printf '\\n# %s:%s\\n' ${path} ${line}\n${commands}`);
+  const script = ['set -euo pipefail', ...parts]
+    .join('\n')
+    .replaceAll('http://127.0.0.1:8080', stack.api)
+    .replaceAll('127.0.0.1:7233', stack.addresses.temporal);
+  const file = join(stack.stateDir, 'session.sh');
+  writeFileSync(file, script);
+  const child = spawn('bash', [file], {
+    cwd: root,
+    env: {
+      ...process.env,
+      PATH: `${temporalCacheDir()}${delimiter}${process.env['PATH'] ?? ''}`,
+      STATE_DIR: stack.stateDir,
+      TEMPORAL_ADDRESS: stack.addresses.temporal,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let told = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (told += chunk.toString()));
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  return { code, told };
+}
+
+describe('the commands of the documents', () => {
+  it('are found in the README, the operator’s guide and the guide to own data', () => {
+    expect(documents.map(({ path }) => path)).toEqual(
+      expect.arrayContaining(['README.md', 'docs/guide/operate.md', 'docs/guide/your-own-data.md']),
+    );
+  });
+
+  it.each(documents)('of $path do what the document says, in its order', async (document) => {
+    const { code, told } = await runSession(document);
+    expect(code, told.slice(-4000)).toBe(0);
+    expect(told).toContain(`${document.path}:${document.blocks.at(-1)?.line}`);
+  });
+});
