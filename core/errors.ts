@@ -61,7 +61,3 @@ const LASTING: readonly ErrorCode[] = ['artifact_corrupt', 'deployment_check_fai
 export function isPermanent(code: ErrorCode): boolean {
   return ERROR_TABLE[code].status < 500 || LASTING.includes(code);
 }
-
-export function isErrorCode(value: unknown): value is ErrorCode {
-  return typeof value === 'string' && Object.hasOwn(ERROR_TABLE, value);
-}

@@ -12,4 +12,3 @@ export const deployRequestSchema = z.strictObject({
   strategy: z.enum(['immediate']).default('immediate').describe('All traffic at once, after the self-test'),
   allow_unpromotable: z.boolean().default(false).describe('Deploy a version that showed no skill all the same'),
 });
-export type DeployRequest = z.output<typeof deployRequestSchema>;

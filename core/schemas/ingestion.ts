@@ -28,4 +28,3 @@ export const ingestRequestSchema = z.strictObject({
     })
     .prefault({}),
 });
-export type IngestRequest = z.output<typeof ingestRequestSchema>;

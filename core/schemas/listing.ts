@@ -15,4 +15,3 @@ export const jobsQuerySchema = z.strictObject({
 });
 export const datasetsQuerySchema = z.strictObject({ limit, cursor, data_type: z.string().max(63).optional() });
 export const rowsQuerySchema = z.strictObject({ limit });
-export type Page = { limit: number; cursor?: string };

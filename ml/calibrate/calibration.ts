@@ -4,9 +4,6 @@ import type { IsotonicCurve } from './isotonic.js';
 import { applyPlatt, fitPlatt } from './platt.js';
 import type { PlattCurve } from './platt.js';
 
-export { conformalInterval, conformalQuantile, fitResidualQuantiles } from './conformal.js';
-export type { ResidualQuantiles } from './conformal.js';
-
 /** The curve that corrects the probability of one class. */
 export type CalibrationCurve =
   { method: 'identity' } | ({ method: 'platt' } & PlattCurve) | ({ method: 'isotonic' } & IsotonicCurve);

@@ -17,7 +17,7 @@ export type { ForestTask, RandomForest } from './forest.js';
 export { treeCount } from './forest.js';
 export { forestFeatureImportance } from './forest-importance.js';
 export { defaultRandomForestParameters } from './forest-parameters.js';
-export type { RandomForestInput, RandomForestParameters, TreeProgress } from './forest-parameters.js';
+export type { RandomForestInput, RandomForestParameters } from './forest-parameters.js';
 export { predictForest, predictForestRow } from './forest-prediction.js';
 
 /**

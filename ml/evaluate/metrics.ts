@@ -4,9 +4,7 @@ import { calibrationError, reliabilityBin, reliabilityBins } from './reliability
 import { delongInterval, rocArea, sortedOrder, wilsonInterval } from './roc.js';
 
 export { compareToBaseline } from './compare-to-baseline.js';
-export type { BaselineComparison } from './compare-to-baseline.js';
 export { reliabilityBins } from './reliability.js';
-export type { ReliabilityBin } from './reliability.js';
 
 /** A figure with its interval. */
 export interface MetricEstimate {

@@ -3,17 +3,6 @@ import { queryRows, quoteIdentifier } from '../duckdb.js';
 
 export type ColumnType = 'string' | 'integer' | 'number' | 'boolean' | 'timestamp' | 'date' | 'json';
 
-/** How each type is stored in Parquet. */
-export const DUCKDB_TYPES: Record<ColumnType, string> = {
-  string: 'VARCHAR',
-  integer: 'BIGINT',
-  number: 'DOUBLE',
-  boolean: 'BOOLEAN',
-  timestamp: 'TIMESTAMP',
-  date: 'DATE',
-  json: 'VARCHAR',
-};
-
 /** A column is taken for a type when at least this share of its non-empty cells has it; the others are poison. */
 const SHARE_TO_INFER = 0.95;
 

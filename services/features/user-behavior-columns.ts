@@ -20,8 +20,6 @@ export const ACTIVE_USER_DAYS = 30;
  * on it is medium, from `high` on it is high. For another horizon the bounds are scaled by `horizonDays / 30`.
  */
 export const ENGAGEMENT_EVENTS_PER_30_DAYS = { medium: 15, high: 60 } as const;
-export const ENGAGEMENT_LEVELS = ['low', 'medium', 'high'] as const;
-export type EngagementLevel = (typeof ENGAGEMENT_LEVELS)[number];
 
 /** Event types whose share of a user's events is a feature. */
 export const SHARED_EVENT_TYPES = [

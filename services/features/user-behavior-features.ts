@@ -15,17 +15,11 @@ import {
 import { featuresSql, labelledRowsSql, orderedEventsSql, quoteText } from './user-behavior-sql.js';
 
 export {
-  DEFAULT_EVERY_DAYS,
-  DEFAULT_HORIZON_DAYS,
-  DEFAULT_LOOKBACK_DAYS,
   ENGAGEMENT_EVENTS_PER_30_DAYS,
-  ENGAGEMENT_LEVELS,
   FeatureInputError,
   USER_BEHAVIOR_COLUMNS,
   USER_BEHAVIOR_FEATURES,
-  USER_BEHAVIOR_LABELS,
 } from './user-behavior-columns.js';
-export type { EngagementLevel, UserBehaviorFeature } from './user-behavior-columns.js';
 
 export interface TrainingTableRequest {
   connection: DuckDBConnection;

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { reachableDataDir } from '../../../infra/local/embedded-postgres.js';
 import { isRunning, type ProcessIdentity } from '../../../infra/local/process-identity.js';
 import { projectRoot } from '../../../services/project-root.js';
@@ -51,7 +51,6 @@ function children(): ProcessIdentity[] {
   return readdirSync(folder).map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as ProcessIdentity);
 }
 
-beforeAll(() => undefined);
 afterAll(() => {
   for (const { child } of started) if (child.exitCode === null) child.kill('SIGKILL');
   rmSync(stateDir, { recursive: true, force: true });
@@ -129,8 +128,8 @@ describe('npm start', () => {
     const { pid } = JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity;
     process.kill(pid, 'SIGKILL');
     await waitFor(run, /api ended \(SIGKILL\) and is started again/);
-    for (let status = 0; status !== 200; await pause(100))
-      status = (await client.call('GET', '/health/ready').catch(() => ({ status: 0 }))).status;
+    const isReady = async () => (await client.call('GET', '/health/ready').catch(() => undefined))?.status;
+    await expect.poll(isReady, { timeout: 30_000 }).toBe(200);
   });
 
   it('stops everything that it started on Ctrl-C, and nothing stays behind', async () => {

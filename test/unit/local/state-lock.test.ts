@@ -24,17 +24,17 @@ describe('the lock on a state folder', () => {
 
   it('is taken over from a process that is gone', () => {
     writeFileSync(lock(), JSON.stringify({ pid: 2 ** 22 + 7, startedAt: '1' }));
-    lockState(folder)();
+    expect(lockState(folder)).not.toThrow();
   });
 
   it('is taken over when another process has the number by now', () => {
     const { pid } = identityOf(process.pid)!;
     writeFileSync(lock(), JSON.stringify({ pid, startedAt: 'long ago' }));
-    lockState(folder)();
+    expect(lockState(folder)).not.toThrow();
   });
 
   it('is taken over when it was torn by a power cut', () => {
     writeFileSync(lock(), '{"pid":');
-    lockState(folder)();
+    expect(lockState(folder)).not.toThrow();
   });
 });

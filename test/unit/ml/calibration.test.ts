@@ -1,11 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  applyCalibration,
-  conformalInterval,
-  fitCalibration,
-  fitResidualQuantiles,
-} from '../../../ml/calibrate/calibration.js';
+import { applyCalibration, fitCalibration } from '../../../ml/calibrate/calibration.js';
+import { conformalInterval, fitResidualQuantiles } from '../../../ml/calibrate/conformal.js';
 import { applyIsotonic, fitIsotonic } from '../../../ml/calibrate/isotonic.js';
 import { createPrng } from '../../../ml/random/prng.js';
 import { readGolden } from './golden.js';
