@@ -40,7 +40,10 @@ beforeAll(async () => {
 afterAll(() => stack?.stop());
 
 /** Runs the blocks of one document as one terminal session, and says in which line of the document it stopped. */
-async function runSession({ path, blocks }: (typeof documents)[number]): Promise<{ code: number | null; told: string }> {
+async function runSession({
+  path,
+  blocks,
+}: (typeof documents)[number]): Promise<{ code: number | null; told: string }> {
   const parts = blocks.map(({ line, commands }) => `printf '\\n# %s:%s\\n' ${path} ${line}\n${commands}`);
   const script = ['set -euo pipefail', ...parts]
     .join('\n')
