@@ -80,15 +80,24 @@ export interface Config {
   failPoint?: string;
 }
 
-/** Variables of the contract that later capabilities read. Setting one now would be ignored silently, so it is refused. */
-const NOT_YET_SUPPORTED = [
-  'REDIS_URL',
-  'ENCRYPTION_KEYS',
-  'AUTH_JWKS_URL',
-  'AUTH_PUBLIC_KEY',
-  'ALERT_WEBHOOK_URLS',
-  'MLFLOW_TRACKING_URI',
-] as const;
+/** What is asked for by these would be missing in silence, and somebody may rely on it: the start is refused. */
+const REFUSED = ['ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] as const;
+/** These are harmless to go without, but nobody should believe that they are in force. */
+const WITHOUT_EFFECT: Record<string, string> = {
+  REDIS_URL: 'the cache stays in the process',
+  GPU_ENABLED: 'forests are trained on the CPU',
+  AUTO_ML_ENABLED: 'the parameters of the config and of the request are used',
+  ALERT_WEBHOOK_URLS: 'no alerts are sent',
+  MLFLOW_TRACKING_URI: 'runs are kept in this service only',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'no traces are sent',
+};
+
+/** One line for each variable that is set but not used yet; for the log and for `npm start` to show. */
+export function describeUnusedSettings(environment: NodeJS.ProcessEnv = process.env): string[] {
+  return Object.entries(WITHOUT_EFFECT)
+    .filter(([name]) => environment[name] && environment[name] !== 'false')
+    .map(([name, instead]) => `${name} is set, but this release does not use it: ${instead}.`);
+}
 
 /**
  * Reads and checks the environment, once per process.
@@ -98,8 +107,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const present = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
-  const problems = NOT_YET_SUPPORTED.filter((name) => present[name]).map(
-    (name) => `${name} is set, but this release does not use it yet. Unset it.`,
+  const problems = REFUSED.filter((name) => present[name]).map(
+    (name) => `${name} is set, but this release has neither authentication nor encryption at rest. Unset it.`,
   );
   const parsed = environmentSchema.safeParse(present);
   for (const issue of parsed.error?.issues ?? []) {

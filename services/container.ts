@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
-import type { Config } from './config.js';
+import { describeUnusedSettings, type Config } from './config.js';
 import { openDatabase, type Database } from './database/database.js';
 import { createJobStore, type JobStore } from './jobs/job-store.js';
 import { createTemporalClient } from './pipelines/temporal-client.js';
@@ -25,6 +25,7 @@ export interface Container {
 
 export function createContainer(config: Config, component: string): Container {
   const logger = createLogger(component, config.logLevel);
+  for (const line of describeUnusedSettings()) logger.warn(line);
   const database = openDatabase(config.databaseUrl, (error) =>
     logger.debug({ err: error }, 'an idle database connection ended'),
   );

@@ -1,5 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
+import { describeUnusedSettings } from '../../services/config.js';
 import { projectRoot } from '../../services/project-root.js';
 import { EXAMPLE_REQUEST, runDemo } from './demo.js';
 import { reachableDataDir } from './embedded-postgres.js';
@@ -26,6 +27,7 @@ async function main(): Promise<void> {
   const stateDir = absolute(flags.stateDir ?? (process.env['STATE_DIR'] || '.state'));
   const startMs = Date.now();
   process.stdout.write('ML Pipeline Service\n');
+  for (const line of describeUnusedSettings()) process.stdout.write(`  ! ${line}\n`);
   if (flags.fresh) deleteState(stateDir);
   const stack = new LocalStack({
     stateDir,

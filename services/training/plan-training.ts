@@ -1,7 +1,9 @@
 import { ServiceError } from '../../core/errors.js';
 import { headsOf } from '../../core/kinds/heads.js';
-import { forestHyperparametersSchema } from '../../core/schemas/model-config.js';
+import type { ModelKind } from '../../core/names.js';
+import { forestHyperparametersSchema, type ForestHyperparameters } from '../../core/schemas/model-config.js';
 import { trainRequestSchema, type TrainRequest } from '../../core/schemas/training.js';
+import { defaultRandomForestParameters } from '../../ml/ensemble/random-forest.js';
 import type { Database } from '../database/database.js';
 import type { DatasetManifest } from '../datasets/manifest.js';
 import { USER_BEHAVIOR_FEATURES } from '../features/user-behavior-features.js';
@@ -10,15 +12,24 @@ import { releaseVersion } from '../release-version.js';
 import { modelDefinition, type ModelDefinition, type ModelsConfig } from './models-config.js';
 import type { TrainingPlan } from './training-plan.js';
 
-const FOREST_DEFAULTS = {
-  n_estimators: 100,
-  max_depth: 10,
-  min_samples_split: 2,
-  min_samples_leaf: 1,
-  max_features: 'sqrt',
-  class_weight: 'none',
-  seed: 42,
-};
+const SEED = 42;
+
+/** The learner's own defaults for the kind, under the names of the config. */
+function defaultHyperparameters(kind: ModelKind): ForestHyperparameters {
+  const isRegression = kind === 'regression';
+  const defaults = defaultRandomForestParameters(
+    isRegression ? { kind: 'regression' } : { kind: 'classification', classes: 2 },
+  );
+  return {
+    n_estimators: defaults.nEstimators,
+    max_depth: defaults.maxDepth,
+    min_samples_split: defaults.minSamplesSplit,
+    min_samples_leaf: defaults.minSamplesLeaf,
+    max_features: defaults.maxFeatures,
+    class_weight: defaults.classWeight,
+    seed: SEED,
+  };
+}
 
 /**
  * Checks a training request against the config and the data, and decides everything that the run follows.
@@ -42,8 +53,7 @@ export async function planTraining(
     kind: definition.kind,
     algorithm: definition.algorithm,
     hyperparameters: forestHyperparametersSchema.parse({
-      ...FOREST_DEFAULTS,
-      ...(definition.kind === 'regression' ? { max_features: 1 / 3 } : {}),
+      ...defaultHyperparameters(definition.kind),
       ...definition.hyperparameters,
       ...request.hyperparameters,
     }),
