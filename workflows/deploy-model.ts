@@ -14,9 +14,10 @@ const { closeDeployment } = proxyActivities<Activities>(NOTE);
  */
 export async function deployModel(input: unknown) {
   const jobId = workflowInfo().workflowId;
-  return runJob('deploy', input, async (enterStage) => {
+  return runJob('deploy', input, async ({ enterStage, label }) => {
     await enterStage('open');
     const deployment = await openDeployment({ jobId, request: input });
+    label({ model: deployment.model });
     try {
       await enterStage('verify');
       await verifyVersion(deployment);

@@ -9,9 +9,10 @@ const { extractSource, snapshotDataset } = proxyActivities<Activities>(DATA);
 /** Source → checked, typed, immutable Parquet snapshot. The input is the body of `POST /data/ingest`. */
 export async function ingestData(input: unknown) {
   const jobId = workflowInfo().workflowId;
-  return runJob('ingest', input, async (enterStage) => {
+  return runJob('ingest', input, async ({ enterStage, label }) => {
     await enterStage('plan');
     const plan = await planIngestion({ jobId, request: input });
+    label({ datasetId: plan.datasetId });
     await enterStage('extract');
     const extracted = await extractSource(plan);
     await enterStage('validate');

@@ -8,41 +8,62 @@ import {
   proxyActivities,
   setHandler,
   upsertMemo,
+  upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
+import { defineSearchAttributeKey } from '@temporalio/common';
 import type { Activities } from '../activities/index.js';
-import type { JobType } from '../core/names.js';
+import { SEARCH_ATTRIBUTES, type JobType } from '../core/names.js';
 import { NOTE } from './activity-options.js';
 import { pause, progress, resume } from './messages.js';
 
 const { beginJob, finishJob } = proxyActivities<Activities>(NOTE);
 
-/** Names the step that comes next, and waits while the job is paused. */
-export type EnterStage = (stage: string) => Promise<void>;
+/** What the steps of a job tell of themselves. */
+export interface JobRun {
+  /** Names the step that comes next, and waits while the job is paused. */
+  enterStage(stage: string): Promise<void>;
+  /** Makes the job findable by what it works on, in the Web UI and in `temporal workflow list`. */
+  label(about: { model?: string; datasetId?: string }): void;
+}
+
+const keyOf = (name: string) => defineSearchAttributeKey(name, 'KEYWORD');
+const LABELS = {
+  jobType: keyOf(SEARCH_ATTRIBUTES.jobType),
+  model: keyOf(SEARCH_ATTRIBUTES.model),
+  datasetId: keyOf(SEARCH_ATTRIBUTES.datasetId),
+};
 
 /**
  * What every job does around its own steps: it is written down as running, can be queried, paused, resumed and
  * cancelled, and its end is written down whatever happens.
- * @param check looks at the input first, so that a job started from the command line is held to the same rules.
+ * @param request the input as it came: the first step of each job checks it, so that one which was started from the command
+ * line is held to the same rules.
  */
 export async function runJob<Result>(
   type: JobType,
   request: unknown,
-  steps: (enterStage: EnterStage) => Promise<Result>,
+  steps: (run: JobRun) => Promise<Result>,
 ): Promise<Result> {
   const jobId = workflowInfo().workflowId;
   const state = { stage: 'queued', paused: false };
   setHandler(progress, () => ({ ...state }));
   setHandler(pause, () => void (state.paused = true));
   setHandler(resume, () => void (state.paused = false));
-  const enterStage: EnterStage = async (stage) => {
+  const enterStage = async (stage: string) => {
     if (state.paused) await condition(() => !state.paused);
     state.stage = stage;
     upsertMemo({ stage });
   };
+  const label: JobRun['label'] = ({ model, datasetId }) =>
+    upsertSearchAttributes([
+      ...(model ? [{ key: LABELS.model, value: model }] : []),
+      ...(datasetId ? [{ key: LABELS.datasetId, value: datasetId }] : []),
+    ]);
   try {
     await beginJob({ jobId, type, request });
-    const result = await steps(enterStage);
+    upsertSearchAttributes([{ key: LABELS.jobType, value: type }]);
+    const result = await steps({ enterStage, label });
     await CancellationScope.nonCancellable(() => finishJob({ jobId, status: 'completed', result }));
     state.stage = 'done';
     return result;

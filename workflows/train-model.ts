@@ -10,9 +10,10 @@ const { buildTrainingTable } = proxyActivities<Activities>(DATA);
 /** Dataset → features and labels as of a time → forest → honest metrics → version. The input is the body of `POST /models/train`. */
 export async function trainModel(input: unknown) {
   const jobId = workflowInfo().workflowId;
-  return runJob('train', input, async (enterStage) => {
+  return runJob('train', input, async ({ enterStage, label }) => {
     await enterStage('plan');
     const plan = await planTraining({ jobId, request: input });
+    label({ model: plan.model, datasetId: plan.datasetId });
     const { fitModel, crossValidate, evaluateModel } = proxyActivities<Activities>(fitOptions(plan.fitTimeoutSeconds));
     await enterStage('features');
     await buildTrainingTable(plan);

@@ -1,6 +1,6 @@
 // `npm run build`: the database client, the compiled sources, and the workflows as one file.
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './bootstrap.mjs';
 
@@ -16,12 +16,24 @@ function run(args, env = {}) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+/** Compiled files whose source is gone. (Emptying dist/ first would pull the rug from under a running stack.) */
+function removeOrphans(folder) {
+  for (const entry of readdirSync(join(root, 'dist', folder), { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) removeOrphans(path);
+    else if (/\.js(\.map)?$/.test(path) && folder !== '') {
+      const source = path.replace(/\.js(\.map)?$/, '.ts');
+      if (!existsSync(join(root, source))) rmSync(join(root, 'dist', path));
+    }
+  }
+}
+
 // Generating needs no schema engine, but Prisma would download one unless told where one is; any executable will do.
 run([bin('prisma/build/index.js'), 'generate'], {
   PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
   PRISMA_HIDE_UPDATE_MESSAGE: '1',
   CHECKPOINT_DISABLE: '1',
 });
-rmSync(join(root, 'dist'), { recursive: true, force: true });
 run([bin('typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
+removeOrphans('');
 run([join(root, 'workflows/bundle.mjs')]);
