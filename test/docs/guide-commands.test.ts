@@ -22,6 +22,29 @@ const documents = ['README.md', ...guides]
   }))
   .filter(({ blocks }) => blocks.length > 0);
 
+/** What a page promises beyond commands that succeed. */
+const PROMISED: Record<string, readonly string[]> = {
+  'README.md': ['"churn_probability"', 'features.activity_skore', 'v1.1.0'],
+  'docs/guide/operate.md': [
+    '"status":"completed"',
+    'retrain-project_outcome',
+    '"state":"promoted"',
+    '"paused":true',
+    '"stage":"done"',
+    '"status":"cancelled"',
+    'job_terminated',
+    'crossValidate',
+    'DatasetId',
+    'SERVING',
+  ],
+  'docs/guide/your-own-data.md': [
+    '"rows": 2043',
+    '"promotable": true',
+    '"state": "promoted"',
+    '"explanation_base_values"',
+  ],
+};
+
 let stack: TestStack;
 
 beforeAll(async () => {
@@ -81,5 +104,6 @@ describe('the commands of the documents', () => {
     const { code, told } = await runSession(document);
     expect(code, told.slice(-4000)).toBe(0);
     expect(told).toContain(`${document.path}:${document.blocks.at(-1)?.line}`);
+    for (const words of PROMISED[document.path] ?? []) expect(told).toContain(words);
   });
 });
