@@ -51,9 +51,11 @@ export async function queryRows<Row extends object>(
   values?: Record<string, string | number | boolean>,
 ): Promise<Row[]> {
   const reader = await connection.runAndReadAll(sql, values);
+  const names = reader.columnNames();
+  // Defined, not assigned: a column may be called `__proto__`.
   return reader
-    .getRowObjectsJS()
-    .map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, toPlain(value)])) as Row);
+    .getRowsJS()
+    .map((row) => Object.fromEntries(row.map((value, index) => [names[index]!, toPlain(value)])) as Row);
 }
 
 /** The columns of a query with the values of each; big integers become numbers while they are exact, times stay `Date`. */

@@ -7,7 +7,8 @@ export type ColumnType = 'string' | 'integer' | 'number' | 'boolean' | 'timestam
 const SHARE_TO_INFER = 0.95;
 
 const INTEGER = `'^[+-]?[0-9]{1,18}$'`;
-const LEADING_ZERO = `'^[+-]?0[0-9]'`;
+/** Codes rather than quantities: leading zeros, or more digits than a number keeps. */
+const CODE = `'^[+-]?(0[0-9]+|[0-9]{19,})$'`;
 const DATE = `'^[0-9]{4}-[0-9]{2}-[0-9]{2}$'`;
 const TIMESTAMP = `'^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}'`;
 
@@ -33,8 +34,8 @@ export function castExpression(column: string, type: ColumnType): string {
 }
 
 /**
- * The narrowest type of each text column, from all of its cells. Numbers with leading zeros (codes, post codes) stay
- * text, so that nothing of them is lost.
+ * The narrowest type of each text column, from all of its cells. Numbers with leading zeros or more than 18 digits
+ * (codes, post codes, ids) stay text, so that nothing of them is lost.
  */
 export async function inferColumnTypes(
   connection: DuckDBConnection,
@@ -45,12 +46,12 @@ export async function inferColumnTypes(
   for (const column of columns) {
     const text = `trim(CAST(${quoteIdentifier(column)} AS VARCHAR))`;
     const [counts] = await queryRows<
-      Record<'filled' | 'integers' | 'zeros' | 'numbers' | 'booleans' | 'dates' | 'timestamps', number>
+      Record<'filled' | 'integers' | 'codes' | 'numbers' | 'booleans' | 'dates' | 'timestamps', number>
     >(
       connection,
       `SELECT count(*) FILTER (${text} <> '') AS filled,
         count(*) FILTER (regexp_matches(${text}, ${INTEGER})) AS integers,
-        count(*) FILTER (regexp_matches(${text}, ${LEADING_ZERO})) AS zeros,
+        count(*) FILTER (regexp_matches(${text}, ${CODE})) AS codes,
         count(*) FILTER (isfinite(TRY_CAST(${text} AS DOUBLE))) AS numbers,
         count(*) FILTER (lower(${text}) IN ('true', 'false')) AS booleans,
         count(*) FILTER (regexp_matches(${text}, ${DATE}) AND TRY_CAST(${text} AS DATE) IS NOT NULL) AS dates,
@@ -63,11 +64,11 @@ export async function inferColumnTypes(
 }
 
 function chooseType(
-  counts: Record<'filled' | 'integers' | 'zeros' | 'numbers' | 'booleans' | 'dates' | 'timestamps', number>,
+  counts: Record<'filled' | 'integers' | 'codes' | 'numbers' | 'booleans' | 'dates' | 'timestamps', number>,
 ): ColumnType {
   const enough = (count: number) => counts.filled > 0 && count >= SHARE_TO_INFER * counts.filled;
   if (enough(counts.booleans)) return 'boolean';
-  if (counts.zeros === 0 && enough(counts.numbers)) {
+  if (counts.codes === 0 && enough(counts.numbers)) {
     // One fraction among whole numbers makes the column a number, not the fraction poison.
     return counts.integers === counts.numbers ? 'integer' : 'number';
   }

@@ -4,11 +4,11 @@ import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/prom
 import { dirname, join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ServiceError } from '../../core/errors.js';
-import type { DataFormat } from '../../core/schemas/ingestion.js';
 import type { DataType } from '../../core/schemas/model-config.js';
 import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
 import { reasonsExpression, typedColumns, type ColumnCheck } from './check-rows.js';
 import { inferColumnTypes, type ColumnType } from './column-types.js';
+import { loadRawRows, type RawFile } from './load-raw-rows.js';
 import {
   DATA_FILE,
   MANIFEST_FILE,
@@ -23,7 +23,7 @@ export interface SnapshotInput {
   dataType: string;
   /** Without credentials: it is stored and shown. */
   sourceLabel: string;
-  raw: { path: string; format: DataFormat; columns?: { name: string; type: ColumnType }[] };
+  raw: RawFile;
   onlyColumns?: readonly string[];
   validation: 'quarantine' | 'fail';
   expectations?: DataType;
@@ -77,18 +77,18 @@ async function writeSnapshot(
   staging: string,
   onProgress: (share: number) => void,
 ): Promise<DatasetManifest> {
-  const isText = await loadRaw(connection, input);
+  const texts = await loadRawRows(connection, input.raw, input.onlyColumns, join(staging, 'lines.tmp'));
   onProgress(0.3);
-  const checks = await planChecks(connection, input, isText);
+  const checks = await planChecks(connection, input, texts);
   onProgress(0.45);
-  const columns = checks.map((check) => quoteIdentifier(check.name)).join(', ');
+  const cells = checks.map(({ name }) => `${quoteIdentifier(name)} := ${quoteIdentifier(name)}`).join(', ');
   await connection.run(`CREATE TABLE judged AS SELECT *, ${reasonsExpression(checks)} AS _reasons FROM raw`);
   await connection.run(
     `COPY (SELECT ${typedColumns(checks)} FROM judged WHERE len(_reasons) = 0 ORDER BY _row) TO ${quoteText(join(staging, DATA_FILE))} (FORMAT parquet, COMPRESSION zstd)`,
   );
   onProgress(0.7);
   await connection.run(
-    `COPY (SELECT _row AS row_number, _reasons AS reasons, to_json(struct_pack(${columns ? checks.map((c) => `${quoteIdentifier(c.name)} := ${quoteIdentifier(c.name)}`).join(', ') : ''})) AS content
+    `COPY (SELECT _row AS row_number, _reasons AS reasons, CAST(to_json(struct_pack(${cells})) AS VARCHAR) AS content
        FROM judged WHERE len(_reasons) > 0 UNION ALL SELECT * FROM unreadable ORDER BY row_number)
      TO ${quoteText(join(staging, QUARANTINE_FILE))} (FORMAT parquet, COMPRESSION zstd)`,
   );
@@ -98,52 +98,12 @@ async function writeSnapshot(
   return manifest;
 }
 
-/** Loads the source as a table `raw` with `_row`, and lines that are no rows at all as `unreadable`. */
-async function loadRaw(connection: DuckDBConnection, input: SnapshotInput): Promise<boolean> {
-  const { path, format, columns } = input.raw;
-  const isText = format === 'csv' || format === 'tsv';
-  const only = input.onlyColumns && !columns ? input.onlyColumns.map(quoteIdentifier).join(', ') : '*';
-  await connection.run('CREATE TABLE unreadable (row_number BIGINT, reasons VARCHAR[], content VARCHAR)');
-  try {
-    await connection.run(
-      `CREATE TABLE raw AS SELECT row_number() OVER () AS _row, ${only} FROM ${readerExpression(path, format, columns)}`,
-    );
-  } catch (error) {
-    throw new ServiceError(
-      'source_unreadable',
-      `The source could not be read as ${format}: ${firstLine((error as Error).message)}`,
-    );
-  }
-  if (isText) {
-    await connection.run(
-      `INSERT INTO unreadable SELECT line, list(DISTINCT CAST(error_type AS VARCHAR) || ': ' || error_message), any_value(csv_line) FROM reject_errors GROUP BY line`,
-    );
-  }
-  return isText;
-}
-
-function readerExpression(path: string, format: DataFormat, columns: SnapshotInput['raw']['columns']): string {
-  const file = quoteText(path);
-  switch (format) {
-    case 'csv':
-    case 'tsv': {
-      const typed = columns && `{${columns.map((column) => `${quoteText(column.name)}: 'VARCHAR'`).join(', ')}}`;
-      const shape = typed
-        ? `auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', columns = ${typed}, nullstr = '\\N'`
-        : `header = true, nullstr = '', all_varchar = true${format === 'tsv' ? `, delim = '\t'` : ''}`;
-      return `read_csv(${file}, ${shape}, allow_quoted_nulls = false, store_rejects = true)`;
-    }
-    case 'ndjson':
-      return `read_json(${file}, format = 'newline_delimited', records = true, maximum_object_size = 16777216)`;
-    case 'json':
-      return `read_json(${file}, format = 'auto', records = true, maximum_object_size = 268435456)`;
-    case 'parquet':
-      return `read_parquet(${file})`;
-  }
-}
-
 /** Which type each column has and what is expected of it; a required column that is missing stops everything. */
-async function planChecks(connection: DuckDBConnection, input: SnapshotInput, isText: boolean): Promise<ColumnCheck[]> {
+async function planChecks(
+  connection: DuckDBConnection,
+  input: SnapshotInput,
+  texts: ReadonlySet<string>,
+): Promise<ColumnCheck[]> {
   const described = await queryRows<{ column_name: string; column_type: string }>(connection, 'DESCRIBE raw');
   const columns = described.filter((column) => column.column_name !== '_row');
   const expectations = input.expectations?.columns ?? {};
@@ -159,7 +119,7 @@ async function planChecks(connection: DuckDBConnection, input: SnapshotInput, is
   }
   const sourceTypes = new Map(input.raw.columns?.map((column) => [column.name, column.type]));
   const undeclared = columns.filter(
-    ({ column_name: name }) => isText && !sourceTypes.has(name) && !expectations[name]?.type,
+    ({ column_name: name }) => texts.has(name) && !sourceTypes.has(name) && !expectations[name]?.type,
   );
   const inferred = await inferColumnTypes(
     connection,
@@ -168,7 +128,7 @@ async function planChecks(connection: DuckDBConnection, input: SnapshotInput, is
   );
   return columns.map(({ column_name: name, column_type: stored }) => {
     const expectation = expectations[name];
-    const native = isText ? undefined : nativeType(stored);
+    const native = texts.has(name) ? undefined : nativeType(stored);
     const type = expectation?.type ?? sourceTypes.get(name) ?? inferred.get(name) ?? native ?? 'string';
     return { name, type, native: native !== undefined && native === type && type !== 'json', expectation };
   });
@@ -321,5 +281,3 @@ export async function sha256OfFile(path: string): Promise<string> {
   for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
   return hash.digest('hex');
 }
-
-const firstLine = (text: string) => text.split('\n', 1)[0] ?? text;
