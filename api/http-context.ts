@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import { ServiceError } from '../core/errors.js';
 import type { Container } from '../services/container.js';
 import type { createDatasetStore } from '../services/datasets/dataset-store.js';
 import type { createDeploymentStore } from '../services/deployments/deployment-store.js';
@@ -26,5 +27,6 @@ export function correlationIdOf(response: Response): string {
 /** A path parameter; Express types them as possibly absent or repeated. */
 export function pathParameter(request: Request, name: string): string {
   const value = request.params[name];
+  if (value?.includes('\0')) throw new ServiceError('request_malformed', 'The path has a NUL character.');
   return typeof value === 'string' ? value : '';
 }

@@ -25,13 +25,31 @@ export function pollutingPaths(value: unknown, path: readonly string[] = []): Fi
   });
 }
 
+/** What PostgreSQL keeps in no text and no JSON: the NUL character, and half of a surrogate pair. */
+const UNSTORABLE = /[\0\p{Surrogate}]/u;
+
+/** The paths of all texts, and of all names, that no database could keep. */
+export function unstorablePaths(value: unknown, path: readonly string[] = []): FieldProblem[] {
+  const problem = { path: path.join('.') || 'body', message: 'has a NUL character or half a surrogate pair' };
+  if (typeof value === 'string') return UNSTORABLE.test(value) ? [problem] : [];
+  if (value === null || typeof value !== 'object' || path.length > 64) return [];
+  return Object.entries(value).flatMap(([key, item]) => {
+    const here = [...path, key];
+    return UNSTORABLE.test(key) ? [{ ...problem, path: here.join('.') }] : unstorablePaths(item, here);
+  });
+}
+
 /**
  * Holds an input to its schema.
  * @throws ServiceError `request_invalid` with the path of every problem, not only the first.
  */
 export function parseRequest<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const parsed = schema.safeParse(input);
-  const problems = [...pollutingPaths(input), ...(parsed.error ? fieldProblems(parsed.error) : [])];
+  const problems = [
+    ...pollutingPaths(input),
+    ...unstorablePaths(input),
+    ...(parsed.error ? fieldProblems(parsed.error) : []),
+  ];
   if (parsed.success && problems.length === 0) return parsed.data;
   const unique = [...new Map(problems.map((problem) => [`${problem.path} ${problem.message}`, problem])).values()];
   throw new ServiceError(
