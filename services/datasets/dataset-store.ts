@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
+import { readPage } from '../database/read-page.js';
 import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
 import { DATA_FILE, QUARANTINE_FILE, type DatasetManifest } from './manifest.js';
 
@@ -40,14 +41,18 @@ export function createDatasetStore({ prisma }: Database, folder: string) {
 
   return {
     async list(filter: { dataType?: string }, page: { limit: number; cursor?: string }) {
-      const rows = await prisma.dataset.findMany({
-        where: filter,
-        orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
-        take: page.limit + 1,
-        ...(page.cursor ? { cursor: { id: page.cursor }, skip: 1 } : {}),
+      const { rows, next_cursor } = await readPage(page, {
+        read: (take) =>
+          prisma.dataset.findMany({
+            where: filter,
+            orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+            take,
+            ...(page.cursor ? { cursor: { id: page.cursor } } : {}),
+          }),
+        idOf: (row) => row.id,
+        find: (id) => prisma.dataset.findUnique({ where: { id } }),
       });
-      const items = rows.slice(0, page.limit).map(summary);
-      return { items, next_cursor: rows.length > page.limit ? (items.at(-1)?.dataset_id ?? null) : null };
+      return { items: rows.map(summary), next_cursor };
     },
     async get(id: string) {
       const row = await find(id);

@@ -1,5 +1,6 @@
 import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
+import { readPage } from '../database/read-page.js';
 
 function present(row: Prisma.DeploymentGetPayload<object>) {
   return {
@@ -29,13 +30,17 @@ export function createDeploymentStore({ prisma }: Database) {
       return present(row);
     },
     async list(page: { limit: number; cursor?: string }) {
-      const rows = await prisma.deployment.findMany({
-        orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
-        take: page.limit + 1,
-        ...(page.cursor ? { cursor: { id: page.cursor }, skip: 1 } : {}),
+      const { rows, next_cursor } = await readPage(page, {
+        read: (take) =>
+          prisma.deployment.findMany({
+            orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+            take,
+            ...(page.cursor ? { cursor: { id: page.cursor } } : {}),
+          }),
+        idOf: (row) => row.id,
+        find: (id) => prisma.deployment.findUnique({ where: { id } }),
       });
-      const items = rows.slice(0, page.limit).map(present);
-      return { items, next_cursor: rows.length > page.limit ? (items.at(-1)?.deployment_id ?? null) : null };
+      return { items: rows.map(present), next_cursor };
     },
   };
 }

@@ -1,6 +1,10 @@
 import type { JobStatus, JobType } from '../../core/names.js';
 import type { Database, Prisma } from '../database/database.js';
+import { readPage } from '../database/read-page.js';
 import type { Job, JobError } from './job.js';
+
+/** The stage of a job that waits for `resume`. */
+const PAUSED = 'paused';
 
 type JobRow = Prisma.JobGetPayload<object>;
 
@@ -10,7 +14,7 @@ function toJob(row: JobRow, nowMs: number): Job {
     type: row.type as JobType,
     model: row.model,
     status: row.status as JobStatus,
-    progress: row.progress,
+    progress: Math.round(row.progress * 1e4) / 1e4,
     stage: row.stage,
     request: row.request,
     result: row.result,
@@ -24,7 +28,7 @@ function toJob(row: JobRow, nowMs: number): Job {
 }
 
 function etaSeconds(row: JobRow, nowMs: number): number | null {
-  if (row.status !== 'running' || !row.startedAt || row.progress < 0.02) return null;
+  if (row.status !== 'running' || row.stage === PAUSED || !row.startedAt || row.progress < 0.02) return null;
   const elapsed = (nowMs - row.startedAt.getTime()) / 1000;
   return Math.max(0, Math.round((elapsed * (1 - row.progress)) / row.progress));
 }
@@ -48,14 +52,18 @@ export function createJobStore(database: Database) {
       filter: JobFilter,
       page: { limit: number; cursor?: string },
     ): Promise<{ items: Job[]; next_cursor: string | null }> {
-      const rows = await prisma.job.findMany({
-        where: filter,
-        orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
-        take: page.limit + 1,
-        ...(page.cursor ? { cursor: { id: page.cursor }, skip: 1 } : {}),
+      const { rows, next_cursor } = await readPage(page, {
+        read: (take) =>
+          prisma.job.findMany({
+            where: filter,
+            orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+            take,
+            ...(page.cursor ? { cursor: { id: page.cursor } } : {}),
+          }),
+        idOf: (row) => row.id,
+        find: (id) => prisma.job.findUnique({ where: { id } }),
       });
-      const items = rows.slice(0, page.limit).map((row) => toJob(row, Date.now()));
-      return { items, next_cursor: rows.length > page.limit ? (items.at(-1)?.job_id ?? null) : null };
+      return { items: rows.map((row) => toJob(row, Date.now())), next_cursor };
     },
 
     /** Also creates the row, for workflows that were started without the API. */

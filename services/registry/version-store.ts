@@ -1,6 +1,7 @@
 import { ServiceError } from '../../core/errors.js';
 import { VERSION_PATTERN } from '../../core/names.js';
 import type { Database, Prisma } from '../database/database.js';
+import { readPage } from '../database/read-page.js';
 
 type VersionRow = Prisma.ModelVersionGetPayload<object>;
 
@@ -28,19 +29,23 @@ export function presentVersion(row: VersionRow, aliases: readonly string[] = [])
 /** Reads the registry. Every miss says which names are known. */
 export function createVersionStore({ prisma }: Database) {
   async function list(model: string, page: { limit: number; cursor?: string }) {
-    const rows = await prisma.modelVersion.findMany({
-      where: { model },
-      orderBy: [{ createdAt: 'desc' }, { version: 'desc' }],
-      take: page.limit + 1,
-      ...(page.cursor ? { cursor: { model_version: { model, version: page.cursor } }, skip: 1 } : {}),
+    const { rows, next_cursor } = await readPage(page, {
+      read: (take) =>
+        prisma.modelVersion.findMany({
+          where: { model },
+          orderBy: [{ createdAt: 'desc' }, { version: 'desc' }],
+          take,
+          ...(page.cursor ? { cursor: { model_version: { model, version: page.cursor } } } : {}),
+        }),
+      idOf: (row) => row.version,
+      find: (version) => prisma.modelVersion.findUnique({ where: { model_version: { model, version } } }),
     });
-    const items = rows.slice(0, page.limit);
     const aliases = await prisma.modelAlias.findMany({ where: { model } });
     const aliasesOf = (version: string) =>
       aliases.filter((alias) => alias.version === version).map((alias) => alias.alias);
     return {
-      items: items.map((row) => presentVersion(row, aliasesOf(row.version))),
-      next_cursor: rows.length > page.limit ? (items.at(-1)?.version ?? null) : null,
+      items: rows.map((row) => presentVersion(row, aliasesOf(row.version))),
+      next_cursor,
     };
   }
 
