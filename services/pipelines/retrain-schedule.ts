@@ -4,6 +4,7 @@ import {
   ScheduleOverlapPolicy,
   type Client,
   type ScheduleDescription,
+  type ScheduleUpdateOptions,
 } from '@temporalio/client';
 import { ServiceError } from '../../core/errors.js';
 import { TASK_QUEUES } from '../../core/names.js';
@@ -13,7 +14,7 @@ import { withTemporal } from './temporal-client.js';
 const scheduleId = (model: string) => `retrain-${model}`;
 
 /** After an outage, runs that were missed longer ago than this are not made up for: one retraining is enough. */
-const CATCH_UP = '10 minutes';
+const CATCH_UP = '10 minutes' as const;
 
 export interface RetrainSchedule {
   model: string;
@@ -26,7 +27,8 @@ export interface RetrainSchedule {
 }
 
 function present(model: string, description: ScheduleDescription): RetrainSchedule {
-  const { memo, state, info } = description;
+  const { state, info } = description;
+  const memo = description.action.type === 'startWorkflow' ? description.action.memo : undefined;
   return {
     model,
     schedule_id: scheduleId(model),
@@ -60,38 +62,38 @@ export function createRetrainSchedules(temporal: Client) {
 
   /** Creates or replaces the schedule. */
   async function put(model: string, request: ScheduleRequest): Promise<RetrainSchedule> {
-    const action = {
-      type: 'startWorkflow' as const,
-      workflowType: 'trainModel',
-      taskQueue: TASK_QUEUES.pipeline,
-      workflowId: `train-${model}-scheduled`,
-      args: [{ model_type: model, ...request.training }],
+    const cron = request.cron.trim();
+    const options = {
+      spec: { cronExpressions: [cron] },
+      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP },
+      state: { paused: request.paused },
+      action: {
+        type: 'startWorkflow' as const,
+        workflowType: 'trainModel',
+        taskQueue: TASK_QUEUES.pipeline,
+        workflowId: `train-${model}-scheduled`,
+        args: [{ model_type: model, ...request.training }],
+        // Temporal takes a cron expression apart; here it is kept as it was written.
+        memo: { cron, training: request.training },
+      },
     };
-    const spec = { cronExpressions: [request.cron.trim()] };
-    const policies = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP };
-    const memo = { cron: request.cron.trim(), training: request.training };
     try {
-      await withTemporal(temporal, () =>
-        temporal.schedule.create({
-          scheduleId: scheduleId(model),
-          spec,
-          action,
-          policies,
-          memo,
-          state: { paused: request.paused },
-        } as never),
-      );
+      await withTemporal(temporal, () => temporal.schedule.create({ scheduleId: scheduleId(model), ...options }));
     } catch (error) {
-      if (isBadCron(error))
-        throw new ServiceError('request_invalid', `The cron expression "${request.cron}" is not valid.`, [
-          { path: 'cron', message: 'is not a valid cron expression' },
-        ]);
+      if (isBadCron(error)) throw badCron(cron, error);
       if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-      // Its memo cannot be changed, so it is replaced; runs under way go on.
-      await remove(model);
-      return put(model, request);
+      await replace(model, options);
     }
     return get(model);
+  }
+
+  /** In place, so that a bad expression leaves the former schedule as it is. */
+  async function replace(model: string, options: ScheduleUpdateOptions): Promise<void> {
+    try {
+      await withTemporal(temporal, () => temporal.schedule.getHandle(scheduleId(model)).update(() => options));
+    } catch (error) {
+      throw isBadCron(error) ? badCron(String(options.spec.cronExpressions), error) : error;
+    }
   }
 
   async function remove(model: string): Promise<void> {
@@ -105,8 +107,10 @@ export function createRetrainSchedules(temporal: Client) {
   return { get, put, remove };
 }
 
-function isBadCron(error: unknown): boolean {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
-    if (/cron|invalid schedule spec/i.test(cause.message)) return true;
-  return false;
-}
+/** The SDK turns what Temporal calls an invalid argument into a TypeError; all but the expression is made by us. */
+const isBadCron = (error: unknown): error is TypeError => error instanceof TypeError;
+
+const badCron = (cron: string, { message }: TypeError) =>
+  new ServiceError('request_invalid', `The cron expression "${cron}" is not valid: ${message}.`, [
+    { path: 'cron', message: `is not a valid cron expression: ${message}` },
+  ]);
