@@ -4,7 +4,7 @@ import { withDatabase } from '../../services/database/database.js';
 import { datasetIdOf, planIngestion } from '../../services/datasets/ingestion.js';
 import { sealSource } from '../../services/datasets/source.js';
 import { parseRequest } from '../../services/parse-request.js';
-import { startJob } from '../../services/pipelines/start-job.js';
+import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
 import { correlationIdOf, pathParameter } from '../http-context.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
@@ -36,12 +36,18 @@ export const dataRoutes: RouteDefinition[] = [
       const idempotencyKey = idempotencyKeyOf(request);
       const source = await withDatabase(() => sealSource(context.database, body.source));
       const sealed = { ...body, source };
-      await withDatabase(() => planIngestion({ jobId: 'check', request: sealed }, context));
-      const job = await startJob(
-        { type: 'ingest', request: sealed, idempotencyKey, correlationId: correlationIdOf(response) },
-        context,
-      );
-      context.metrics.jobsStarted.inc({ type: 'ingest' });
+      const input = {
+        type: 'ingest' as const,
+        request: sealed,
+        idempotencyKey,
+        correlationId: correlationIdOf(response),
+      };
+      const known = await withDatabase(() => findKeyedJob(input, context));
+      if (!known) {
+        await withDatabase(() => planIngestion({ jobId: 'check', request: sealed }, context));
+        context.metrics.jobsStarted.inc({ type: 'ingest' });
+      }
+      const job = await startJob(input, context);
       return { ...jobAccepted(response, job), dataset_id: datasetIdOf(job.job_id) };
     },
   },
