@@ -6,6 +6,7 @@ import { mountDocs } from './docs.js';
 import { correlate } from './middleware/correlate.js';
 import { observe } from './middleware/observe.js';
 import { handleErrors } from './middleware/problem.js';
+import { refuseMethod } from './middleware/refuse-method.js';
 import { ALL_ROUTES } from './routes/index-of-routes.js';
 import type { RouteDefinition } from './routes/route-definition.js';
 
@@ -28,7 +29,7 @@ export function createApp(context: ApiContext): Express {
     app[route.method](route.path.replaceAll(/\{(\w+)\}/g, ':$1'), nameRoute(route), ...handlers, run(route, context));
   }
   for (const path of new Set(ALL_ROUTES.map((route) => route.path)))
-    app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), refuseMethod(path));
+    app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), refuseMethod(methodsOf(path)));
   app.get('/', (_request, response) => response.redirect('/docs'));
   app.use((request: Request) => {
     throw new ServiceError(
@@ -54,7 +55,8 @@ function nameRoute(route: RouteDefinition) {
 }
 
 function requireJson(request: Request, _response: Response, next: NextFunction): void {
-  if (request.is('application/json') === false) {
+  // An empty body has no type; the schema then says what is missing.
+  if (request.get('content-length') !== '0' && request.is('application/json') === false) {
     throw new ServiceError(
       'media_type_unsupported',
       `This endpoint takes application/json, not "${(request.get('content-type') ?? '').slice(0, 100)}".`,
@@ -74,13 +76,6 @@ function run(route: RouteDefinition, context: ApiContext) {
   };
 }
 
-function refuseMethod(path: string) {
-  const allowed = ALL_ROUTES.filter((route) => route.path === path).map((route) => route.method.toUpperCase());
-  return (request: Request, response: Response) => {
-    response.setHeader('Allow', allowed.join(', '));
-    throw new ServiceError(
-      'method_not_allowed',
-      `${request.method} is not possible here; use ${allowed.join(' or ')}.`,
-    );
-  };
+function methodsOf(path: string): string[] {
+  return ALL_ROUTES.filter((route) => route.path === path).map((route) => route.method.toUpperCase());
 }

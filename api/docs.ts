@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import express, { type Express } from 'express';
+import { refuseMethod } from './middleware/refuse-method.js';
 import { buildOpenApi } from './openapi.js';
 
 const PAGE = `<!doctype html>
@@ -30,5 +31,6 @@ export function mountDocs(app: Express): void {
     response.setHeader('Content-Security-Policy', POLICY).type('html').send(PAGE);
   });
   app.get('/docs/start.js', (_request, response) => void response.type('js').send(START));
+  app.all(['/openapi.json', '/docs', '/docs/start.js'], refuseMethod(['GET']));
   app.use('/docs/assets', express.static(assets, { index: false, maxAge: '1d' }));
 }

@@ -100,9 +100,13 @@ function describeAnswers(route: RouteDefinition) {
   );
 }
 
+/** What every call with a body can meet. */
+const BODY_ERRORS = ['request_malformed', 'body_too_large', 'media_type_unsupported', 'request_invalid'] as const;
+
 function describeErrors(route: RouteDefinition) {
   const byStatus = new Map<number, string[]>();
-  for (const code of [...(route.errors ?? []), 'internal_error' as const]) {
+  const ofBody = route.body ? BODY_ERRORS : [];
+  for (const code of new Set([...(route.errors ?? []), ...ofBody, 'internal_error' as const])) {
     const { status } = ERROR_TABLE[code];
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
