@@ -1,15 +1,13 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { JobType } from '../core/names.js';
 import { canonicalModelName } from '../core/names.js';
 import type { Container } from '../services/container.js';
-import { removeIngestionStaging } from '../services/datasets/ingestion.js';
+import { cleanUpJob } from '../services/jobs/clean-up-job.js';
 import type { JobError } from '../services/jobs/job.js';
 import { currentContext } from '../services/telemetry/correlation.js';
 import { mapFailures } from './activity-run.js';
 
 export function createJobActivities(container: Container) {
-  const { jobs, folders } = container;
+  const { jobs } = container;
   return {
     /** Writes the job down as running, also when it was started without the API. */
     beginJob: (input: { jobId: string; type: JobType; request: unknown }) =>
@@ -25,6 +23,9 @@ export function createJobActivities(container: Container) {
         });
       }),
 
+    /** Shows that a job waits for somebody to resume it. */
+    notePaused: (input: { jobId: string }) => mapFailures(() => jobs.notePaused(input.jobId)),
+
     /** Writes the end of a job down, and removes what a failed one left half-done. */
     finishJob: (input: {
       jobId: string;
@@ -33,8 +34,7 @@ export function createJobActivities(container: Container) {
       error?: JobError;
     }) =>
       mapFailures(async () => {
-        await rm(join(folders.modelStaging, input.jobId), { recursive: true, force: true });
-        await removeIngestionStaging(container, input.jobId);
+        await cleanUpJob(input.jobId, container);
         await jobs.finish(input.jobId, input);
         container.logger.info({ job_id: input.jobId, status: input.status, error: input.error }, 'job ended');
       }),

@@ -64,10 +64,11 @@ export const ANSWER_SCHEMAS = {
       predictions: { type: 'object', additionalProperties: anything },
       confidence_scores: { type: 'object', additionalProperties: share },
       cached: { type: 'boolean' },
+      warnings: { type: 'array', items: fieldProblem },
       explanations: { type: 'object', additionalProperties: { type: 'array', items: contribution } },
       explanation_base_values: { type: 'object', additionalProperties: { type: 'number' } },
     },
-    ['explanations', 'explanation_base_values'],
+    ['warnings', 'explanations', 'explanation_base_values'],
   ),
   InstanceError: strict({
     error: strict({ code: text, detail: text, errors: { type: 'array', items: fieldProblem } }),

@@ -17,7 +17,7 @@ import { SEARCH_ATTRIBUTES, type JobType } from '../core/names.js';
 import { NOTE } from './activity-options.js';
 import { pause, progress, resume } from './messages.js';
 
-const { beginJob, finishJob } = proxyActivities<Activities>(NOTE);
+const { beginJob, notePaused, finishJob } = proxyActivities<Activities>(NOTE);
 
 /** What the steps of a job tell of themselves. */
 export interface JobRun {
@@ -51,7 +51,10 @@ export async function runJob<Result>(
   setHandler(pause, () => void (state.paused = true));
   setHandler(resume, () => void (state.paused = false));
   const enterStage = async (stage: string) => {
-    if (state.paused) await condition(() => !state.paused);
+    if (state.paused) {
+      await notePaused({ jobId });
+      await condition(() => !state.paused);
+    }
     state.stage = stage;
     upsertMemo({ stage });
   };

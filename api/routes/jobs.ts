@@ -18,7 +18,7 @@ async function currentJob(id: string, context: ApiContext): Promise<Job> {
   if (!job) throw new ServiceError('job_not_found', `There is no job "${id.slice(0, 100)}". GET /jobs lists them.`);
   if (job.status !== 'running') return job;
   // Without Temporal the row is still the best that is known.
-  return (await settleJob(id, context.jobs, context.temporal).catch(() => undefined)) ?? job;
+  return (await settleJob(id, context).catch(() => undefined)) ?? job;
 }
 
 function statusOf(job: Job) {

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { projectRoot } from '../../services/project-root.js';
 
 export interface StackFlags {
   help: boolean;
@@ -11,21 +14,10 @@ export interface StackFlags {
   logLevel?: string;
 }
 
-export const HELP = `Usage: npm start -- [flags]
-
-Starts the whole service on this machine: PostgreSQL, Temporal with its Web UI, the workers and the API.
-On the first start it also simulates demo data, and trains and deploys a model on it.
-
-  --port <n>           port of the API (default 8080, or PORT; 0 takes a free one)
-  --temporal-port <n>  port of Temporal (default 7233 where it is free)
-  --ui-port <n>        port of the Temporal Web UI (default 8233 where it is free)
-  --state-dir <path>   folder for everything that is kept (default .state, or STATE_DIR)
-  --log-level <level>  TRACE, DEBUG, INFO, WARN or ERROR (default INFO, or LOG_LEVEL)
-  --no-demo            no demo data and no demo model
-  --fresh              delete the state folder first, with all data and models in it
-  --help               this text
-
-DATABASE_URL and TEMPORAL_ADDRESS, where set, are used instead of the embedded servers.`;
+/** What `--help` prints; `start.mjs` prints the same file before anything is installed. */
+export function helpText(): string {
+  return readFileSync(join(projectRoot(), 'infra', 'local', 'stack-help.txt'), 'utf8');
+}
 
 const OPTIONS = {
   help: { type: 'boolean', short: 'h' },

@@ -6,7 +6,7 @@ import { EXAMPLE_REQUEST, runDemo } from './demo.js';
 import { reachableDataDir } from './embedded-postgres.js';
 import { LocalStack, type StackAddresses } from './local-stack.js';
 import { showStep } from './progress-lines.js';
-import { HELP, parseStackFlags, type StackFlags } from './stack-flags.js';
+import { helpText, parseStackFlags, type StackFlags } from './stack-flags.js';
 import { lockState } from './state-lock.js';
 
 /** Shows that a folder is one of ours, so that `--fresh` never deletes anything else. */
@@ -21,13 +21,17 @@ async function main(): Promise<void> {
     process.exit(2);
   }
   if (flags.help) {
-    process.stdout.write(`${HELP}\n`);
+    process.stdout.write(helpText());
     return;
   }
   const stateDir = absolute(flags.stateDir ?? (process.env['STATE_DIR'] || '.state'));
   const startMs = Date.now();
   process.stdout.write('ML Pipeline Service\n');
   for (const line of describeUnusedSettings()) process.stdout.write(`  ! ${line}\n`);
+  for (const name of ['DATABASE_URL', 'TEMPORAL_ADDRESS'] as const) {
+    if (process.env[name])
+      process.stdout.write(`  ! ${name} is set, so that server is used instead of an embedded one.\n`);
+  }
   if (flags.fresh) deleteState(stateDir);
   const stack = new LocalStack({
     stateDir,

@@ -11,7 +11,8 @@ import { copyFromPostgres } from './copy-from-postgres.js';
 import { readManifest, snapshotDataset } from './snapshot-dataset.js';
 import { resolveSource } from './source.js';
 
-type IngestionContext = Pick<Container, 'config' | 'database' | 'folders' | 'readModelsConfig' | 'failPoint'>;
+/** What an ingestion works with. */
+export type IngestionContext = Pick<Container, 'config' | 'database' | 'folders' | 'readModelsConfig' | 'failPoint'>;
 
 /** What the steps of an ingestion follow; without credentials, since it is written into the workflow's history. */
 export interface IngestionPlan {

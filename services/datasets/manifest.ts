@@ -6,11 +6,12 @@ export interface ColumnProfile {
   type: ColumnType;
   null_share: number;
   distinct: number;
-  minimum: string | null;
-  maximum: string | null;
+  /** Numbers of a numeric column, texts of any other. */
+  minimum: number | string | null;
+  maximum: number | string | null;
   mean: number | null;
   standard_deviation: number | null;
-  quartiles: [string | null, string | null, string | null];
+  quartiles: [number | string | null, number | string | null, number | string | null];
 }
 
 /** One finding about the whole dataset: something to look at, or the reason why rows went to quarantine. */

@@ -9,14 +9,8 @@ import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js'
 import { reasonsExpression, typedColumns, type ColumnCheck } from './check-rows.js';
 import { inferColumnTypes, type ColumnType } from './column-types.js';
 import { loadRawRows, type RawFile } from './load-raw-rows.js';
-import {
-  DATA_FILE,
-  MANIFEST_FILE,
-  QUARANTINE_FILE,
-  type ColumnProfile,
-  type DatasetManifest,
-  type QualityFinding,
-} from './manifest.js';
+import { DATA_FILE, MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest, type QualityFinding } from './manifest.js';
+import { profileColumns } from './profile-columns.js';
 
 export interface SnapshotInput {
   datasetId: string;
@@ -151,14 +145,7 @@ async function describeSnapshot(
   staging: string,
 ): Promise<DatasetManifest> {
   const file = join(staging, DATA_FILE);
-  const summary = await queryRows<Record<string, string | number | null>>(
-    connection,
-    `SUMMARIZE SELECT * FROM read_parquet(${quoteText(file)})`,
-  );
-  const [counts] = await queryRows<{ rows: number }>(
-    connection,
-    `SELECT count(*) AS rows FROM read_parquet(${quoteText(file)})`,
-  );
+  const { rows, profiles, warnings } = await profileColumns(connection, file, checks);
   const quarantined = await queryRows<{ reason: string; rows: number }>(
     connection,
     `SELECT regexp_replace(reason, '"[^"]*"', 'a value') AS reason, count(*) AS rows FROM (SELECT unnest(reasons) AS reason FROM read_parquet(${quoteText(join(staging, QUARANTINE_FILE))})) GROUP BY 1 ORDER BY rows DESC, reason LIMIT 50`,
@@ -172,60 +159,20 @@ async function describeSnapshot(
     dataset_id: input.datasetId,
     data_type: input.dataType,
     source: input.sourceLabel,
-    rows: counts?.rows ?? 0,
+    rows,
     quarantined_rows: bad?.rows ?? 0,
     digest: await sha256OfFile(file),
     bytes: (await stat(file)).size,
-    columns: checks.map((check, index) => profileOf(check, summary[index] ?? {})),
+    columns: profiles,
     quality: [
       ...quarantined.map((finding): QualityFinding => ({
         severity: 'error',
         message: finding.reason,
         rows: finding.rows,
       })),
-      ...checks.flatMap((check, index) => columnWarnings(check, summary[index] ?? {}, counts?.rows ?? 0)),
+      ...warnings,
     ],
   };
-}
-
-function profileOf(check: ColumnCheck, row: Record<string, string | number | null>): ColumnProfile {
-  const text = (key: string) => (row[key] === null || row[key] === undefined ? null : String(row[key]));
-  const number = (key: string) =>
-    row[key] === null || row[key] === undefined || Number.isNaN(Number(row[key])) ? null : Number(row[key]);
-  return {
-    name: check.name,
-    type: check.type,
-    null_share: Number(row['null_percentage'] ?? 0) / 100,
-    distinct: Number(row['approx_unique'] ?? 0),
-    minimum: text('min'),
-    maximum: text('max'),
-    mean: number('avg'),
-    standard_deviation: number('std'),
-    quartiles: [text('q25'), text('q50'), text('q75')],
-  };
-}
-
-function columnWarnings(
-  check: ColumnCheck,
-  row: Record<string, string | number | null>,
-  rows: number,
-): QualityFinding[] {
-  if (rows === 0) return [];
-  const empty = Number(row['null_percentage'] ?? 0);
-  if (empty >= 100) return [{ severity: 'warning', column: check.name, message: 'the column is empty', rows }];
-  if (rows > 1 && row['min'] !== null && row['min'] === row['max'] && empty === 0) {
-    return [{ severity: 'warning', column: check.name, message: 'the column has one value only', rows }];
-  }
-  return empty > 50
-    ? [
-        {
-          severity: 'warning',
-          column: check.name,
-          message: 'more than half of the cells are empty',
-          rows: Math.round((rows * empty) / 100),
-        },
-      ]
-    : [];
 }
 
 function refuseBadData(manifest: DatasetManifest, validation: 'quarantine' | 'fail'): void {

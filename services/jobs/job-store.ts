@@ -89,6 +89,11 @@ export function createJobStore(database: Database) {
         WHERE id = ${id} AND status IN ('queued', 'running') AND progress <= ${bounded}::float8`;
     },
 
+    async notePaused(id: string): Promise<void> {
+      const where = { id, status: { in: ['queued', 'running'] } };
+      await prisma.job.updateMany({ where, data: { stage: PAUSED } });
+    },
+
     async finish(
       id: string,
       end: { status: 'completed' | 'failed' | 'cancelled'; result?: unknown; error?: JobError },

@@ -1,9 +1,14 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import type { JobStore } from '../jobs/job-store.js';
+import type { Container } from '../container.js';
+import { cleanUpJob } from '../jobs/clean-up-job.js';
 import type { Job } from '../jobs/job.js';
-import type { Logger } from '../telemetry/logger.js';
 import { startWorkflow } from './start-job.js';
 import { withTemporal } from './temporal-client.js';
+
+type ReconcileContext = Pick<
+  Container,
+  'jobs' | 'temporal' | 'logger' | 'config' | 'database' | 'folders' | 'readModelsConfig' | 'failPoint'
+>;
 
 const UNSTARTED_AFTER_MS = 10_000;
 
@@ -11,27 +16,23 @@ const UNSTARTED_AFTER_MS = 10_000;
  * Closes the gap between the two stores: jobs that were accepted just before the process died are started, and jobs
  * whose workflow ended without saying so (terminated in the Web UI, timed out, gone) get their end. Repeatable.
  */
-export async function reconcileJobs({
-  jobs,
-  temporal,
-  logger,
-}: {
-  jobs: JobStore;
-  temporal: Client;
-  logger: Logger;
-}): Promise<void> {
+export async function reconcileJobs(context: ReconcileContext): Promise<void> {
+  const { jobs, temporal, logger } = context;
   for (const job of await jobs.listUnstarted(UNSTARTED_AFTER_MS)) {
     await startWorkflow(temporal, job);
     logger.warn({ job_id: job.id }, 'started the workflow of a job that had been accepted but not started');
   }
-  for (const id of await jobs.listRunning()) await settleJob(id, jobs, temporal);
+  for (const id of await jobs.listRunning()) await settleJob(id, context);
 }
 
 /** Gives a running job the end of its workflow, if that has one which the workflow could not write itself. */
-export async function settleJob(id: string, jobs: JobStore, temporal: Client): Promise<Job | undefined> {
-  const end = await endOfWorkflow(id, temporal);
-  if (end) await jobs.finish(id, end);
-  return jobs.get(id);
+export async function settleJob(id: string, context: ReconcileContext): Promise<Job | undefined> {
+  const end = await endOfWorkflow(id, context.temporal);
+  if (end) {
+    await cleanUpJob(id, context);
+    await context.jobs.finish(id, end);
+  }
+  return context.jobs.get(id);
 }
 
 async function endOfWorkflow(id: string, temporal: Client) {

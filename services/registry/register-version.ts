@@ -25,6 +25,8 @@ export interface RegisteredVersion {
   promotable: boolean;
   reason: string;
   metrics: Evaluation['metrics'];
+  /** Only where it was asked for. */
+  cross_validation?: CrossValidation;
 }
 
 /**
@@ -52,7 +54,10 @@ export async function registerVersion(
 }
 
 function toRegistered(row: Prisma.ModelVersionGetPayload<object>): RegisteredVersion {
-  const metrics = (row.metrics as unknown as { heads: Evaluation['metrics'] }).heads;
+  const { heads: metrics, cross_validation: crossValidation } = row.metrics as unknown as {
+    heads: Evaluation['metrics'];
+    cross_validation: CrossValidation | null;
+  };
   return {
     model: row.model,
     version: row.version,
@@ -60,6 +65,7 @@ function toRegistered(row: Prisma.ModelVersionGetPayload<object>): RegisteredVer
     promotable: row.promotable,
     reason: (row.verdict as { reason: string }).reason,
     metrics,
+    ...(crossValidation ? { cross_validation: crossValidation } : {}),
   };
 }
 

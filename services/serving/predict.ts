@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ServiceError } from '../../core/errors.js';
+import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import { shapePrediction, type ShapedPrediction } from '../../core/kinds/heads.js';
 import type { PredictInput } from '../../core/schemas/prediction.js';
 import { bundleFolder, loadModelBundle } from '../artifacts/model-bundle.js';
@@ -17,6 +17,8 @@ export interface PredictionAnswer extends ShapedPrediction {
   model: string;
   model_version: string;
   cached: boolean;
+  /** Values that count as not known, with their paths. */
+  warnings?: FieldProblem[];
   explanations?: Record<string, HeadExplanation['contributions']>;
   /** Per head: the answer without any feature; with the contributions it adds up to the answer. */
   explanation_base_values?: Record<string, number>;
@@ -87,12 +89,14 @@ export function createPredictor(dependencies: PredictDependencies) {
       correlationId,
       createdAt: new Date(),
     });
+    const warnings = served.scorer.warnings(input.features);
     return {
       prediction_id: id,
       model,
       model_version: served.version,
       ...shaped,
       cached,
+      ...(warnings.length > 0 ? { warnings } : {}),
       ...(input.explain ? explain(served, input) : {}),
     };
   };

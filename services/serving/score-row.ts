@@ -21,12 +21,19 @@ export interface Scorer {
   /** @throws ServiceError `request_invalid` with `features.<name>` for each value that does not fit. */
   score(features: FeatureValues): HeadOutput[];
   explain(features: FeatureValues): Record<string, HeadExplanation>;
+  /** What the caller should know about the features: values that count as not known, or nothing to go by at all. */
+  warnings(features: FeatureValues): FieldProblem[];
 }
 
 export function createScorer(bundle: ModelBundle): Scorer {
   const { encoder, heads } = bundle.manifest;
   const row = new Float64Array(encoder.columns.length);
   const buffers = new Map(heads.map((head) => [head.name, new Float64Array(Math.max(1, head.classes.length))]));
+  const knownCategories = new Map(
+    encoder.features.flatMap(({ name, categories }) =>
+      categories ? [[name, new Set(categories.map((category) => category.value))] as const] : [],
+    ),
+  );
   const encode = (features: FeatureValues) => {
     const problems = encodeRow(encoder, features, row);
     if (problems.length > 0) throw invalidFeatures(problems, bundle);
@@ -41,7 +48,40 @@ export function createScorer(bundle: ModelBundle): Scorer {
       encode(features);
       return Object.fromEntries(heads.map((head) => [head.name, explainHead(head, bundle, row, features)]));
     },
+    warnings: (features) =>
+      describeGaps(
+        features,
+        knownCategories,
+        encoder.features.map((feature) => feature.name),
+      ),
   };
+}
+
+function describeGaps(
+  features: FeatureValues,
+  knownCategories: ReadonlyMap<string, ReadonlySet<string>>,
+  names: readonly string[],
+): FieldProblem[] {
+  const isGiven = (name: string) =>
+    Object.hasOwn(features, name) && features[name] !== null && features[name] !== undefined;
+  if (!names.some(isGiven)) {
+    return [
+      {
+        path: 'features',
+        message: 'no feature of the model was given, so the answer rests on nothing about this entity',
+      },
+    ];
+  }
+  const warnings: FieldProblem[] = [];
+  for (const [name, known] of knownCategories) {
+    if (!isGiven(name) || known.has(String(features[name]).trim())) continue;
+    const examples = [...known].slice(0, 8).join(', ');
+    warnings.push({
+      path: `features.${name}`,
+      message: `${JSON.stringify(features[name])} did not occur in training and counts as not known; known: ${examples}${known.size > 8 ? ', …' : ''}`,
+    });
+  }
+  return warnings;
 }
 
 function invalidFeatures(problems: readonly FieldProblem[], bundle: ModelBundle): ServiceError {

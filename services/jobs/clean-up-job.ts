@@ -1,0 +1,9 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { removeIngestionStaging, type IngestionContext } from '../datasets/ingestion.js';
+
+/** Removes what a job has staged; for a job that has ended, in whatever way. Repeatable. */
+export async function cleanUpJob(jobId: string, context: IngestionContext): Promise<void> {
+  await rm(join(context.folders.modelStaging, jobId), { recursive: true, force: true });
+  await removeIngestionStaging(context, jobId);
+}
