@@ -36,13 +36,22 @@ export function isRunning(identity: ProcessIdentity): boolean {
   return identityOf(identity.pid)?.startedAt === identity.startedAt;
 }
 
+/** Sends a signal to the very process; one that has ended meanwhile needs none. */
+export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): void {
+  if (!isRunning(identity)) return;
+  try {
+    process.kill(identity.pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 /** Ends the very process: first the polite signal, after `patienceMs` SIGKILL. Returns when it is gone. */
 export async function endProcess(identity: ProcessIdentity, signal: NodeJS.Signals, patienceMs: number): Promise<void> {
   const deadlineMs = Date.now() + patienceMs;
-  if (!isRunning(identity)) return;
-  process.kill(identity.pid, signal);
+  signalProcess(identity, signal);
   while (isRunning(identity)) {
-    if (Date.now() > deadlineMs) process.kill(identity.pid, 'SIGKILL');
+    if (Date.now() > deadlineMs) signalProcess(identity, 'SIGKILL');
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

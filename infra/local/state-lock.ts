@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { identityOf, isRunning, type ProcessIdentity } from './process-identity.js';
 
@@ -33,10 +33,27 @@ export function lockState(stateDir: string): () => void {
           `Another stack (process ${holder.pid}) runs on ${stateDir}. Stop it with Ctrl-C or \`kill ${holder.pid}\`, or use another folder: npm start -- --state-dir <folder>.`,
         );
       }
-      rmSync(path, { force: true });
+      removeStaleLock(path);
     }
   } finally {
     rmSync(prepared, { force: true });
+  }
+}
+
+/**
+ * Takes a stale lock away. Of two processes that found it stale, the slower one may get hold of the lock that the faster
+ * one has made by then, so what was moved is looked at again, and put back if it is alive.
+ */
+function removeStaleLock(path: string): void {
+  const aside = `${path}.${process.pid}.stale`;
+  try {
+    renameSync(path, aside);
+    const moved = readLock(aside);
+    if (moved && isRunning(moved)) linkSync(aside, path);
+  } catch (error) {
+    if (!['ENOENT', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  } finally {
+    rmSync(aside, { force: true });
   }
 }
 

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { endProcess, identityOf, isRunning, type ProcessIdentity } from './process-identity.js';
+import { endProcess, identityOf, isRunning, signalProcess, type ProcessIdentity } from './process-identity.js';
 
 export interface SupervisedOptions {
   name: string;
@@ -60,17 +60,29 @@ export class SupervisedProcess {
   }
 
   #keepAlive(child: ChildProcess, startMs = Date.now()): void {
-    const again = () => {
+    const again = (reason?: string) => {
       if (this.#isStopping || this.#child !== child) return;
       if (Date.now() - startMs > HEALTHY_AFTER_MS) this.#delayMs = FIRST_DELAY_MS;
-      this.options.onRestart?.(this.name, child.signalCode ?? `code ${child.exitCode}`);
-      this.#timer = setTimeout(() => {
-        if (!this.#isStopping) this.#launch(true);
-      }, this.#delayMs);
-      this.#delayMs = Math.min(LONGEST_DELAY_MS, this.#delayMs * 2);
+      this.#scheduleRestart(reason ?? child.signalCode ?? `code ${child.exitCode}`);
     };
-    if (child.exitCode !== null || child.signalCode !== null) again();
-    else child.once('exit', again);
+    // A process that could not even be spawned tells of no exit.
+    if (child.pid === undefined) child.once('error', (error: NodeJS.ErrnoException) => again(error.code));
+    else if (child.exitCode !== null || child.signalCode !== null) again();
+    else child.once('exit', () => again());
+  }
+
+  #scheduleRestart(how: string): void {
+    this.options.onRestart?.(this.name, how);
+    this.#timer = setTimeout(() => {
+      if (this.#isStopping) return;
+      try {
+        this.#launch(true);
+      } catch (error) {
+        // For instance the log folder is gone. The others must not die of it, so it is tried again, ever more rarely.
+        this.#scheduleRestart((error as Error).message);
+      }
+    }, this.#delayMs);
+    this.#delayMs = Math.min(LONGEST_DELAY_MS, this.#delayMs * 2);
   }
 
   /** Ends the process and does not start it again. */
@@ -81,9 +93,16 @@ export class SupervisedProcess {
     rmSync(this.options.pidFile, { force: true });
   }
 
+  /** Sends a signal and does not wait, for a supervisor that is about to end itself. Nothing is started again. */
+  abandon(signal: NodeJS.Signals): void {
+    this.#isStopping = true;
+    clearTimeout(this.#timer);
+    if (this.#identity) signalProcess(this.#identity, signal);
+  }
+
   /** For tests: SIGKILL, as a crash would; the supervisor then starts it again. */
   kill9(): void {
-    if (this.#identity && isRunning(this.#identity)) process.kill(this.#identity.pid, 'SIGKILL');
+    if (this.#identity) signalProcess(this.#identity, 'SIGKILL');
   }
 }
 

@@ -1,9 +1,15 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { identityOf } from '../../../infra/local/process-identity.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { identityOf, isRunning } from '../../../infra/local/process-identity.js';
 import { lockState } from '../../../infra/local/state-lock.js';
+
+vi.mock(import('../../../infra/local/process-identity.js'), async (original) => {
+  const real = await original();
+  return { ...real, isRunning: vi.fn<typeof real.isRunning>(real.isRunning) };
+});
+const isRunningHook = vi.mocked(isRunning);
 
 let folder: string;
 const lock = () => join(folder, 'stack.lock');
@@ -36,5 +42,26 @@ describe('the lock on a state folder', () => {
   it('is taken over when it was torn by a power cut', () => {
     writeFileSync(lock(), '{"pid":');
     expect(lockState(folder)).not.toThrow();
+  });
+
+  it('is left alone by a stack that has lost it', () => {
+    const unlock = lockState(folder);
+    writeFileSync(lock(), JSON.stringify(identityOf(process.ppid)));
+    unlock();
+    expect(existsSync(lock())).toBe(true);
+  });
+
+  it('is not taken from the one that was faster to find it stale', () => {
+    writeFileSync(lock(), JSON.stringify({ pid: 2 ** 22 + 7, startedAt: '1' }));
+    const alive = JSON.stringify(identityOf(process.ppid));
+    // Between this stack's look at the stale lock and its removal, another stack takes over.
+    isRunningHook.mockImplementationOnce(() => {
+      rmSync(lock());
+      writeFileSync(lock(), alive);
+      return false;
+    });
+    expect(() => lockState(folder)).toThrow(`Another stack (process ${process.ppid})`);
+    expect(readFileSync(lock(), 'utf8')).toBe(alive);
+    expect(readdirSync(folder)).toEqual(['stack.lock']);
   });
 });
