@@ -1,23 +1,14 @@
 // Brings a fresh clone to the point where compiled code can run. Plain Node: it runs before any dependency exists.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const LEAST_NODE = [20, 19];
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** Folders and files that `dist/` is made from. */
 const SOURCES = [
@@ -35,7 +26,11 @@ const SOURCES = [
   'package-lock.json',
   'tsconfig.json',
   'tsconfig.build.json',
+  'package.json',
+  'prisma.config.ts',
 ];
+/** What a build leaves at its end; without these there has been none, whatever the stamp says. */
+const RESULTS = ['dist/workflow-bundle.js', 'services/database/generated'];
 
 export function checkNode(version = process.versions.node) {
   const [major, minor] = version.split('.').map(Number);
@@ -62,7 +57,9 @@ async function installDependencies() {
   const wanted = hashOf(readFileSync(join(root, 'package-lock.json')));
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   // The audit and the funding notes need the internet and are nobody's business here.
-  await runStep('Installing dependencies', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  // The build needs the development dependencies, which NODE_ENV=production would leave out.
+  const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  await runStep('Installing dependencies', 'npm', args, {
     hint: 'npm could not install the dependencies. If this machine has no way to the npm registry, set one up with\n`npm config set registry <address>` (or a proxy) and run the command again.',
   });
   writeFileSync(stamp, wanted);
@@ -71,7 +68,8 @@ async function installDependencies() {
 async function build() {
   const stamp = join(root, 'dist', '.built-from');
   const wanted = hashOf(SOURCES.map(describeSource).join('\n'));
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  const isComplete = RESULTS.every((path) => existsSync(join(root, path)));
+  if (isComplete && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   await runStep('Building', process.execPath, [join(root, 'infra/local/build.mjs')], {
     hint: 'The build failed; the messages above say where.',
   });
@@ -97,9 +95,10 @@ export function runStep(title, command, args, { hint, env } = {}) {
     const startMs = Date.now();
     const seconds = () => `${Math.round((Date.now() - startMs) / 1000)} s`;
     const isTerminal = process.stdout.isTTY;
+    // A terminal gets a line that counts the seconds, a log a line now and then.
     const tick = isTerminal
       ? setInterval(() => process.stdout.write(`\r  … ${title} (${seconds()})`), 1000)
-      : undefined;
+      : setInterval(() => process.stdout.write(`  … ${title} (${seconds()})\n`), 20_000);
     if (!isTerminal) process.stdout.write(`  … ${title}\n`);
     const child = spawn(command, args, {
       cwd: root,
@@ -107,15 +106,27 @@ export function runStep(title, command, args, { hint, env } = {}) {
       stdio: ['ignore', 'pipe', 'pipe'],
       shell: process.platform === 'win32' && command === 'npm',
     });
+    // A terminal tells the child of Ctrl-C by itself; any other signal must be passed on, or npm would work on alone.
+    const passOn = (signal) => {
+      child.kill(signal);
+      stoppedBy = signal;
+    };
+    let stoppedBy;
+    for (const signal of STOP_SIGNALS) process.on(signal, passOn);
+    const finish = () => {
+      clearInterval(tick);
+      for (const signal of STOP_SIGNALS) process.removeListener(signal, passOn);
+    };
     const output = [];
     child.stdout.on('data', (chunk) => output.push(chunk));
     child.stderr.on('data', (chunk) => output.push(chunk));
     child.on('error', (error) => {
-      clearInterval(tick);
+      finish();
       reject(new Error(`${command} could not be started (${error.code}). ${hint ?? ''}`));
     });
     child.on('close', (code) => {
-      clearInterval(tick);
+      finish();
+      if (stoppedBy) return reject(new Error(`${title} was stopped (${stoppedBy}).`));
       if (code === 0) {
         process.stdout.write(`${isTerminal ? '\r' : ''}  ✓ ${title} (${seconds()})          \n`);
         return resolve();
@@ -126,27 +137,52 @@ export function runStep(title, command, args, { hint, env } = {}) {
   });
 }
 
-/** One bootstrap at a time in a checkout: the second waits for the first and then finds everything done. */
+/**
+ * One bootstrap at a time in a checkout: the second waits for the first and then finds everything done. The lock lies
+ * outside of the checkout, since `npm ci` empties node_modules and would take the lock with it.
+ */
 async function lockCheckout() {
-  const path = join(root, 'node_modules', '.bootstrap-lock');
-  mkdirSync(dirname(path), { recursive: true });
-  for (let waited = false; ; waited = true) {
-    try {
-      const file = openSync(path, 'wx');
-      writeSync(file, String(process.pid));
-      closeSync(file);
-      // `npm ci` empties node_modules and this file with it; then there is nothing left to remove.
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
+  const path = join(tmpdir(), `ml-pipeline-service-${process.getuid?.() ?? 0}-${hashOf(root).slice(0, 16)}.lock`);
+  const own = identityOf(process.pid);
+  // Written first and linked then: nobody ever reads a lock that is half-written.
+  const prepared = `${path}.${process.pid}`;
+  writeFileSync(prepared, own);
+  try {
+    for (let waited = false; ;) {
+      try {
+        linkSync(prepared, path);
+        return () => rmSync(path, { force: true });
+      } catch (error) {
+        if (error.code !== 'EEXIST') throw error;
+      }
+      const holder = readIfThere(path);
+      if (holder !== '' && !isAlive(holder)) {
+        removeStaleLock(path);
+        continue;
+      }
+      if (!waited) process.stdout.write('  … waiting for another start in this folder\n');
+      waited = true;
+      await new Promise((resolve) => setTimeout(resolve, 300));
     }
-    if (!isAlive(Number(safeRead(path)))) rmSync(path, { force: true });
-    else if (!waited) process.stdout.write('  … waiting for another start in this folder\n');
-    await new Promise((resolve) => setTimeout(resolve, 500));
+  } finally {
+    rmSync(prepared, { force: true });
   }
 }
 
-function safeRead(path) {
+/** Of two that find a lock stale, the slower one may move the lock of the faster one, and then puts it back. */
+function removeStaleLock(path) {
+  const aside = `${path}.${process.pid}.stale`;
+  try {
+    renameSync(path, aside);
+    if (isAlive(readIfThere(aside))) linkSync(aside, path);
+  } catch (error) {
+    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
+function readIfThere(path) {
   try {
     return readFileSync(path, 'utf8');
   } catch {
@@ -154,14 +190,21 @@ function safeRead(path) {
   }
 }
 
-function isAlive(pid) {
+/** A process and when it was started, so that a later one with its number is another. */
+function identityOf(pid) {
+  const stat = readIfThere(`/proc/${pid}/stat`);
+  return `${pid} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''}`;
+}
+
+function isAlive(identity) {
+  const pid = Number(identity.split(' ')[0]);
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return error.code === 'EPERM';
+    if (error.code !== 'EPERM') return false;
   }
+  return identityOf(pid) === identity;
 }
 
 export function fail(message) {
