@@ -8,35 +8,41 @@ import { promisify } from 'node:util';
 
 const VERSION = '1.5.1';
 const GO_MODULE = `github.com/temporalio/cli/cmd/temporal@v${VERSION}`;
+/** Without internet the other ways must not wait long. */
+const CONNECT_MS = 5000;
+const STALL_MS = 30_000;
+const GO_CANDIDATES = ['go', '/usr/local/go/bin/go', join(homedir(), 'go', 'bin', 'go')];
 const EXECUTABLE = process.platform === 'win32' ? 'temporal.exe' : 'temporal';
 const run = promisify(execFile);
 
 /** Where the server is kept between checkouts. */
 export function temporalCacheDir(): string {
   const base =
-    process.env['MLOPS_CACHE_DIR'] ??
-    join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ml-pipeline-service');
+    process.env['MLOPS_CACHE_DIR'] ||
+    join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'ml-pipeline-service');
   return join(base, 'temporal', `v${VERSION}`);
 }
 
 /**
  * Finds or gets the Temporal server, in this order: `temporal` on PATH, the cache, the official download, a build with Go.
  * @param say is told what is going on when it takes long.
+ * @param signal ends what is under way.
  * @returns the path of an executable that was tried.
  * @throws Error that says what to install, and why each way failed.
  */
-export async function resolveTemporalBinary(say: (line: string) => void): Promise<string> {
+export async function resolveTemporalBinary(say: (line: string) => void, signal?: AbortSignal): Promise<string> {
   const failures: string[] = [];
   const ways: [string, () => Promise<string>][] = [
     ['`temporal` on PATH', () => checkBinary(EXECUTABLE)],
     ['the cache', () => checkBinary(join(temporalCacheDir(), EXECUTABLE))],
-    ['the official download', () => download(say)],
-    ['a build with Go', () => buildWithGo(say)],
+    ['the official download', () => download(say, signal)],
+    ['a build with Go', async () => buildWithGo(say, await findGo(), signal)],
   ];
   for (const [name, get] of ways) {
     try {
       return await get();
     } catch (error) {
+      signal?.throwIfAborted();
       failures.push(`  - ${name}: ${(error as Error).message.split('\n', 1)[0]}`);
     }
   }
@@ -74,20 +80,27 @@ function workFolder(): string {
   return mkdtempSync(join(temporalCacheDir(), 'work-'));
 }
 
-async function download(say: (line: string) => void): Promise<string> {
+async function download(say: (line: string) => void, signal?: AbortSignal): Promise<string> {
   const platform = { linux: 'linux', darwin: 'darwin', win32: 'windows' }[process.platform as string];
   const arch = { x64: 'amd64', arm64: 'arm64' }[process.arch as string];
   if (!platform || !arch) throw new Error(`there is none for ${process.platform}-${process.arch}`);
   const url = `https://temporal.download/cli/archive/v${VERSION}?platform=${platform}&arch=${arch}`;
   const folder = workFolder();
   try {
-    const connecting = new AbortController();
-    const timer = setTimeout(() => connecting.abort(new Error('no answer within 5 s')), 5000);
-    const response = await fetch(url, { signal: connecting.signal }).finally(() => clearTimeout(timer));
+    const stalled = new AbortController();
+    const giveUpAfter = (ms: number) =>
+      setTimeout(() => stalled.abort(new Error(`nothing came for ${ms / 1000} s`)), ms);
+    let timer = giveUpAfter(CONNECT_MS);
+    const response = await fetch(url, {
+      signal: AbortSignal.any([stalled.signal, ...(signal ? [signal] : [])]),
+    }).finally(() => clearTimeout(timer));
     if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
     say(`Downloading the Temporal server ${VERSION}`);
     const archive = join(folder, 'temporal.archive');
-    await pipeline(Readable.fromWeb(response.body as never), createWriteStream(archive));
+    const body = Readable.fromWeb(response.body as never);
+    timer = giveUpAfter(STALL_MS);
+    body.on('data', () => timer.refresh());
+    await pipeline(body, createWriteStream(archive)).finally(() => clearTimeout(timer));
     // tar of Windows and macOS opens zip files as well.
     await run('tar', ['-xf', archive, '-C', folder]);
     return await adopt(join(folder, EXECUTABLE));
@@ -99,8 +112,7 @@ async function download(say: (line: string) => void): Promise<string> {
   }
 }
 
-async function buildWithGo(say: (line: string) => void): Promise<string> {
-  const go = await findGo();
+async function buildWithGo(say: (line: string) => void, go: string, signal?: AbortSignal): Promise<string> {
   const folder = workFolder();
   const startMs = Date.now();
   say(`Building the Temporal server ${VERSION} with Go: about 3 minutes, once`);
@@ -113,6 +125,7 @@ async function buildWithGo(say: (line: string) => void): Promise<string> {
       const child = spawn(go, ['install', GO_MODULE], {
         env: { ...process.env, GOBIN: folder, GOFLAGS: '-buildvcs=false' },
         stdio: ['ignore', 'ignore', 'pipe'],
+        signal,
       });
       let tail = '';
       child.stderr.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-2000)));
@@ -131,7 +144,7 @@ async function buildWithGo(say: (line: string) => void): Promise<string> {
 }
 
 async function findGo(): Promise<string> {
-  for (const candidate of ['go', '/usr/local/go/bin/go', join(homedir(), 'go', 'bin', 'go')]) {
+  for (const candidate of GO_CANDIDATES) {
     try {
       await run(candidate, ['version'], { timeout: 20_000 });
       return candidate;

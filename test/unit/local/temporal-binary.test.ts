@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -74,5 +74,39 @@ describe('the Temporal server', () => {
     await expect(resolveTemporalBinary(() => undefined)).rejects.toThrow(
       /could not be found or fetched[\s\S]*PATH: not there[\s\S]*cache: not there[\s\S]*download: no way to the internet \(ENOTFOUND\)[\s\S]*Go: go install ended[\s\S]*no such host[\s\S]*install the Temporal CLI[\s\S]*TEMPORAL_ADDRESS/,
     );
+  });
+
+  /** A stand-in for Go that is asked to build. */
+  function writeGo(build: string): void {
+    const go = join(folder, 'bin', 'go');
+    writeFileSync(go, `#!/bin/sh\n[ "$1" = version ] && exit 0\ntouch "${folder}/building"\n${build}\n`);
+    chmodSync(go, 0o755);
+    vi.stubGlobal('fetch', () => Promise.reject(new TypeError('fetch failed')));
+  }
+
+  it('is built with Go where the download has no way out, and kept in the cache alone', async () => {
+    writeBinary(join(folder, 'built'));
+    writeGo(`cp "${folder}/built" "$GOBIN/temporal"`);
+    const said: string[] = [];
+    expect(await resolveTemporalBinary((line) => said.push(line))).toBe(join(temporalCacheDir(), 'temporal'));
+    expect(said.join('\n')).toContain('about 3 minutes, once');
+    expect(readdirSync(temporalCacheDir())).toEqual(['temporal']);
+  });
+
+  it('never gets into the cache when it was cut off', async () => {
+    writeGo('printf "\\177ELF" > "$GOBIN/temporal"');
+    await expect(resolveTemporalBinary(() => undefined)).rejects.toThrow('a build with Go');
+    expect(readdirSync(temporalCacheDir())).toEqual([]);
+  });
+
+  it('is not waited for when the stack is stopped in the middle of a build', async () => {
+    writeGo('exec sleep 30');
+    const stopping = new AbortController();
+    const resolving = resolveTemporalBinary(() => undefined, stopping.signal);
+    await vi.waitFor(() => expect(existsSync(join(folder, 'building'))).toBe(true));
+    const startMs = Date.now();
+    stopping.abort();
+    await expect(resolving).rejects.toThrow('aborted');
+    expect(Date.now() - startMs).toBeLessThan(3000);
   });
 });
