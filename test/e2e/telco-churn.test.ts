@@ -84,5 +84,32 @@ describe.skipIf(!isThere)('anyone’s own table, over HTTP only', () => {
     );
     expect(sum).toBeCloseTo(body.predictions.probabilities.Yes, 5);
     expect(body.explanations.label.slice(0, 5).map((item) => item.feature)).toContain('Contract');
+
+    // What a caller gets wrong is said, not swallowed.
+    const misspelt = await api.call<{ prediction_id: string; warnings: { path: string; message: string }[] }>(
+      'POST',
+      '/predict/telco-churn',
+      {
+        features: { Contract: 'Two years' },
+      },
+    );
+    expect(misspelt.body.warnings).toEqual([
+      {
+        path: 'features.Contract',
+        message:
+          '"Two years" did not occur in training and counts as not known; known: Month-to-month, One year, Two year',
+      },
+    ]);
+    const nothing = await api.call('POST', '/predict/telco-churn', { features: {} });
+    expect(nothing.body['warnings']).toMatchObject([{ path: 'features' }]);
+    const feedback = `/predictions/${misspelt.body.prediction_id}/feedback`;
+    expect(await api.call('POST', feedback, { outcome: { lable: 'Yes' } })).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: 'outcome.lable' }] },
+    });
+    expect(await api.call('POST', feedback, { outcome: { label: 'Yes' } })).toMatchObject({
+      status: 200,
+      body: { outcome: { label: 'Yes' } },
+    });
   });
 });
