@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { compiledScript } from '../../services/project-root.js';
@@ -8,6 +9,8 @@ import type { RunStep, StackAddresses } from './local-stack.js';
 import { progressBar } from './progress-lines.js';
 
 const SOURCE_DATABASE = 'demo_source';
+/** How often an API that does not answer is asked again, a second apart. */
+const MOST_TRIES = 30;
 /** A request that the README shows too. */
 export const EXAMPLE_REQUEST = {
   user_id: 'user_123',
@@ -23,49 +26,67 @@ interface Job {
   error: { detail: string } | null;
 }
 
+/** A job that ended badly; its `Idempotency-Key` would give the same bad end again. */
+class DemoJobError extends Error {
+  override readonly name = 'DemoJobError';
+}
+
+interface DemoContext {
+  api: string;
+  step: RunStep;
+  signal: AbortSignal;
+  /** How many demos have failed before this one. */
+  attempt: number;
+}
+
 /**
  * The first start: simulates a platform into a database of its own, and then does over HTTP what any user would. Each call
  * has an `Idempotency-Key`, so that a start that was killed half-way goes on where it stopped.
  * @returns the answer of the first prediction, or undefined when the demo was there already.
  */
-export async function runDemo(addresses: StackAddresses, stateDir: string, step: RunStep): Promise<unknown> {
-  const marker = join(stateDir, 'demo.json');
+export async function runDemo(addresses: StackAddresses, step: RunStep, signal: AbortSignal): Promise<unknown> {
+  const marker = join(addresses.stateDir, 'demo.json');
   if (existsSync(marker)) return undefined;
+  const failures = join(addresses.stateDir, 'demo-failures');
+  const attempt = existsSync(failures) ? Number(readFileSync(failures, 'utf8')) : 0;
   const source = new URL(addresses.databaseUrl);
   source.pathname = `/${SOURCE_DATABASE}`;
-  await step('Demo: simulating a developer platform', () =>
-    simulate(addresses.databaseUrl, source.href, join(stateDir, 'demo')),
-  );
-  const follow = (title: string, path: string, body: object, key: string) =>
-    step(title, async (say) =>
-      followJob(addresses.api, await post<{ job_id: string }>(addresses.api, path, body, key), (line) =>
-        say(`${title} ${line}`),
-      ),
+  try {
+    await step('Demo: simulating a developer platform', () =>
+      simulate(addresses.databaseUrl, source.href, join(addresses.stateDir, 'demo'), signal),
     );
-  await follow(
-    'Demo: ingesting user_events',
-    '/data/ingest',
-    { source: source.href, data_type: 'user_events', options: { table: 'user_events' } },
-    'demo-ingest-user-events',
-  );
-  const trained = await follow(
-    'Demo: training user_behavior',
-    '/models/train',
-    { model_type: 'user_behavior' },
-    'demo-train-user-behavior',
-  );
-  await follow(
-    'Demo: deploying it',
-    '/models/user_behavior/deploy',
-    { version: trained['version'] },
-    'demo-deploy-user-behavior',
-  );
-  const answer = await post(addresses.api, '/predict/user-behavior', EXAMPLE_REQUEST);
-  writeFileSync(marker, JSON.stringify({ version: trained['version'] }));
-  return answer;
+    const context = { api: addresses.api, step, signal, attempt };
+    const version = await trainAndDeploy(context, source.href);
+    const answer = await post(context, '/predict/user-behavior', EXAMPLE_REQUEST);
+    writeFileSync(marker, JSON.stringify({ version }));
+    return answer;
+  } catch (error) {
+    if (error instanceof DemoJobError) writeFileSync(failures, String(attempt + 1));
+    throw error;
+  }
 }
 
-async function simulate(databaseUrl: string, sourceUrl: string, output: string): Promise<void> {
+async function trainAndDeploy(context: DemoContext, source: string): Promise<unknown> {
+  const ingestion = { source, data_type: 'user_events', options: { table: 'user_events' } };
+  await runJob(context, 'Demo: ingesting user_events', '/data/ingest', ingestion);
+  const { version } = await runJob(context, 'Demo: training user_behavior', '/models/train', {
+    model_type: 'user_behavior',
+  });
+  await runJob(context, 'Demo: deploying it', '/models/user_behavior/deploy', { version });
+  return version;
+}
+
+/** Sends a request that starts a job, and follows the job to its end. */
+function runJob(context: DemoContext, title: string, path: string, body: object): Promise<Record<string, unknown>> {
+  // Of the body, too: PostgreSQL may have another port than at the start that was interrupted.
+  const digest = createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 12);
+  return context.step(title, async (say) => {
+    const job = await post<{ job_id: string }>(context, path, body, `demo-${context.attempt}-${digest}`);
+    return followJob(context, job.job_id, (line) => say(`${title} ${line}`));
+  });
+}
+
+async function simulate(databaseUrl: string, sourceUrl: string, output: string, signal: AbortSignal): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {
@@ -77,7 +98,7 @@ async function simulate(databaseUrl: string, sourceUrl: string, output: string):
     const child = spawn(
       process.execPath,
       [compiledScript('simulator/main.js'), '--database-url', sourceUrl, '--output', output],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
+      { stdio: ['ignore', 'ignore', 'pipe'], signal },
     );
     let tail = '';
     child.stderr.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-2000)));
@@ -88,34 +109,57 @@ async function simulate(databaseUrl: string, sourceUrl: string, output: string):
   });
 }
 
-async function post<T>(api: string, path: string, body: object, key?: string): Promise<T> {
+async function post<T>({ api, signal }: DemoContext, path: string, body: object, key?: string): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    const response = await fetch(api + path, {
+    const response = await tryFetch(api + path, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(key ? { 'idempotency-key': key } : {}) },
       body: JSON.stringify(body),
+      signal,
     });
-    const answer = (await response.json()) as T & { detail?: string };
-    if (response.ok) return answer;
-    if (response.status !== 503 || attempt > 10)
-      throw new Error(`POST ${path} answered ${response.status}: ${answer.detail ?? ''}`);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const answer = (await response?.json()) as (T & { detail?: string }) | undefined;
+    if (response?.ok && answer) return answer;
+    if ((response && response.status !== 503) || attempt > MOST_TRIES)
+      throw new Error(`POST ${path} answered ${response?.status ?? 'nothing'}: ${answer?.detail ?? ''}`);
+    await pause(1000);
   }
 }
 
 async function followJob(
-  api: string,
-  { job_id: id }: { job_id: string },
+  { api, signal }: DemoContext,
+  id: string,
   say: (line: string) => void,
 ): Promise<Record<string, unknown>> {
-  for (let last = ''; ;) {
-    const job = (await (await fetch(`${api}/jobs/${id}`)).json()) as Job;
+  let last = '';
+  for (let unanswered = 0; unanswered < MOST_TRIES; await pause(250)) {
+    const response = await tryFetch(`${api}/jobs/${id}`, { signal });
+    if (!response?.ok) {
+      // The API may be starting again.
+      unanswered++;
+      await pause(1000);
+      continue;
+    }
+    unanswered = 0;
+    const job = (await response.json()) as Job;
     if (job.status === 'completed') return job.result ?? {};
     if (job.status === 'failed' || job.status === 'cancelled')
-      throw new Error(`The job ${id} ${job.status}: ${job.error?.detail ?? ''}`);
-    const line = `${progressBar(job.progress)} ${job.stage}`;
-    if (process.stdout.isTTY && line !== last) say(line);
+      throw new DemoJobError(`The job ${id} ${job.status}: ${job.error?.detail ?? ''}`);
+    // A terminal shows one moving line, a log one line a stage.
+    const line = process.stdout.isTTY ? `${progressBar(job.progress)} ${job.stage}` : job.stage;
+    if (line !== last) say(line);
     last = line;
-    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+  throw new Error(`The API no longer answers about the job ${id}.`);
+}
+
+/** The answer, or undefined while nobody listens; a stop is thrown on. */
+async function tryFetch(url: string, options: RequestInit & { signal: AbortSignal }): Promise<Response | undefined> {
+  try {
+    return await fetch(url, options);
+  } catch {
+    options.signal.throwIfAborted();
+    return undefined;
   }
 }
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

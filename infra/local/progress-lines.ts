@@ -20,6 +20,9 @@ export const showStep: RunStep = async (title, work) => {
   }
 };
 
+/** For `--quiet`, and for tests. */
+export const runSilently: RunStep = (_title, work) => work(() => undefined);
+
 /** A step with a bar, for jobs that tell how far they are. */
 export function progressBar(share: number): string {
   const filled = Math.round(share * 20);

@@ -1,93 +1,113 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { describeUnusedSettings } from '../../services/config.js';
 import { projectRoot } from '../../services/project-root.js';
 import { EXAMPLE_REQUEST, runDemo } from './demo.js';
-import { reachableDataDir } from './embedded-postgres.js';
-import { LocalStack, type StackAddresses } from './local-stack.js';
-import { showStep } from './progress-lines.js';
+import { LocalStack, type RunStep, type StackAddresses } from './local-stack.js';
+import { runSilently, showStep } from './progress-lines.js';
 import { helpText, parseStackFlags, type StackFlags } from './stack-flags.js';
-import { lockState } from './state-lock.js';
 
-/** Shows that a folder is one of ours, so that `--fresh` never deletes anything else. */
-const MARKER = '.ml-pipeline-state';
+/** `npm` passes a terminal's Ctrl-C on to a child that the terminal has told already: one press, two signals. */
+const SAME_PRESS_MS = 500;
+/** Set by the first signal; the work under way then ends by itself. */
+const stopping = new AbortController();
 
-async function main(): Promise<void> {
-  let flags: StackFlags;
+const write = (text: string) => process.stdout.write(`${text}\n`);
+
+function readFlags(): StackFlags {
   try {
-    flags = parseStackFlags(process.argv.slice(2));
+    return parseStackFlags(process.argv.slice(2), process.env);
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
     process.exit(2);
   }
+}
+
+async function main(): Promise<void> {
+  const flags = readFlags();
   if (flags.help) {
     process.stdout.write(helpText());
     return;
   }
-  const stateDir = absolute(flags.stateDir ?? (process.env['STATE_DIR'] || '.state'));
   const startMs = Date.now();
-  process.stdout.write('ML Pipeline Service\n');
-  for (const line of describeUnusedSettings()) process.stdout.write(`  ! ${line}\n`);
+  const step = flags.quiet ? runSilently : showStep;
+  if (!flags.quiet) write('ML Pipeline Service');
+  for (const line of describeUnusedSettings()) write(`  ! ${line}`);
   for (const name of ['DATABASE_URL', 'TEMPORAL_ADDRESS'] as const) {
-    if (process.env[name])
-      process.stdout.write(`  ! ${name} is set, so that server is used instead of an embedded one.\n`);
+    if (process.env[name]) write(`  ! ${name} is set, so that server is used instead of an embedded one.`);
   }
-  if (flags.fresh) deleteState(stateDir);
-  const stack = new LocalStack({
-    stateDir,
-    port: flags.port ?? Number(process.env['PORT'] || 8080),
-    temporalPort: flags.temporalPort,
-    uiPort: flags.uiPort,
-    logLevel: flags.logLevel,
-    onRestart: (part, how) => process.stdout.write(`  ! ${part} ended (${how}) and is started again\n`),
-  });
+  const stack = createStack(flags);
   stopOnSignals(stack);
-  const addresses = await stack.start(showStep);
-  writeFileSync(join(stateDir, MARKER), '');
-  const answer = flags.demo ? await runDemo(addresses, stateDir, showStep) : undefined;
-  process.stdout.write(
-    `\nReady after ${((Date.now() - startMs) / 1000).toFixed(1)} s.\n\n${describe(addresses, stateDir, answer)}\n`,
-  );
-  // The children's channels keep this process alive until a signal.
+  const addresses = await stack.start(step);
+  const answer = flags.demo ? await tryDemo(addresses, step) : undefined;
+  if (stopping.signal.aborted) return;
+  write(`\nReady after ${((Date.now() - startMs) / 1000).toFixed(1)} s.\n\n${describe(addresses, answer)}`);
+  // Whatever becomes of the children, this process stays until a signal.
   setInterval(() => undefined, 2 ** 30);
 }
 
-const absolute = (path: string) => (isAbsolute(path) ? path : resolve(projectRoot(), path));
+function createStack(flags: StackFlags): LocalStack {
+  const stateDir = flags.stateDir ?? '.state';
+  return new LocalStack({
+    stateDir: isAbsolute(stateDir) ? stateDir : resolve(projectRoot(), stateDir),
+    fresh: flags.fresh,
+    port: flags.port ?? 8080,
+    temporalPort: flags.temporalPort,
+    uiPort: flags.uiPort,
+    logLevel: flags.logLevel,
+    external: { databaseUrl: process.env['DATABASE_URL'], temporalAddress: process.env['TEMPORAL_ADDRESS'] },
+    onRestart: (part, how) => write(`  ! ${part} ended (${how}) and is started again`),
+  });
+}
 
-function deleteState(stateDir: string): void {
-  if (!existsSync(stateDir)) return;
-  if (!existsSync(join(stateDir, MARKER)) && !existsSync(join(stateDir, 'postgres'))) {
-    throw new Error(`${stateDir} does not look like a state folder of this service, so --fresh does not delete it.`);
+/** The service is worth having without its demo, so a failure of it ends nothing. */
+async function tryDemo(addresses: StackAddresses, step: RunStep): Promise<unknown> {
+  try {
+    return await runDemo(addresses, step, stopping.signal);
+  } catch (error) {
+    if (!stopping.signal.aborted)
+      process.stderr.write(
+        `\n  The demo did not end well: ${messageOf(error)}\n  The service runs all the same. The next start tries the demo again; --no-demo leaves it out.\n`,
+      );
+    return undefined;
   }
-  lockState(stateDir)();
-  rmSync(stateDir, { recursive: true, force: true });
-  rmSync(reachableDataDir(stateDir), { recursive: true, force: true });
-  process.stdout.write(`  ✓ Deleted ${stateDir}\n`);
 }
 
 function stopOnSignals(stack: LocalStack): void {
-  let count = 0;
+  let firstMs = 0;
   const stop = async () => {
-    if (++count > 1) {
-      process.stdout.write('\nStopping at once.\n');
+    if (firstMs > 0) {
+      if (Date.now() - firstMs < SAME_PRESS_MS) return;
+      write('\nStopping at once.');
+      // The listener below ends the rest.
       process.exit(130);
     }
-    process.stdout.write('\nStopping (Ctrl-C again to stop at once; the next start then clears up) …\n');
-    const startMs = Date.now();
+    firstMs = Date.now();
+    stopping.abort();
+    write('\nStopping (Ctrl-C again to stop at once) …');
     await stack.stop();
-    process.stdout.write(`Stopped after ${((Date.now() - startMs) / 1000).toFixed(1)} s. Everything is kept.\n`);
+    write(`Stopped after ${((Date.now() - firstMs) / 1000).toFixed(1)} s. Everything is kept.`);
     process.exit(0);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop());
+  // However this process ends, short of SIGKILL, nothing that it started runs on.
+  process.once('exit', () => stack.abandon());
+  // A closed terminal or a pager that was quit takes the output away, not the service.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 }
 
-function describe(addresses: StackAddresses, stateDir: string, answer: unknown): string {
+function describe(addresses: StackAddresses, answer: unknown): string {
+  const database = new URL(addresses.databaseUrl);
+  database.password = '';
   const lines = [
     `  API               ${addresses.api}`,
     `  API documents     ${addresses.api}/docs`,
     ...(addresses.temporalUi ? [`  Temporal Web UI   ${addresses.temporalUi}`] : []),
     `  Temporal          ${addresses.temporal}`,
-    `  Logs              ${join(stateDir, 'logs')}`,
+    `  PostgreSQL        ${database.href}`,
+    ...(process.env['DATABASE_URL']
+      ? []
+      : [`                    (password in ${join(addresses.stateDir, 'postgres', 'password')})`]),
+    `  Logs              ${join(addresses.stateDir, 'logs')}`,
     '',
     '  A first prediction:',
     `    curl -s ${addresses.api}/predict/user-behavior -H 'content-type: application/json' \\`,
@@ -97,9 +117,14 @@ function describe(addresses: StackAddresses, stateDir: string, answer: unknown):
   return `${lines.join('\n')}\n\n  Stop with Ctrl-C.`;
 }
 
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
 try {
   await main();
 } catch (error) {
-  process.stderr.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
+  // After a signal the handler is still stopping things, and ends the process itself.
+  if (!stopping.signal.aborted) {
+    process.stderr.write(`\n${messageOf(error)}\n`);
+    process.exit(1);
+  }
 }

@@ -1,10 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { reachableDataDir } from './embedded-postgres.js';
 import { LocalStack, PARTS, type Part, type StackAddresses } from './local-stack.js';
+import { runSilently } from './progress-lines.js';
+import { deleteStateFolder } from './state-folder.js';
 
-/** A whole throw-away service for tests: real PostgreSQL, Temporal, workers and API on free ports. */
+/**
+ * A whole throw-away service for tests: real PostgreSQL, Temporal, workers and API on free ports. It never uses the servers
+ * that DATABASE_URL and TEMPORAL_ADDRESS name: tests must not write into anyone's database.
+ */
 export class TestStack {
   #stack: LocalStack;
 
@@ -17,12 +21,25 @@ export class TestStack {
 
   static async start(env: Record<string, string> = {}): Promise<TestStack> {
     const stack = new TestStack(mkdtempSync(join(tmpdir(), 'mlops-stack-')), env);
-    await stack.startAgain();
+    try {
+      await stack.startAgain();
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
     return stack;
   }
 
   #create(): LocalStack {
-    return new LocalStack({ stateDir: this.stateDir, port: 0, temporalPort: 0, uiPort: 0, env: this.env });
+    // Nor do tests write where the caller's own environment keeps its models and data.
+    const env = {
+      MODEL_STORAGE_PATH: '',
+      DATA_STORAGE_PATH: '',
+      DATA_SOURCE_ROOTS: '',
+      MODELS_CONFIG: '',
+      ...this.env,
+    };
+    return new LocalStack({ stateDir: this.stateDir, port: 0, temporalPort: 0, uiPort: 0, env });
   }
 
   get addresses(): StackAddresses {
@@ -56,7 +73,7 @@ export class TestStack {
 
   /** Starts a stopped or killed stack on the same state. */
   async startAgain(): Promise<void> {
-    await this.#stack.start((_title, work) => work(() => undefined));
+    await this.#stack.start(runSilently);
   }
 
   /** Stops as Ctrl-C does, and keeps the state. */
@@ -67,7 +84,6 @@ export class TestStack {
 
   async stop(): Promise<void> {
     await this.#stack.stop();
-    rmSync(this.stateDir, { recursive: true, force: true });
-    rmSync(reachableDataDir(this.stateDir), { recursive: true, force: true });
+    deleteStateFolder(this.stateDir);
   }
 }

@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { reachableDataDir, startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
+import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
+import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { applyMigrations } from '../../../services/database/apply-migrations.js';
 import { projectRoot } from '../../../services/project-root.js';
 
@@ -49,8 +50,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await client.end().catch(() => undefined);
   await server.stop();
-  rmSync(folder, { recursive: true, force: true });
-  rmSync(reachableDataDir(folder), { recursive: true, force: true });
+  deleteStateFolder(folder);
 });
 
 describe('the database', () => {

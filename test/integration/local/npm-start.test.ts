@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { reachableDataDir } from '../../../infra/local/embedded-postgres.js';
 import { isRunning, type ProcessIdentity } from '../../../infra/local/process-identity.js';
+import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { projectRoot } from '../../../services/project-root.js';
 import { createApiClient, pause } from '../../support/api-client.js';
 
@@ -53,8 +53,7 @@ function children(): ProcessIdentity[] {
 
 afterAll(() => {
   for (const { child } of started) if (child.exitCode === null) child.kill('SIGKILL');
-  rmSync(stateDir, { recursive: true, force: true });
-  rmSync(reachableDataDir(stateDir), { recursive: true, force: true });
+  deleteStateFolder(stateDir);
 });
 
 describe('npm start', () => {
