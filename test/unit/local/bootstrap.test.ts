@@ -1,0 +1,211 @@
+import { execFile, spawn } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { identityOf } from '../../../infra/local/process-identity.js';
+
+/**
+ * A checkout with stand-ins: an `npm` that installs stand-ins for the compilers and vitest, and notes each run in `log`.
+ * `npm ci` empties node_modules first, as the real one does.
+ */
+const NPM = `#!/usr/bin/env node
+const { appendFileSync, mkdirSync, rmSync, writeFileSync } = require('node:fs');
+const { dirname } = require('node:path');
+const note = (line) => appendFileSync('log', line + '\\n');
+const write = (path, text) => { mkdirSync(dirname(path), { recursive: true }); writeFileSync(path, text); };
+note('npm ' + process.argv.slice(2).join(' '));
+writeFileSync('npm-pid', String(process.pid));
+if (process.env.NPM_FAILS) { console.error('npm error code ENOTFOUND'); process.exit(1); }
+rmSync('node_modules', { recursive: true, force: true });
+setTimeout(() => {
+  const compiler = "require('node:fs').appendFileSync('log', 'build\\\\n'); require('node:fs').mkdirSync('dist/infra/local', { recursive: true });";
+  write('node_modules/prisma/build/index.js', "require('node:fs').mkdirSync('services/database/generated', { recursive: true })");
+  write('node_modules/typescript/bin/tsc', compiler + process.env.STAND_INS);
+  write('node_modules/vitest/vitest.mjs', process.env.VITEST);
+  note('npm done');
+}, Number(process.env.NPM_MS ?? 0));
+`;
+const STAND_INS = `
+  const { writeFileSync } = require('node:fs');
+  writeFileSync('dist/package.json', '{"type": "module"}');
+  writeFileSync('dist/infra/local/stack.js', "console.log('stack ' + process.argv.slice(2).join(' '))");
+  writeFileSync('dist/infra/local/temporal-binary.js', 'export const resolveTemporalBinary = async () => undefined');`;
+const VITEST = `
+  import { writeFileSync } from 'node:fs';
+  const file = process.argv.find((arg) => arg.startsWith('--outputFile.json=')).split('=')[1];
+  if (process.env.REPORT) writeFileSync(file, process.env.REPORT);
+  process.exit(Number(process.env.VITEST_CODE));`;
+
+let checkout: string;
+
+function makeCheckout(): void {
+  checkout = mkdtempSync(join(tmpdir(), 'mlops-checkout-'));
+  mkdirSync(join(checkout, 'infra/local'), { recursive: true });
+  for (const name of ['bootstrap.mjs', 'build.mjs', 'start.mjs', 'test.mjs', 'stack-help.txt'])
+    cpSync(join('infra/local', name), join(checkout, 'infra/local', name));
+  for (const [path, text] of Object.entries({
+    'package.json': '{"type": "module"}',
+    'package-lock.json': '{}',
+    'ml/a.ts': 'export const a = 1;',
+    'infra/local/stack.ts': '',
+    'infra/local/temporal-binary.ts': '',
+    'services/database/b.ts': 'export const b = 1;',
+    'workflows/bundle.mjs': "import { writeFileSync } from 'node:fs'; writeFileSync('dist/workflow-bundle.js', '');",
+    'bin/package.json': '{"type": "commonjs"}',
+    'bin/npm': NPM,
+  }))
+    write(path, text);
+  chmodSync(join(checkout, 'bin/npm'), 0o755);
+}
+const removeCheckout = () => rmSync(checkout, { recursive: true, force: true });
+
+function write(path: string, text: string): void {
+  mkdirSync(join(checkout, path, '..'), { recursive: true });
+  writeFileSync(join(checkout, path), text);
+}
+
+const environment = (more: NodeJS.ProcessEnv) => ({
+  ...process.env,
+  PATH: `${join(checkout, 'bin')}${delimiter}${process.env['PATH']}`,
+  STAND_INS,
+  VITEST,
+  ...more,
+});
+
+function node(script: string, args: string[] = [], more: NodeJS.ProcessEnv = {}) {
+  return new Promise<{ code: number; output: string }>((resolve) => {
+    execFile(
+      process.execPath,
+      [join(checkout, 'infra/local', script), ...args],
+      { cwd: checkout, env: environment(more) },
+      (error, stdout, stderr) =>
+        resolve({ code: error ? Number((error as { code?: unknown }).code) : 0, output: stdout + stderr }),
+    );
+  });
+}
+
+/** What npm and the build have done since the last look. */
+function done(): string[] {
+  const path = join(checkout, 'log');
+  const lines = existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n') : [];
+  rmSync(path, { force: true });
+  return lines.map((line) => line.replace(/^npm ci .*/, 'install'));
+}
+
+const EVERYTHING = ['install', 'npm done', 'build'];
+
+describe('npm start and npm test in a checkout', () => {
+  beforeEach(makeCheckout);
+  afterEach(removeCheckout);
+
+  it('install and build on the first run and do neither on the second', async () => {
+    expect(await node('start.mjs', ['--port', '0'])).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/✓ Installing dependencies[^]*✓ Building[^]*stack --port 0/),
+    });
+    expect(done()).toEqual(EVERYTHING);
+    expect(await node('start.mjs')).toMatchObject({ code: 0, output: 'stack \n' });
+    expect(done()).toEqual([]);
+  });
+
+  it('install the development dependencies, which the build needs, also where NODE_ENV is production', async () => {
+    await node('start.mjs', [], { NODE_ENV: 'production' });
+    expect(readFileSync(join(checkout, 'log'), 'utf8')).toContain('--include=dev');
+  });
+
+  it('do again only what has become old or is gone', async () => {
+    await node('start.mjs');
+    done();
+    const changes: [string, () => void, string[]][] = [
+      ['a source has changed', () => write('ml/a.ts', 'export const a = 2;'), ['build']],
+      ['a source is new', () => write('services/new/c.ts', ''), ['build']],
+      ['nothing', () => undefined, []],
+      ['the workflows are gone', () => rmSync(join(checkout, 'dist/workflow-bundle.js')), ['build']],
+      [
+        'the client is gone',
+        () => rmSync(join(checkout, 'services/database/generated'), { recursive: true }),
+        ['build'],
+      ],
+      ['the lock file has changed', () => write('package-lock.json', '{"changed": true}'), EVERYTHING],
+    ];
+    for (const [what, change, needed] of changes) {
+      change();
+      await node('start.mjs');
+      expect(done(), what).toEqual(needed);
+    }
+  });
+
+  it('say what to do when npm cannot reach its registry, show its output, and try again next time', async () => {
+    const { code, output } = await node('start.mjs', [], { NPM_FAILS: '1' });
+    expect(code).toBe(1);
+    expect(output).toContain('npm error code ENOTFOUND');
+    expect(output).toContain('npm config set registry');
+    expect(output).not.toContain('    at ');
+    done();
+    expect(await node('start.mjs')).toMatchObject({ code: 0 });
+    expect(done()).toEqual(EVERYTHING);
+  });
+
+  it('wait for each other when they come at once: one installs, though installing empties node_modules', async () => {
+    const both = await Promise.all([1, 2, 3].map(() => node('start.mjs', [], { NPM_MS: '1200' })));
+    expect(both.map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(done()).toEqual(EVERYTHING);
+    expect(both.filter(({ output }) => output.includes('waiting for another start'))).toHaveLength(2);
+  });
+
+  it('leave no install running when they are stopped, and start over the next time', async () => {
+    const stopped = spawn(process.execPath, [join(checkout, 'infra/local/start.mjs')], {
+      cwd: checkout,
+      env: environment({ NPM_MS: '30000' }),
+      stdio: 'ignore',
+    });
+    const pidFile = join(checkout, 'npm-pid');
+    await vi.waitFor(() => expect(existsSync(pidFile) && readFileSync(pidFile, 'utf8')).toMatch(/\d/), 10_000);
+    const ended = new Promise((resolve) => stopped.once('exit', resolve));
+    stopped.kill('SIGTERM');
+    expect(await ended).toBe(1);
+    expect(identityOf(Number(readFileSync(pidFile, 'utf8')))).toBeUndefined();
+    done();
+    expect(await node('start.mjs')).toMatchObject({ code: 0 });
+    expect(done()).toEqual(EVERYTHING);
+  });
+
+  it('print the flags before anything is installed', async () => {
+    expect(await node('start.mjs', ['--help'])).toMatchObject({
+      code: 0,
+      output: expect.stringContaining('--no-demo'),
+    });
+    expect(done()).toEqual([]);
+  });
+
+  it('refuse an older Node with the version that is needed', async () => {
+    write('old.mjs', "import { checkNode } from './infra/local/bootstrap.mjs'; checkNode('20.18.3');");
+    expect(await node('../../old.mjs')).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('needs Node 20.19 or newer, but this is Node 20.18.3'),
+    });
+  });
+});
+
+describe('the last line of npm test', () => {
+  const counts = { numPassedTests: 7, numFailedTests: 0, numPendingTests: 0, numFailedTestSuites: 0 };
+  beforeAll(async () => {
+    makeCheckout();
+    await node('start.mjs');
+  });
+  afterAll(removeCheckout);
+
+  it.each([
+    ['all pass', counts, 0, '7 passed, 0 failed', 0],
+    ['some fail', { ...counts, numFailedTests: 2, numFailedTestSuites: 1 }, 1, '7 passed, 2 failed', 1],
+    ['some are skipped', { ...counts, numPendingTests: 3 }, 0, '7 passed, 0 failed, 3 skipped', 0],
+    ['a file cannot be loaded', { ...counts, numFailedTestSuites: 1 }, 1, '7 passed, 1 failed', 1],
+    ['vitest itself fails', undefined, 1, '0 passed, 1 failed', 1],
+  ])('counts when %s', async (_case, report, vitestCode, line, code) => {
+    const more = { REPORT: report && JSON.stringify(report), VITEST_CODE: String(vitestCode) };
+    const result = await node('test.mjs', [], more);
+    expect(result.output.trimEnd().split('\n').at(-1)).toBe(line);
+    expect(result.code).toBe(code);
+  });
+});
