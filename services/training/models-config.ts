@@ -125,13 +125,17 @@ async function readYaml<Schema extends z.ZodType>(path: string, schema: Schema) 
     );
   const parsed = schema.safeParse(document.toJS() ?? {});
   if (!parsed.success)
-    throw new ModelsConfigError(parsed.error.issues.map((issue) => locate(issuePath(issue), issue.message)).join('\n'));
+    throw new ModelsConfigError(parsed.error.issues.flatMap((issue) => describeIssue(issue, locate)).join('\n'));
   return { value: parsed.data, locate };
 }
 
-/** For an unknown key, zod names the object; the reader wants the key itself. */
-function issuePath(issue: z.core.$ZodIssue): PropertyKey[] {
-  return issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path;
+/** For unknown keys, zod names the object; the reader wants each key and its line. */
+function describeIssue(
+  issue: z.core.$ZodIssue,
+  locate: (path: readonly PropertyKey[], message: string) => string,
+): string[] {
+  if (issue.code !== 'unrecognized_keys') return [locate(issue.path, issue.message)];
+  return issue.keys.map((key) => locate([...issue.path, key], 'is not a known field'));
 }
 
 function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {
