@@ -17,7 +17,7 @@ export interface DeploymentResult {
  * none), in the same transaction, so that there is no moment with two truths. Repeatable.
  */
 export async function closeDeployment(
-  input: OpenDeployment & { state: ClosedState; reason?: string },
+  input: Omit<OpenDeployment, 'digest'> & { state: ClosedState; reason?: string },
   { database }: { database: Database },
 ): Promise<DeploymentResult> {
   const { deploymentId, model, previousVersion } = input;
@@ -50,4 +50,23 @@ export async function closeDeployment(
     previous_version: previousVersion ?? null,
     state: input.state,
   };
+}
+
+/** Ends the rollout of a job whose workflow was ended from outside and can do so no longer. Repeatable. */
+export async function abortDeploymentOf(jobId: string, context: { database: Database }): Promise<void> {
+  const open = await context.database.prisma.deployment.findFirst({ where: { jobId, finishedAt: null } });
+  if (!open) return;
+  const { id: deploymentId, model, version, previousVersion } = open;
+  await closeDeployment(
+    {
+      deploymentId,
+      jobId,
+      model,
+      version,
+      previousVersion: previousVersion ?? undefined,
+      state: 'aborted',
+      reason: 'The workflow of the rollout was ended from outside.',
+    },
+    context,
+  );
 }

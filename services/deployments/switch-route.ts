@@ -49,7 +49,9 @@ export async function switchRoute(
     const now = new Date();
     const route = await transaction.route.findUnique({ where: { model } });
     if (route?.deploymentId !== deploymentId) {
-      const data = { version, previousVersion: route?.version ?? null, deploymentId, updatedAt: now };
+      // The served version once more is no former version to go back to.
+      const previousVersion = (route?.version === version ? route.previousVersion : route?.version) ?? null;
+      const data = { version, previousVersion, deploymentId, updatedAt: now };
       await transaction.route.upsert({ where: { model }, create: { model, ...data }, update: data });
     }
     await transaction.modelAlias.upsert({

@@ -1,5 +1,6 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Container } from '../container.js';
+import { abortDeploymentOf } from '../deployments/close-deployment.js';
 import { cleanUpJob } from '../jobs/clean-up-job.js';
 import type { Job } from '../jobs/job.js';
 import { startWorkflow } from './start-job.js';
@@ -30,6 +31,7 @@ export async function settleJob(id: string, context: ReconcileContext): Promise<
   const end = await endOfWorkflow(id, context.temporal);
   if (end) {
     await cleanUpJob(id, context);
+    await abortDeploymentOf(id, context);
     await context.jobs.finish(id, end);
   }
   return context.jobs.get(id);

@@ -4,7 +4,7 @@ import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/com
 import { ServiceError } from '../../core/errors.js';
 import { SEARCH_ATTRIBUTES, TASK_QUEUES, type JobType } from '../../core/names.js';
 import { digestOf } from '../canonical-json.js';
-import { withDatabase, type Database } from '../database/database.js';
+import { withDatabase, type Database, type Prisma } from '../database/database.js';
 import type { Job } from '../jobs/job.js';
 import type { JobStore } from '../jobs/job-store.js';
 import { withTemporal } from './temporal-client.js';
@@ -98,6 +98,7 @@ async function acceptJob(database: Database, input: StartJobInput): Promise<stri
       const known = await transaction.idempotencyKey.findUniqueOrThrow({ where: { key } });
       if (known.requestHash !== requestHash) throw keyReused(key);
     }
+    if (input.type === 'deploy' && input.model) await refuseSecondDeployment(transaction, input.model, id);
     const data = {
       id,
       type: input.type,
@@ -109,6 +110,20 @@ async function acceptJob(database: Database, input: StartJobInput): Promise<stri
     await transaction.job.createMany({ data: [data], skipDuplicates: true });
     return id;
   });
+}
+
+/** Of two calls at the same moment one waits for the other here, so that one rollout a model is accepted at a time. */
+async function refuseSecondDeployment(transaction: Prisma.TransactionClient, model: string, id: string): Promise<void> {
+  await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`deploy:${model}`}))`;
+  if (await transaction.job.findUnique({ where: { id } })) return;
+  const other = await transaction.job.findFirst({
+    where: { type: 'deploy', model, status: { in: ['queued', 'running'] }, id: { not: id } },
+  });
+  if (other)
+    throw new ServiceError(
+      'deployment_conflict',
+      `The job ${other.id} is rolling out a version of ${model}. Wait for it, or cancel it.`,
+    );
 }
 
 /** Starts the workflow of an accepted job; one that runs already, or has run, is left alone. */
