@@ -39,7 +39,8 @@ export async function withDuckDb<T>(work: (connection: DuckDBConnection) => Prom
 /** A value of DuckDB as JSON carries it: big integers as numbers while they are exact, else as text. */
 function toPlain(value: unknown): unknown {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
-  if (value instanceof Date) return value.toISOString();
+  // Files can hold times beyond those of JavaScript.
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
   if (Array.isArray(value)) return value.map(toPlain);
   return value;
 }

@@ -7,10 +7,15 @@ export type ColumnType = 'string' | 'integer' | 'number' | 'boolean' | 'timestam
 const SHARE_TO_INFER = 0.95;
 
 const INTEGER = `'^[+-]?[0-9]{1,18}$'`;
+/** What a declared whole number may look like; one that is too large for 64 bits is told by the cast. */
+const DIGITS = `'^[+-]?[0-9]{1,19}$'`;
 /** Codes rather than quantities: leading zeros, or more digits than a number keeps. */
 const CODE = `'^[+-]?(0[0-9]+|[0-9]{19,})$'`;
 const DATE = `'^[0-9]{4}-[0-9]{2}-[0-9]{2}$'`;
 const TIMESTAMP = `'^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}'`;
+
+/** PostgreSQL's `infinity` is a time that no calendar has and no JSON can tell. */
+const finite = (expression: string) => `CASE WHEN isfinite(${expression}) THEN ${expression} END`;
 
 /** An expression that is the value as `type`, or NULL where it is none. Empty and blank cells are NULL. */
 export function castExpression(column: string, type: ColumnType): string {
@@ -19,15 +24,15 @@ export function castExpression(column: string, type: ColumnType): string {
     case 'string':
       return `CAST(${quoteIdentifier(column)} AS VARCHAR)`;
     case 'integer':
-      return `CASE WHEN regexp_matches(${text}, ${INTEGER}) THEN TRY_CAST(${text} AS BIGINT) END`;
+      return `CASE WHEN regexp_matches(${text}, ${DIGITS}) THEN TRY_CAST(${text} AS BIGINT) END`;
     case 'number':
       return `CASE WHEN isfinite(TRY_CAST(${text} AS DOUBLE)) THEN TRY_CAST(${text} AS DOUBLE) END`;
     case 'boolean':
       return `CASE WHEN lower(${text}) IN ('true', 't', '1', 'yes') THEN true WHEN lower(${text}) IN ('false', 'f', '0', 'no') THEN false END`;
     case 'timestamp':
-      return `CAST(TRY_CAST(${text} AS TIMESTAMPTZ) AS TIMESTAMP)`;
+      return `CAST(${finite(`TRY_CAST(${text} AS TIMESTAMPTZ)`)} AS TIMESTAMP)`;
     case 'date':
-      return `TRY_CAST(${text} AS DATE)`;
+      return finite(`TRY_CAST(${text} AS DATE)`);
     case 'json':
       return `CASE WHEN json_valid(${text}) THEN ${text} END`;
   }
