@@ -1,7 +1,9 @@
 import type { JobType } from '../core/names.js';
-import { canonicalModelName } from '../core/names.js';
+import { modelNameSchema } from '../core/schemas/training.js';
 import type { Container } from '../services/container.js';
+import { withoutSecrets } from '../services/datasets/source.js';
 import { cleanUpJob } from '../services/jobs/clean-up-job.js';
+import { checkJobId } from '../services/jobs/job.js';
 import type { JobError } from '../services/jobs/job.js';
 import { currentContext } from '../services/telemetry/correlation.js';
 import { mapFailures } from './activity-run.js';
@@ -12,13 +14,14 @@ export function createJobActivities(container: Container) {
     /** Writes the job down as running, also when it was started without the API. */
     beginJob: (input: { jobId: string; type: JobType; request: unknown }) =>
       mapFailures(async () => {
+        checkJobId(input.jobId);
         const request = (input.request ?? {}) as Record<string, unknown>;
-        const model = request['model_type'] ?? request['model'];
+        const model = modelNameSchema.safeParse(request['model_type'] ?? request['model']).data;
         await jobs.markRunning({
           id: input.jobId,
           type: input.type,
-          model: typeof model === 'string' ? canonicalModelName(model) : undefined,
-          request,
+          model,
+          request: await withoutSecrets(request, container.database),
           correlationId: currentContext()?.correlationId ?? input.jobId,
         });
       }),

@@ -9,7 +9,7 @@ import { readStaged, writeStaged } from '../storage/staged-file.js';
 import type { ColumnType } from './column-types.js';
 import { copyFromPostgres } from './copy-from-postgres.js';
 import { readManifest, snapshotDataset } from './snapshot-dataset.js';
-import { resolveSource } from './source.js';
+import { resolveSource, sealSource } from './source.js';
 
 /** What an ingestion works with. */
 export type IngestionContext = Pick<Container, 'config' | 'database' | 'folders' | 'readModelsConfig' | 'failPoint'>;
@@ -48,7 +48,9 @@ export async function planIngestion(
   context: IngestionContext,
 ): Promise<IngestionPlan> {
   const request = parseRequest(ingestRequestSchema, input.request);
-  const source = await resolveSource(request.source, request.options, {
+  // A workflow that was started from the command line has the credentials in its input; they go no further.
+  const sealed = await sealSource(context.database, request.source);
+  const source = await resolveSource(sealed, request.options, {
     database: context.database,
     roots: context.config.dataSourceRoots,
   });
@@ -61,7 +63,7 @@ export async function planIngestion(
     jobId: input.jobId,
     datasetId: datasetIdOf(input.jobId),
     dataType: request.data_type,
-    source: request.source,
+    source: sealed,
     sourceLabel:
       source.kind === 'postgresql'
         ? `${source.label}${request.options.table ? `#${request.options.table}` : ''}`

@@ -14,12 +14,26 @@ const forbidden = (message: string) => new ServiceError('source_forbidden', mess
 
 /** The address without user and password, as it may be logged and shown. */
 export function sourceLabel(source: string): string {
-  if (!source.includes('://')) return source;
+  if (schemeOf(source) === undefined) return source;
   try {
     const { protocol, host, pathname } = new URL(source);
     return `${protocol}//${host}${pathname}`;
   } catch {
     return 'a source that is no URL';
+  }
+}
+
+const schemeOf = (source: string) => /^([a-z][a-z0-9+.-]*):/i.exec(source)?.[1]?.toLowerCase();
+const isPostgres = (scheme: string | undefined) => scheme === 'postgresql' || scheme === 'postgres';
+
+/** However it is written (`POSTGRES:`, with a tab, …), so that no spelling gets past the sealing. */
+function parsePostgresUrl(source: string): URL {
+  try {
+    const url = new URL(source);
+    for (const part of [url.username, url.password, url.pathname]) decodeURIComponent(part);
+    return url;
+  } catch {
+    throw forbidden('The source is not a valid URL. Write postgresql://user:password@host:port/database.');
   }
 }
 
@@ -29,17 +43,23 @@ export function sourceLabel(source: string): string {
  * @returns the source itself when it has none, else `postgresql://host/db?credential=<id>`.
  */
 export async function sealSource(database: Database, source: string): Promise<string> {
-  if (!/^postgres(ql)?:\/\//.test(source)) return source;
-  let url: URL;
-  try {
-    url = new URL(source);
-  } catch {
-    throw forbidden('The source is not a valid URL. Write postgresql://user:password@host:port/database.');
-  }
+  if (!isPostgres(schemeOf(source))) return source;
+  const url = parsePostgresUrl(source);
   if (!url.password) return source;
   const id = createHash('sha256').update(source).digest('hex').slice(0, 24);
   await database.prisma.sourceCredential.upsert({ where: { id }, create: { id, url: source }, update: {} });
   return `${sourceLabel(source)}?credential=${id}`;
+}
+
+/** The request of an ingestion as it may be kept: a source with credentials is sealed, one that cannot be read is left out. */
+export async function withoutSecrets(request: Record<string, unknown>, database: Database): Promise<unknown> {
+  const { source } = request;
+  if (typeof source !== 'string') return request;
+  const sealed = await sealSource(database, source).catch((error: unknown) => {
+    if (error instanceof ServiceError) return undefined;
+    throw error;
+  });
+  return { ...request, source: sealed };
 }
 
 /** Turns the text of a request into a checked source. */
@@ -48,8 +68,8 @@ export async function resolveSource(
   options: { format?: DataFormat },
   context: { database: Database; roots: readonly string[] },
 ): Promise<Source> {
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(source)?.[1]?.toLowerCase();
-  if (scheme === 'postgresql' || scheme === 'postgres') return openPostgresSource(context.database, source);
+  const scheme = schemeOf(source);
+  if (isPostgres(scheme)) return openPostgresSource(context.database, source);
   if (scheme !== undefined) {
     throw forbidden(
       `Sources of the kind "${scheme}:" are not supported. Use postgresql:// or a file below one of the data folders.`,
@@ -59,12 +79,12 @@ export async function resolveSource(
 }
 
 async function openPostgresSource(database: Database, source: string): Promise<Source> {
-  const reference = new URL(source);
+  const reference = parsePostgresUrl(source);
   const id = reference.searchParams.get('credential');
   const known = id ? await database.prisma.sourceCredential.findUnique({ where: { id } }) : null;
   if (id && !known)
     throw forbidden(`The credential ${id} of the source is not known. Send the full URL to POST /data/ingest once.`);
-  const url = new URL(known?.url ?? source);
+  const url = parsePostgresUrl(known?.url ?? source);
   for (const name of url.searchParams.keys()) {
     if (name !== 'sslmode')
       throw forbidden(`The source may not set "${name}". Of the connection parameters only sslmode is allowed.`);

@@ -33,6 +33,18 @@ function etaSeconds(row: JobRow, nowMs: number): number | null {
   return Math.max(0, Math.round((elapsed * (1 - row.progress)) / row.progress));
 }
 
+/** As JSON that PostgreSQL takes: what a workflow was given from the command line may be any text. */
+function storableJson(value: unknown): string {
+  const clean = (text: string) => text.replaceAll(/[\0\p{Surrogate}]/gu, '\ufffd');
+  const copy = (item: unknown): unknown => {
+    if (typeof item === 'string') return clean(item);
+    if (Array.isArray(item)) return item.map(copy);
+    if (item === null || typeof item !== 'object') return item;
+    return Object.fromEntries(Object.entries(item).map(([key, inner]) => [clean(key), copy(inner)]));
+  };
+  return JSON.stringify(copy(value ?? {}));
+}
+
 export interface JobFilter {
   status?: JobStatus;
   type?: JobType;
@@ -74,7 +86,7 @@ export function createJobStore(database: Database) {
       request: unknown;
       correlationId: string;
     }): Promise<void> {
-      const request = job.request as Prisma.InputJsonValue;
+      const request = storableJson(job.request);
       await prisma.$executeRaw`
         INSERT INTO jobs (id, type, model, status, stage, request, correlation_id, started_at)
         VALUES (${job.id}, ${job.type}, ${job.model ?? null}, 'running', 'started', ${request}::jsonb, ${job.correlationId}, now())
@@ -98,8 +110,8 @@ export function createJobStore(database: Database) {
       id: string,
       end: { status: 'completed' | 'failed' | 'cancelled'; result?: unknown; error?: JobError },
     ): Promise<void> {
-      const result = end.result === undefined ? null : JSON.stringify(end.result);
-      const error = end.error === undefined ? null : JSON.stringify(end.error);
+      const result = end.result === undefined ? null : storableJson(end.result);
+      const error = end.error === undefined ? null : storableJson(end.error);
       await prisma.$executeRaw`
         UPDATE jobs SET status = ${end.status}, result = ${result}::jsonb, error = ${error}::jsonb, finished_at = now(),
           started_at = coalesce(started_at, now()),

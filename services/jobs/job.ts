@@ -1,4 +1,4 @@
-import type { FieldProblem } from '../../core/errors.js';
+import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import type { JobStatus, JobType } from '../../core/names.js';
 
 export interface JobError {
@@ -28,3 +28,15 @@ export interface Job {
 }
 
 export const TERMINAL: readonly JobStatus[] = ['completed', 'failed', 'cancelled'];
+
+const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._:~-]{0,254}$/;
+
+/** A job id names folders and stands in paths of the API. Workflows that are started from the command line choose their own. */
+export const isJobId = (id: string): boolean => JOB_ID.test(id);
+
+/** @throws ServiceError `request_invalid` for an id that could lead out of a folder or is not safe in a URL. */
+export function checkJobId(id: string): void {
+  if (isJobId(id)) return;
+  const message = 'must have letters, digits and . _ : ~ - only, and start with a letter or digit';
+  throw new ServiceError('request_invalid', `The workflow id ${message}.`, [{ path: 'workflow_id', message }]);
+}
