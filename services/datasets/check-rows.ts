@@ -28,7 +28,7 @@ const isFilled = (check: ColumnCheck) =>
 
 /**
  * A SQL expression that lists, for one raw row, every reason why it cannot be used; empty for a good row.
- * The first rows of a value that must be unique are good, later ones are not; `_row` gives the order.
+ * The first rows of a value that must be unique are good, later ones are not; `_mlops_row` gives the order.
  */
 export function reasonsExpression(checks: readonly ColumnCheck[]): string {
   const reasons = checks.flatMap((check) => [...typeReasons(check), ...expectationReasons(check)]);
@@ -68,7 +68,7 @@ function expectationReasons(check: ColumnCheck): [string, string][] {
     ]);
   }
   if (expectation.unique) {
-    const order = `row_number() OVER (PARTITION BY ${value(check)} ORDER BY _row)`;
+    const order = `row_number() OVER (PARTITION BY ${value(check)} ORDER BY _mlops_row)`;
     reasons.push([`(${value(check)}) IS NOT NULL AND ${order} > 1`, shown('the value was already in an earlier row')]);
   }
   return reasons;

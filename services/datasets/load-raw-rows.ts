@@ -1,4 +1,9 @@
+import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ServiceError } from '../../core/errors.js';
 import type { DataFormat } from '../../core/schemas/ingestion.js';
@@ -19,7 +24,7 @@ const MOST_JSON_BYTES = 8 * 2 ** 20;
 const NEVER = `chr(31)`;
 
 /**
- * Loads a source as a table `raw`, with `_row` counting from 1 and otherwise the columns of the source, and the lines that are no
+ * Loads a source as a table `raw`, with `_mlops_row` counting from 1 and otherwise the columns of the source, and the lines that are no
  * rows at all as `unreadable`.
  * @param workFile a path that may be written for the time of the call.
  * @returns the columns whose cells are texts, so that their types have to be found out.
@@ -34,12 +39,14 @@ export async function loadRawRows(
   const only = onlyColumns && !raw.columns ? onlyColumns.map(quoteIdentifier).join(', ') : '*';
   await connection.run('CREATE TABLE unreadable (row_number BIGINT, reasons VARCHAR[], content VARCHAR)');
   try {
+    if (raw.path.endsWith('.gz')) await checkGzip(raw.path);
     const path = raw.format === 'ndjson' ? await setAsideBadLines(connection, raw.path, workFile) : raw.path;
     await connection.run(
-      `CREATE TABLE raw AS SELECT row_number() OVER () AS _row, ${only} FROM ${readerExpression({ ...raw, path })}`,
+      `CREATE TABLE raw AS SELECT row_number() OVER () AS _mlops_row, ${only} FROM ${readerExpression({ ...raw, path })}`,
     );
   } catch (error) {
-    const said = (error as Error).message.split('\n', 1)[0] ?? '';
+    // Where the file lies on this machine is nobody's business.
+    const said = ((error as Error).message.split('\n', 1)[0] ?? '').replaceAll(raw.path, basename(raw.path));
     throw new ServiceError('source_unreadable', `The source could not be read as ${raw.format}: ${said}`);
   } finally {
     await rm(workFile, { force: true });
@@ -50,6 +57,14 @@ export async function loadRawRows(
     );
   }
   return unwrapJson(connection, raw.format);
+}
+
+/**
+ * DuckDB takes a gzip file that was cut off for a shorter one, so it is read to its checksum first.
+ * @throws Error that says how the file is damaged.
+ */
+async function checkGzip(path: string): Promise<void> {
+  await pipeline(createReadStream(path), createGunzip(), new Writable({ write: (_chunk, _encoding, done) => done() }));
 }
 
 function readerExpression({ path, format, columns }: RawFile): string {
@@ -93,7 +108,7 @@ async function setAsideBadLines(connection: DuckDBConnection, path: string, work
  */
 async function unwrapJson(connection: DuckDBConnection, format: DataFormat): Promise<Set<string>> {
   const columns = (await queryRows<{ column_name: string; column_type: string }>(connection, 'DESCRIBE raw')).filter(
-    (column) => column.column_name !== '_row',
+    (column) => column.column_name !== '_mlops_row',
   );
   if (format === 'csv' || format === 'tsv') return new Set(columns.map((column) => column.column_name));
   const texts = new Set<string>();

@@ -76,14 +76,14 @@ async function writeSnapshot(
   const checks = await planChecks(connection, input, texts);
   onProgress(0.45);
   const cells = checks.map(({ name }) => `${quoteIdentifier(name)} := ${quoteIdentifier(name)}`).join(', ');
-  await connection.run(`CREATE TABLE judged AS SELECT *, ${reasonsExpression(checks)} AS _reasons FROM raw`);
+  await connection.run(`CREATE TABLE judged AS SELECT *, ${reasonsExpression(checks)} AS _mlops_reasons FROM raw`);
   await connection.run(
-    `COPY (SELECT ${typedColumns(checks)} FROM judged WHERE len(_reasons) = 0 ORDER BY _row) TO ${quoteText(join(staging, DATA_FILE))} (FORMAT parquet, COMPRESSION zstd)`,
+    `COPY (SELECT ${typedColumns(checks)} FROM judged WHERE len(_mlops_reasons) = 0 ORDER BY _mlops_row) TO ${quoteText(join(staging, DATA_FILE))} (FORMAT parquet, COMPRESSION zstd)`,
   );
   onProgress(0.7);
   await connection.run(
-    `COPY (SELECT _row AS row_number, _reasons AS reasons, CAST(to_json(struct_pack(${cells})) AS VARCHAR) AS content
-       FROM judged WHERE len(_reasons) > 0 UNION ALL SELECT * FROM unreadable ORDER BY row_number)
+    `COPY (SELECT _mlops_row AS row_number, _mlops_reasons AS reasons, CAST(to_json(struct_pack(${cells})) AS VARCHAR) AS content
+       FROM judged WHERE len(_mlops_reasons) > 0 UNION ALL SELECT * FROM unreadable ORDER BY row_number)
      TO ${quoteText(join(staging, QUARANTINE_FILE))} (FORMAT parquet, COMPRESSION zstd)`,
   );
   onProgress(0.8);
@@ -99,9 +99,10 @@ async function planChecks(
   texts: ReadonlySet<string>,
 ): Promise<ColumnCheck[]> {
   const described = await queryRows<{ column_name: string; column_type: string }>(connection, 'DESCRIBE raw');
-  const columns = described.filter((column) => column.column_name !== '_row');
-  const expectations = input.expectations?.columns ?? {};
-  const lost = Object.entries(expectations).filter(
+  const columns = described.filter((column) => column.column_name !== '_mlops_row');
+  // A map: a column may be called `constructor`.
+  const expectations = new Map(Object.entries(input.expectations?.columns ?? {}));
+  const lost = [...expectations].filter(
     ([name, expected]) => expected.required && !columns.some((column) => column.column_name === name),
   );
   if (lost.length > 0) {
@@ -113,7 +114,7 @@ async function planChecks(
   }
   const sourceTypes = new Map(input.raw.columns?.map((column) => [column.name, column.type]));
   const undeclared = columns.filter(
-    ({ column_name: name }) => texts.has(name) && !sourceTypes.has(name) && !expectations[name]?.type,
+    ({ column_name: name }) => texts.has(name) && !sourceTypes.has(name) && !expectations.get(name)?.type,
   );
   const inferred = await inferColumnTypes(
     connection,
@@ -121,7 +122,7 @@ async function planChecks(
     undeclared.map((column) => column.column_name),
   );
   return columns.map(({ column_name: name, column_type: stored }) => {
-    const expectation = expectations[name];
+    const expectation = expectations.get(name);
     const native = texts.has(name) ? undefined : nativeType(stored);
     const type = expectation?.type ?? sourceTypes.get(name) ?? inferred.get(name) ?? native ?? 'string';
     return { name, type, native: native !== undefined && native === type && type !== 'json', expectation };

@@ -4,7 +4,7 @@ import { reasonsExpression, typedColumns, type ColumnCheck } from '../../../serv
 import { queryRows, quoteText, withDuckDb } from '../../../services/duckdb.js';
 
 const table = (name: string, cells: readonly (string | null)[]) =>
-  `CREATE TABLE ${name} AS SELECT row_number() OVER () AS _row, c FROM (VALUES ${cells.map((cell) => `(${cell === null ? 'NULL' : quoteText(cell)})`).join(', ')}) AS t(c)`;
+  `CREATE TABLE ${name} AS SELECT row_number() OVER () AS _mlops_row, c FROM (VALUES ${cells.map((cell) => `(${cell === null ? 'NULL' : quoteText(cell)})`).join(', ')}) AS t(c)`;
 
 async function infer(cells: readonly (string | null)[]): Promise<ColumnType | undefined> {
   return withDuckDb(async (connection) => {
@@ -18,7 +18,7 @@ async function cast(cells: readonly (string | null)[], type: ColumnType): Promis
     await connection.run(table('t', cells));
     const rows = await queryRows<{ v: unknown }>(
       connection,
-      `SELECT ${castExpression('c', type)} AS v FROM t ORDER BY _row`,
+      `SELECT ${castExpression('c', type)} AS v FROM t ORDER BY _mlops_row`,
     );
     return rows.map((row) => row.v);
   });
@@ -76,7 +76,7 @@ describe('the reasons why a row is no good', () => {
       const full: ColumnCheck = { name: 'c', type: 'string', native: false, ...check };
       const rows = await queryRows<{ r: string[] }>(
         connection,
-        `SELECT ${reasonsExpression([full])} AS r FROM t ORDER BY _row`,
+        `SELECT ${reasonsExpression([full])} AS r FROM t ORDER BY _mlops_row`,
       );
       await connection.run(`SELECT ${typedColumns([full])} FROM t`);
       return rows.map((row) => row.r);
