@@ -30,7 +30,11 @@ export const feedbackRequestSchema = z.strictObject({
   outcome: z
     .record(z.string().min(1).max(256), featureValueSchema)
     .describe('What turned out to be true, by prediction head'),
-  observed_at: z.iso.datetime({ offset: true }).optional().describe('When it was observed; now by default'),
+  observed_at: z.iso
+    .datetime({ offset: true })
+    .refine((time) => Date.parse(time) >= 0, 'must not lie before 1970')
+    .optional()
+    .describe('When it was observed; now by default'),
 });
 
 export interface PredictInput {
