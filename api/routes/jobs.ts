@@ -4,9 +4,9 @@ import { jobsQuerySchema } from '../../core/schemas/listing.js';
 import { withDatabase } from '../../services/database/database.js';
 import { TERMINAL, type Job } from '../../services/jobs/job.js';
 import { parseRequest } from '../../services/parse-request.js';
+import { cancelJob } from '../../services/pipelines/cancel-job.js';
 import { settleJob } from '../../services/pipelines/reconcile-jobs.js';
 import { startJob } from '../../services/pipelines/start-job.js';
-import { withTemporal } from '../../services/pipelines/temporal-client.js';
 import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
@@ -95,8 +95,7 @@ export const jobRoutes: RouteDefinition[] = [
       const job = await currentJob(id, context);
       if (job.status === 'completed' || job.status === 'failed')
         throw new ServiceError('job_conflict', `The job ${id} has ${job.status} already.`);
-      if (!TERMINAL.includes(job.status))
-        await withTemporal(context.temporal, () => context.temporal.workflow.getHandle(id).cancel());
+      if (!TERMINAL.includes(job.status)) await cancelJob(id, context);
       response.status(202);
       return statusOf(await currentJob(id, context));
     },
