@@ -64,6 +64,9 @@ async function writeUserBehavior(
   }
 }
 
+/** A filter compares as its value is written, so that 1 finds 1.0. */
+const FILTER_TYPES = { string: 'VARCHAR', number: 'DOUBLE', boolean: 'BOOLEAN' } as const;
+
 async function writeSelection(
   connection: DuckDBConnection,
   plan: TrainingPlan,
@@ -76,8 +79,9 @@ async function writeSelection(
   const conditions = [...targets.map((target) => `${quoteIdentifier(target)} IS NOT NULL`), ...timeConditions(plan)];
   const values: Record<string, string | number | boolean> = {};
   for (const [index, [name, value]] of Object.entries(plan.filters).entries()) {
-    conditions.push(`CAST(${quoteIdentifier(name)} AS VARCHAR) = $filter${index}`);
-    values[`filter${index}`] = String(value);
+    const type = FILTER_TYPES[typeof value as 'string' | 'number' | 'boolean'];
+    conditions.push(`TRY_CAST(${quoteIdentifier(name)} AS ${type}) = CAST($filter${index} AS ${type})`);
+    values[`filter${index}`] = value;
   }
   const select = `SELECT CAST(${group} AS VARCHAR) AS ${quoteIdentifier(GROUP_COLUMN)}, ${columns.join(', ')} FROM read_parquet(${quoteText(source)})`;
   await connection.run(`CREATE TABLE selected AS ${select} WHERE ${conditions.join(' AND ')}`, values);

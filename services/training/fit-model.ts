@@ -9,7 +9,7 @@ import { sha256 } from '../artifacts/model-bundle.js';
 import { fitForestHead } from './fit-forest.js';
 import { readStaged, writeStaged } from '../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from './training-plan.js';
-import { readTrainingTable, rowsOf, type TrainingTable } from './training-table.js';
+import { notTrainable, readTrainingTable, rowsOf, type TrainingTable } from './training-table.js';
 
 /** `fit.json`: what the fit found besides the trees. */
 export interface FitResult {
@@ -41,6 +41,10 @@ export async function fitModel(
   const table = await readTrainingTable(plan, staging);
   const training = trainingRows(table);
   const encoder = fitTableEncoder(table.features, training, {});
+  if (encoder.columns.length === 0) {
+    const why = encoder.ignored.map(({ name, type }) => `${name} (${type})`).join(', ');
+    throw notTrainable(plan, `no column has anything to learn from: ${why}`);
+  }
   const x = encodeTable(encoder, table.features);
   const heads: FitResult['heads'] = [];
   for (const [index, target] of table.targets.entries()) {

@@ -119,10 +119,15 @@ function checkTrainingData(request: TrainRequest, definition: ModelDefinition, m
   const { start_date: start, end_date: end, filters = {} } = request.training_data ?? {};
   const problems: Problems = [];
   const isTable = definition.kind !== 'user_behavior';
-  if (isTable && !definition.timestamp && (start ?? end)) {
+  const dates = Object.entries({ start_date: start, end_date: end }).filter(([, date]) => date !== undefined);
+  const time = manifest.columns.find((column) => column.name === definition.timestamp);
+  if (isTable && !definition.timestamp) {
+    const message = `needs a time column; add \`timestamp: <column>\` to the entry ${definition.name}`;
+    problems.push(...dates.map(([name]) => ({ path: `training_data.${name}`, message })));
+  } else if (isTable && dates.length > 0 && time && !['timestamp', 'date'].includes(time.type)) {
     problems.push({
-      path: `training_data.${start ? 'start_date' : 'end_date'}`,
-      message: `needs a time column; add \`timestamp: <column>\` to the entry ${definition.name}`,
+      path: 'model_type',
+      message: `the time column ${time.name} of the dataset ${manifest.dataset_id} holds values of the type ${time.type}, not times`,
     });
   }
   const columns = [...(isTable ? [] : ['active_users_only']), ...manifest.columns.map((column) => column.name)];

@@ -40,12 +40,18 @@ export async function readTrainingTable(plan: TrainingPlan, staging: string): Pr
   const targets = plan.heads.map((head) => readTarget(head, byName.get(head.column)?.values ?? [], plan));
   const first = targets[0]!;
   const options = { seed: plan.hyperparameters.seed, groups, labels: hasEveryTruth(first) ? first.y : undefined };
+  const isHeldOut = holdoutMask(rows, plan.validationSplit, options);
+  if (!isHeldOut.includes(1) || !isHeldOut.includes(0))
+    throw notTrainable(
+      plan,
+      `its ${rows} rows belong to ${new Set(groups).size} entity of ${plan.entity ?? 'its own'}, so that none can be held out; name another entity column`,
+    );
   return {
     rows,
     features: plan.features.map((name) => byName.get(name) ?? { name, values: new Array<unknown>(rows).fill(null) }),
     groups,
     targets,
-    isHeldOut: holdoutMask(rows, plan.validationSplit, options),
+    isHeldOut,
   };
 }
 
@@ -95,7 +101,7 @@ function readTarget(head: Head, values: readonly unknown[], plan: TrainingPlan):
 /** More classes than this are an identifier or a number, not a class. */
 const MOST_CLASSES = 200;
 
-const notTrainable = (plan: TrainingPlan, why: string) =>
+export const notTrainable = (plan: TrainingPlan, why: string) =>
   new ServiceError('training_data_insufficient', `${plan.model} cannot be trained on ${plan.datasetId}: ${why}.`);
 
 /** The rows that a head can use, of those that `isWanted` picks. */
