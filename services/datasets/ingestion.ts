@@ -59,6 +59,17 @@ export async function planIngestion(
       { path: 'options.table', message: 'is needed for a postgresql:// source (or options.query)' },
     ]);
   }
+  const meaningless = (['table', 'query'] as const).filter((name) => source.kind === 'file' && request.options[name]);
+  if (meaningless.length > 0) {
+    throw new ServiceError(
+      'request_invalid',
+      'A file has no tables to choose from.',
+      meaningless.map((name) => ({
+        path: `options.${name}`,
+        message: 'is for postgresql:// sources only; leave it out',
+      })),
+    );
+  }
   return {
     jobId: input.jobId,
     datasetId: datasetIdOf(input.jobId),

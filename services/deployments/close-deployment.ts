@@ -1,4 +1,4 @@
-import type { Database } from '../database/database.js';
+import type { Database, Prisma } from '../database/database.js';
 import type { OpenDeployment } from './open-deployment.js';
 import { ROUTES_CHANNEL } from './switch-route.js';
 
@@ -31,7 +31,11 @@ export async function closeDeployment(
     if (previousVersion) {
       await transaction.route.updateMany({
         where,
-        data: { version: previousVersion, previousVersion: null, updatedAt: new Date() },
+        data: {
+          version: previousVersion,
+          previousVersion: await formerPrevious(transaction, deploymentId),
+          updatedAt: new Date(),
+        },
       });
       await transaction.modelAlias.updateMany({
         where: { model, alias: 'production' },
@@ -50,6 +54,13 @@ export async function closeDeployment(
     previous_version: previousVersion ?? null,
     state: input.state,
   };
+}
+
+/** The version that could be gone back to before this rollout switched. */
+async function formerPrevious(transaction: Prisma.TransactionClient, deploymentId: string): Promise<string | null> {
+  const deployment = await transaction.deployment.findUnique({ where: { id: deploymentId } });
+  const steps = (deployment?.steps ?? []) as { step: string; detail: { former_previous?: string | null } }[];
+  return steps.find((step) => step.step === 'switch')?.detail.former_previous ?? null;
 }
 
 /** Ends the rollout of a job whose workflow was ended from outside and can do so no longer. Repeatable. */

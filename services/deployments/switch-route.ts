@@ -59,7 +59,12 @@ export async function switchRoute(
       create: { model, alias: 'production', version },
       update: { version, updatedAt: now },
     });
-    await recordStep(transaction, deployment, 'switch', { from: deployment.previousVersion ?? null, to: version });
+    await recordStep(transaction, deployment, 'switch', {
+      from: deployment.previousVersion ?? null,
+      to: version,
+      // So that a rollout which fails after this leaves the way back as it was.
+      former_previous: route?.previousVersion ?? null,
+    });
     await transaction.$executeRaw`SELECT pg_notify(${ROUTES_CHANNEL}, ${model})`;
   });
   failPoint('deploy:after-switch');

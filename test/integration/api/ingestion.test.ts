@@ -252,6 +252,15 @@ describe('a source outside of the data folders', () => {
     });
     expect([answer.status, answer.body.errors?.[0]?.path]).toEqual([422, 'options.format']);
   });
+
+  it('a file takes no table and no query, instead of ignoring them', async () => {
+    const answer = await service.post<ProblemBody>('/data/ingest', {
+      source: service.file('x.csv', 'a\n1\n'),
+      data_type: 'x',
+      options: { table: 'y' },
+    });
+    expect([answer.status, answer.body.errors?.[0]?.path]).toEqual([422, 'options.table']);
+  });
 });
 
 describe('a PostgreSQL source', () => {
