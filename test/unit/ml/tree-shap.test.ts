@@ -60,7 +60,10 @@ function bruteForce(forest: RandomForest, row: Float64Array, output: number): nu
     let value = 0;
     for (let known = 0; known < 1 << COLUMNS; known++) {
       if (known & (1 << column)) continue;
-      const size = known.toString(2).split('').filter((bit) => bit === '1').length;
+      const size = known
+        .toString(2)
+        .split('')
+        .filter((bit) => bit === '1').length;
       const weight = (factorial(size) * factorial(COLUMNS - size - 1)) / factorial(COLUMNS);
       value += weight * (mean(known | (1 << column)) - mean(known));
     }
