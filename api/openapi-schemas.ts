@@ -78,7 +78,10 @@ export const ANSWER_SCHEMAS = {
     observed_at: time,
     outcome: { type: 'object', additionalProperties: anything },
   }),
-  JobAccepted: strict({ ...accepted, dataset_id: text }, ['dataset_id']),
+  JobAccepted: strict({ ...accepted, dataset_id: text, warnings: { type: 'array', items: fieldProblem } }, [
+    'dataset_id',
+    'warnings',
+  ]),
   DeploymentAccepted: strict({ ...accepted, deployment_id: text }),
   JobStatus: strict(jobStatus),
   Job: strict({

@@ -70,17 +70,15 @@ export const modelRoutes: RouteDefinition[] = [
         correlationId: correlationIdOf(response),
       };
       const known = await withDatabase(() => findKeyedJob(input, context));
-      if (!known) {
-        const config = await context.readModelsConfig();
-        await withDatabase(() =>
-          planTraining(
-            { jobId: 'check', request: body },
-            { config, database: context.database, maxTrainingTimeSeconds: context.config.maxTrainingTimeSeconds },
-          ),
-        );
-        context.metrics.jobsStarted.inc({ type: 'train' });
-      }
-      return jobAccepted(response, await startJob(input, context));
+      if (known) return jobAccepted(response, await startJob(input, context));
+      const config = await context.readModelsConfig();
+      const { maxTrainingTimeSeconds } = context.config;
+      const plan = await withDatabase(() =>
+        planTraining({ jobId: 'check', request: body }, { config, database: context.database, maxTrainingTimeSeconds }),
+      );
+      context.metrics.jobsStarted.inc({ type: 'train' });
+      const accepted = jobAccepted(response, await startJob(input, context));
+      return plan.warnings.length > 0 ? { ...accepted, warnings: plan.warnings } : accepted;
     },
   },
   {

@@ -1,5 +1,6 @@
 import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FieldProblem } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
 import {
   BUNDLE_MANIFEST,
@@ -25,6 +26,8 @@ export interface RegisteredVersion {
   promotable: boolean;
   reason: string;
   metrics: Evaluation['metrics'];
+  /** What was asked for and had no effect. */
+  warnings?: readonly FieldProblem[];
   /** Only where it was asked for. */
   cross_validation?: CrossValidation;
 }
@@ -58,6 +61,7 @@ function toRegistered(row: Prisma.ModelVersionGetPayload<object>): RegisteredVer
     heads: Evaluation['metrics'];
     cross_validation: CrossValidation | null;
   };
+  const { warnings = [] } = row.parameters as { warnings?: FieldProblem[] };
   return {
     model: row.model,
     version: row.version,
@@ -65,6 +69,7 @@ function toRegistered(row: Prisma.ModelVersionGetPayload<object>): RegisteredVer
     promotable: row.promotable,
     reason: (row.verdict as { reason: string }).reason,
     metrics,
+    ...(warnings.length > 0 ? { warnings } : {}),
     ...(crossValidation ? { cross_validation: crossValidation } : {}),
   };
 }
@@ -176,6 +181,7 @@ async function insertVersion(
           algorithm: plan.algorithm,
           hyperparameters: plan.hyperparameters,
           validation_split: plan.validationSplit,
+          warnings: plan.warnings,
         }),
         metrics: json({ heads: evaluation.metrics, cross_validation: crossValidation }),
         signature: json({

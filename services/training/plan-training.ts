@@ -47,16 +47,17 @@ export async function planTraining(
   problems.push(...checkTrainingData(request, definition, manifest));
   if (problems.length > 0)
     throw new ServiceError('request_invalid', 'The training request does not fit the model and its data.', problems);
+  const { learning_rate: learningRate, ...chosen } = { ...definition.hyperparameters, ...request.hyperparameters };
   return {
     jobId: input.jobId,
     model: definition.name,
     kind: definition.kind,
     algorithm: definition.algorithm,
-    hyperparameters: forestHyperparametersSchema.parse({
-      ...defaultHyperparameters(definition.kind),
-      ...definition.hyperparameters,
-      ...request.hyperparameters,
-    }),
+    hyperparameters: forestHyperparametersSchema.parse({ ...defaultHyperparameters(definition.kind), ...chosen }),
+    warnings:
+      learningRate === undefined
+        ? []
+        : [{ path: 'hyperparameters.learning_rate', message: 'was not used: a random forest has no learning rate' }],
     heads: headsOf(definition.kind, definition.target),
     features,
     ...(definition.kind === 'user_behavior'

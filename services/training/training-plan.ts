@@ -1,3 +1,4 @@
+import type { FieldProblem } from '../../core/errors.js';
 import type { Head } from '../../core/kinds/heads.js';
 import type { ModelKind } from '../../core/names.js';
 import type { ForestHyperparameters } from '../../core/schemas/model-config.js';
@@ -9,6 +10,8 @@ export interface TrainingPlan {
   kind: ModelKind;
   algorithm: 'random_forest';
   hyperparameters: ForestHyperparameters;
+  /** What was asked for and has no effect; told in the answer, in the job's result and with the version. */
+  warnings: readonly FieldProblem[];
   heads: readonly Head[];
   /** Columns to learn from, in order; for a table without a list, all but target, entity, time and `exclude`. */
   features: readonly string[];

@@ -113,7 +113,7 @@ describe('every failure is problem+json', () => {
   it('422 lists every offending path: wrong types, unknown keys, and names that pollute prototypes', async () => {
     const answer = await service.post<ProblemBody>(
       '/models/train',
-      '{"model_type": 7, "colour": 1, "hyperparameters": {"n_estimators": 0, "learning_rate": 0.1, "max_depth": "deep"},' +
+      '{"model_type": 7, "colour": 1, "hyperparameters": {"n_estimators": 0, "momentum": 0.1, "max_depth": "deep"},' +
         ' "training_data": {"start_date": "yesterday", "filters": {"__proto__": {"x": 1}, "constructor": 1}}, "validation_split": 0.9,' +
         ' "__proto__": {"admin": true}}',
     );
@@ -122,7 +122,7 @@ describe('every failure is problem+json', () => {
       expect.arrayContaining([
         '__proto__',
         'colour',
-        'hyperparameters.learning_rate',
+        'hyperparameters.momentum',
         'hyperparameters.max_depth',
         'hyperparameters.n_estimators',
         'model_type',

@@ -85,11 +85,11 @@ describe('a training request that cannot be', () => {
       '',
     ],
     [
-      'with a learning rate for a forest',
-      { hyperparameters: { learning_rate: 0.1 } },
+      'with a parameter that no algorithm has',
+      { hyperparameters: { momentum: 0.1 } },
       422,
       'request_invalid',
-      'hyperparameters.learning_rate',
+      'hyperparameters.momentum',
     ],
     ['with no trees', { hyperparameters: { n_estimators: 0 } }, 422, 'request_invalid', 'hyperparameters.n_estimators'],
     [

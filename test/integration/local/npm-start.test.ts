@@ -103,6 +103,34 @@ describe('npm start', () => {
     }
   });
 
+  it('takes the training request of the original’s documentation as it stands, and says what had no effect', async () => {
+    const { status, body } = await client.call<{ job_id: string; warnings: { path: string }[] }>(
+      'POST',
+      '/models/train',
+      {
+        model_type: 'user_behavior',
+        training_data: {
+          source: 'user_events',
+          start_date: '2024-01-01',
+          end_date: '2024-06-01',
+          filters: { active_users_only: true },
+        },
+        hyperparameters: { learning_rate: 0.01, n_estimators: 100, max_depth: 10 },
+        validation_split: 0.2,
+        cross_validation: true,
+      },
+    );
+    expect(status).toBe(202);
+    expect(body.warnings).toEqual([
+      { path: 'hyperparameters.learning_rate', message: 'was not used: a random forest has no learning rate' },
+    ]);
+    const job = await client.waitForJob(body.job_id);
+    expect(job).toMatchObject({
+      status: 'completed',
+      result: { version: 'v1.1.0', promotable: true, warnings: body.warnings, cross_validation: { folds: 5 } },
+    });
+  });
+
   it('refuses a second stack on the same state, and says which process has it', async () => {
     const second = start('--port', '0');
     expect(await second.ended).toBe(1);

@@ -49,8 +49,8 @@ describe('a models file', () => {
     ],
     [
       'a setting of another algorithm',
-      'a: {kind: regression, target: y}\nb:\n  kind: regression\n  target: y\n  hyperparameters: {learning_rate: 0.1}\n',
-      /^config\.yaml:5: b\.hyperparameters\.learning_rate: /,
+      'a: {kind: regression, target: y}\nb:\n  kind: regression\n  target: y\n  hyperparameters: {momentum: 0.1}\n',
+      /^config\.yaml:5: b\.hyperparameters\.momentum: /,
     ],
     ['an unknown kind', 'a:\n  target: y\n  kind: magic\n', /^config\.yaml:3: a\.kind: /],
     [
