@@ -23,16 +23,14 @@ export type ForestHyperparameters = z.output<typeof forestHyperparametersSchema>
  * What a config entry and a request may set. `learning_rate` is taken so that callers can send one set of names to every
  * algorithm; a forest has none, and the answer says that it was not used.
  */
-export const hyperparametersSchema = forestHyperparametersSchema
-  .partial()
-  .extend({
-    learning_rate: z
-      .number()
-      .gt(0)
-      .max(1)
-      .optional()
-      .describe('Of boosting; a random forest does not use it, and says so'),
-  });
+export const hyperparametersSchema = forestHyperparametersSchema.partial().extend({
+  learning_rate: z
+    .number()
+    .gt(0)
+    .max(1)
+    .optional()
+    .describe('Of boosting; a random forest does not use it, and says so'),
+});
 
 /** One entry of `models/config.yaml`. */
 export const modelEntrySchema = z.strictObject({
