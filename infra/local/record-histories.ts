@@ -20,8 +20,8 @@ async function main(): Promise<void> {
     if (!name || !workflowId) throw new Error(`"${pair}" is not <name>=<workflow id>.`);
     const history = await client.workflow.getHandle(workflowId).fetchHistory();
     const file = join(projectRoot(), 'test', 'histories', `${name}.json`);
-    // The name of the machine is nobody's business and differs in each recording.
-    const text = historyToJSON(history).replaceAll(hostname(), 'recorder');
+    // Names and paths of the machine are nobody's business and differ in each recording.
+    const text = historyToJSON(history).replaceAll(hostname(), 'recorder').replaceAll(projectRoot(), '.');
     writeFileSync(file, JSON.stringify({ workflowId, history: JSON.parse(text) as unknown }, undefined, 1));
     process.stdout.write(`${file}\n`);
   }
