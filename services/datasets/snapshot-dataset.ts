@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ServiceError } from '../../core/errors.js';
 import type { DataType } from '../../core/schemas/model-config.js';
 import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
+import { syncPath } from '../storage/sync-path.js';
 import { reasonsExpression, typedColumns, type ColumnCheck } from './check-rows.js';
 import { inferColumnTypes, type ColumnType } from './column-types.js';
 import { loadRawRows, type RawFile } from './load-raw-rows.js';
@@ -48,7 +49,7 @@ export async function snapshotDataset(
   try {
     const manifest = await withDuckDb((connection) => writeSnapshot(connection, input, staging, onProgress));
     await writeFile(join(staging, MANIFEST_FILE), JSON.stringify(manifest, undefined, 2));
-    for (const file of [DATA_FILE, QUARANTINE_FILE, MANIFEST_FILE]) await syncFile(join(staging, file));
+    for (const file of [DATA_FILE, QUARANTINE_FILE, MANIFEST_FILE]) await syncPath(join(staging, file));
     return await publish(staging, join(input.folder, input.datasetId), manifest);
   } finally {
     await rm(staging, { recursive: true, force: true });
@@ -211,17 +212,8 @@ async function publish(staging: string, final: string, manifest: DatasetManifest
     if (!twin) throw error;
     return twin;
   }
-  await syncFile(dirname(final));
+  await syncPath(dirname(final));
   return manifest;
-}
-
-async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 export async function sha256OfFile(path: string): Promise<string> {

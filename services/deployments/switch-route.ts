@@ -1,8 +1,6 @@
 import { ServiceError } from '../../core/errors.js';
-import { bundleFolder, loadModelBundle } from '../artifacts/model-bundle.js';
 import type { Database, Prisma } from '../database/database.js';
-import { createScorer } from '../serving/score-row.js';
-import { selfTest } from '../serving/self-test.js';
+import { loadScorer } from '../serving/load-scorer.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { OpenDeployment } from './open-deployment.js';
 
@@ -27,15 +25,11 @@ export async function verifyVersion(
   deployment: OpenDeployment,
   context: { database: Database; modelStoragePath: string },
 ): Promise<void> {
-  const bundle = await loadModelBundle(
-    bundleFolder(context.modelStoragePath, deployment.model, deployment.digest),
-    deployment.digest,
-  );
-  const { rows } = selfTest(createScorer(bundle));
+  const { scorer, goldenRows } = await loadScorer(context.modelStoragePath, deployment.model, deployment.digest);
   await recordStep(context.database.prisma, deployment, 'verify', {
     digest: deployment.digest,
-    golden_rows: rows,
-    bytes: bundle.bytes,
+    golden_rows: goldenRows,
+    bytes: scorer.bundle.bytes,
   });
 }
 

@@ -12,7 +12,8 @@ import {
   type EventsSource,
   type Where,
 } from './user-behavior-source.js';
-import { featuresSql, labelledRowsSql, orderedEventsSql, quoteText } from './user-behavior-sql.js';
+import { quoteText } from '../duckdb.js';
+import { featuresSql, labelledRowsSql, orderedEventsSql } from './user-behavior-sql.js';
 
 export {
   ENGAGEMENT_EVENTS_PER_30_DAYS,

@@ -1,6 +1,6 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { DEFAULT_EVERY_DAYS, FeatureInputError } from './user-behavior-columns.js';
-import { quoteIdentifier, quoteText } from './user-behavior-sql.js';
+import { quoteIdentifier, quoteText } from '../duckdb.js';
 
 const DAY_MS = 86_400_000;
 const REQUIRED_COLUMNS = ['event_id', 'user_id', 'event_type', 'project_id', 'occurred_at'] as const;

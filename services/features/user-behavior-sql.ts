@@ -7,17 +7,10 @@ import {
   SHARED_EVENT_TYPES,
   USER_BEHAVIOR_FEATURES,
 } from './user-behavior-columns.js';
+import { quoteText } from '../duckdb.js';
 
 const DAY_MS = 86_400_000;
 const DAY_US = 86_400_000_000;
-
-export function quoteIdentifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
-export function quoteText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
 
 const listOf = (values: readonly string[]): string => values.map(quoteText).join(', ');
 

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FieldProblem } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
@@ -17,6 +17,7 @@ import type { CrossValidation } from '../training/cross-validate-model.js';
 import type { Evaluation } from '../training/evaluate-model.js';
 import type { FitResult } from '../training/fit-model.js';
 import { readStagedJson, writeStaged } from '../storage/staged-file.js';
+import { syncPath } from '../storage/sync-path.js';
 import { STAGED, type TrainingPlan } from '../training/training-plan.js';
 
 export interface RegisteredVersion {
@@ -131,15 +132,6 @@ async function publishBundle(manifest: BundleManifest, modelStoragePath: string,
     await rm(partial, { recursive: true, force: true });
   }
   return digest;
-}
-
-async function syncPath(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Takes the next free number for the model; the lock makes sure that two jobs never take one. */

@@ -2,15 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import { shapePrediction, type ShapedPrediction } from '../../core/kinds/heads.js';
 import type { PredictInput } from '../../core/schemas/prediction.js';
-import { bundleFolder, loadModelBundle } from '../artifacts/model-bundle.js';
 import { withDatabase } from '../database/database.js';
 import type { VersionStore } from '../registry/version-store.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import { loadScorer } from './load-scorer.js';
 import type { PredictionCache } from './prediction-cache.js';
 import type { PredictionLog } from './prediction-log.js';
 import type { RoutingTable, ServedModel } from './routing-table.js';
-import { createScorer, type HeadExplanation } from './score-row.js';
-import { selfTest } from './self-test.js';
+import type { HeadExplanation } from './score-row.js';
 
 export interface PredictionAnswer extends ShapedPrediction {
   prediction_id: string;
@@ -62,10 +61,7 @@ export function createPredictor(dependencies: PredictDependencies) {
   }
 
   async function loadPinned(model: string, version: string, digest: string): Promise<ServedModel> {
-    const scorer = createScorer(
-      await loadModelBundle(bundleFolder(dependencies.modelStoragePath, model, digest), digest),
-    );
-    selfTest(scorer);
+    const { scorer } = await loadScorer(dependencies.modelStoragePath, model, digest);
     return { model, version, scorer };
   }
 

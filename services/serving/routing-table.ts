@@ -1,14 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import { bundleFolder, loadModelBundle } from '../artifacts/model-bundle.js';
 import type { Database } from '../database/database.js';
 import { ROUTES_CHANNEL } from '../deployments/switch-route.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { writeStaged } from '../storage/staged-file.js';
-import { createScorer, type Scorer } from './score-row.js';
-import { selfTest } from './self-test.js';
+import { loadScorer } from './load-scorer.js';
+import type { Scorer } from './score-row.js';
 
 /** A version that is loaded, tested and ready to answer. */
 export interface ServedModel {
@@ -122,10 +121,7 @@ export class RoutingTable {
   async #load(route: Route): Promise<void> {
     const { logger, metrics, modelStoragePath } = this.context;
     try {
-      const scorer = createScorer(
-        await loadModelBundle(bundleFolder(modelStoragePath, route.model, route.digest), route.digest),
-      );
-      selfTest(scorer);
+      const { scorer } = await loadScorer(modelStoragePath, route.model, route.digest);
       const before = this.#served.get(route.model);
       if (before) metrics.servedVersion.remove(route.model, before.version);
       this.#served.set(route.model, { model: route.model, version: route.version, scorer });

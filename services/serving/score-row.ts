@@ -29,6 +29,7 @@ export function createScorer(bundle: ModelBundle): Scorer {
   const { encoder, heads } = bundle.manifest;
   const row = new Float64Array(encoder.columns.length);
   const buffers = new Map(heads.map((head) => [head.name, new Float64Array(Math.max(1, head.classes.length))]));
+  const names = encoder.features.map((feature) => feature.name);
   const knownCategories = new Map(
     encoder.features.flatMap(({ name, categories }) =>
       categories ? [[name, new Set(categories.map((category) => category.value))] as const] : [],
@@ -48,12 +49,7 @@ export function createScorer(bundle: ModelBundle): Scorer {
       encode(features);
       return Object.fromEntries(heads.map((head) => [head.name, explainHead(head, bundle, row, features)]));
     },
-    warnings: (features) =>
-      describeGaps(
-        features,
-        knownCategories,
-        encoder.features.map((feature) => feature.name),
-      ),
+    warnings: (features) => describeGaps(features, knownCategories, names),
   };
 }
 

@@ -1,0 +1,16 @@
+import { bundleFolder, loadModelBundle } from '../artifacts/model-bundle.js';
+import { createScorer, type Scorer } from './score-row.js';
+import { selfTest } from './self-test.js';
+
+/**
+ * Loads a stored version, checks every digest and holds it to its golden rows: the only way to a model that answers anybody.
+ * @throws ServiceError `artifact_corrupt` or `deployment_check_failed`.
+ */
+export async function loadScorer(
+  modelStoragePath: string,
+  model: string,
+  digest: string,
+): Promise<{ scorer: Scorer; goldenRows: number }> {
+  const scorer = createScorer(await loadModelBundle(bundleFolder(modelStoragePath, model, digest), digest));
+  return { scorer, goldenRows: selfTest(scorer).rows };
+}
