@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Container } from '../services/container.js';
 import { registerVersion } from '../services/registry/register-version.js';
-import { buildTrainingTable } from '../services/training/build-training-table.js';
+import { RECIPES } from '../services/kinds/recipes.js';
 import { planTraining } from '../services/training/plan-training.js';
 import { runTrainer } from '../services/training/run-trainer.js';
 import type { TrainerStep } from '../services/training/trainer-process.js';
@@ -19,11 +19,12 @@ export function createTrainingActivities(container: Container) {
           config: await container.readModelsConfig(),
           database,
           maxTrainingTimeSeconds: config.maxTrainingTimeSeconds,
+          autoMl: config.autoMl,
         }),
       ),
     buildTrainingTable: (plan: TrainingPlan) =>
       runActivity(container, plan.jobId, { stage: 'features', from: 0.02, to: 0.15 }, () =>
-        buildTrainingTable(plan, { datasets: folders.datasets, staging: staging(plan) }),
+        RECIPES[plan.kind].buildTable(plan, { datasets: folders.datasets, staging: staging(plan) }),
       ),
     registerVersion: (plan: TrainingPlan) =>
       runActivity(container, plan.jobId, { stage: 'register', from: 0.97, to: 0.99 }, () =>

@@ -122,6 +122,7 @@ export const ANSWER_SCHEMAS = {
       additionalProperties: { type: 'object', additionalProperties: { $ref: '#/components/schemas/Metric' } },
     },
     cross_validation: { type: ['object', 'null'] },
+    details: { type: 'object' },
     signature: { type: 'object' },
     lineage: { type: 'object' },
     job_id: text,

@@ -40,6 +40,9 @@ export const environmentSchema = z.object({
   MAX_TRAINING_TIME: whole(3600, 1, 7 * 86_400).describe('Seconds that one fit may take'),
   MAX_CONCURRENT_JOBS: whole(5, 1, 256).describe('Training jobs at once on one worker'),
   TRAINING_MEMORY_MB: whole(4096, 128, 1_048_576).describe('Memory that one fit may use, in MiB'),
+  AUTO_ML_ENABLED: flag('true').describe(
+    'A model whose entry names no algorithm gets the best of several; otherwise a random forest',
+  ),
   PREDICTION_CACHE_TTL: whole(300, 0, 86_400).describe(
     'Seconds that a prediction may be answered again; 0 turns it off',
   ),
@@ -75,6 +78,7 @@ export interface Config {
   maxTrainingTimeSeconds: number;
   maxConcurrentJobs: number;
   trainingMemoryMb: number;
+  autoMl: boolean;
   predictionCacheTtlSeconds: number;
   logLevel: string;
   failPoint?: string;
@@ -86,7 +90,6 @@ const REFUSED = ['ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_IS
 const WITHOUT_EFFECT: Record<string, string> = {
   REDIS_URL: 'the cache stays in the process',
   GPU_ENABLED: 'forests are trained on the CPU',
-  AUTO_ML_ENABLED: 'the parameters of the config and of the request are used',
   ALERT_WEBHOOK_URLS: 'no alerts are sent',
   MLFLOW_TRACKING_URI: 'runs are kept in this service only',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'no traces are sent',
@@ -159,6 +162,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     maxTrainingTimeSeconds: env.MAX_TRAINING_TIME,
     maxConcurrentJobs: env.MAX_CONCURRENT_JOBS,
     trainingMemoryMb: env.TRAINING_MEMORY_MB,
+    autoMl: env.AUTO_ML_ENABLED,
     predictionCacheTtlSeconds: env.PREDICTION_CACHE_TTL,
     logLevel: env.LOG_LEVEL.toLowerCase(),
     failPoint: env.NODE_ENV === 'test' ? env.FAILPOINT : undefined,

@@ -15,7 +15,7 @@ import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
 async function presentModel(definition: ModelDefinition, context: ApiContext) {
-  const { name, kind, description = null, algorithm, source, target = null } = definition;
+  const { name, kind, description = null, algorithm = 'auto', source, target = null } = definition;
   const served = context.routing.served(name);
   const latest = await withDatabase(() => context.versions.list(name, { limit: 1 }));
   return {
@@ -72,9 +72,12 @@ export const modelRoutes: RouteDefinition[] = [
       const known = await withDatabase(() => findKeyedJob(input, context));
       if (known) return jobAccepted(response, await startJob(input, context));
       const config = await context.readModelsConfig();
-      const { maxTrainingTimeSeconds } = context.config;
+      const { maxTrainingTimeSeconds, autoMl } = context.config;
       const plan = await withDatabase(() =>
-        planTraining({ jobId: 'check', request: body }, { config, database: context.database, maxTrainingTimeSeconds }),
+        planTraining(
+          { jobId: 'check', request: body },
+          { config, database: context.database, maxTrainingTimeSeconds, autoMl },
+        ),
       );
       context.metrics.jobsStarted.inc({ type: 'train' });
       const accepted = jobAccepted(response, await startJob(input, context));

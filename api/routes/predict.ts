@@ -1,64 +1,41 @@
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
+import type { z } from 'zod';
 import { ServiceError } from '../../core/errors.js';
+import { PREDICT_REQUESTS, tableRequestSchema, toPredictInput } from '../../core/kinds/requests.js';
 import { canonicalModelName, MODEL_KINDS, type ModelKind } from '../../core/names.js';
-import {
-  batchRequestSchema,
-  feedbackRequestSchema,
-  projectSuccessRequestSchema,
-  tableRequestSchema,
-  userBehaviorRequestSchema,
-  type PredictInput,
-} from '../../core/schemas/prediction.js';
+import { batchRequestSchema, feedbackRequestSchema, type PredictInput } from '../../core/schemas/prediction.js';
 import { parseRequest } from '../../services/parse-request.js';
 import { recordOutcome } from '../../services/serving/record-outcome.js';
 import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { KIND_PREDICTIONS } from './predict-kinds.js';
 import { ref, type RouteDefinition } from './route-definition.js';
 
-/** Which request shape a kind takes. */
-function requestSchemaOf(kind: ModelKind) {
-  if (kind === 'user_behavior') return userBehaviorRequestSchema;
-  return kind === 'project_success' ? projectSuccessRequestSchema : tableRequestSchema;
-}
-
-function toPredictInput(kind: ModelKind, body: unknown): PredictInput {
-  const parsed = parseRequest(requestSchemaOf(kind), body) as {
-    features: PredictInput['features'];
-    model_version?: string;
-    explain?: boolean;
-    user_id?: string;
-    project_id?: string;
-    entity_id?: string;
-  };
-  return {
-    entityId: parsed.entity_id ?? parsed.user_id ?? parsed.project_id,
-    features: parsed.features,
-    modelVersion: parsed.model_version,
-    explain: parsed.explain ?? false,
-  };
-}
+const readInput = (kind: ModelKind, body: unknown): PredictInput =>
+  toPredictInput(parseRequest<z.ZodType<Record<string, unknown>>>(PREDICT_REQUESTS[kind], body));
 
 /** The kind that answers under a name: of the served model, else of the config, else the kind of that name. */
-async function resolveModel(request: Request, context: ApiContext): Promise<{ model: string; kind: ModelKind }> {
-  const model = canonicalModelName(pathParameter(request, 'model'));
+async function resolveModel(name: string, context: ApiContext): Promise<{ model: string; kind: ModelKind }> {
+  // The path of the contract is in the plural, the kind is not.
+  const model = name === 'recommendations' ? 'recommendation' : canonicalModelName(name);
   const served = context.routing.served(model);
   if (served) return { model, kind: served.scorer.bundle.manifest.kind };
   const { models } = await context.readModelsConfig();
-  const kind =
-    models.get(model)?.kind ??
-    (MODEL_KINDS as readonly string[]).find(
-      (name) => name === (model === 'recommendations' ? 'recommendation' : model),
-    );
-  if (!kind)
-    throw new ServiceError(
-      'model_not_found',
-      `There is no model "${model.slice(0, 64)}". Known models: ${[...models.keys()].join(', ')}.`,
-    );
-  if (!models.has(model))
+  const definition = models.get(model);
+  if (definition) return { model, kind: definition.kind };
+  if ((MODEL_KINDS as readonly string[]).includes(model))
     throw new ServiceError(
       'version_not_deployed',
-      `No version of ${model} is deployed. This release trains the kinds user_behavior, classification and regression.`,
+      `No version of ${model} is deployed, and the models file has no entry for it: add \`${model}:\`, train it with POST /models/train and deploy it.`,
     );
-  return { model, kind: kind as ModelKind };
+  throw new ServiceError(
+    'model_not_found',
+    `There is no model "${model.slice(0, 64)}". Known models: ${[...models.keys()].join(', ')}.`,
+  );
+}
+
+async function answerOne(name: string, request: Request, response: Response, context: ApiContext) {
+  const { model, kind } = await resolveModel(name, context);
+  return context.predict(model, readInput(kind, request.body), correlationIdOf(response));
 }
 
 const predictErrors = [
@@ -72,27 +49,35 @@ const predictErrors = [
 ] as const;
 
 export const predictRoutes: RouteDefinition[] = [
+  ...KIND_PREDICTIONS.map(({ path, kind, ...described }): RouteDefinition => ({
+    method: 'post',
+    path: `/predict/${path}`,
+    tag: 'Predict',
+    role: 'predictor',
+    body: PREDICT_REQUESTS[kind],
+    answers: [{ status: 200, description: 'The prediction', schema: ref('Prediction') }],
+    errors: predictErrors,
+    handle: (request, response, context) => answerOne(path, request, response, context),
+    ...described,
+  })),
   {
     method: 'post',
     path: '/predict/{model}',
     tag: 'Predict',
-    summary: 'Predict for one entity',
+    summary: 'Predict with any model of the config',
     description:
-      'The answer has the shape of the model’s kind. `user_behavior`: `churn_probability`, `engagement_level` (low, medium, high), `next_activity`. ' +
-      '`classification`: `label`, `probabilities`. `regression`: `value`, `interval`. A feature that is left out counts as not known. ' +
+      'The request and the answer have the shape of the model’s kind; a model named like a kind can be asked here, too. ' +
+      '`classification` answers `label` and `probabilities`, `regression` `value` and `interval`. A feature that is left out counts as not known. ' +
       'With `explain: true` the contributions of a head and its base value add up to its answer.',
     role: 'predictor',
     body: tableRequestSchema,
     example: {
-      user_id: 'user_123',
-      features: { activity_score: 0.8, project_count: 5, collaboration_score: 0.6, ai_usage_frequency: 0.7 },
+      entity_id: 'project_456',
+      features: { complexity_score: 0.7, team_size: 3, duration_estimate: 45, technology_maturity: 0.8 },
     },
     answers: [{ status: 200, description: 'The prediction', schema: ref('Prediction') }],
     errors: predictErrors,
-    async handle(request, response, context) {
-      const { model, kind } = await resolveModel(request, context);
-      return context.predict(model, toPredictInput(kind, request.body), correlationIdOf(response));
-    },
+    handle: (request, response, context) => answerOne(pathParameter(request, 'model'), request, response, context),
   },
   {
     method: 'post',
@@ -122,13 +107,13 @@ export const predictRoutes: RouteDefinition[] = [
     ],
     errors: predictErrors,
     async handle(request, response, context) {
-      const { model, kind } = await resolveModel(request, context);
+      const { model, kind } = await resolveModel(pathParameter(request, 'model'), context);
       const batch = parseRequest(batchRequestSchema, request.body);
       const correlationId = correlationIdOf(response);
       const results: unknown[] = [];
       for (const instance of batch.instances) {
         try {
-          const input = toPredictInput(kind, instance);
+          const input = readInput(kind, instance);
           results.push(
             await context.predict(
               model,

@@ -1,6 +1,7 @@
 import type { ModelKind } from '../names.js';
+import { rounded, type ShapedPrediction } from './shaped-prediction.js';
 
-/** One thing that a model predicts. */
+/** One thing that a model of a table predicts. */
 export interface Head {
   /** As it is called in `predictions` and `confidence_scores`. */
   name: string;
@@ -9,30 +10,15 @@ export interface Head {
   task: 'binary' | 'multiclass' | 'regression';
   /** Classes in their order, where the kind fixes them; else they come from the data. */
   classes?: readonly string[];
+  /** Of a binary head: the value that counts as true; every other one counts as false. */
+  positive?: string;
 }
-
-/** Kinds that can be trained in this release. */
-export const TRAINABLE_KINDS: readonly ModelKind[] = ['user_behavior', 'classification', 'regression'];
 
 export const USER_BEHAVIOR_HEADS: readonly Head[] = [
   { name: 'churn_probability', column: 'churn_flag', task: 'binary', classes: ['false', 'true'] },
   { name: 'engagement_level', column: 'engagement_level', task: 'multiclass', classes: ['low', 'medium', 'high'] },
   { name: 'next_activity', column: 'next_activity', task: 'multiclass' },
 ];
-
-/** The heads of a model: fixed by the kind, or the one target of anyone's own table. */
-export function headsOf(kind: ModelKind, target: string | undefined): readonly Head[] {
-  switch (kind) {
-    case 'user_behavior':
-      return USER_BEHAVIOR_HEADS;
-    case 'classification':
-      return [{ name: 'label', column: target ?? 'target', task: 'multiclass' }];
-    case 'regression':
-      return [{ name: 'value', column: target ?? 'target', task: 'regression' }];
-    default:
-      throw new Error(`Models of the kind ${kind} cannot be trained in this release.`);
-  }
-}
 
 /** What a fitted head says about one row. */
 export type HeadOutput =
@@ -41,15 +27,10 @@ export type HeadOutput =
       task: 'binary' | 'multiclass';
       classes: readonly (string | number | boolean)[];
       probabilities: readonly number[];
+      /** The class to answer with, where a stated cost asks for another than the likeliest. */
+      decision?: number;
     }
   | { head: string; task: 'regression'; value: number; interval: { lower: number; upper: number; level: number } };
-
-export interface ShapedPrediction {
-  predictions: Record<string, unknown>;
-  confidence_scores: Record<string, number>;
-}
-
-const rounded = (value: number) => Math.round(value * 1e6) / 1e6;
 
 /**
  * The answer of a kind from its heads. The confidence of a class is its calibrated probability: of the class that is
@@ -66,9 +47,10 @@ export function shapePrediction(kind: ModelKind, outputs: readonly HeadOutput[])
       confidence[output.head] = level;
       continue;
     }
-    const best = indexOfLargest(output.probabilities);
-    const top = output.probabilities[best] ?? 0;
-    confidence[output.head] = rounded(top);
+    const best = output.decision ?? indexOfLargest(output.probabilities);
+    confidence[output.head] = rounded(
+      output.task === 'binary' ? Math.max(...output.probabilities) : (output.probabilities[best] ?? 0),
+    );
     if (output.task === 'binary') {
       predictions[output.head] = rounded(output.probabilities[1] ?? 0);
     } else {

@@ -1,42 +1,53 @@
 import { z } from 'zod';
+import { anomalySettingsSchema } from '../kinds/anomaly-detection.js';
+import { projectSettingsSchema } from '../kinds/project-success.js';
+import { recommendSettingsSchema } from '../kinds/recommendation.js';
+import { forecastSettingsSchema } from '../kinds/resource-usage.js';
 import { MODEL_KINDS, NAME_PATTERN } from '../names.js';
 
 const name = z
   .string()
   .regex(NAME_PATTERN, 'must be lower-case letters, digits and `_`, starting with a letter, at most 63');
 
-/** Hyperparameters of a random forest, named as scikit-learn names them. */
-export const forestHyperparametersSchema = z.strictObject({
-  n_estimators: z.int().min(1).max(2000).describe('Number of trees'),
-  max_depth: z.int().min(1).max(64).nullable().describe('Depth of a tree; null grows until the leaves are pure'),
-  min_samples_split: z.int().min(2).max(1_000_000).describe('Rows that a node needs to be split'),
-  min_samples_leaf: z.int().min(1).max(1_000_000).describe('Rows that a leaf keeps at least'),
-  max_features: z
-    .union([z.enum(['sqrt', 'log2', 'all']), z.number().gt(0).max(1)])
-    .describe('Columns tried per split: a rule, or a share in (0, 1]'),
-  class_weight: z.enum(['none', 'balanced']).describe('Weights of the classes'),
-  seed: z.int().min(0).max(0xffff_ffff).describe('The same seed and data give the same model'),
-});
-export type ForestHyperparameters = z.output<typeof forestHyperparametersSchema>;
+/** Ways to learn; which of them a kind has is checked with its entry. `auto` is the best of the kind's own by validation. */
+export const ALGORITHMS = ['auto', 'random_forest', 'gradient_boosting', 'linear', 'neural_network'] as const;
+export type Algorithm = (typeof ALGORITHMS)[number];
 
-/**
- * What a config entry and a request may set. `learning_rate` is taken so that callers can send one set of names to every
- * algorithm; a forest has none, and the answer says that it was not used.
- */
-export const hyperparametersSchema = forestHyperparametersSchema.partial().extend({
-  learning_rate: z
-    .number()
-    .gt(0)
-    .max(1)
-    .optional()
-    .describe('Of boosting; a random forest does not use it, and says so'),
-});
+/** What a config entry and a request may set. Each algorithm takes its own; of the others the answer says that they were not used. */
+export const hyperparametersSchema = z
+  .strictObject({
+    n_estimators: z.int().min(1).max(2000).describe('Number of trees; of boosting the most rounds'),
+    max_depth: z.int().min(1).max(64).nullable().describe('Depth of a tree; null for no limit'),
+    min_samples_split: z.int().min(2).max(1_000_000).describe('Forest: rows that a node needs to be split'),
+    min_samples_leaf: z.int().min(1).max(1_000_000).describe('Rows that a leaf keeps at least'),
+    max_features: z
+      .union([z.enum(['sqrt', 'log2', 'all']), z.number().gt(0).max(1)])
+      .describe('Columns tried per split (forest) or per tree (boosting, a share): a rule, or a share in (0, 1]'),
+    class_weight: z.enum(['none', 'balanced']).describe('Weights of the classes'),
+    learning_rate: z.number().gt(0).max(1).describe('Boosting and networks: the share of each step that is taken'),
+    max_leaf_nodes: z.int().min(2).max(1024).describe('Boosting: leaves of a tree'),
+    l2_regularization: z
+      .number()
+      .min(0)
+      .max(1e9)
+      .describe('Boosting, linear models and networks: penalty on the squares of leaves or coefficients'),
+    subsample: z.number().gt(0).max(1).describe('Boosting: share of the rows that a tree sees'),
+    early_stopping_rounds: z
+      .int()
+      .min(1)
+      .max(1000)
+      .nullable()
+      .describe('Boosting: rounds without gain on held-out rows after which it ends; null for never'),
+    seed: z.int().min(0).max(0xffff_ffff).describe('The same seed and data give the same model'),
+  })
+  .partial();
+export type Hyperparameters = z.output<typeof hyperparametersSchema>;
 
 /** One entry of `models/config.yaml`. */
 export const modelEntrySchema = z.strictObject({
   kind: z.enum(MODEL_KINDS).optional().describe('The recipe; a model named like a kind needs none'),
   description: z.string().max(500).optional(),
-  algorithm: z.enum(['random_forest']).default('random_forest'),
+  algorithm: z.enum(ALGORITHMS).optional().describe('By default the best of those of the kind, by validation'),
   hyperparameters: hyperparametersSchema.default({}),
   source: name
     .optional()
@@ -50,6 +61,27 @@ export const modelEntrySchema = z.strictObject({
     .describe('Columns to learn from; all but target and entity by default'),
   exclude: z.array(z.string().min(1)).default([]).describe('Columns never to learn from'),
   target: z.string().min(1).optional().describe('The column to predict'),
+  split: z
+    .enum(['random', 'time'])
+    .default('random')
+    .describe('Which rows are held out: random entities, or the latest rows by `timestamp`'),
+  positive_class: z
+    .string()
+    .optional()
+    .describe('Of two classes the one that `costs` calls positive; the later one by name by default'),
+  costs: z
+    .strictObject({ false_positive: z.number().min(0).max(1e12), false_negative: z.number().min(0).max(1e12) })
+    .refine((costs) => costs.false_positive + costs.false_negative > 0, 'one cost at least must be above 0')
+    .optional()
+    .describe('What each kind of wrong label costs; the label of two classes is chosen so that the cost is least'),
+  monotone: z
+    .record(z.string().min(1), z.enum(['increasing', 'decreasing']))
+    .optional()
+    .describe('Boosting: features that may move the answer in one direction only'),
+  project: projectSettingsSchema.optional().describe('Of the kind project_success'),
+  forecast: forecastSettingsSchema.optional().describe('Of the kind resource_usage'),
+  anomaly: anomalySettingsSchema.optional().describe('Of the kind anomaly_detection'),
+  recommend: recommendSettingsSchema.optional().describe('Of the kind recommendation'),
 });
 export type ModelEntry = z.output<typeof modelEntrySchema>;
 

@@ -5,21 +5,12 @@ import { versionOrAliasSchema } from './deployment.js';
 export const featureValueSchema = z.union([z.number(), z.string().max(10_000), z.boolean(), z.null()]);
 export const featuresSchema = z.record(z.string().max(256), featureValueSchema);
 
-const common = {
-  features: featuresSchema.describe('Values by the names of the model’s signature; a missing one counts as not known'),
+/** What every request for a prediction may hold. */
+export const commonPredictFields = {
   model_version: versionOrAliasSchema.optional().describe('A version or an alias; the deployed version by default'),
   explain: z.boolean().optional().describe('Add the contribution of each feature'),
 };
-const entityId = z.string().min(1).max(256).describe('The entity that the prediction is about');
-
-export const userBehaviorRequestSchema = z.strictObject({ user_id: entityId.optional(), ...common });
-export const projectSuccessRequestSchema = z.strictObject({ project_id: entityId.optional(), ...common });
-export const tableRequestSchema = z.strictObject({
-  entity_id: entityId.optional(),
-  user_id: entityId.optional(),
-  project_id: entityId.optional(),
-  ...common,
-});
+export const entityIdSchema = z.string().min(1).max(256).describe('The entity that the prediction is about');
 
 export const batchRequestSchema = z.strictObject({
   instances: z.array(z.unknown()).min(1).max(10_000).describe('Each as in a single prediction'),
@@ -37,9 +28,15 @@ export const feedbackRequestSchema = z.strictObject({
     .describe('When it was observed; now by default'),
 });
 
-export interface PredictInput {
+/** What a model answers from. */
+export interface ScoreInput {
   entityId?: string;
-  features: Record<string, string | number | boolean | null>;
+  features: Readonly<Record<string, string | number | boolean | null>>;
+  /** What else the request of the kind holds, such as `forecast_horizon`, `threshold` or `limit`; plain JSON. */
+  options?: Readonly<Record<string, unknown>>;
+}
+
+export interface PredictInput extends ScoreInput {
   modelVersion?: string;
   explain: boolean;
 }

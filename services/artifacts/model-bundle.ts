@@ -3,30 +3,20 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
-import type { Calibration } from '../../ml/calibrate/calibration.js';
-import { decodeForest } from '../../ml/ensemble/forest-format.js';
-import type { RandomForest } from '../../ml/ensemble/random-forest.js';
-import type { LabelValue } from '../../ml/preprocess/label-encoder.js';
-import type { TableEncoder } from '../../ml/preprocess/table-encoder.js';
+import type { ScoreInput } from '../../core/schemas/prediction.js';
+import { upgradeManifest } from './upgrade-manifest.js';
 
-/** One head as it is stored: which file, how to read its numbers. */
-export interface BundleHead {
-  name: string;
-  task: 'binary' | 'multiclass' | 'regression';
-  /** As they are answered; empty for a regression. */
-  classes: LabelValue[];
+/** A file of the bundle, and the SHA-256 of its content. */
+export interface BundleFile {
   file: string;
   sha256: string;
-  calibration?: Calibration;
-  /** A regression's interval: the answer plus and minus `halfWidth` covers the truth with probability `level`. */
-  interval?: { level: number; halfWidth: number };
 }
 
-/** A row whose answer was written down when the model was made; every load is held to it. */
-export interface GoldenRow {
-  features: Record<string, string | number | boolean | null>;
-  /** Per head: class probabilities, or one number. */
-  outputs: Record<string, number[]>;
+/** A request whose answer was written down when the model was made; every load is held to it. */
+export interface GoldenCase {
+  input: ScoreInput;
+  /** The numbers behind the answer, by head. */
+  outputs: Record<string, readonly number[]>;
 }
 
 export interface SignatureFeature {
@@ -36,19 +26,28 @@ export interface SignatureFeature {
   categories?: string[];
 }
 
-/** `model.json`: everything but the trees. Its own SHA-256 is the digest of the version. */
+/** One thing that the model predicts, as callers see it. */
+export interface SignatureHead {
+  name: string;
+  task: string;
+  classes?: readonly (string | number | boolean)[];
+}
+
+/** `model.json`: everything but the files. Its own SHA-256 is the digest of the version. */
 export interface BundleManifest {
-  format_version: 1;
+  format_version: 2;
   model: string;
   kind: ModelKind;
   algorithm: string;
   code_version: string;
   dataset_digest: string;
   hyperparameters: Record<string, unknown>;
-  signature: SignatureFeature[];
-  encoder: TableEncoder;
-  heads: BundleHead[];
-  golden: GoldenRow[];
+  signature: readonly SignatureFeature[];
+  heads: readonly SignatureHead[];
+  files: readonly BundleFile[];
+  /** What the scorer of the kind reads. */
+  body: unknown;
+  golden: readonly GoldenCase[];
 }
 
 export const BUNDLE_MANIFEST = 'model.json';
@@ -57,7 +56,7 @@ export const BUNDLE_MANIFEST = 'model.json';
 export interface ModelBundle {
   digest: string;
   manifest: BundleManifest;
-  forests: ReadonlyMap<string, RandomForest>;
+  files: ReadonlyMap<string, Uint8Array>;
   bytes: number;
 }
 
@@ -74,27 +73,38 @@ export function bundleFolder(modelStoragePath: string, model: string, digest: st
  */
 export async function loadModelBundle(folder: string, digest: string): Promise<ModelBundle> {
   const text = await readChecked(folder, BUNDLE_MANIFEST, digest);
-  const manifest = JSON.parse(text.toString('utf8')) as BundleManifest;
-  if (manifest.format_version !== 1) {
+  const manifest = upgradeManifest(JSON.parse(text.toString('utf8')) as BundleManifest);
+  if (manifest.format_version !== 2) {
     throw new ServiceError(
       'artifact_corrupt',
-      `${join(folder, BUNDLE_MANIFEST)} has the format ${String(manifest.format_version)}; this release reads 1.`,
+      `${join(folder, BUNDLE_MANIFEST)} has the format ${String(manifest.format_version)}; this release reads 1 and 2.`,
     );
   }
-  const forests = new Map<string, RandomForest>();
+  const files = new Map<string, Uint8Array>();
   let bytes = text.byteLength;
-  for (const head of manifest.heads) {
-    const stored = await readChecked(folder, head.file, head.sha256);
+  for (const { file, sha256: expected } of manifest.files) {
+    const stored = await readChecked(folder, file, expected);
     bytes += stored.byteLength;
-    try {
-      forests.set(head.name, decodeForest(stored));
-    } catch (error) {
-      throw new ServiceError('artifact_corrupt', `${join(folder, head.file)}: ${(error as Error).message}`);
-    }
+    files.set(file, stored);
   }
-  return { digest, manifest, forests, bytes };
+  return { digest, manifest, files, bytes };
 }
 
+/**
+ * Decodes one file of a bundle.
+ * @throws ServiceError `artifact_corrupt` that names the file.
+ */
+export function decodeFile<T>(bundle: ModelBundle, file: string, decode: (bytes: Uint8Array) => T): T {
+  const bytes = bundle.files.get(file);
+  if (!bytes) throw new ServiceError('artifact_corrupt', `${bundle.manifest.model}: the bundle lacks ${file}.`);
+  try {
+    return decode(bytes);
+  } catch (error) {
+    throw new ServiceError('artifact_corrupt', `${bundle.manifest.model}, ${file}: ${(error as Error).message}`);
+  }
+}
+
+/** Reads a file and holds it to its digest. */
 async function readChecked(folder: string, file: string, expected: string): Promise<Buffer> {
   const path = join(folder, file);
   const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {

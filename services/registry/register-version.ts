@@ -1,4 +1,4 @@
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FieldProblem } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
@@ -6,16 +6,13 @@ import {
   BUNDLE_MANIFEST,
   bundleFolder,
   sha256,
-  type BundleHead,
   type BundleManifest,
-  type GoldenRow,
+  type GoldenCase,
   type SignatureFeature,
 } from '../artifacts/model-bundle.js';
 import type { Database, Prisma } from '../database/database.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
-import type { CrossValidation } from '../training/cross-validate-model.js';
-import type { Evaluation } from '../training/evaluate-model.js';
-import type { FitResult } from '../training/fit-model.js';
+import type { CrossValidation, Evaluation, FitOutcome } from '../kinds/recipe.js';
 import { readStagedJson, writeStaged } from '../storage/staged-file.js';
 import { syncPath } from '../storage/sync-path.js';
 import { STAGED, type TrainingPlan } from '../training/training-plan.js';
@@ -44,12 +41,12 @@ export async function registerVersion(
   const { database, staging } = context;
   const known = await database.prisma.modelVersion.findUnique({ where: { jobId: plan.jobId } });
   if (known) return toRegistered(known);
-  const fit = await readStagedJson<FitResult>(join(staging, STAGED.fit));
+  const fit = await readStagedJson<FitOutcome>(join(staging, STAGED.fit));
   const evaluation = await readStagedJson<Evaluation>(join(staging, STAGED.evaluation));
   const crossValidation = plan.crossValidation
     ? await readStagedJson<CrossValidation>(join(staging, STAGED.crossValidation))
     : null;
-  const manifest = describeBundle(plan, fit, await readStagedJson<GoldenRow[]>(join(staging, STAGED.golden)));
+  const manifest = await describeBundle(plan, fit, staging);
   const digest = await publishBundle(manifest, context.modelStoragePath, staging);
   context.failPoint('register:after-files');
   const row = await insertVersion(database, plan, { digest, manifest, fit, evaluation, crossValidation });
@@ -75,36 +72,22 @@ function toRegistered(row: Prisma.ModelVersionGetPayload<object>): RegisteredVer
   };
 }
 
-function describeBundle(plan: TrainingPlan, fit: FitResult, golden: GoldenRow[]): BundleManifest {
-  const heads = fit.heads.map(({ trainingRows: _, ...head }): BundleHead => ({
-    ...head,
-    file: STAGED.forest(head.name),
-  }));
+async function describeBundle(plan: TrainingPlan, fit: FitOutcome, staging: string): Promise<BundleManifest> {
+  const digestOf = async (file: string) => ({ file, sha256: sha256(await readFile(join(staging, file))) });
   return {
-    format_version: 1,
+    format_version: 2,
     model: plan.model,
     kind: plan.kind,
-    algorithm: plan.algorithm,
+    algorithm: fit.algorithm,
     code_version: plan.codeVersion,
     dataset_digest: plan.datasetDigest,
-    hyperparameters: plan.hyperparameters,
-    signature: signatureOf(fit),
-    encoder: fit.encoder,
-    heads,
-    golden,
+    hyperparameters: fit.hyperparameters,
+    signature: fit.signature,
+    heads: fit.heads,
+    files: await Promise.all(fit.files.map(digestOf)),
+    body: fit.body,
+    golden: await readStagedJson<GoldenCase[]>(join(staging, STAGED.golden)),
   };
-}
-
-function signatureOf(fit: FitResult): SignatureFeature[] {
-  const used = fit.encoder.features.map((feature): SignatureFeature => ({
-    name: feature.name,
-    type: feature.type,
-    ...(feature.categories ? { categories: feature.categories.map((category) => category.value) } : {}),
-  }));
-  return [
-    ...used,
-    ...fit.encoder.ignored.map(({ name, type }): SignatureFeature => ({ name, type: `ignored (${type})` })),
-  ];
 }
 
 /** Copies the files next to their final place, then renames the folder: it appears whole or not at all. */
@@ -115,9 +98,9 @@ async function publishBundle(manifest: BundleManifest, modelStoragePath: string,
   const partial = join(modelStoragePath, '.staging', `publish-${digest}-${process.pid}`);
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
-  for (const head of manifest.heads) {
-    await copyFile(join(staging, head.file), join(partial, head.file));
-    await syncPath(join(partial, head.file));
+  for (const file of [...manifest.files.map((one) => one.file), STAGED.report]) {
+    await copyFile(join(staging, file), join(partial, file));
+    await syncPath(join(partial, file));
   }
   await writeStaged(join(partial, BUNDLE_MANIFEST), text);
   await mkdir(join(modelStoragePath, manifest.model), { recursive: true });
@@ -141,7 +124,7 @@ async function insertVersion(
   found: {
     digest: string;
     manifest: BundleManifest;
-    fit: FitResult;
+    fit: FitOutcome;
     evaluation: Evaluation;
     crossValidation: CrossValidation | null;
   },
@@ -170,15 +153,21 @@ async function insertVersion(
         promotable: evaluation.verdict.promotable,
         verdict: json(evaluation.verdict),
         parameters: json({
-          algorithm: plan.algorithm,
-          hyperparameters: plan.hyperparameters,
+          algorithm: manifest.algorithm,
+          requested_algorithm: plan.algorithm,
+          hyperparameters: manifest.hyperparameters,
           validation_split: plan.validationSplit,
-          warnings: plan.warnings,
+          settings: plan.settings,
+          warnings: [...plan.warnings, ...fit.warnings, ...(evaluation.warnings ?? [])],
         }),
-        metrics: json({ heads: evaluation.metrics, cross_validation: crossValidation }),
+        metrics: json({
+          heads: evaluation.metrics,
+          cross_validation: crossValidation,
+          details: { ...fit.details, ...evaluation.details },
+        }),
         signature: json({
           features: manifest.signature,
-          heads: manifest.heads.map(({ name, task, classes }) => ({ name, task, classes })),
+          heads: manifest.heads,
         }),
         lineage: json({
           job_id: plan.jobId,

@@ -7,7 +7,7 @@ type VersionRow = Prisma.ModelVersionGetPayload<object>;
 
 /** A version as callers see it. */
 export function presentVersion(row: VersionRow, aliases: readonly string[] = []) {
-  const metrics = row.metrics as { heads: unknown; cross_validation: unknown };
+  const metrics = row.metrics as { heads: unknown; cross_validation: unknown; details?: unknown };
   return {
     model: row.model,
     version: row.version,
@@ -19,6 +19,7 @@ export function presentVersion(row: VersionRow, aliases: readonly string[] = [])
     parameters: row.parameters,
     metrics: metrics.heads,
     cross_validation: metrics.cross_validation,
+    details: metrics.details ?? {},
     signature: row.signature,
     lineage: row.lineage,
     job_id: row.jobId,

@@ -1,5 +1,6 @@
 import { bundleFolder, loadModelBundle } from '../artifacts/model-bundle.js';
-import { createScorer, type Scorer } from './score-row.js';
+import { createScorer } from '../kinds/scorers.js';
+import type { Scorer } from './scorer.js';
 import { selfTest } from './self-test.js';
 
 /**

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ServiceError, type FieldProblem } from '../../core/errors.js';
-import { shapePrediction, type ShapedPrediction } from '../../core/kinds/heads.js';
+import type { ShapedPrediction } from '../../core/kinds/shaped-prediction.js';
 import type { PredictInput } from '../../core/schemas/prediction.js';
 import { withDatabase } from '../database/database.js';
 import type { VersionStore } from '../registry/version-store.js';
@@ -9,7 +9,7 @@ import { loadScorer } from './load-scorer.js';
 import type { PredictionCache } from './prediction-cache.js';
 import type { PredictionLog } from './prediction-log.js';
 import type { RoutingTable, ServedModel } from './routing-table.js';
-import type { HeadExplanation } from './score-row.js';
+import type { HeadExplanation, Scorer } from './scorer.js';
 
 export interface PredictionAnswer extends ShapedPrediction {
   prediction_id: string;
@@ -85,7 +85,7 @@ export function createPredictor(dependencies: PredictDependencies) {
       correlationId,
       createdAt: new Date(),
     });
-    const warnings = served.scorer.warnings(input.features);
+    const warnings = served.scorer.warnings(input);
     return {
       prediction_id: id,
       model,
@@ -105,21 +105,29 @@ function answer(
   input: PredictInput,
   cache: PredictionCache,
 ): { shaped: ShapedPrediction; cached: boolean } {
-  const { bundle } = served.scorer;
-  const score = () => shapePrediction(bundle.manifest.kind, served.scorer.score(input.features));
-  if (!cache.isOn) return { shaped: score(), cached: false };
-  // Names are sorted so that the order in which a caller writes features does not matter.
-  const key = `${bundle.digest} ${JSON.stringify(input.features, Object.keys(input.features).sort())}`;
+  const { scorer } = served;
+  if (!cache.isOn) return { shaped: scorer.predict(input), cached: false };
+  const key = cacheKey(scorer, input);
   const nowMs = Date.now();
   const known = cache.get(key, nowMs);
   if (known) return { shaped: known, cached: true };
-  const shaped = score();
+  const shaped = scorer.predict(input);
   cache.set(key, shaped, nowMs);
   return { shaped, cached: false };
 }
 
+/** Names are sorted so that the order in which a caller writes features does not matter. */
+function cacheKey(scorer: Scorer, input: PredictInput): string {
+  const features = JSON.stringify(input.features, Object.keys(input.features).sort());
+  const options = input.options ? JSON.stringify(input.options) : '';
+  const entity = scorer.isByEntity ? JSON.stringify(input.entityId ?? null) : '';
+  return `${scorer.bundle.digest} ${features} ${options} ${entity}`;
+}
+
 function explain(served: ServedModel, input: PredictInput) {
-  const explained = Object.entries(served.scorer.explain(input.features));
+  const heads = served.scorer.explain(input);
+  if (!heads) return {};
+  const explained = Object.entries(heads);
   return {
     explanations: Object.fromEntries(explained.map(([head, { contributions }]) => [head, contributions])),
     explanation_base_values: Object.fromEntries(explained.map(([head, { base_value: base }]) => [head, base])),

@@ -1,4 +1,4 @@
-import type { ShapedPrediction } from '../../core/kinds/heads.js';
+import type { ShapedPrediction } from '../../core/kinds/shaped-prediction.js';
 
 const MOST_ENTRIES = 20_000;
 

@@ -7,7 +7,7 @@ import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { writeStaged } from '../storage/staged-file.js';
 import { loadScorer } from './load-scorer.js';
-import type { Scorer } from './score-row.js';
+import type { Scorer } from './scorer.js';
 
 /** A version that is loaded, tested and ready to answer. */
 export interface ServedModel {

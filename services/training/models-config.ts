@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
 import { ServiceError } from '../../core/errors.js';
-import { headsOf, TRAINABLE_KINDS } from '../../core/kinds/heads.js';
+import { USER_BEHAVIOR_HEADS } from '../../core/kinds/heads.js';
 import { canonicalModelName, MODEL_KINDS, type ModelKind } from '../../core/names.js';
 import {
   dataTypesFileSchema,
@@ -75,24 +75,53 @@ type Problem = { path: string[]; problem: string };
 function completeEntry(name: string, entry: ModelEntry): ModelDefinition | Problem {
   const implied = (MODEL_KINDS as readonly string[]).includes(name) ? (name as ModelKind) : undefined;
   const kind = entry.kind ?? implied;
-  if (!kind) return { path: [], problem: `needs a kind: one of ${TRAINABLE_KINDS.join(', ')}` };
-  return { ...entry, name, kind, source: entry.source ?? (kind === 'user_behavior' ? 'user_events' : name) };
+  if (!kind) return { path: [], problem: `needs a kind: one of ${MODEL_KINDS.join(', ')}` };
+  return { ...entry, name, kind, source: entry.source ?? SOURCE_OF_KIND[kind] ?? name };
 }
+
+/** Where a kind finds its data when the entry does not say; anyone's own table is called like its model. */
+const SOURCE_OF_KIND: Partial<Record<ModelKind, string>> = {
+  user_behavior: 'user_events',
+  project_success: 'projects',
+  resource_usage: 'resource_metrics',
+  anomaly_detection: 'resource_metrics',
+  recommendation: 'item_interactions',
+};
+
+/** The kinds that some fields belong to: elsewhere a field would be ignored in silence. */
+const FIELDS_OF_KINDS: Partial<Record<keyof ModelEntry, readonly ModelKind[]>> = {
+  target: ['user_behavior', 'project_success', 'classification', 'regression'],
+  split: ['project_success', 'classification', 'regression'],
+  positive_class: ['classification'],
+  costs: ['classification'],
+  monotone: ['user_behavior', 'project_success', 'classification', 'regression'],
+  project: ['project_success'],
+  forecast: ['resource_usage'],
+  anomaly: ['anomaly_detection'],
+  recommend: ['recommendation'],
+};
 
 function checkEntry(definition: ModelDefinition): Problem | undefined {
   const { kind, target, features } = definition;
-  if (!TRAINABLE_KINDS.includes(kind))
-    return {
-      path: ['kind'],
-      problem: `${kind} cannot be trained in this release; use one of ${TRAINABLE_KINDS.join(', ')}`,
-    };
-  if (kind !== 'user_behavior') {
-    if (!target) return { path: [], problem: 'needs a target: the column to predict' };
-    return features?.includes(target)
-      ? { path: ['features'], problem: `lists the target ${target}, which would leak the answer` }
-      : undefined;
+  for (const [field, kinds] of Object.entries(FIELDS_OF_KINDS) as [keyof ModelEntry, readonly ModelKind[]][]) {
+    const isSet = definition[field] !== undefined && !(field === 'split' && definition.split === 'random');
+    if (isSet && !kinds.includes(kind))
+      return { path: [field], problem: `has no effect for the kind ${kind}; it belongs to ${kinds.join(', ')}` };
   }
-  const fixed = headsOf(kind, target)[0]?.column;
+  if (definition.split === 'time' && !definition.timestamp)
+    return { path: ['split'], problem: 'needs `timestamp: <column>`: the latest rows by it are held out' };
+  if (definition.costs && definition.positive_class === undefined)
+    return { path: ['costs'], problem: 'needs `positive_class`: the value of the target that counts as positive' };
+  if (kind === 'user_behavior') return checkUserBehavior(definition);
+  if (!FIELDS_OF_KINDS.target?.includes(kind)) return undefined;
+  if (!target) return { path: [], problem: 'needs a target: the column to predict' };
+  return features?.includes(target)
+    ? { path: ['features'], problem: `lists the target ${target}, which would leak the answer` }
+    : undefined;
+}
+
+function checkUserBehavior({ target, features }: ModelDefinition): Problem | undefined {
+  const fixed = USER_BEHAVIOR_HEADS[0]!.column;
   if (target !== undefined && target !== fixed)
     return { path: ['target'], problem: `must be ${fixed} for the kind user_behavior` };
   const known = USER_BEHAVIOR_FEATURES.map((feature) => feature.name);

@@ -1,35 +1,13 @@
 import { ServiceError } from '../../core/errors.js';
-import { headsOf } from '../../core/kinds/heads.js';
-import type { ModelKind } from '../../core/names.js';
-import { forestHyperparametersSchema, type ForestHyperparameters } from '../../core/schemas/model-config.js';
 import { trainRequestSchema, type TrainRequest } from '../../core/schemas/training.js';
-import { defaultRandomForestParameters } from '../../ml/ensemble/random-forest.js';
 import type { Database } from '../database/database.js';
 import type { DatasetManifest } from '../datasets/manifest.js';
-import { USER_BEHAVIOR_FEATURES } from '../features/user-behavior-features.js';
+import type { PlannedKind } from '../kinds/recipe.js';
+import { RECIPES } from '../kinds/recipes.js';
 import { parseRequest } from '../parse-request.js';
 import { releaseVersion } from '../release-version.js';
 import { modelDefinition, type ModelDefinition, type ModelsConfig } from './models-config.js';
 import type { TrainingPlan } from './training-plan.js';
-
-const SEED = 42;
-
-/** The learner's own defaults for the kind, under the names of the config. */
-function defaultHyperparameters(kind: ModelKind): ForestHyperparameters {
-  const isRegression = kind === 'regression';
-  const defaults = defaultRandomForestParameters(
-    isRegression ? { kind: 'regression' } : { kind: 'classification', classes: 2 },
-  );
-  return {
-    n_estimators: defaults.nEstimators,
-    max_depth: defaults.maxDepth,
-    min_samples_split: defaults.minSamplesSplit,
-    min_samples_leaf: defaults.minSamplesLeaf,
-    max_features: defaults.maxFeatures,
-    class_weight: defaults.classWeight,
-    seed: SEED,
-  };
-}
 
 /**
  * Checks a training request against the config and the data, and decides everything that the run follows.
@@ -37,39 +15,45 @@ function defaultHyperparameters(kind: ModelKind): ForestHyperparameters {
  */
 export async function planTraining(
   input: { jobId: string; request: unknown },
-  context: { config: ModelsConfig; database: Database; maxTrainingTimeSeconds: number },
+  context: { config: ModelsConfig; database: Database; maxTrainingTimeSeconds: number; autoMl: boolean },
 ): Promise<TrainingPlan> {
   const request = parseRequest(trainRequestSchema, input.request);
   const definition = modelDefinition(context.config, request.model_type);
   const dataset = await findDataset(context.database, request.training_data?.source ?? definition.source);
   const manifest = dataset.manifest as unknown as DatasetManifest;
-  const { features, problems } = chooseFeatures(definition, manifest);
-  problems.push(...checkTrainingData(request, definition, manifest));
+  const recipe = RECIPES[definition.kind];
+  const {
+    problems: found,
+    filters,
+    ...planned
+  } = recipe.plan({ definition, request, manifest, autoMl: context.autoMl });
+  const problems = [...found, ...checkTrainingData(request, definition, manifest, planned, filters ?? [])];
   if (problems.length > 0)
     throw new ServiceError('request_invalid', 'The training request does not fit the model and its data.', problems);
-  const { learning_rate: learningRate, ...chosen } = { ...definition.hyperparameters, ...request.hyperparameters };
+  const isCrossValidated = request.cross_validation && recipe.crossValidate !== undefined;
   return {
     jobId: input.jobId,
     model: definition.name,
     kind: definition.kind,
-    algorithm: definition.algorithm,
-    hyperparameters: forestHyperparametersSchema.parse({ ...defaultHyperparameters(definition.kind), ...chosen }),
-    warnings:
-      learningRate === undefined
-        ? []
-        : [{ path: 'hyperparameters.learning_rate', message: 'was not used: a random forest has no learning rate' }],
-    heads: headsOf(definition.kind, definition.target),
-    features,
-    ...(definition.kind === 'user_behavior'
-      ? { entity: 'user_id' }
-      : { entity: definition.entity, timestamp: definition.timestamp }),
+    ...planned,
+    warnings: [
+      ...planned.warnings,
+      ...(request.cross_validation && !isCrossValidated
+        ? [
+            {
+              path: 'cross_validation',
+              message: `was not used: a model of the kind ${definition.kind} is always judged on several origins or on all users`,
+            },
+          ]
+        : []),
+    ],
     datasetId: dataset.id,
     datasetDigest: dataset.digest,
     startDate: request.training_data?.start_date,
     endDate: request.training_data?.end_date,
     filters: request.training_data?.filters ?? {},
     validationSplit: request.validation_split,
-    crossValidation: request.cross_validation,
+    crossValidation: isCrossValidated,
     autoDeploy: request.auto_deploy,
     fitTimeoutSeconds: context.maxTrainingTimeSeconds,
     codeVersion: releaseVersion(),
@@ -93,45 +77,28 @@ async function findDataset(database: Database, source: string) {
 
 type Problems = { path: string; message: string }[];
 
-function chooseFeatures(
+/** Dates need a column that holds times, filters a column of their name. */
+function checkTrainingData(
+  request: TrainRequest,
   definition: ModelDefinition,
   manifest: DatasetManifest,
-): { features: readonly string[]; problems: Problems } {
-  if (definition.kind === 'user_behavior') {
-    return { features: definition.features ?? USER_BEHAVIOR_FEATURES.map((feature) => feature.name), problems: [] };
-  }
-  const columns = manifest.columns.map((column) => column.name);
-  const unused = new Set([definition.target, definition.entity, definition.timestamp, ...definition.exclude]);
-  const features = definition.features ?? columns.filter((name) => !unused.has(name));
-  const needed = [...features, definition.target, definition.entity, definition.timestamp].filter(
-    (name) => name !== undefined,
-  );
-  const problems = needed
-    .filter((name) => !columns.includes(name))
-    .map((name) => ({
-      path: 'model_type',
-      message: `the model uses the column ${name}, which the dataset ${manifest.dataset_id} lacks; its columns: ${columns.join(', ')}`,
-    }));
-  if (features.length === 0) problems.push({ path: 'model_type', message: 'no column is left to learn from' });
-  return { features, problems };
-}
-
-function checkTrainingData(request: TrainRequest, definition: ModelDefinition, manifest: DatasetManifest): Problems {
+  { timestamp }: Pick<PlannedKind, 'timestamp'>,
+  ownFilters: readonly string[],
+): Problems {
   const { start_date: start, end_date: end, filters = {} } = request.training_data ?? {};
   const problems: Problems = [];
-  const isTable = definition.kind !== 'user_behavior';
   const dates = Object.entries({ start_date: start, end_date: end }).filter(([, date]) => date !== undefined);
-  const time = manifest.columns.find((column) => column.name === definition.timestamp);
-  if (isTable && !definition.timestamp) {
+  const time = manifest.columns.find((column) => column.name === timestamp);
+  if (!timestamp) {
     const message = `needs a time column; add \`timestamp: <column>\` to the entry ${definition.name}`;
     problems.push(...dates.map(([name]) => ({ path: `training_data.${name}`, message })));
-  } else if (isTable && dates.length > 0 && time && !['timestamp', 'date'].includes(time.type)) {
+  } else if (dates.length > 0 && time && !['timestamp', 'date'].includes(time.type)) {
     problems.push({
       path: 'model_type',
       message: `the time column ${time.name} of the dataset ${manifest.dataset_id} holds values of the type ${time.type}, not times`,
     });
   }
-  const columns = [...(isTable ? [] : ['active_users_only']), ...manifest.columns.map((column) => column.name)];
+  const columns = [...ownFilters, ...manifest.columns.map((column) => column.name)];
   for (const name of Object.keys(filters)) {
     if (!columns.includes(name))
       problems.push({

@@ -1,9 +1,10 @@
 import { setPriority } from 'node:os';
+import { join } from 'node:path';
 import { ServiceError, type FieldProblem } from '../../core/errors.js';
-import { crossValidateModel } from './cross-validate-model.js';
-import { evaluateModel } from './evaluate-model.js';
-import { fitModel } from './fit-model.js';
-import type { TrainingPlan } from './training-plan.js';
+import { RECIPES } from '../kinds/recipes.js';
+import type { OnProgress } from '../kinds/recipe.js';
+import { writeStaged } from '../storage/staged-file.js';
+import { STAGED, type TrainingPlan } from './training-plan.js';
 
 export const TRAINER_STEPS = ['fit', 'cross_validate', 'evaluate'] as const;
 export type TrainerStep = (typeof TRAINER_STEPS)[number];
@@ -18,7 +19,22 @@ export type TrainerMessage =
   | { type: 'done' }
   | { type: 'failed'; code?: ServiceError['code']; message: string; problems?: readonly FieldProblem[] };
 
-const RUN = { fit: fitModel, cross_validate: crossValidateModel, evaluate: evaluateModel };
+/** Runs the step of the kind's recipe and stages what comes of it. */
+async function runStep({ step, plan, staging }: TrainerOrder, onProgress: OnProgress): Promise<void> {
+  const recipe = RECIPES[plan.kind];
+  const stage = (file: string, content: unknown) => writeStaged(join(staging, file), JSON.stringify(content));
+  if (step === 'fit') {
+    await stage(STAGED.fit, await recipe.fit(plan, staging, onProgress));
+  } else if (step === 'cross_validate') {
+    await stage(STAGED.crossValidation, await recipe.crossValidate!(plan, staging, onProgress));
+  } else {
+    const { evaluation, golden, report } = await recipe.evaluate(plan, staging, onProgress);
+    await stage(STAGED.golden, golden);
+    await stage(STAGED.report, report ?? null);
+    await stage(STAGED.evaluation, evaluation);
+  }
+}
+
 const REPORT_EVERY_MS = 200;
 
 /**
@@ -43,7 +59,7 @@ async function main(): Promise<void> {
     send({ type: 'progress', share, detail, rssBytes: process.memoryUsage.rss() });
   };
   try {
-    await RUN[order.step](order.plan, order.staging, onProgress);
+    await runStep(order, onProgress);
     send({ type: 'done' }, () => process.exit(0));
   } catch (error) {
     const failure: TrainerMessage =

@@ -1,20 +1,25 @@
 import type { FieldProblem } from '../../core/errors.js';
 import type { Head } from '../../core/kinds/heads.js';
 import type { ModelKind } from '../../core/names.js';
-import type { ForestHyperparameters } from '../../core/schemas/model-config.js';
 
 /** All that a training run follows: decided once, written into the workflow's history, never looked up again. */
 export interface TrainingPlan {
   jobId: string;
   model: string;
   kind: ModelKind;
-  algorithm: 'random_forest';
-  hyperparameters: ForestHyperparameters;
+  /** The algorithm, or `auto` for the best of several. */
+  algorithm: string;
+  /** Complete: what was not asked for has its default. Plain JSON. */
+  hyperparameters: Record<string, unknown>;
+  /** All draws follow from it. */
+  seed: number;
   /** What was asked for and has no effect; told in the answer, in the job's result and with the version. */
   warnings: readonly FieldProblem[];
   heads: readonly Head[];
   /** Columns to learn from, in order; for a table without a list, all but target, entity, time and `exclude`. */
   features: readonly string[];
+  /** What only the kind knows: its own part of the config entry, completed. Plain JSON. */
+  settings: unknown;
   entity?: string;
   timestamp?: string;
   datasetId: string;
@@ -37,9 +42,5 @@ export const STAGED = {
   crossValidation: 'cross-validation.json',
   evaluation: 'evaluation.json',
   golden: 'golden.json',
-  forest: (head: string) => `${head}.forest`,
-  checkpoint: (head: string) => `${head}.checkpoint`,
+  report: 'report.json',
 } as const;
-
-/** Columns that the training table has besides features and targets. */
-export const GROUP_COLUMN = '_group';

@@ -269,7 +269,7 @@ describe('going from version to version', () => {
     const folder = join(service.stack.stateDir, 'models', 'customers', String(digest));
     const file = join(
       folder,
-      readdirSync(folder).find((name) => name.endsWith('.forest'))!,
+      readdirSync(folder).find((name) => name.endsWith('.model'))!,
     );
     const bytes = readFileSync(file);
     bytes[bytes.length >> 1]! ^= 1;

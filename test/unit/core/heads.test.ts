@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { headsOf, indexOfLargest, shapePrediction } from '../../../core/kinds/heads.js';
+import { indexOfLargest, shapePrediction } from '../../../core/kinds/heads.js';
 
 describe('the answer of a kind', () => {
   it('of user_behavior: churn as a probability with the confidence of what is answered', () => {
@@ -44,15 +44,4 @@ describe('the answer of a kind', () => {
 
 it('of equal probabilities the first class is the answer', () => {
   expect([indexOfLargest([0.5, 0.5]), indexOfLargest([0.2, 0.4, 0.4]), indexOfLargest([])]).toEqual([0, 1, 0]);
-});
-
-it('the heads of a kind follow its target; a kind that cannot be trained has none', () => {
-  expect(headsOf('classification', 'outcome')).toEqual([{ name: 'label', column: 'outcome', task: 'multiclass' }]);
-  expect(headsOf('regression', 'price')[0]).toMatchObject({ name: 'value', column: 'price', task: 'regression' });
-  expect(headsOf('user_behavior', undefined).map((head) => head.name)).toEqual([
-    'churn_probability',
-    'engagement_level',
-    'next_activity',
-  ]);
-  expect(() => headsOf('resource_usage', undefined)).toThrow(/cannot be trained/);
 });

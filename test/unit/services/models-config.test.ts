@@ -54,9 +54,19 @@ describe('a models file', () => {
     ],
     ['an unknown kind', 'a:\n  target: y\n  kind: magic\n', /^config\.yaml:3: a\.kind: /],
     [
-      'a kind that cannot be trained yet',
-      '\n\nproject_success: {}\n',
-      /^config\.yaml:3: project_success.*cannot be trained/,
+      'a field of another kind',
+      'a:\n  kind: regression\n  target: y\n  costs: {false_positive: 1, false_negative: 5}\n',
+      /^config\.yaml:4: a\.costs: has no effect for the kind regression/,
+    ],
+    [
+      'costs without the class that is positive',
+      'a:\n  kind: classification\n  target: y\n  costs: {false_positive: 1, false_negative: 5}\n',
+      /^config\.yaml:4: a\.costs: needs `positive_class`/,
+    ],
+    [
+      'a split in time without a time',
+      'a:\n  kind: regression\n  target: y\n  split: time\n',
+      /^config\.yaml:4: a\.split: needs `timestamp/,
     ],
     ['no kind', 'x: {kind: regression, target: y}\na: {target: y}\n', /^config\.yaml:2: a: needs a kind/],
     ['no target', 'a:\n  kind: regression\n', /^config\.yaml:1: a: needs a target/],

@@ -1,28 +1,16 @@
 import { join } from 'node:path';
-import { judgePromotion, type PromotionVerdict, type SkillEvidence } from '../../core/policy/promotion.js';
-import { decodeForest } from '../../ml/ensemble/forest-format.js';
-import type { RandomForest } from '../../ml/ensemble/random-forest.js';
-import {
-  compareToBaseline,
-  evaluateClassification,
-  evaluateRegression,
-  type MetricEstimate,
-} from '../../ml/evaluate/metrics.js';
-import { encodeTable } from '../../ml/preprocess/table-encoder.js';
-import { sha256, type GoldenRow } from '../artifacts/model-bundle.js';
-import { predictCalibrated } from './cross-validate-model.js';
-import type { FitResult } from './fit-model.js';
-import { takeRows } from './fit-forest.js';
-import { readStaged, readStagedJson, writeStaged } from '../storage/staged-file.js';
-import { STAGED, type TrainingPlan } from './training-plan.js';
+import { judgePromotion, type SkillEvidence } from '../../../core/policy/promotion.js';
+import { compareToBaseline, evaluateClassification, evaluateRegression } from '../../../ml/evaluate/metrics.js';
+import { encodeTable } from '../../../ml/preprocess/table-encoder.js';
+import type { GoldenCase } from '../../artifacts/model-bundle.js';
+import { readStaged, readStagedJson } from '../../storage/staged-file.js';
+import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
+import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
+import { takeRows } from './candidate.js';
+import { answerRows } from './fit-head.js';
+import type { StoredHead, TabularBody } from './fit-model.js';
+import { decodeHead, type HeadModel } from './head-model.js';
 import { readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
-
-export interface Evaluation {
-  metrics: Record<string, Record<string, MetricEstimate>>;
-  verdict: PromotionVerdict;
-  trainingRows: number;
-  holdoutRows: number;
-}
 
 /** Rows whose answers are stored with the version, so that every later load can be held to them. */
 const GOLDEN_ROWS = 16;
@@ -31,43 +19,32 @@ const GOLDEN_ROWS = 16;
 export async function evaluateModel(
   plan: TrainingPlan,
   staging: string,
-  onProgress: (share: number, detail: string) => void,
-): Promise<Evaluation> {
+  onProgress: OnProgress,
+): Promise<{ evaluation: Evaluation; golden: GoldenCase[] }> {
   const table = await readTrainingTable(plan, staging);
-  const fit = await readStagedJson<FitResult>(join(staging, STAGED.fit));
-  const x = encodeTable(fit.encoder, table.features);
+  const fit = await readStagedJson<FitOutcome>(join(staging, STAGED.fit));
+  const body = fit.body as TabularBody;
+  const x = encodeTable(body.encoder, table.features);
   const metrics: Evaluation['metrics'] = {};
   const evidence: SkillEvidence[] = [];
-  const forests = new Map<string, RandomForest>();
+  const models = new Map<string, HeadModel>();
   for (const [index, target] of table.targets.entries()) {
-    const head = fit.heads[index]!;
-    forests.set(head.name, await readForest(join(staging, STAGED.forest(head.name)), head.sha256));
+    const head = body.heads[index]!;
+    const model = decodeHead(head.algorithm, (await readStaged(join(staging, head.file))) ?? new Uint8Array());
+    models.set(head.name, model);
     const rows = rowsOf(target, (row) => table.isHeldOut[row] === 1);
-    const answers = predictCalibrated(
-      { forest: forests.get(head.name)!, calibration: head.calibration },
-      takeRows(x, rows),
-      Math.max(1, target.classes.length),
-    );
-    metrics[head.name] = measure(plan, target, rows, answers, head.interval);
+    const answers = answerRows({ ...head, model }, takeRows(x, rows));
+    metrics[head.name] = measure(plan, target, rows, answers, head);
     evidence.push(compareWithBase(plan, table, target, rows, answers));
     onProgress((index + 1) / table.targets.length, head.name);
   }
-  await writeStaged(join(staging, STAGED.golden), JSON.stringify(goldenRows(table, fit, forests)));
-  const holdoutRows = table.isHeldOut.reduce((sum, held) => sum + held, 0);
   const evaluation: Evaluation = {
     metrics,
     verdict: judgePromotion(evidence),
     trainingRows: fit.trainingRows,
-    holdoutRows,
+    holdoutRows: table.isHeldOut.reduce((sum, held) => sum + held, 0),
   };
-  await writeStaged(join(staging, STAGED.evaluation), JSON.stringify(evaluation));
-  return evaluation;
-}
-
-async function readForest(path: string, digest: string): Promise<RandomForest> {
-  const bytes = await readStaged(path);
-  if (!bytes || sha256(bytes) !== digest) throw new Error(`${path} is missing or was changed since the fit.`);
-  return decodeForest(bytes);
+  return { evaluation, golden: goldenCases(table, body, models, x) };
 }
 
 function measure(
@@ -75,15 +52,18 @@ function measure(
   target: HeadTarget,
   rows: Uint32Array,
   answers: Float64Array,
-  interval?: { level: number; halfWidth: number },
+  { interval, transform }: StoredHead,
 ) {
-  const { seed } = plan.hyperparameters;
+  const { seed } = plan;
   const truths = Float64Array.from(rows, (row) => target.y[row]!);
   if (target.head.task !== 'regression')
     return evaluateClassification({ probabilities: answers, labels: truths, classes: target.classes.length, seed });
   const metrics = evaluateRegression({ predictions: answers, targets: truths, seed });
   if (interval) {
-    const inside = truths.filter((truth, at) => Math.abs(truth - answers[at]!) <= interval.halfWidth).length;
+    const onScale = (value: number) => (transform === 'log' ? Math.log(value) : value);
+    const inside = truths.filter(
+      (truth, at) => Math.abs(onScale(truth) - onScale(answers[at]!)) <= interval.halfWidth,
+    ).length;
     metrics['coverage'] = {
       value: rows.length > 0 ? inside / rows.length : null,
       lower: null,
@@ -113,7 +93,7 @@ function compareWithBase(
   const entities = [...sums.values()];
   const losses = Float64Array.from(entities, (sum) => sum.model / sum.rows);
   const baselineLosses = Float64Array.from(entities, (sum) => sum.base / sum.rows);
-  const { difference, lower, upper } = compareToBaseline({ losses, baselineLosses, seed: plan.hyperparameters.seed });
+  const { difference, lower, upper } = compareToBaseline({ losses, baselineLosses, seed: plan.seed });
   return {
     head: target.head.name,
     loss: target.head.task === 'regression' ? 'absolute_error' : 'log_loss',
@@ -144,33 +124,27 @@ function absoluteErrors(target: HeadTarget, training: Uint32Array): Loss {
   return (truth, at, answers) => ({ model: Math.abs(truth - answers[at]!), base: Math.abs(truth - median) });
 }
 
-function goldenRows(table: TrainingTable, fit: FitResult, forests: ReadonlyMap<string, RandomForest>): GoldenRow[] {
+function goldenCases(
+  table: TrainingTable,
+  body: TabularBody,
+  models: ReadonlyMap<string, HeadModel>,
+  x: ReturnType<typeof encodeTable>,
+): GoldenCase[] {
   const step = Math.max(1, Math.floor(table.rows / GOLDEN_ROWS));
   const rows = Uint32Array.from({ length: Math.min(GOLDEN_ROWS, table.rows) }, (_, index) =>
     Math.min(table.rows - 1, index * step),
   );
-  const x = takeRows(encodeTable(fit.encoder, table.features), rows);
-  const answers = new Map(
-    fit.heads.map((head) => [
-      head.name,
-      predictCalibrated(
-        { forest: forests.get(head.name)!, calibration: head.calibration },
-        x,
-        Math.max(1, head.classes.length),
-      ),
-    ]),
-  );
+  const chosen = takeRows(x, rows);
+  const answers = body.heads.map((head) => answerRows({ ...head, model: models.get(head.name)! }, chosen));
   return [...rows].map((row, index) => ({
-    features: Object.fromEntries(table.features.map((column) => [column.name, plainValue(column.values[row])])),
+    input: {
+      features: Object.fromEntries(table.features.map((column) => [column.name, plainValue(column.values[row])])),
+    },
     outputs: Object.fromEntries(
-      fit.heads.map((head) => [
-        head.name,
-        [
-          ...answers
-            .get(head.name)!
-            .subarray(index * Math.max(1, head.classes.length), (index + 1) * Math.max(1, head.classes.length)),
-        ],
-      ]),
+      body.heads.map((head, at) => {
+        const width = Math.max(1, head.classes.length);
+        return [head.name, [...answers[at]!.subarray(index * width, (index + 1) * width)]];
+      }),
     ),
   }));
 }

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
-import { holdoutMask } from '../../ml/evaluate/folds.js';
-import type { LabelValue } from '../../ml/preprocess/label-encoder.js';
-import { fitLabelEncoder, type LabelEncoder, type RawColumn } from '../../ml/preprocess/table-encoder.js';
-import type { Head } from '../../core/kinds/heads.js';
-import { ServiceError } from '../../core/errors.js';
-import { queryColumns, quoteText, withDuckDb } from '../duckdb.js';
-import { GROUP_COLUMN, STAGED, type TrainingPlan } from './training-plan.js';
+import { holdoutMask } from '../../../ml/evaluate/folds.js';
+import type { LabelValue } from '../../../ml/preprocess/label-encoder.js';
+import { fitLabelEncoder, type LabelEncoder, type RawColumn } from '../../../ml/preprocess/table-encoder.js';
+import type { Head } from '../../../core/kinds/heads.js';
+import { ServiceError } from '../../../core/errors.js';
+import { queryColumns, quoteText, withDuckDb } from '../../duckdb.js';
+import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
+import { GROUP_COLUMN } from './build-table.js';
+import { settingsOf } from './plan.js';
 
 /** The truth of one head, row by row. */
 export interface HeadTarget {
@@ -25,6 +27,8 @@ export interface TrainingTable {
   targets: HeadTarget[];
   /** 1 for the rows that no fit and no choice ever sees. */
   isHeldOut: Uint8Array;
+  /** True where the rows stand in order of time, and the latest are held out. */
+  isInTime: boolean;
 }
 
 /** Reads the staged table and splits it. The split follows from the plan alone, so every step and attempt has the same. */
@@ -39,8 +43,11 @@ export async function readTrainingTable(plan: TrainingPlan, staging: string): Pr
   const groups = numberGroups(group);
   const targets = plan.heads.map((head) => readTarget(head, byName.get(head.column)?.values ?? [], plan));
   const first = targets[0]!;
-  const options = { seed: plan.hyperparameters.seed, groups, labels: hasEveryTruth(first) ? first.y : undefined };
-  const isHeldOut = holdoutMask(rows, plan.validationSplit, options);
+  const isInTime = settingsOf(plan).split === 'time';
+  const options = { seed: plan.seed, groups, labels: hasEveryTruth(first) ? first.y : undefined };
+  const isHeldOut = isInTime
+    ? Uint8Array.from({ length: rows }, (_, row) => (row >= Math.floor(rows * (1 - plan.validationSplit)) ? 1 : 0))
+    : holdoutMask(rows, plan.validationSplit, options);
   if (!isHeldOut.includes(1) || !isHeldOut.includes(0))
     throw notTrainable(
       plan,
@@ -52,6 +59,7 @@ export async function readTrainingTable(plan: TrainingPlan, staging: string): Pr
     groups,
     targets,
     isHeldOut,
+    isInTime,
   };
 }
 
@@ -77,6 +85,7 @@ function readTarget(head: Head, values: readonly unknown[], plan: TrainingPlan):
       );
     return { head, y, classes: [] };
   }
+  if (head.positive !== undefined) return readBinaryTarget(head, head.positive, values, plan);
   const encoder: LabelEncoder = head.classes
     ? { classes: [...head.classes] }
     : fitLabelEncoder(values.filter((value) => value !== null));
@@ -96,6 +105,20 @@ function readTarget(head: Head, values: readonly unknown[], plan: TrainingPlan):
     y: Float64Array.from(values, (value) => (value === null ? NaN : (numbers.get(String(value)) ?? NaN))),
     classes: encoder.classes,
   };
+}
+
+/** One value against all others. */
+function readBinaryTarget(head: Head, positive: string, values: readonly unknown[], plan: TrainingPlan): HeadTarget {
+  const y = Float64Array.from(values, (value) => (value === null ? NaN : Number(String(value) === positive)));
+  const seen = new Set(values.filter((value) => value !== null).map(String));
+  if (!seen.has(positive) || seen.size < 2) {
+    const found = [...seen].slice(0, 8).join(', ');
+    throw notTrainable(
+      plan,
+      `of the target ${head.column} both ${positive} and another value are needed, but it holds ${found || 'nothing'}`,
+    );
+  }
+  return { head, y, classes: [false, true] };
 }
 
 /** More classes than this are an identifier or a number, not a class. */

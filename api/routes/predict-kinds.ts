@@ -1,0 +1,67 @@
+import type { ModelKind } from '../../core/names.js';
+
+/** How the predictions of the five kinds that come with the service are asked for, for the OpenAPI document. */
+export const KIND_PREDICTIONS: readonly {
+  path: string;
+  kind: ModelKind;
+  summary: string;
+  description: string;
+  example: object;
+}[] = [
+  {
+    path: 'user-behavior',
+    kind: 'user_behavior',
+    summary: 'Will this user leave, how engaged are they, what do they do next?',
+    description: '`predictions`: `churn_probability`, `engagement_level` (low, medium, high), `next_activity`.',
+    example: {
+      user_id: 'user_123',
+      features: { activity_score: 0.8, project_count: 5, collaboration_score: 0.6, ai_usage_frequency: 0.7 },
+    },
+  },
+  {
+    path: 'project-success',
+    kind: 'project_success',
+    summary: 'Will this project succeed, how long does it take, what endangers it?',
+    description:
+      '`predictions`: `success_probability`, `completion_time_estimate` in days with `completion_time_interval`, `risk_factors` and ' +
+      '`recommendations`. The factors are the features that lower the success probability the most, by the model’s own attributions, ' +
+      'named by the rules of the config; `no_major_risks` and `project_looks_good` when there are none.',
+    example: {
+      project_id: 'proj_456',
+      features: { complexity_score: 0.7, team_size: 3, duration_estimate: 45, technology_maturity: 0.8 },
+    },
+  },
+  {
+    path: 'resource-usage',
+    kind: 'resource_usage',
+    summary: 'Forecast CPU, memory and storage',
+    description: 'Arrays as long as `forecast_horizon`, with intervals and scaling recommendations.',
+    example: {
+      features: {
+        current_cpu: 0.65,
+        current_memory: 0.72,
+        current_storage: 0.45,
+        user_count: 150,
+        trend: 0.02,
+      },
+      forecast_horizon: 30,
+    },
+  },
+  {
+    path: 'anomaly-detection',
+    kind: 'anomaly_detection',
+    summary: 'Is this measurement unusual, of what type, how bad?',
+    description: '`threshold` is the sensitivity from 0 to 1. A score below 0 is anomalous.',
+    example: {
+      features: { cpu_usage: 0.95, memory_usage: 0.88, request_rate: 1500, error_rate: 0.15 },
+      threshold: 0.5,
+    },
+  },
+  {
+    path: 'recommendations',
+    kind: 'recommendation',
+    summary: 'What should this user see next?',
+    description: '`items` with a score and a reason each; an unknown user gets the popular items.',
+    example: { user_id: 'user_123', limit: 5 },
+  },
+];

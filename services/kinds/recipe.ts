@@ -1,0 +1,86 @@
+import type { FieldProblem } from '../../core/errors.js';
+import type { PromotionVerdict } from '../../core/policy/promotion.js';
+import type { TrainRequest } from '../../core/schemas/training.js';
+import type { MetricEstimate } from '../../ml/evaluate/metrics.js';
+import type { GoldenCase, SignatureFeature, SignatureHead } from '../artifacts/model-bundle.js';
+import type { DatasetManifest } from '../datasets/manifest.js';
+import type { ModelDefinition } from '../training/models-config.js';
+import type { TrainingPlan } from '../training/training-plan.js';
+
+/** What a kind decides about a run, from config, request and data; the rest of the plan is the same for every kind. */
+export type PlannedKind = Pick<
+  TrainingPlan,
+  'algorithm' | 'hyperparameters' | 'seed' | 'warnings' | 'heads' | 'features' | 'settings' | 'entity' | 'timestamp'
+> & {
+  /** Filters that the kind knows besides the columns of the data. */
+  filters?: readonly string[];
+  /** What does not fit; the request is refused with all of it. */
+  problems: readonly FieldProblem[];
+};
+
+export interface PlanInput {
+  definition: ModelDefinition;
+  request: TrainRequest;
+  manifest: DatasetManifest;
+  /** `AUTO_ML_ENABLED`: an entry that names no algorithm has the best of several. */
+  autoMl: boolean;
+}
+
+/** One step's report of how far it is, 0 to 1, and with what. */
+export type OnProgress = (share: number, detail: string) => void;
+
+/** `fit.json`: what a fit found, besides its files. */
+export interface FitOutcome {
+  /** The algorithm that was chosen, where the plan left the choice open. */
+  algorithm: string;
+  /** Those that were used, complete. */
+  hyperparameters: Record<string, unknown>;
+  signature: readonly SignatureFeature[];
+  heads: readonly SignatureHead[];
+  /** Names of files in the staging folder that belong to the model. */
+  files: readonly string[];
+  /** Whatever else the scorer of the kind needs; plain JSON. */
+  body: unknown;
+  trainingRows: number;
+  /** Facts worth keeping with the version, such as the candidates that were tried. */
+  details?: Record<string, unknown>;
+  /** What the operator should know: leakage, imbalance, columns that were left out. */
+  warnings: readonly FieldProblem[];
+}
+
+/** `evaluation.json`: how good the model is on what no fit and no choice has seen. */
+export interface Evaluation {
+  /** By head and metric. */
+  metrics: Record<string, Record<string, MetricEstimate>>;
+  verdict: PromotionVerdict;
+  trainingRows: number;
+  holdoutRows: number;
+  warnings?: readonly FieldProblem[];
+  /** Facts worth keeping beside the metrics. */
+  details?: Record<string, unknown>;
+}
+
+export interface CrossValidation {
+  folds: number;
+  /** Per head the metrics over all rows, each predicted by the model of the four folds without it. */
+  heads: Record<string, Record<string, MetricEstimate>>;
+}
+
+/**
+ * How a kind learns: one object a kind, found through `recipes.ts`. Each step reads what the one before it has staged, can be
+ * repeated, and gives the same result each time. `fit`, `crossValidate` and `evaluate` run in the training process.
+ */
+export interface KindRecipe {
+  plan(input: PlanInput): PlannedKind;
+  /** Writes `STAGED.table`. @throws ServiceError `training_data_insufficient` */
+  buildTable(plan: TrainingPlan, folders: { datasets: string; staging: string }): Promise<{ rows: number }>;
+  fit(plan: TrainingPlan, staging: string, onProgress: OnProgress): Promise<FitOutcome>;
+  /** Absent where the evaluation is a backtest over several origins or users already. */
+  crossValidate?(plan: TrainingPlan, staging: string, onProgress: OnProgress): Promise<CrossValidation>;
+  /** `golden`: cases whose answers every later load is held to; at least one. `report`: the version's report. */
+  evaluate(
+    plan: TrainingPlan,
+    staging: string,
+    onProgress: OnProgress,
+  ): Promise<{ evaluation: Evaluation; golden: GoldenCase[]; report?: unknown }>;
+}

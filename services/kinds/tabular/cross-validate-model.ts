@@ -1,0 +1,88 @@
+import { assignFolds } from '../../../ml/evaluate/folds.js';
+import { evaluateClassification, evaluateRegression } from '../../../ml/evaluate/metrics.js';
+import { encodeTable, fitTableEncoder } from '../../../ml/preprocess/table-encoder.js';
+import type { TrainingPlan } from '../../training/training-plan.js';
+import type { CrossValidation, OnProgress } from '../recipe.js';
+import { takeRows } from './candidate.js';
+import { answerRows, fitHead } from './fit-head.js';
+import { headInput } from './fit-model.js';
+import { readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
+
+const FOLDS = 5;
+
+/**
+ * Five-fold estimates over all rows. Everything that is fitted or chosen (encoding, algorithm, calibration) is so anew in each
+ * fold; rows of one entity share a fold, and in a table in order of time each fold is a stretch of it.
+ */
+export async function crossValidateModel(
+  plan: TrainingPlan,
+  staging: string,
+  onProgress: OnProgress,
+): Promise<CrossValidation> {
+  const table = await readTrainingTable(plan, staging);
+  const heads: CrossValidation['heads'] = {};
+  for (const [index, target] of table.targets.entries()) {
+    heads[target.head.name] = measureHead(plan, table, target, (share) =>
+      onProgress((index + share) / table.targets.length, `${target.head.name}: 5-fold estimates`),
+    );
+  }
+  return { folds: FOLDS, heads };
+}
+
+function measureHead(
+  plan: TrainingPlan,
+  table: TrainingTable,
+  target: HeadTarget,
+  onProgress: (share: number) => void,
+) {
+  const { seed } = plan;
+  const usable = rowsOf(target, () => true);
+  const labels = Float64Array.from(usable, (row) => target.y[row]!);
+  const folds = table.isInTime
+    ? Uint8Array.from(usable, (_, at) => Math.floor((at * FOLDS) / usable.length))
+    : assignFolds(usable.length, FOLDS, { seed, labels, groups: Int32Array.from(usable, (row) => table.groups[row]!) });
+  const predictions = predictFolds(plan, table, target, usable, folds, onProgress);
+  return target.head.task === 'regression'
+    ? evaluateRegression({ predictions, targets: labels, seed })
+    : evaluateClassification({ probabilities: predictions, labels, classes: target.classes.length, seed });
+}
+
+/**
+ * What models answer that did not see a row's fold: everything is fitted anew without it.
+ * @param usable rows with a truth; `folds[i]` is the fold of row `usable[i]`
+ * @returns `[i * outputs + output]`
+ */
+export function predictFolds(
+  plan: TrainingPlan,
+  table: TrainingTable,
+  target: HeadTarget,
+  usable: Uint32Array,
+  folds: ArrayLike<number>,
+  onProgress: (share: number) => void,
+): Float64Array {
+  const outputs = Math.max(1, target.classes.length);
+  const predictions = new Float64Array(usable.length * outputs);
+  const foldOf = new Map([...usable].map((row, at) => [row, folds[at]!]));
+  const count = Math.max(...foldOf.values()) + 1;
+  for (let fold = 0; fold < count; fold++) {
+    const isFitting = (row: number) => foldOf.get(row) !== fold;
+    const encoder = fitTableEncoder(table.features, usable.filter(isFitting), {});
+    const x = encodeTable(encoder, table.features);
+    const fitted = fitHead({
+      ...headInput(plan, table, encoder, x, target, (row) => foldOf.has(row) && isFitting(row)),
+      onProgress: (share) => onProgress((fold + share) / count),
+    });
+    const judged = [...usable.keys()].filter((at) => folds[at] === fold);
+    const answers = answerRows(
+      fitted,
+      takeRows(
+        x,
+        Uint32Array.from(judged, (at) => usable[at]!),
+      ),
+    );
+    judged.forEach((at, index) =>
+      predictions.set(answers.subarray(index * outputs, (index + 1) * outputs), at * outputs),
+    );
+  }
+  return predictions;
+}

@@ -1,0 +1,69 @@
+import { decodeForest, encodeForest } from '../../../ml/ensemble/forest-format.js';
+import {
+  fitRandomForest,
+  outOfBagPredictions,
+  treeCount,
+  type RandomForest,
+} from '../../../ml/ensemble/random-forest.js';
+import { predictUnseen, takeRows, type Candidate, type CandidateInput } from './candidate.js';
+import { forestHead } from './head-model.js';
+import { forestParameters } from './hyperparameters.js';
+
+/**
+ * A random forest. Each row is judged by the trees that did not see it, which costs no data; where rows are neighbours in
+ * time, by forests that did not see their stretch of time.
+ */
+export function fitForestCandidate(input: CandidateInput): Candidate {
+  const { x, y, classes, checkpoint } = input;
+  const parameters = forestParameters(input.hyperparameters, classes === 0);
+  const task = classes === 0 ? ({ kind: 'regression' } as const) : ({ kind: 'classification', classes } as const);
+  const forest = fitRandomForest({
+    x,
+    y,
+    task,
+    parameters,
+    resumeFrom: readForest(checkpoint?.read('forest')),
+    onTree({ done, total, partial }) {
+      input.onProgress(done / total, `tree ${done} of ${total}`);
+      checkpoint?.write('forest', () => encodeForest(partial()), done === total);
+    },
+  });
+  const judged = input.isInTime
+    ? predictUnseen(input, (rows) =>
+        forestHead(fitRandomForest({ x: takeRows(x, rows), y: pick(y, rows), task, parameters })),
+      )
+    : outOfBag(forest, input);
+  return {
+    algorithm: 'random_forest',
+    model: forestHead(forest),
+    ...judged,
+    hyperparameters: {
+      n_estimators: parameters.nEstimators,
+      max_depth: parameters.maxDepth,
+      min_samples_split: parameters.minSamplesSplit,
+      min_samples_leaf: parameters.minSamplesLeaf,
+      max_features: parameters.maxFeatures,
+      class_weight: parameters.classWeight,
+      seed: parameters.seed,
+    },
+  };
+}
+
+function outOfBag(forest: RandomForest, { x, hyperparameters, classes }: CandidateInput) {
+  const { predictions, covered } = outOfBagPredictions(forest, x, forestParameters(hyperparameters, classes === 0));
+  return { unseen: predictions, covered };
+}
+
+export const pick = (values: Float64Array, rows: Uint32Array): Float64Array =>
+  Float64Array.from(rows, (row) => values[row]!);
+
+/** A checkpoint that cannot be read is no reason to fail: the trees are grown again. */
+function readForest(bytes: Uint8Array | undefined): RandomForest | undefined {
+  if (!bytes) return undefined;
+  try {
+    const forest = decodeForest(bytes);
+    return treeCount(forest) > 0 ? forest : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,184 @@
+import type { Hyperparameters } from '../../../core/schemas/model-config.js';
+import { applyCalibration, fitCalibration, type Calibration } from '../../../ml/calibrate/calibration.js';
+import { conformalQuantile } from '../../../ml/calibrate/conformal.js';
+import { assignFolds } from '../../../ml/evaluate/folds.js';
+import type { FeatureMatrix } from '../../../ml/matrix.js';
+import { takeRows, type Candidate, type CandidateInput, type Checkpoint } from './candidate.js';
+import { fitForestCandidate } from './fit-forest.js';
+import type { HeadModel, TabularAlgorithm } from './head-model.js';
+import type { HeadTarget } from './training-table.js';
+
+/** The level that the intervals of a regression are made for. */
+export const INTERVAL_LEVEL = 0.9;
+const FOLDS = 5;
+
+/** How well one algorithm did on rows that it had not seen. */
+export interface CandidateResult {
+  algorithm: TabularAlgorithm;
+  /** Of a regression: whether the logarithm of the target was learned. */
+  transform?: 'log';
+  /** Log loss after calibration, or mean absolute error; lower is better. */
+  loss: number;
+  isChosen: boolean;
+}
+
+/** One fitted head with all that makes its answers honest. */
+export interface FittedHead {
+  model: HeadModel;
+  /** The model knows the logarithm of the value. */
+  transform?: 'log';
+  calibration?: Calibration;
+  /** On the scale of the model: a truth lies within `halfWidth` of the answer with probability `level`. */
+  interval?: { level: number; halfWidth: number };
+  candidates: CandidateResult[];
+  hyperparameters: Record<string, unknown>;
+  /** What models that had not seen a row say of it, calibrated, and which rows these are. */
+  unseen: { answers: Float64Array; rows: Uint32Array };
+}
+
+export interface HeadInput {
+  x: FeatureMatrix;
+  target: HeadTarget;
+  /** Rows to learn from; each has a truth. */
+  rows: Uint32Array;
+  groups: Int32Array;
+  isInTime: boolean;
+  categorical: readonly number[];
+  monotone?: Int8Array;
+  algorithms: readonly TabularAlgorithm[];
+  hyperparameters: Hyperparameters;
+  seed: number;
+  /** Of each algorithm and transform, by name. */
+  checkpoint?: (name: string) => Checkpoint;
+  onProgress: (share: number, detail: string) => void;
+}
+
+const FIT: Record<TabularAlgorithm, (input: CandidateInput) => Candidate> = {
+  random_forest: fitForestCandidate,
+};
+
+/**
+ * Fits one head with each algorithm, takes the one that does best on rows which its models had not seen, and makes its
+ * confidence honest on the same answers: probabilities are calibrated, intervals measured, and no training row is given up.
+ */
+export function fitHead(input: HeadInput): FittedHead {
+  const { target, rows } = input;
+  const isRegression = target.head.task === 'regression';
+  const y = Float64Array.from(rows, (row) => target.y[row]!);
+  const transforms = isRegression && isSkewed(y) ? [undefined, 'log' as const] : [undefined];
+  const variants = input.algorithms.flatMap((algorithm) => transforms.map((transform) => ({ algorithm, transform })));
+  const common = {
+    x: takeRows(input.x, rows),
+    classes: isRegression ? 0 : target.classes.length,
+    categorical: input.categorical,
+    monotone: input.monotone,
+    folds: foldsOf(input, y),
+    isInTime: input.isInTime,
+    hyperparameters: input.hyperparameters,
+  };
+  const judged = variants.map(({ algorithm, transform }, index) => {
+    const candidate = FIT[algorithm]({
+      ...common,
+      y: transform ? y.map(Math.log) : y,
+      checkpoint: input.checkpoint?.(`${algorithm}${transform ? '.log' : ''}`),
+      onProgress: (share, detail) =>
+        input.onProgress((index + share) / variants.length, `${algorithm.replace('_', ' ')}: ${detail}`),
+    });
+    return isRegression ? judgeRegression(candidate, y, transform) : judgeClassification(candidate, y, input.seed);
+  });
+  const best = judged.reduce((chosen, one) => (one.loss < chosen.loss ? one : chosen));
+  return {
+    ...best.fitted,
+    candidates: judged.map((one, index) => ({ ...variants[index]!, loss: one.loss, isChosen: one === best })),
+  };
+}
+
+/** In time, neighbours share a fold; otherwise rows of one entity do. */
+function foldsOf({ rows, groups, isInTime, target, seed }: HeadInput, y: Float64Array): Uint8Array | Int32Array {
+  if (isInTime) return Uint8Array.from(rows, (_, at) => Math.floor((at * FOLDS) / rows.length));
+  return assignFolds(rows.length, FOLDS, {
+    seed,
+    labels: target.head.task === 'regression' ? undefined : y,
+    groups: Int32Array.from(rows, (row) => groups[row]!),
+  });
+}
+
+/** Positive values with a long tail, such as durations: their logarithm may be easier to learn. */
+function isSkewed(y: Float64Array): boolean {
+  if (y.some((value) => !(value > 0))) return false;
+  return skewness(y) > 1 && Math.abs(skewness(y.map(Math.log))) < skewness(y);
+}
+
+function skewness(values: Float64Array): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  let second = 0;
+  let third = 0;
+  for (const value of values) {
+    second += (value - mean) ** 2;
+    third += (value - mean) ** 3;
+  }
+  return second > 0 ? third / values.length / (second / values.length) ** 1.5 : 0;
+}
+
+type Judged = { fitted: Omit<FittedHead, 'candidates'>; loss: number };
+
+function judgeClassification(candidate: Candidate, y: Float64Array, seed: number): Judged {
+  const { outputs } = candidate.model;
+  const rows = coveredRows(candidate);
+  const answers = new Float64Array(rows.length * outputs);
+  rows.forEach((row, at) => answers.set(candidate.unseen.subarray(row * outputs, (row + 1) * outputs), at * outputs));
+  const labels = Float64Array.from(rows, (row) => y[row]!);
+  const calibration = fitCalibration(answers, labels, outputs, { seed });
+  let loss = 0;
+  for (let at = 0; at < rows.length; at++) {
+    const answer = answers.subarray(at * outputs, (at + 1) * outputs);
+    applyCalibration(calibration, answer, answer);
+    loss -= Math.log(Math.max(1e-15, answer[labels[at]!]!)) / rows.length;
+  }
+  const { model, hyperparameters } = candidate;
+  return { fitted: { model, calibration, hyperparameters, unseen: { answers, rows } }, loss };
+}
+
+function judgeRegression(candidate: Candidate, y: Float64Array, transform: 'log' | undefined): Judged {
+  const rows = coveredRows(candidate);
+  const residuals = Float64Array.from(rows, (row) => {
+    const truth = transform ? Math.log(y[row]!) : y[row]!;
+    return truth - candidate.unseen[row]!;
+  });
+  const answers = Float64Array.from(rows, (row) =>
+    transform ? Math.exp(candidate.unseen[row]!) : candidate.unseen[row]!,
+  );
+  const loss = rows.reduce((sum, row, at) => sum + Math.abs(y[row]! - answers[at]!), 0) / Math.max(1, rows.length);
+  const halfWidth = conformalQuantile(residuals, 1 - INTERVAL_LEVEL);
+  const { model, hyperparameters } = candidate;
+  return {
+    fitted: {
+      model,
+      transform,
+      hyperparameters,
+      unseen: { answers, rows },
+      ...(halfWidth === null ? {} : { interval: { level: INTERVAL_LEVEL, halfWidth } }),
+    },
+    loss,
+  };
+}
+
+const coveredRows = ({ covered }: Candidate) =>
+  Uint32Array.from([...covered.keys()].filter((row) => covered[row] === 1));
+
+/** What a fitted head answers for each row of a matrix: calibrated probabilities, or values. */
+export function answerRows(
+  head: Pick<FittedHead, 'model' | 'transform' | 'calibration'>,
+  x: FeatureMatrix,
+): Float64Array {
+  const { model, transform, calibration } = head;
+  const answers = model.predict(x);
+  if (transform === 'log') return answers.map(Math.exp);
+  if (calibration) {
+    for (let row = 0; row < x.rows; row++) {
+      const answer = answers.subarray(row * model.outputs, (row + 1) * model.outputs);
+      applyCalibration(calibration, answer, answer);
+    }
+  }
+  return answers;
+}

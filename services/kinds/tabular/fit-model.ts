@@ -1,0 +1,212 @@
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Calibration } from '../../../ml/calibrate/calibration.js';
+import type { FeatureMatrix } from '../../../ml/matrix.js';
+import type { LabelValue } from '../../../ml/preprocess/label-encoder.js';
+import { encodeTable, fitTableEncoder, type TableEncoder } from '../../../ml/preprocess/table-encoder.js';
+import type { SignatureFeature } from '../../artifacts/model-bundle.js';
+import { writeStaged } from '../../storage/staged-file.js';
+import type { TrainingPlan } from '../../training/training-plan.js';
+import type { FitOutcome, OnProgress } from '../recipe.js';
+import type { Checkpoint } from './candidate.js';
+import { fitHead, type CandidateResult, type FittedHead, type HeadInput } from './fit-head.js';
+import type { TabularAlgorithm } from './head-model.js';
+import { candidatesOf, settingsOf } from './plan.js';
+import { notTrainable, readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
+
+/** One head as it is stored: which file, how to read its numbers. */
+export interface StoredHead {
+  name: string;
+  task: 'binary' | 'multiclass' | 'regression';
+  /** As they are answered; empty for a regression. */
+  classes: LabelValue[];
+  algorithm: TabularAlgorithm;
+  file: string;
+  transform?: 'log';
+  calibration?: Calibration;
+  interval?: { level: number; halfWidth: number };
+  /** Of two classes the one to answer with from this probability on, where costs were stated. */
+  decision?: { positive: number; threshold: number };
+}
+
+/** What a table's model is besides its files. */
+export interface TabularBody {
+  encoder: TableEncoder;
+  heads: StoredHead[];
+  /** Of numeric features over the training rows, for rules that say "high" or "low". */
+  medians?: Record<string, number>;
+  project?: unknown;
+}
+
+/** What the fit of each head tried, for the report. */
+export type TriedHeads = Record<string, CandidateResult[]>;
+
+/** A checkpoint at most this often: writing one must stay cheap beside fitting. */
+const CHECKPOINT_EVERY_MS = 2000;
+
+/**
+ * Fits every head on the training rows. Finished heads and, within a head, finished work are kept on disk, so that an
+ * attempt that is killed costs at most two seconds of work, and the model is the same to the bit as without the kill.
+ */
+export async function fitModel(plan: TrainingPlan, staging: string, onProgress: OnProgress): Promise<FitOutcome> {
+  const table = await readTrainingTable(plan, staging);
+  const training = trainingRows(table);
+  const encoder = fitTableEncoder(table.features, training, {});
+  if (encoder.columns.length === 0) {
+    const why = encoder.ignored.map(({ name, type }) => `${name} (${type})`).join(', ');
+    throw notTrainable(plan, `no column has anything to learn from: ${why}`);
+  }
+  const x = encodeTable(encoder, table.features);
+  const heads: StoredHead[] = [];
+  const tried: TriedHeads = {};
+  const hyperparameters: Record<string, unknown> = {};
+  for (const [index, target] of table.targets.entries()) {
+    const { name } = target.head;
+    const fitted = fitHead({
+      ...headInput(plan, table, encoder, x, target, (row) => table.isHeldOut[row] === 0),
+      checkpoint: (stage) => createCheckpoint(join(staging, `${name}.${stage}`)),
+      onProgress: (share, detail) => onProgress((index + share) / table.targets.length, `${name}: ${detail}`),
+    });
+    const file = `${name}.model`;
+    await writeStaged(join(staging, file), fitted.model.encode());
+    heads.push(describeHead(target, fitted, file, plan));
+    tried[name] = fitted.candidates;
+    Object.assign(hyperparameters, fitted.hyperparameters);
+  }
+  const body: TabularBody = {
+    encoder,
+    heads,
+    ...(plan.kind === 'project_success' ? projectPart(plan, encoder, x, training) : {}),
+  };
+  return {
+    algorithm: [...new Set(heads.map((head) => head.algorithm))].join(', '),
+    hyperparameters,
+    signature: signatureOf(encoder),
+    heads: heads.map(({ name, task, classes }) => ({ name, task, classes })),
+    files: heads.map((head) => head.file),
+    body,
+    details: { candidates: tried },
+    trainingRows: training.length,
+    warnings: [],
+  };
+}
+
+/** What `fitHead` needs of a table. */
+export function headInput(
+  plan: TrainingPlan,
+  table: TrainingTable,
+  encoder: TableEncoder,
+  x: FeatureMatrix,
+  target: HeadTarget,
+  isWanted: (row: number) => boolean,
+): Omit<HeadInput, 'onProgress'> {
+  return {
+    x,
+    target,
+    rows: rowsOf(target, isWanted),
+    groups: table.groups,
+    isInTime: table.isInTime,
+    categorical: encoder.features
+      .filter((feature) => feature.type === 'category' && feature.encoding === 'ordinal')
+      .map((feature) => feature.start),
+    monotone: monotoneColumns(plan, encoder),
+    algorithms: candidatesOf(plan.algorithm),
+    hyperparameters: plan.hyperparameters,
+    seed: plan.seed,
+  };
+}
+
+function monotoneColumns(plan: TrainingPlan, encoder: TableEncoder): Int8Array | undefined {
+  const { monotone } = settingsOf(plan);
+  if (!monotone) return undefined;
+  const columns = new Int8Array(encoder.columns.length);
+  for (const { name, type, start } of encoder.features) {
+    const direction = Object.hasOwn(monotone, name) ? monotone[name] : undefined;
+    if (direction && (type === 'number' || type === 'boolean')) columns[start] = direction === 'increasing' ? 1 : -1;
+  }
+  return columns;
+}
+
+function describeHead(target: HeadTarget, fitted: FittedHead, file: string, plan: TrainingPlan): StoredHead {
+  const decision = decisionOf(target, plan);
+  return {
+    name: target.head.name,
+    task: target.head.task,
+    classes: target.classes,
+    algorithm: fitted.model.algorithm,
+    file,
+    ...(fitted.transform ? { transform: fitted.transform } : {}),
+    ...(fitted.calibration ? { calibration: fitted.calibration } : {}),
+    ...(fitted.interval ? { interval: fitted.interval } : {}),
+    ...(decision ? { decision } : {}),
+  };
+}
+
+/**
+ * With calibrated probabilities the cost is least when the label is positive from fp / (fp + fn) on (Elkan 2001, "The
+ * Foundations of Cost-Sensitive Learning").
+ */
+function decisionOf(target: HeadTarget, plan: TrainingPlan): StoredHead['decision'] {
+  const { costs, positiveClass } = settingsOf(plan);
+  if (!costs || target.classes.length !== 2) return undefined;
+  const named = target.classes.findIndex((name) => String(name) === positiveClass);
+  return {
+    positive: named >= 0 ? named : 1,
+    threshold: costs.false_positive / (costs.false_positive + costs.false_negative),
+  };
+}
+
+function projectPart(plan: TrainingPlan, encoder: TableEncoder, x: FeatureMatrix, training: Uint32Array) {
+  const medians: Record<string, number> = {};
+  for (const { name, type, start } of encoder.features) {
+    if (type !== 'number') continue;
+    const values = Float64Array.from(training, (row) => x.values[start * x.rows + row]!)
+      .filter((value) => !Number.isNaN(value))
+      .sort();
+    if (values.length > 0) medians[name] = values[values.length >> 1]!;
+  }
+  return { medians, project: settingsOf(plan).project };
+}
+
+function signatureOf(encoder: TableEncoder): SignatureFeature[] {
+  const used = encoder.features.map((feature): SignatureFeature => ({
+    name: feature.name,
+    type: feature.type,
+    ...(feature.categories ? { categories: feature.categories.map((category) => category.value) } : {}),
+  }));
+  return [...used, ...encoder.ignored.map(({ name, type }): SignatureFeature => ({ name, type: `ignored (${type})` }))];
+}
+
+/** Writes at most every two seconds, in step with the fit: the fit is synchronous, so this must be too. */
+function createCheckpoint(path: string): Checkpoint {
+  let lastMs = performance.now();
+  return {
+    read(name) {
+      try {
+        return readFileSync(`${path}.${name}.checkpoint`);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+        throw error;
+      }
+    },
+    write(name, bytes, isFinished) {
+      if (performance.now() - lastMs < CHECKPOINT_EVERY_MS && !isFinished) return;
+      writeSynchronously(`${path}.${name}.checkpoint`, bytes());
+      lastMs = performance.now();
+    },
+  };
+}
+
+function writeSynchronously(path: string, bytes: Uint8Array): void {
+  const partial = `${path}.${process.pid}.partial`;
+  writeFileSync(partial, bytes);
+  const descriptor = openSync(partial, 'r');
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+  renameSync(partial, path);
+}
+
+/** The rows that a fit may see. */
+export function trainingRows(table: TrainingTable): Uint32Array {
+  return Uint32Array.from([...table.isHeldOut.keys()].filter((row) => table.isHeldOut[row] === 0));
+}

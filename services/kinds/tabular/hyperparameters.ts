@@ -1,0 +1,55 @@
+import type { FieldProblem } from '../../../core/errors.js';
+import type { Hyperparameters } from '../../../core/schemas/model-config.js';
+import { defaultRandomForestParameters, type RandomForestParameters } from '../../../ml/ensemble/random-forest.js';
+import type { TabularAlgorithm } from './head-model.js';
+
+export const DEFAULT_SEED = 42;
+
+/** Which hyperparameters an algorithm has, and how it is called in a sentence. */
+const KNOWN: Record<TabularAlgorithm, { called: string; uses: readonly (keyof Hyperparameters)[] }> = {
+  random_forest: {
+    called: 'a random forest',
+    uses: [
+      'n_estimators',
+      'max_depth',
+      'min_samples_split',
+      'min_samples_leaf',
+      'max_features',
+      'class_weight',
+      'seed',
+    ],
+  },
+};
+
+/** One warning for each hyperparameter that none of the algorithms has. */
+export function describeUnused(given: Hyperparameters, algorithms: readonly TabularAlgorithm[]): FieldProblem[] {
+  const called = algorithms.map((algorithm) => KNOWN[algorithm].called).join(', ');
+  return (Object.keys(given) as (keyof Hyperparameters)[])
+    .filter((name) => given[name] !== undefined && !algorithms.some((one) => KNOWN[one].uses.includes(name)))
+    .map((name) => ({
+      path: `hyperparameters.${name}`,
+      message: `was not used: ${called} has no ${name.replaceAll('_', ' ')}`,
+    }));
+}
+
+/** What was given of the algorithm's own hyperparameters. */
+export function ownHyperparameters(given: Hyperparameters, algorithm: TabularAlgorithm): Hyperparameters {
+  return Object.fromEntries(Object.entries(given).filter(([name]) => KNOWN[algorithm].uses.includes(name as never)));
+}
+
+/** The parameters of a forest: what was given, else its defaults for the task. */
+export function forestParameters(given: Hyperparameters, isRegression: boolean): RandomForestParameters {
+  const defaults = defaultRandomForestParameters(
+    isRegression ? { kind: 'regression' } : { kind: 'classification', classes: 2 },
+  );
+  return {
+    ...defaults,
+    nEstimators: given.n_estimators ?? defaults.nEstimators,
+    maxDepth: given.max_depth === undefined ? defaults.maxDepth : given.max_depth,
+    minSamplesSplit: given.min_samples_split ?? defaults.minSamplesSplit,
+    minSamplesLeaf: given.min_samples_leaf ?? defaults.minSamplesLeaf,
+    maxFeatures: given.max_features ?? defaults.maxFeatures,
+    classWeight: given.class_weight ?? defaults.classWeight,
+    seed: given.seed ?? DEFAULT_SEED,
+  };
+}

@@ -1,0 +1,189 @@
+import { ServiceError, type FieldProblem } from '../../../core/errors.js';
+import { shapePrediction, type HeadOutput } from '../../../core/kinds/heads.js';
+import { shapeProjectSuccess, type ProjectSettings } from '../../../core/kinds/project-success.js';
+import type { ScoreInput } from '../../../core/schemas/prediction.js';
+import { applyCalibration } from '../../../ml/calibrate/calibration.js';
+import { rescaleContributions } from '../../../ml/explain/tree-shap.js';
+import { encodeRow, type TableEncoder } from '../../../ml/preprocess/table-encoder.js';
+import { decodeFile, type ModelBundle } from '../../artifacts/model-bundle.js';
+import type { HeadExplanation, Scorer } from '../../serving/scorer.js';
+import type { StoredHead, TabularBody } from './fit-model.js';
+import { decodeHead, type HeadModel } from './head-model.js';
+
+type FeatureValues = ScoreInput['features'];
+
+/** One head with its model and a buffer for its answer, so that a prediction allocates little. */
+interface LoadedHead {
+  stored: StoredHead;
+  model: HeadModel;
+  buffer: Float64Array;
+}
+
+/** Answers from one row of features: everything that learns from a table. */
+export function createTabularScorer(bundle: ModelBundle): Scorer {
+  const { kind } = bundle.manifest;
+  const body = bundle.manifest.body as TabularBody;
+  const { encoder } = body;
+  const row = new Float64Array(encoder.columns.length);
+  const heads = body.heads.map((stored): LoadedHead => ({
+    stored,
+    model: decodeFile(bundle, stored.file, (bytes) => decodeHead(stored.algorithm, bytes)),
+    buffer: new Float64Array(Math.max(1, stored.classes.length)),
+  }));
+  const names = encoder.features.map((feature) => feature.name);
+  const knownCategories = new Map(
+    encoder.features.flatMap(({ name, categories }) =>
+      categories ? [[name, new Set(categories.map((category) => category.value))] as const] : [],
+    ),
+  );
+  const encode = (features: FeatureValues) => {
+    const problems = encodeRow(encoder, features, row);
+    if (problems.length > 0) throw invalidFeatures(problems, bundle);
+  };
+  const predictHeads = (features: FeatureValues) => {
+    encode(features);
+    return heads.map((head) => readHead(head.stored, answer(head, row)));
+  };
+  return {
+    bundle,
+    isByEntity: false,
+    predict({ features }) {
+      const outputs = predictHeads(features);
+      if (kind !== 'project_success') return shapePrediction(kind, outputs);
+      const settings = body.project as ProjectSettings;
+      const effects = explainHead(heads[0]!, row, features, encoder).contributions;
+      const planned = settings.planned_duration ? features[settings.planned_duration] : undefined;
+      const days = typeof planned === 'number' ? planned : undefined;
+      return shapeProjectSuccess(outputs, effects, settings, body.medians ?? {}, days);
+    },
+    outputs({ features }) {
+      encode(features);
+      return Object.fromEntries(heads.map((head) => [head.stored.name, [...answer(head, row)]]));
+    },
+    explain({ features }) {
+      encode(features);
+      return Object.fromEntries(heads.map((head) => [head.stored.name, explainHead(head, row, features, encoder)]));
+    },
+    warnings: ({ features }) => describeGaps(features, knownCategories, names),
+  };
+}
+
+function describeGaps(
+  features: FeatureValues,
+  knownCategories: ReadonlyMap<string, ReadonlySet<string>>,
+  names: readonly string[],
+): FieldProblem[] {
+  const isGiven = (name: string) =>
+    Object.hasOwn(features, name) && features[name] !== null && features[name] !== undefined;
+  if (!names.some(isGiven)) {
+    return [
+      {
+        path: 'features',
+        message: 'no feature of the model was given, so the answer rests on nothing about this entity',
+      },
+    ];
+  }
+  const warnings: FieldProblem[] = [];
+  for (const [name, known] of knownCategories) {
+    if (!isGiven(name) || known.has(String(features[name]).trim())) continue;
+    const examples = [...known].slice(0, 8).join(', ');
+    warnings.push({
+      path: `features.${name}`,
+      message: `${JSON.stringify(features[name])} did not occur in training and counts as not known; known: ${examples}${known.size > 8 ? ', …' : ''}`,
+    });
+  }
+  return warnings;
+}
+
+function invalidFeatures(problems: readonly FieldProblem[], bundle: ModelBundle): ServiceError {
+  const known = bundle.manifest.signature.map((feature) => feature.name).join(', ');
+  return new ServiceError(
+    'request_invalid',
+    `${problems.length} feature${problems.length === 1 ? ' does' : 's do'} not fit the model. Its features: ${known}.`,
+    problems,
+  );
+}
+
+/** What a head answers: calibrated probabilities or a value, in its own buffer. */
+function answer({ stored, model, buffer }: LoadedHead, row: Float64Array): Float64Array {
+  model.predictRow(row, buffer);
+  finish(stored, buffer);
+  return buffer;
+}
+
+/** From the model's own numbers to those that are answered, in place. */
+function finish({ transform, calibration }: StoredHead, out: Float64Array): void {
+  if (transform === 'log') out[0] = Math.exp(out[0]!);
+  if (calibration) applyCalibration(calibration, out, out);
+}
+
+function readHead({ name, task, classes, interval, transform, decision }: StoredHead, out: Float64Array): HeadOutput {
+  if (task !== 'regression') {
+    const chosen =
+      decision && (out[decision.positive]! >= decision.threshold ? decision.positive : 1 - decision.positive);
+    return {
+      head: name,
+      task,
+      classes,
+      probabilities: [...out],
+      ...(chosen === undefined ? {} : { decision: chosen }),
+    };
+  }
+  const value = out[0]!;
+  const { level, halfWidth } = interval ?? { level: 0, halfWidth: 0 };
+  // An interval of logarithms is a factor on the value.
+  const [lower, upper] =
+    transform === 'log'
+      ? [value * Math.exp(-halfWidth), value * Math.exp(halfWidth)]
+      : [value - halfWidth, value + halfWidth];
+  return { head: name, task: 'regression', value, interval: { lower, upper, level } };
+}
+
+/** Shapley values of the output that the head answers with: the second of two classes, the likeliest of more, or the number. */
+function explainHead(
+  { stored, model }: LoadedHead,
+  row: Float64Array,
+  features: FeatureValues,
+  encoder: TableEncoder,
+): HeadExplanation {
+  const { base, raw, contributions } = model.explainRow(row);
+  const final = new Float64Array(raw.length);
+  model.link(raw, final);
+  finish(stored, final);
+  const baseAnswer = new Float64Array(raw.length);
+  model.link(base, baseAnswer);
+  finish(stored, baseAnswer);
+  const output = stored.task === 'binary' ? 1 : stored.task === 'multiclass' ? final.indexOf(Math.max(...final)) : 0;
+  const own = contributions.subarray(output * row.length, (output + 1) * row.length);
+  const linked = rescaleContributions(base[output]!, raw[output]!, own, (value) =>
+    value === raw[output] ? final[output]! : baseAnswer[output]!,
+  );
+  return {
+    // Taken from the sum, so that base and contributions add up to the answer whatever the calibration did.
+    base_value: final[output]! - linked.contributions.reduce((sum, value) => sum + value, 0),
+    output: final[output]!,
+    contributions: byFeature(encoder, linked.contributions, features),
+  };
+}
+
+/** Several encoded columns can stem from one feature; the caller thinks in features. Largest effect first. */
+function byFeature(
+  encoder: TableEncoder,
+  contributions: Float64Array,
+  features: FeatureValues,
+): HeadExplanation['contributions'] {
+  const totals = new Map<string, number>();
+  for (const { name, start, width } of encoder.features) {
+    totals.set(
+      name,
+      contributions.subarray(start, start + width).reduce((sum, value) => sum + value, 0),
+    );
+  }
+  return [...totals]
+    .map(([feature, contribution]) => ({
+      feature,
+      value: (Object.hasOwn(features, feature) ? features[feature] : null) ?? null,
+      contribution,
+    }))
+    .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
+}

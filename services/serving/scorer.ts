@@ -1,0 +1,26 @@
+import type { FieldProblem } from '../../core/errors.js';
+import type { ShapedPrediction } from '../../core/kinds/shaped-prediction.js';
+import type { ScoreInput } from '../../core/schemas/prediction.js';
+import type { ModelBundle } from '../artifacts/model-bundle.js';
+
+export interface HeadExplanation {
+  /** The answer without any feature. With the contributions it adds up to `output`. */
+  base_value: number;
+  output: number;
+  contributions: { feature: string; value: string | number | boolean | null; contribution: number }[];
+}
+
+/** A loaded model, ready to answer; what a kind's `create…Scorer(bundle)` gives. */
+export interface Scorer {
+  readonly bundle: ModelBundle;
+  /** True where the answer depends on the entity itself and not only on the features and options of the request. */
+  readonly isByEntity: boolean;
+  /** @throws ServiceError `request_invalid` with a path for each value that does not fit. */
+  predict(input: ScoreInput): ShapedPrediction;
+  /** The numbers behind an answer, unrounded, by head: what golden cases are compared by. */
+  outputs(input: ScoreInput): Record<string, readonly number[]>;
+  /** Why the answer is what it is, by head; undefined where the kind has no such explanation. */
+  explain(input: ScoreInput): Record<string, HeadExplanation> | undefined;
+  /** What the caller should know about the request: values that count as not known, or nothing to go by at all. */
+  warnings(input: ScoreInput): FieldProblem[];
+}
