@@ -49,8 +49,8 @@ function measureHead(
 
 /**
  * What models answer that did not see a row's fold: everything is fitted anew without it.
- * @param usable rows with a truth; `folds[i]` is the fold of row `usable[i]`
- * @returns `[i * outputs + output]`
+ * @param usable rows with a truth; `folds[i]` is the fold of row `usable[i]`, -1 for a row that is only learned from
+ * @returns `[i * outputs + output]`, 0 for the rows of no fold
  */
 export function predictFolds(
   plan: TrainingPlan,

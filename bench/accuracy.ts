@@ -1,0 +1,58 @@
+/**
+ * Trains the service's own recipes on real data sets, with the splits that the peers' figures were made with, and prints ours
+ * beside the best peer's, the difference and its standard error.
+ *
+ * Run: node dist/bench/accuracy.js [--part tables] [--only telco] [--algorithm auto]
+ * DATA_DIR has the data sets and `baselines.json` (default ../shared/data). Ends with 1 where a figure is not reached.
+ */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { advantage, isReached, type AccuracyRow } from './accuracy/accuracy-row.js';
+import { measureTables } from './accuracy/tables.js';
+
+const dataDir = resolve(process.env['DATA_DIR'] ?? '../shared/data');
+const { values: flags } = parseArgs({
+  options: { part: { type: 'string' }, only: { type: 'string' }, algorithm: { type: 'string' } },
+});
+
+const PARTS: Record<string, () => Promise<AccuracyRow[]>> = {
+  tables: () =>
+    measureTables(dataDir, {
+      only: flags.only,
+      algorithm: flags.algorithm,
+      onRows: (rows) => rows.forEach(printRow),
+    }),
+};
+
+function printRow(row: AccuracyRow): void {
+  const digits = Math.abs(row.peerValue) >= 10 ? 2 : 4;
+  const cells = [
+    isReached(row) ? 'ok   ' : 'WORSE',
+    row.set.padEnd(36),
+    row.metric.padEnd(10),
+    row.ours.toFixed(digits).padStart(9),
+    row.peerValue.toFixed(digits).padStart(9),
+    `${advantage(row) >= 0 ? '+' : ''}${advantage(row).toFixed(digits)}`.padStart(9),
+    row.standardError.toFixed(digits).padStart(8),
+    row.peer,
+    row.note ? `(${row.note})` : '',
+  ];
+  process.stdout.write(`${cells.join('  ').trimEnd()}\n`);
+}
+
+if (!existsSync(join(dataDir, 'baselines.json'))) {
+  process.stdout.write(`There are no data sets in ${dataDir}; set DATA_DIR to the folder that has baselines.json.\n`);
+  process.exit(0);
+}
+process.stdout.write(
+  `${['', 'set'.padEnd(37), 'metric'.padEnd(10), 'ours'.padStart(9), 'peer'.padStart(9), 'better by'.padStart(9), 'std.err.'.padStart(8), 'best peer'].join('  ')}\n`,
+);
+const all: AccuracyRow[] = [];
+for (const [name, measure] of Object.entries(PARTS)) {
+  if (flags.part && flags.part !== name) continue;
+  all.push(...(await measure()));
+}
+const missed = all.filter((row) => !isReached(row));
+process.stdout.write(`${all.length - missed.length} of ${all.length} figures reached\n`);
+process.exitCode = missed.length > 0 ? 1 : 0;
