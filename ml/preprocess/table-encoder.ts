@@ -1,6 +1,10 @@
 import type { FeatureMatrix } from '../matrix.js';
 import { inferColumnType, isMissing, parseBoolean, parseCategory, parseDate, parseNumber } from './column-type.js';
 import type { ColumnType } from './column-type.js';
+import { fitDateParts, UNSTORED_DATE_PARTS, writeDateParts } from './date-parts.js';
+import type { DateParts } from './date-parts.js';
+import { fitTextParts, writeTextParts } from './text-parts.js';
+import type { TextParts } from './text-parts.js';
 
 export { inferColumnType } from './column-type.js';
 export type { ColumnType } from './column-type.js';
@@ -13,7 +17,7 @@ export type RawColumn = { name: string; values: readonly unknown[] };
 /** How one raw column becomes numbers. */
 export interface EncodedFeature {
   name: string;
-  type: 'number' | 'boolean' | 'category' | 'date';
+  type: 'number' | 'boolean' | 'category' | 'date' | 'text';
   /** First matrix column it fills, and how many. */
   start: number;
   width: number;
@@ -21,6 +25,10 @@ export interface EncodedFeature {
   categories?: { value: string; count: number }[];
   /** Of a category: one column with the code, or one column a value. */
   encoding?: 'ordinal' | 'one-hot';
+  /** Of a date: what it is taken apart into; absent in encoders from before this was stored, which had `UNSTORED_DATE_PARTS`. */
+  date?: DateParts;
+  /** Of free text: what it is summed up by. */
+  text?: TextParts;
 }
 
 /** How a raw table becomes a matrix; plain JSON, stored with the model so that training and serving encode alike. */
@@ -50,9 +58,6 @@ export interface EncodeProblem {
   message: string;
 }
 
-const DATE_PARTS = ['days', 'weekday', 'month', 'hour'] as const;
-const MS_PER_DAY = 86_400_000;
-
 /**
  * Learns from the training rows alone how each column is encoded.
  * @param rowIndices the training rows
@@ -68,21 +73,46 @@ export function fitTableEncoder(
   for (const { name, values } of columns) {
     const training = Array.from(rowIndices, (row) => values[row]);
     const type = options.types && Object.hasOwn(options.types, name) ? options.types[name]! : inferColumnType(training);
-    if (type === 'text' || type === 'id' || type === 'constant') {
+    const feature = fitFeature(name, type, training, encoder.columns.length, options);
+    if (!feature) {
       encoder.ignored.push({ name, type });
       continue;
     }
-    const start = encoder.columns.length;
-    const feature: EncodedFeature = { name, type, start, width: 1 };
-    if (type === 'category') {
-      feature.categories = countCategories(training, options.mostCategories ?? 254);
-      feature.encoding = feature.categories.length <= (options.oneHotLimit ?? 0) ? 'one-hot' : 'ordinal';
-    }
     encoder.columns.push(...columnNames(feature));
-    feature.width = encoder.columns.length - start;
     encoder.features.push(feature);
   }
   return encoder;
+}
+
+/** How a column becomes numbers, or undefined where nothing in it differs or can be used. */
+function fitFeature(
+  name: string,
+  type: ColumnType,
+  training: readonly unknown[],
+  start: number,
+  options: TableEncoderOptions,
+): EncodedFeature | undefined {
+  if (type === 'id' || type === 'constant') return undefined;
+  const feature: EncodedFeature = { name, type, start, width: 1 };
+  if (type === 'category') {
+    feature.categories = countCategories(training, options.mostCategories ?? 254);
+    feature.encoding = feature.categories.length <= (options.oneHotLimit ?? 0) ? 'one-hot' : 'ordinal';
+  } else if (type === 'date') {
+    feature.date = fitDateParts(Float64Array.from(training, (value) => parseDate(value) ?? NaN));
+  } else if (type === 'text') {
+    const texts = training.map(parseText);
+    // A column of objects is no text, however it was called.
+    if (texts.includes(undefined)) return undefined;
+    feature.text = fitTextParts(texts.map((text) => text ?? null));
+  }
+  feature.width = columnNames(feature).length;
+  const isEmpty = feature.width === 0 && type !== 'category';
+  return isEmpty ? undefined : feature;
+}
+
+/** A text, null where it is missing, undefined for a value that is none (an object, an infinite number). */
+function parseText(value: unknown): string | null | undefined {
+  return isMissing(value) ? null : parseCategory(value);
 }
 
 function checkColumns(columns: readonly RawColumn[]): void {
@@ -119,8 +149,9 @@ export function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function columnNames({ name, type, encoding, categories }: EncodedFeature): string[] {
-  if (type === 'date') return DATE_PARTS.map((part) => `${name}.${part}`);
+function columnNames({ name, type, encoding, categories, date, text }: EncodedFeature): string[] {
+  if (type === 'date') return (date ?? UNSTORED_DATE_PARTS).parts.map((part) => `${name}.${part}`);
+  if (type === 'text') return text!.parts.map((part) => `${name}.${part}`);
   return encoding === 'one-hot' ? categories!.map(({ value }) => `${name}=${value}`) : [name];
 }
 
@@ -185,6 +216,7 @@ function describeProblem(feature: EncodedFeature, value: unknown): string {
     boolean: 'true or false',
     category: 'a string, number or boolean',
     date: 'an ISO-8601 date such as 2024-05-31T12:00:00Z',
+    text: 'a string',
   };
   const got =
     typeof value === 'string'
@@ -226,9 +258,11 @@ function createReader(feature: EncodedFeature): Reader['read'] {
     case 'boolean':
       return createNumberReader(feature.start, parseBoolean);
     case 'date':
-      return createDateReader(feature.start);
+      return createDateReader(feature.start, feature.date ?? UNSTORED_DATE_PARTS);
     case 'category':
       return createCategoryReader(feature);
+    case 'text':
+      return createTextReader(feature.start, feature.text!);
   }
 }
 
@@ -240,17 +274,19 @@ function createNumberReader(at: number, parse: (value: unknown) => number | unde
   };
 }
 
-function createDateReader(at: number): Reader['read'] {
+function createDateReader(at: number, parts: DateParts): Reader['read'] {
   return (value, out) => {
     const moment = parseDate(value);
-    const isKnown = moment !== undefined && moment === moment;
-    const days = isKnown ? Math.floor(moment / MS_PER_DAY) : NaN;
-    out[at] = days;
-    // 1970-01-01 was a Thursday; Monday = 0.
-    out[at + 1] = (((days + 3) % 7) + 7) % 7;
-    out[at + 2] = isKnown ? new Date(moment).getUTCMonth() + 1 : NaN;
-    out[at + 3] = isKnown ? Math.floor((moment - days * MS_PER_DAY) / 3_600_000) : NaN;
+    writeDateParts(parts, moment ?? NaN, out, at);
     return moment !== undefined;
+  };
+}
+
+function createTextReader(at: number, parts: TextParts): Reader['read'] {
+  return (value, out) => {
+    const text = parseText(value);
+    writeTextParts(parts, text ?? null, out, at);
+    return text !== undefined;
   };
 }
 

@@ -57,17 +57,18 @@ describe('an encoder', () => {
 
   it('names its columns', () => {
     expect(encoder.columns).toEqual([
-      'tenure', 'contract=monthly', 'contract=yearly', 'active', 'since.days', 'since.weekday', 'since.month', 'since.hour', '__proto__',
+      'tenure', 'contract=monthly', 'contract=yearly', 'active', 'since.days', 'since.weekday', 'since.month', 'since.hour',
+      'since.year', 'since.day', '__proto__',
     ]); // prettier-ignore
   });
 
   it('makes the numbers that its names promise', () => {
     const x = encodeTable(encoder, columns);
-    // 29 February 2024 was a Thursday, the last day of 1969 a Wednesday, 2 January 2023 a Monday.
-    expect([...rowOf(x, 0)]).toEqual([1, 1, 0, 1, 19_782, 3, 2, 13, 1]);
-    expect([...rowOf(x, 1)]).toEqual([34.5, 0, 1, 0, -1, 2, 12, 0, 2]);
-    expect([...rowOf(x, 2)]).toEqual([NaN, 1, 0, NaN, NaN, NaN, NaN, NaN, 3]);
-    expect([...rowOf(x, 3)]).toEqual([2, NaN, NaN, 0, 19_359, 0, 1, 0, 4]);
+    // Days count from the earliest date. 29 February 2024 was a Thursday, the last day of 1969 a Wednesday, 2 January 2023 a Monday.
+    expect([...rowOf(x, 0)]).toEqual([1, 1, 0, 1, 19_783, 3, 2, 13, 2024, 29, 1]);
+    expect([...rowOf(x, 1)]).toEqual([34.5, 0, 1, 0, 0, 2, 12, 0, 1969, 31, 2]);
+    expect([...rowOf(x, 2)]).toEqual([NaN, 1, 0, NaN, NaN, NaN, NaN, NaN, NaN, NaN, 3]);
+    expect([...rowOf(x, 3)]).toEqual([2, NaN, NaN, 0, 19_360, 0, 1, 0, 2023, 2, 4]);
   });
 
   it('learns from the training rows alone', () => {
@@ -80,7 +81,7 @@ describe('an encoder', () => {
     const out = new Float64Array(encoder.columns.length);
     expect(encodeRow(encoder, { contract: 'weekly' }, out)).toEqual([]);
     expect([...out].every(Number.isNaN)).toBe(true);
-    expect([...encodeTable(encoder, [{ name: 'tenure', values: [5] }]).values]).toEqual([5, ...repeat([NaN], 8)]);
+    expect([...encodeTable(encoder, [{ name: 'tenure', values: [5] }]).values]).toEqual([5, ...repeat([NaN], 10)]);
   });
 
   it('says which value is wrong, where and what it must be', () => {
@@ -107,10 +108,67 @@ describe('an encoder', () => {
   it('takes only own properties for features, whatever their names', () => {
     const out = new Float64Array(encoder.columns.length);
     expect(encodeRow(encoder, {}, out)).toEqual([]);
-    expect(out[8]).toBeNaN();
+    expect(out[10]).toBeNaN();
     expect(encodeRow(encoder, JSON.parse('{"__proto__": 7}') as Record<string, unknown>, out)).toEqual([]);
-    expect(out[8]).toBe(7);
+    expect(out[10]).toBe(7);
     expect(encodeRow(encoder, JSON.parse('{"constructor": 7}') as Record<string, unknown>, out)).toHaveLength(1);
+  });
+
+  it('takes a date apart into those parts that differ', () => {
+    const days = ['2024-03-01', '2024-03-04', '2024-03-09', null];
+    const learnt = fitTableEncoder([{ name: 'day', values: days }], Uint32Array.of(0, 1, 2, 3));
+    expect(learnt.columns).toEqual(['day.days', 'day.weekday', 'day.day', 'day.weekend']);
+    const x = encodeTable(learnt, [{ name: 'day', values: [...days, '2024-02-29T23:00:00Z'] }]);
+    // A Friday, a Monday, a Saturday, nothing, and the Thursday before them all.
+    expect([0, 1, 2, 3, 4].map((row) => [...rowOf(x, row)])).toEqual([
+      [0, 4, 1, 0],
+      [3, 0, 4, 0],
+      [8, 5, 9, 1],
+      [NaN, NaN, NaN, NaN],
+      [-1, 3, 29, 0],
+    ]);
+  });
+
+  it('keeps one part of a date or text that rows only differ in having, and ignores one that all share', () => {
+    const values = ['2024-03-01', null, '2024-03-01'];
+    const types = { note: 'text' } as const;
+    const table = [
+      { name: 'day', values },
+      { name: 'note', values: ['a b', '', 'a b'] },
+      { name: 'same', values: ['2024-03-01', '2024-03-01', '2024-03-01'] },
+    ];
+    const learnt = fitTableEncoder(table, Uint32Array.of(0, 1, 2), { types });
+    expect(learnt.columns).toEqual(['day.days', 'note.characters']);
+    expect([...encodeTable(learnt, table).values]).toEqual([0, NaN, 0, 3, NaN, 3]);
+    expect(learnt.ignored).toEqual([{ name: 'same', type: 'constant' }]);
+  });
+
+  it('reads old encoders, which did not store the parts of a date, as they were', () => {
+    const old: TableEncoder = JSON.parse(
+      '{"version":1,"features":[{"name":"since","type":"date","start":0,"width":4}],"ignored":[],"columns":["since.days","since.weekday","since.month","since.hour"]}',
+    );
+    const x = encodeTable(old, [{ name: 'since', values: ['2024-02-29T13:30:00Z'] }]);
+    expect([...x.values]).toEqual([19_782, 3, 2, 13]);
+  });
+
+  it('sums free text up by its length', () => {
+    const values = Array.from({ length: 30 }, (_, i) => `  sentence  ${'very '.repeat(i % 4)} long ${i} `);
+    const learnt = fitTableEncoder([{ name: 'note', values }], Uint32Array.from(values.keys()));
+    expect(learnt.columns).toEqual(['note.characters', 'note.words', 'note.digits']);
+    const out = new Float64Array(3);
+    expect(encodeRow(learnt, { note: ' two words 12\u00a07 ' }, out)).toEqual([]);
+    expect([...out]).toEqual([14, 4, 3]);
+    expect(encodeRow(learnt, { note: null }, out)).toEqual([]);
+    expect([...out]).toEqual([NaN, NaN, NaN]);
+    expect(encodeRow(learnt, { note: {} }, out)).toEqual([
+      { path: 'features.note', message: 'must be a string or null, got an object' },
+    ]);
+  });
+
+  it('ignores columns of objects', () => {
+    const values = Array.from({ length: 30 }, (_, i) => ({ i }));
+    const learnt = fitTableEncoder([{ name: 'blob', values }], Uint32Array.from(values.keys()));
+    expect(learnt.ignored).toEqual([{ name: 'blob', type: 'text' }]);
   });
 
   it('accepts the columns it learnt to ignore', () => {
@@ -157,9 +215,10 @@ describe('an encoder', () => {
           .map((date) => date.toISOString()),
         fc.constantFrom('2024-02-29', '1969-12-31T23:59:59+02:00', '2024-01-01 10:00'),
       ),
+      fc.lorem({ maxCount: 8 }),
       anything,
     ];
-    const types = ['number', 'category', 'boolean', 'date', undefined] as const;
+    const types = ['number', 'category', 'boolean', 'date', 'text', undefined] as const;
     const name = fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor', 'toString', 'valueOf'));
     const column = (columnName: string, rows: number) =>
       fc.nat(kinds.length - 1).chain((kind) => {
