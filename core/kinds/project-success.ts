@@ -35,6 +35,12 @@ export const projectSettingsSchema = z.strictObject({
     .max(1)
     .default(0.03)
     .describe('A feature is a risk factor when it lowers the success probability by at least this much'),
+  safe_probability: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.8)
+    .describe('From this success probability on no risk factor is answered: what lowers it is outweighed'),
   most_factors: z.int().min(1).max(20).default(3).describe('Risk factors in one answer, the strongest first'),
   rules: z.array(riskRuleSchema).max(200).default([]).describe('The table of risk factors; the first rule that fits'),
 });
@@ -70,15 +76,16 @@ export function shapeProjectSuccess(
   const { overrun } = settings;
   if (overrun && planned !== undefined && duration?.task === 'regression' && duration.interval.lower > planned)
     add(overrun.risk, overrun.recommendation);
+  const probability = success?.task === 'binary' ? (success.probabilities[1] ?? 0) : 0;
   const harmful = effects
     .filter((effect) => effect.contribution <= -settings.least_effect && effect.contribution < 0)
+    .filter(() => probability < settings.safe_probability)
     .sort((a, b) => a.contribution - b.contribution);
   for (const effect of harmful) {
     if (risks.length >= settings.most_factors) break;
     const rule = settings.rules.find((candidate) => isMatch(candidate, effect, medians));
     add(rule?.risk ?? `unfavourable_${effect.feature}`, rule?.recommendation ?? `review_${effect.feature}`);
   }
-  const probability = success?.task === 'binary' ? (success.probabilities[1] ?? 0) : 0;
   const predictions: Record<string, unknown> = { success_probability: rounded(probability) };
   const confidence: Record<string, number> = { success_probability: rounded(Math.max(probability, 1 - probability)) };
   if (duration?.task === 'regression') {
