@@ -52,6 +52,10 @@ export function takeRows(x: FeatureMatrix, rows: Uint32Array): FeatureMatrix {
   return { rows: rows.length, columns: x.columns, values };
 }
 
+/** The values of some rows, in the given order. */
+export const pick = (values: Float64Array, rows: Uint32Array): Float64Array =>
+  Float64Array.from(rows, (row) => values[row]!);
+
 /** Fits a model without each fold in turn, and lets it answer for the fold. */
 export function predictUnseen(
   input: CandidateInput,

@@ -5,7 +5,7 @@ import {
   treeCount,
   type RandomForest,
 } from '../../../ml/ensemble/random-forest.js';
-import { predictUnseen, takeRows, type Candidate, type CandidateInput } from './candidate.js';
+import { pick, predictUnseen, takeRows, type Candidate, type CandidateInput } from './candidate.js';
 import { forestHead } from './head-model.js';
 import { forestParameters } from './hyperparameters.js';
 
@@ -53,9 +53,6 @@ function outOfBag(forest: RandomForest, { x, hyperparameters, classes }: Candida
   const { predictions, covered } = outOfBagPredictions(forest, x, forestParameters(hyperparameters, classes === 0));
   return { unseen: predictions, covered };
 }
-
-export const pick = (values: Float64Array, rows: Uint32Array): Float64Array =>
-  Float64Array.from(rows, (row) => values[row]!);
 
 /** A checkpoint that cannot be read is no reason to fail: the trees are grown again. */
 function readForest(bytes: Uint8Array | undefined): RandomForest | undefined {

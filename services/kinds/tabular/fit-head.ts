@@ -5,6 +5,7 @@ import { assignFolds } from '../../../ml/evaluate/folds.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 import { takeRows, type Candidate, type CandidateInput, type Checkpoint } from './candidate.js';
 import { fitForestCandidate } from './fit-forest.js';
+import { fitLinearCandidate } from './fit-linear.js';
 import type { HeadModel, TabularAlgorithm } from './head-model.js';
 import type { HeadTarget } from './training-table.js';
 
@@ -55,6 +56,7 @@ export interface HeadInput {
 
 const FIT: Record<TabularAlgorithm, (input: CandidateInput) => Candidate> = {
   random_forest: fitForestCandidate,
+  linear: fitLinearCandidate,
 };
 
 /**

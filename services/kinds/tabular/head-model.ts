@@ -1,10 +1,12 @@
 import { decodeForest, encodeForest } from '../../../ml/ensemble/forest-format.js';
 import { predictForest, predictForestRow, type RandomForest } from '../../../ml/ensemble/random-forest.js';
 import { explainForestRow } from '../../../ml/explain/tree-shap.js';
+import { explainLinearRow, predictLinear, predictLinearRow, type LinearModel } from '../../../ml/linear/fit-linear.js';
+import { answerFromMargins, marginCount } from '../../../ml/linear/linear-model.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 
 /** Algorithms that can learn one head of a table. */
-export const TABULAR_ALGORITHMS = ['random_forest'] as const;
+export const TABULAR_ALGORITHMS = ['random_forest', 'linear'] as const;
 export type TabularAlgorithm = (typeof TABULAR_ALGORITHMS)[number];
 
 /** A row's answer taken apart on the scale on which the features' contributions add up. */
@@ -49,10 +51,57 @@ export function forestHead(forest: RandomForest): HeadModel {
   };
 }
 
+/** Two classes have one margin, the log odds of the second: the first one's is its negative. */
+export function linearHead(model: LinearModel): HeadModel {
+  const { outputs } = model;
+  const isBinary = model.task.kind === 'classification' && outputs === 2;
+  const margins = isBinary ? 1 : outputs;
+  const both = (values: Float64Array) => {
+    const doubled = new Float64Array(2 * values.length);
+    values.forEach((value, at) => {
+      doubled[at] = -value;
+      doubled[values.length + at] = value;
+    });
+    return doubled;
+  };
+  return {
+    algorithm: 'linear',
+    outputs,
+    predict: (x) => predictLinear(model, x),
+    predictRow: (row, out) => predictLinearRow(model, row, out),
+    explainRow(row) {
+      const { base, contributions } = explainLinearRow(model, row);
+      const raw = base.map((value, m) => {
+        const own = contributions.subarray(m * model.features, (m + 1) * model.features);
+        return own.reduce((sum, contribution) => sum + contribution, value);
+      });
+      if (!isBinary) return { base, raw, contributions };
+      return { base: both(base), raw: both(raw), contributions: both(contributions) };
+    },
+    link: (raw, out) => answerFromMargins(model, isBinary ? raw.slice(1) : raw.slice(0, margins), out),
+    encode: () => new TextEncoder().encode(JSON.stringify(model)),
+  };
+}
+
 /** Reads a stored head. @throws RangeError or Error for bytes that are no such model */
 export function decodeHead(algorithm: TabularAlgorithm, bytes: Uint8Array): HeadModel {
   switch (algorithm) {
     case 'random_forest':
       return forestHead(decodeForest(bytes));
+    case 'linear':
+      return linearHead(decodeLinear(bytes));
   }
+}
+
+/** The numbers are held to the shape that they must have; the file itself was held to its digest. */
+function decodeLinear(bytes: Uint8Array): LinearModel {
+  const model = JSON.parse(new TextDecoder().decode(bytes)) as LinearModel;
+  const margins = marginCount(model);
+  const isWhole =
+    model.version === 1 &&
+    model.intercepts.length === margins &&
+    model.coefficients.length === margins * model.design.width &&
+    [...model.intercepts, ...model.coefficients].every((value) => Number.isFinite(value));
+  if (!isWhole) throw new RangeError('this is no linear model of the format 1');
+  return model;
 }

@@ -19,6 +19,7 @@ const KNOWN: Record<TabularAlgorithm, { called: string; uses: readonly (keyof Hy
       'seed',
     ],
   },
+  linear: { called: 'a linear model', uses: ['l2_regularization', 'class_weight', 'seed'] },
 };
 
 /** One warning for each hyperparameter that none of the algorithms has. */
