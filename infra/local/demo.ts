@@ -57,6 +57,7 @@ export async function runDemo(addresses: StackAddresses, step: RunStep, signal: 
     );
     const context = { api: addresses.api, step, signal, attempt };
     const version = await trainAndDeploy(context, source.href);
+    await trainOtherKinds(context, source.href);
     const answer = await post(context, '/predict/user-behavior', EXAMPLE_REQUEST);
     writeFileSync(marker, JSON.stringify({ version }));
     return answer;
@@ -67,8 +68,7 @@ export async function runDemo(addresses: StackAddresses, step: RunStep, signal: 
 }
 
 async function trainAndDeploy(context: DemoContext, source: string): Promise<unknown> {
-  const ingestion = { source, data_type: 'user_events', options: { table: 'user_events' } };
-  await runJob(context, 'Demo: ingesting user_events', '/data/ingest', ingestion);
+  await runJob(context, 'Demo: ingesting user_events', '/data/ingest', ingestion(source, 'user_events'));
   const { version } = await runJob(context, 'Demo: training user_behavior', '/models/train', {
     model_type: 'user_behavior',
   });
@@ -76,14 +76,48 @@ async function trainAndDeploy(context: DemoContext, source: string): Promise<unk
   return version;
 }
 
-/** Sends a request that starts a job, and follows the job to its end. */
+const ingestion = (source: string, table: string) => ({ source, data_type: table, options: { table } });
+
+/** The other kinds that come with the service, and the tables that they learn from. */
+const OTHER_MODELS = [{ table: 'projects', models: ['project_success'] }];
+
+/** Brings every other kind to its first version, all at once. */
+async function trainOtherKinds(context: DemoContext, source: string): Promise<void> {
+  const names = OTHER_MODELS.flatMap(({ models }) => models);
+  const title = `Demo: training ${names.join(', ')}`;
+  await context.step(title, async (say) => {
+    let done = 0;
+    await Promise.all(
+      OTHER_MODELS.map(async ({ table, models }) => {
+        await startJob(context, '/data/ingest', ingestion(source, table));
+        await Promise.all(
+          models.map(async (model) => {
+            await startJob(context, '/models/train', { model_type: model, auto_deploy: true });
+            done += 1;
+            say(`${title} (${done} of ${names.length})`);
+          }),
+        );
+      }),
+    );
+  });
+}
+
+/** Starts a job and shows its progress until its end. */
 function runJob(context: DemoContext, title: string, path: string, body: object): Promise<Record<string, unknown>> {
+  return context.step(title, (say) => startJob(context, path, body, (line) => say(`${title} ${line}`)));
+}
+
+/** Sends a request that starts a job, and follows the job to its end. */
+async function startJob(
+  context: DemoContext,
+  path: string,
+  body: object,
+  say: (line: string) => void = () => {},
+): Promise<Record<string, unknown>> {
   // Of the body, too: PostgreSQL may have another port than at the start that was interrupted.
   const digest = createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 12);
-  return context.step(title, async (say) => {
-    const job = await post<{ job_id: string }>(context, path, body, `demo-${context.attempt}-${digest}`);
-    return followJob(context, job.job_id, (line) => say(`${title} ${line}`));
-  });
+  const job = await post<{ job_id: string }>(context, path, body, `demo-${context.attempt}-${digest}`);
+  return followJob(context, job.job_id, say);
 }
 
 async function simulate(databaseUrl: string, sourceUrl: string, output: string, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { judgePromotion, type SkillEvidence } from '../../../core/policy/promotion.js';
+import { chooseCostThreshold } from '../../../ml/evaluate/cost-threshold.js';
 import { compareToBaseline, evaluateClassification, evaluateRegression } from '../../../ml/evaluate/metrics.js';
 import { encodeTable } from '../../../ml/preprocess/table-encoder.js';
 import type { GoldenCase } from '../../artifacts/model-bundle.js';
@@ -10,6 +11,7 @@ import { takeRows } from './candidate.js';
 import { answerRows } from './fit-head.js';
 import type { StoredHead, TabularBody } from './fit-model.js';
 import { decodeHead, type HeadModel } from './head-model.js';
+import { settingsOf } from './plan.js';
 import { readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
 
 /** Rows whose answers are stored with the version, so that every later load can be held to them. */
@@ -28,6 +30,7 @@ export async function evaluateModel(
   const metrics: Evaluation['metrics'] = {};
   const evidence: SkillEvidence[] = [];
   const models = new Map<string, HeadModel>();
+  const costs: Record<string, unknown> = {};
   for (const [index, target] of table.targets.entries()) {
     const head = body.heads[index]!;
     const model = decodeHead(head.algorithm, (await readStaged(join(staging, head.file))) ?? new Uint8Array());
@@ -35,6 +38,7 @@ export async function evaluateModel(
     const rows = rowsOf(target, (row) => table.isHeldOut[row] === 1);
     const answers = answerRows({ ...head, model }, takeRows(x, rows));
     metrics[head.name] = measure(plan, target, rows, answers, head);
+    if (head.decision) costs[head.name] = measureCosts(plan, target, head.decision.positive, rows, answers);
     evidence.push(compareWithBase(plan, table, target, rows, answers));
     onProgress((index + 1) / table.targets.length, head.name);
   }
@@ -43,8 +47,25 @@ export async function evaluateModel(
     verdict: judgePromotion(evidence),
     trainingRows: fit.trainingRows,
     holdoutRows: table.isHeldOut.reduce((sum, held) => sum + held, 0),
+    ...(Object.keys(costs).length > 0 ? { details: { costs } } : {}),
   };
   return { evaluation, golden: goldenCases(table, body, models, x) };
+}
+
+/** What the stated costs come to on the held-out rows: at the threshold, at a half, and if nobody or everybody were acted on. */
+function measureCosts(
+  plan: TrainingPlan,
+  target: HeadTarget,
+  positive: number,
+  rows: Uint32Array,
+  answers: Float64Array,
+) {
+  return chooseCostThreshold({
+    probabilities: Float64Array.from(rows, (_, at) => answers[2 * at + positive]!),
+    labels: Uint8Array.from(rows, (row) => Number(target.y[row] === positive)),
+    costs: settingsOf(plan).costs!,
+    seed: plan.seed,
+  });
 }
 
 function measure(

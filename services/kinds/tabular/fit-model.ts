@@ -148,10 +148,15 @@ function describeHead(target: HeadTarget, fitted: FittedHead, file: string, plan
  */
 function decisionOf(target: HeadTarget, plan: TrainingPlan): StoredHead['decision'] {
   const { costs, positiveClass } = settingsOf(plan);
-  if (!costs || target.classes.length !== 2) return undefined;
-  const named = target.classes.findIndex((name) => String(name) === positiveClass);
+  if (!costs) return undefined;
+  const positive = target.classes.findIndex((name) => String(name) === positiveClass);
+  if (positive < 0 || target.classes.length !== 2)
+    throw notTrainable(
+      plan,
+      `costs need a target of two classes, one of them the positive_class ${String(positiveClass)}, but ${target.head.column} has ${target.classes.slice(0, 8).map(String).join(', ')}`,
+    );
   return {
-    positive: named >= 0 ? named : 1,
+    positive,
     threshold: costs.false_positive / (costs.false_positive + costs.false_negative),
   };
 }
