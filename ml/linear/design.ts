@@ -51,6 +51,8 @@ export interface DesignOptions {
 const LEAST_LEVEL_WEIGHT = 5;
 /** Most levels with a column of their own; the rest is pooled. */
 const MOST_LEVELS = 100;
+/** The squares of smaller numbers leave the range of doubles. */
+const LEAST_SIZE = 1e-100;
 /** Columns less skewed than this are as good as symmetric: 1,000 rows of an exponential distribution have 2, of a normal one 0.1. */
 const LEAST_SKEW = 0.5;
 
@@ -131,12 +133,13 @@ function fitNumber(values: Float64Array, weights: Float64Array, start: number, m
   let isLog = false;
   if (mayLog && moments.low >= 0 && moments.skew > LEAST_SKEW) {
     const logged = momentsOf(values, weights, true);
-    isLog = Math.abs(logged.skew) < moments.skew;
+    // Two values are as skewed in logarithms: rounding must not decide.
+    isLog = Math.abs(logged.skew) < 0.99 * moments.skew;
     if (isLog) moments = logged;
   }
   // Rounding leaves a constant column a deviation of about 1e-16 of its size.
   const size = Math.max(Math.abs(moments.low), Math.abs(moments.high));
-  const isConstant = !(moments.high > moments.low) || !(moments.deviation > 1e-12 * size);
+  const isConstant = !(moments.deviation > 1e-12 * size) || size < LEAST_SIZE;
   const hasMissing = moments.missing > 0 && moments.weight > 0;
   const width = hasMissing ? 2 : 1;
   if (moments.weight === 0) return { kind: 'number', start, width, isLog, mean: 0, scale: 1, low: 0, high: 0 };

@@ -28,13 +28,14 @@ const MOST_NEWTON_WIDTH = 256;
  * Minimises Σ weight × log loss + strength/2 × Σ coefficient² (intercepts are free): Newton's method (iteratively reweighted least
  * squares) for two classes, L-BFGS for more and for very wide designs. scikit-learn's `C` is 1 / strength.
  * @param start parameters to begin at, for instance those of a neighbouring strength; default zeros
- * @param precision the loss is within about this part of its minimum; coarse answers do where penalties are only compared
+ * @param precision the search ends with a step that gains less than this part of the loss; 1e-10 leaves the coefficients right to
+ * about ten digits (eight for L-BFGS), coarser ones do where penalties are only compared
  */
 export function fitLogistic(
   problem: LogisticProblem,
   strength: number,
   start?: LogisticParameters,
-  precision = 1e-15,
+  precision = 1e-10,
 ): LogisticParameters {
   if (problem.classes > 2) return fitSoftmax(problem, strength, precision, start);
   if (problem.width <= MOST_NEWTON_WIDTH) return fitBinary(problem, strength, precision, start);
@@ -70,20 +71,20 @@ function fitBinary(
     let decrement = 0;
     for (let i = 0; i < size; i++) decrement += step[i]! * gradient[i]!;
     if (!(decrement > 0)) break;
-    const isLast = decrement < precision * (1 + loss);
+    // So near the minimum a full step lands on it, and losses no longer differ in any digit that could confirm it.
+    if (decrement < precision * (1 + loss)) return parameters.map((value, i) => value - step[i]!);
     let moved = false;
     for (let scale = 1; scale > 1e-6 && !moved; scale /= 2) {
       const next = parameters.map((value, i) => value - scale * step[i]!);
       const nextMargins = marginsOf(problem, next, 0);
       const nextLoss = binaryLoss(problem, nextMargins, next, strength);
-      if (!(nextLoss <= loss)) continue;
-      moved = nextLoss < loss;
+      if (!(nextLoss < loss)) continue;
+      moved = true;
       parameters = next;
       margins = nextMargins;
       loss = nextLoss;
-      break;
     }
-    if (!moved || isLast) break;
+    if (!moved) break;
   }
   return parameters;
 }
@@ -174,8 +175,7 @@ function fitSoftmax(
   for (const weight of problem.weights) total += weight;
   // Scaled to one row, so that steps and tolerance do not depend on the size of the table.
   const f = (at: Float64Array, gradient: Float64Array): number => softmaxLoss(problem, strength, at, gradient, total);
-  // The loss is off by about the square of the gradient.
-  minimiseLbfgs(f, parameters, Math.max(1e-9, 0.1 * Math.sqrt(precision)));
+  minimiseLbfgs(f, parameters, 10 * precision);
   return parameters;
 }
 
