@@ -62,7 +62,8 @@ export function chooseRecommender(
   const ease = bestOf(trials.filter(({ settings }) => settings.learner.method === 'ease'))?.settings.learner;
   if (ease?.method === 'ease') {
     trials.push(search.tryLearner({ ...ease, userExponent: 0.5 }, limits));
-    if (mostEaseItems < limits.mostEaseItems) trials.push(search.tryLearner(ease, limits));
+    if (mostEaseItems < Math.min(limits.mostEaseItems, holdOut.rest.items))
+      trials.push(search.tryLearner(ease, limits));
   }
   let best = bestOf(trials)!;
   if (attributes) {
@@ -106,6 +107,8 @@ class Search {
   private readonly weighed: Record<Strength, Interactions>;
   private readonly popularities: { halfLife: number; strength: Strength; values: Float32Array }[] = [];
   private readonly scores: Float64Array;
+  /** All items, the most popular first. */
+  private readonly order: Int32Array;
 
   constructor(
     private readonly holdOut: HoldOut,
@@ -121,6 +124,8 @@ class Search {
     for (const strength of this.strengths)
       for (const halfLife of this.popularityHalfLives)
         this.popularities.push({ halfLife, strength, values: scaledPopularity(this.weighed[strength], halfLife) });
+    const { values } = this.popularities[0]!;
+    this.order = Int32Array.from(values.keys()).sort((a, b) => values[b]! - values[a]! || a - b);
   }
 
   tryPopularities(): RecommenderTrial[] {
@@ -180,7 +185,7 @@ class Search {
       const target = this.holdOut.target[judge]!;
       for (const blend of blends) {
         const factor = popularityFactor(blend.weight, scale);
-        blend.sum += worthOf(rankOfBlend(target, preferences, scale, blend.values, factor));
+        blend.sum += worthOf(rankOfBlend(target, preferences, scale, blend.values, factor, this.order));
       }
     }
     const best = blends.reduce((a, b) => (b.sum > a.sum ? b : a));
@@ -241,18 +246,22 @@ function worthOf(rank: number): number {
   return (gainAt10(rank) + recallAt10(rank)) / 2;
 }
 
-/** As `rankOf` of `scale * preference + factor * popularity`, without writing it down; Infinity as soon as ten are better. */
+/**
+ * As `rankOf` of `scale * preference + factor * popularity`, without writing it down; Infinity as soon as ten are better, which
+ * shows soonest where the `order` of looking begins with popular items.
+ */
 function rankOfBlend(
   target: number,
   preference: Float64Array,
   scale: number,
   popularity: Float32Array,
   factor: number,
+  order: Int32Array,
 ): number {
   const wanted = scale * preference[target]! + factor * popularity[target]!;
   let before = 0;
   let equal = 0;
-  for (let i = 0; i < preference.length; i++) {
+  for (const i of order) {
     const score = scale * preference[i]! + factor * popularity[i]!;
     if (score > wanted) {
       if (++before >= LIST_LENGTH) return Infinity;
