@@ -3,7 +3,7 @@ import type { EventSequences } from './event-sequences.js';
 import { nextClasses, nextOf } from './event-sequences.js';
 import { EVENT_FEATURES, layOutSequence, writeEventFeatures } from './sequence-network.js';
 import type { SequenceDescription, SequenceNetwork } from './sequence-network.js';
-import { embed, logSoftmax, tensorsOf } from './tabular-graph.js';
+import { logSoftmax, oneHot, tensorsOf } from './tabular-graph.js';
 import type { WeightTensors } from './weight-training.js';
 
 /** The predictions before positions `from` to `to - 1` of a sequence, which begin with an empty memory. */
@@ -73,10 +73,9 @@ export function scoreSequences(
   const { steps, segments, codes } = batch;
   const { activities, hidden } = description;
   const rows = steps * segments;
-  const joined = tf.concat(
-    [embed(codes, activities + 1, weights.get('embedding')!), tf.tensor2d(batch.features, [rows, EVENT_FEATURES])],
-    1,
-  );
+  const before = oneHot(codes, activities + 1);
+  const embedded = tf.matMul(before, weights.get('embedding')!);
+  const joined = tf.concat([embedded, tf.tensor2d(batch.features, [rows, EVENT_FEATURES])], 1);
   const fromInput = tf.add(tf.matMul(joined, weights.get('gru.input')!), weights.get('gru.input.bias')!);
   let memory: tf.Tensor2D = tf.zeros([segments, hidden]);
   const memories: tf.Tensor2D[] = [];
@@ -87,7 +86,7 @@ export function scoreSequences(
   }
   let all = memories.length === 1 ? memories[0]! : tf.concat(memories, 0);
   if (batch.mask) all = tf.mul(all, tf.tensor2d(batch.mask, [rows, hidden]));
-  const direct = embed(codes, activities + 1, weights.get('wide')!);
+  const direct = tf.matMul(before, weights.get('wide')!);
   return tf.add(tf.add(tf.matMul(all, weights.get('output')!), weights.get('output.bias')!), direct);
 }
 
@@ -111,7 +110,7 @@ export function sequenceLoss(
   batch: SequenceBatch,
 ): tf.Scalar {
   const scores = logSoftmax(scoreSequences(description, weights, batch));
-  const truth = tf.oneHot(tf.tensor1d(batch.next, 'int32'), nextClasses(description), 1, 0, 'float32');
+  const truth = oneHot(batch.next, nextClasses(description));
   const perRow = tf.neg(tf.sum(tf.mul(scores, truth), 1));
   return tf.sum(tf.mul(perRow, tf.tensor1d(batch.weights)));
 }

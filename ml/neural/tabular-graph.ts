@@ -63,8 +63,15 @@ function joinInputs(description: TabularDescription, weights: WeightTensors, inp
 }
 
 /** A product with rows of one 1 each, since the wasm backend has no gradient for looking rows up. */
-export function embed(codes: Int32Array, depth: number, table: tf.Tensor2D): tf.Tensor2D {
-  return tf.matMul(tf.oneHot(tf.tensor1d(codes, 'int32'), depth, 1, 0, 'float32') as tf.Tensor2D, table);
+function embed(codes: Int32Array, depth: number, table: tf.Tensor2D): tf.Tensor2D {
+  return tf.matMul(oneHot(codes, depth), table);
+}
+
+/** Made here and not by tfjs: `tf.oneHot` of the wasm backend (4.22) writes whole numbers where decimal ones are asked for. */
+export function oneHot(codes: Int32Array, depth: number): tf.Tensor2D {
+  const values = new Float32Array(codes.length * depth);
+  for (let i = 0; i < codes.length; i++) values[i * depth + codes[i]!] = 1;
+  return tf.tensor2d(values, [codes.length, depth]);
 }
 
 /** The sum over heads of weight times mean loss over the rows with a truth. Runs inside a tidy. */

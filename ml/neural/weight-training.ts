@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
+// Registers the gradients: the core alone has them only in files that Node cannot load.
+import '@tensorflow/tfjs-layers';
 import type { WeightLayout } from './weight-layout.js';
 
 /** The weights of a network as tensors, by name. */
