@@ -1,6 +1,8 @@
 import type { RandomForest } from '../ensemble/forest.js';
 import { treeCount } from '../ensemble/forest.js';
 import { clampFinite } from '../tree/binning.js';
+import { isCode } from '../tree/gradient-bins.js';
+import { hasCode } from '../tree/gradient-split.js';
 
 /** What each column added to one answer. */
 export interface ForestExplanation {
@@ -21,8 +23,26 @@ interface Paths {
   weight: Float64Array;
 }
 
+/** Trees as the walk sees them: a forest's, or those of a boosted model. */
+export interface ShapTrees {
+  readonly features: number;
+  /** Numbers in a leaf's answer. */
+  readonly outputs: number;
+  readonly treeOffsets: Int32Array;
+  readonly feature: Int32Array;
+  readonly threshold: Float64Array;
+  readonly left: Int32Array;
+  readonly missingLeft: Uint8Array;
+  readonly cover: Float64Array;
+  readonly valueOffset: Int32Array;
+  readonly values: Float64Array;
+  /** Of a node that looks at codes of categories, where its set of 256 bits begins in `codes`, else -1. */
+  readonly codeOffset?: Int32Array;
+  readonly codes?: Uint32Array;
+}
+
 interface Walk {
-  forest: RandomForest;
+  forest: ShapTrees;
   row: Float64Array;
   contributions: Float64Array;
   paths: Paths;
@@ -34,8 +54,21 @@ interface Walk {
  * @param row `features` numbers, NaN = missing
  */
 export function explainForestRow(forest: RandomForest, row: Float64Array): ForestExplanation {
-  const { outputs, features } = forest;
-  const contributions = new Float64Array(outputs * features);
+  const contributions = new Float64Array(forest.outputs * forest.features);
+  const trees = treeCount(forest);
+  const addTree = createTreeWalk(forest, row);
+  for (let tree = 0; tree < trees; tree++) addTree(tree, contributions);
+  for (let i = 0; i < contributions.length; i++) contributions[i]! /= trees;
+  const base = new Float64Array(forest.outputs);
+  meanAnswers(forest).forEach((answer, i) => (base[i % forest.outputs]! += answer / trees));
+  return { base, contributions };
+}
+
+/** Makes the function that adds what each column contributed to one tree's answer for a row. */
+export function createTreeWalk(
+  forest: ShapTrees,
+  row: Float64Array,
+): (tree: number, contributions: Float64Array) => void {
   const deepest = pathLengthLimit(forest);
   const size = ((deepest + 2) * (deepest + 3)) / 2 + deepest + 2;
   const paths: Paths = {
@@ -44,22 +77,19 @@ export function explainForestRow(forest: RandomForest, row: Float64Array): Fores
     one: new Float64Array(size),
     weight: new Float64Array(size),
   };
-  const walk: Walk = { forest, row, contributions, paths };
-  const trees = treeCount(forest);
-  for (let tree = 0; tree < trees; tree++) visit(walk, forest.treeOffsets[tree]!, 0, 0, 1, 1, -1);
-  for (let i = 0; i < contributions.length; i++) contributions[i]! /= trees;
-  return { base: baseAnswer(forest), contributions };
+  return (tree, contributions) =>
+    visit({ forest, row, contributions, paths }, forest.treeOffsets[tree]!, 0, 0, 1, 1, -1);
 }
 
-const bases = new WeakMap<RandomForest, Float64Array>();
+const means = new WeakMap<ShapTrees, Float64Array>();
 
-/** The cover-weighted mean answer of the leaves, averaged over the trees. */
-function baseAnswer(forest: RandomForest): Float64Array {
-  const known = bases.get(forest);
-  if (known) return known.slice();
+/** The cover-weighted mean answer of each tree's leaves: `[tree * outputs + output]`. */
+export function meanAnswers(forest: ShapTrees): Float64Array {
+  const known = means.get(forest);
+  if (known) return known;
   const { outputs, cover, valueOffset, values, treeOffsets } = forest;
-  const trees = treeCount(forest);
-  const base = new Float64Array(outputs);
+  const trees = treeOffsets.length - 1;
+  const answers = new Float64Array(trees * outputs);
   for (let tree = 0; tree < trees; tree++) {
     const root = treeOffsets[tree]!;
     const shares = new Float64Array(treeOffsets[tree + 1]! - root);
@@ -68,7 +98,7 @@ function baseAnswer(forest: RandomForest): Float64Array {
       const share = shares[node - root]!;
       const at = valueOffset[node]!;
       if (at >= 0) {
-        for (let o = 0; o < outputs; o++) base[o]! += (share * values[at + o]!) / trees;
+        for (let o = 0; o < outputs; o++) answers[tree * outputs + o]! += share * values[at + o]!;
         continue;
       }
       const left = forest.left[node]!;
@@ -77,14 +107,14 @@ function baseAnswer(forest: RandomForest): Float64Array {
       shares[left + 1 - root] = (share * cover[left + 1]!) / both;
     }
   }
-  bases.set(forest, base);
-  return base.slice();
+  means.set(forest, answers);
+  return answers;
 }
 
-const limits = new WeakMap<RandomForest, number>();
+const limits = new WeakMap<ShapTrees, number>();
 
 /** Nodes on the longest path of any tree: no path has more unique columns. */
-function pathLengthLimit(forest: RandomForest): number {
+function pathLengthLimit(forest: ShapTrees): number {
   const known = limits.get(forest);
   if (known !== undefined) return known;
   const depth = new Int32Array(forest.feature.length);
@@ -100,8 +130,10 @@ function pathLengthLimit(forest: RandomForest): number {
   return deepest + 1;
 }
 
-function goesLeft(forest: RandomForest, node: number, row: Float64Array): boolean {
+function goesLeft(forest: ShapTrees, node: number, row: Float64Array): boolean {
   const value = row[forest.feature[node]!]!;
+  const set = forest.codeOffset?.[node] ?? -1;
+  if (set >= 0) return isCode(value) ? hasCode(forest.codes!, set, value) : forest.missingLeft[node] === 1;
   return value !== value ? forest.missingLeft[node] === 1 : clampFinite(value) <= forest.threshold[node]!;
 }
 

@@ -4,6 +4,7 @@ import { conformalQuantile } from '../../../ml/calibrate/conformal.js';
 import { assignFolds } from '../../../ml/evaluate/folds.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 import { takeRows, type Candidate, type CandidateInput, type Checkpoint } from './candidate.js';
+import { fitBoostingCandidate } from './fit-boosting.js';
 import { fitForestCandidate } from './fit-forest.js';
 import { fitLinearCandidate } from './fit-linear.js';
 import type { HeadModel, TabularAlgorithm } from './head-model.js';
@@ -56,6 +57,7 @@ export interface HeadInput {
 
 const FIT: Record<TabularAlgorithm, (input: CandidateInput) => Candidate> = {
   random_forest: fitForestCandidate,
+  gradient_boosting: fitBoostingCandidate,
   linear: fitLinearCandidate,
 };
 

@@ -1,3 +1,12 @@
+import { decodeBoosting, encodeBoosting } from '../../../ml/ensemble/boosting-format.js';
+import { answerFromMargins as answerFromBoosting, outputCount } from '../../../ml/ensemble/boosting-loss.js';
+import {
+  boostingRawRow,
+  predictBoosting,
+  predictBoostingRow,
+  type GradientBoosting,
+} from '../../../ml/ensemble/gradient-boosting.js';
+import { explainBoostingRow } from '../../../ml/explain/boosting-shap.js';
 import { decodeForest, encodeForest } from '../../../ml/ensemble/forest-format.js';
 import { predictForest, predictForestRow, type RandomForest } from '../../../ml/ensemble/random-forest.js';
 import { explainForestRow } from '../../../ml/explain/tree-shap.js';
@@ -6,7 +15,7 @@ import { answerFromMargins, marginCount } from '../../../ml/linear/linear-model.
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 
 /** Algorithms that can learn one head of a table. */
-export const TABULAR_ALGORITHMS = ['random_forest', 'linear'] as const;
+export const TABULAR_ALGORITHMS = ['random_forest', 'gradient_boosting', 'linear'] as const;
 export type TabularAlgorithm = (typeof TABULAR_ALGORITHMS)[number];
 
 /** A row's answer taken apart on the scale on which the features' contributions add up. */
@@ -51,19 +60,39 @@ export function forestHead(forest: RandomForest): HeadModel {
   };
 }
 
-/** Two classes have one margin, the log odds of the second: the first one's is its negative. */
+/** The margins of two classes are one: the first one's is the negative of the second's. */
+function bothMargins(values: Float64Array): Float64Array {
+  const doubled = new Float64Array(2 * values.length);
+  values.forEach((value, at) => {
+    doubled[at] = -value;
+    doubled[values.length + at] = value;
+  });
+  return doubled;
+}
+
+export function boostingHead(model: GradientBoosting): HeadModel {
+  const isBinary = model.loss.kind === 'logistic';
+  return {
+    algorithm: 'gradient_boosting',
+    outputs: outputCount(model.loss),
+    predict: (x) => predictBoosting(model, x),
+    predictRow: (row, out) => predictBoostingRow(model, row, out),
+    explainRow(row) {
+      const { base, contributions } = explainBoostingRow(model, row);
+      const raw = new Float64Array(base.length);
+      boostingRawRow(model, row, raw);
+      if (!isBinary) return { base, raw, contributions };
+      return { base: bothMargins(base), raw: bothMargins(raw), contributions: bothMargins(contributions) };
+    },
+    link: (raw, out) => answerFromBoosting(model.loss, isBinary ? raw.slice(1) : raw.slice(), 0, out, 0),
+    encode: () => encodeBoosting(model),
+  };
+}
+
 export function linearHead(model: LinearModel): HeadModel {
   const { outputs } = model;
   const isBinary = model.task.kind === 'classification' && outputs === 2;
   const margins = isBinary ? 1 : outputs;
-  const both = (values: Float64Array) => {
-    const doubled = new Float64Array(2 * values.length);
-    values.forEach((value, at) => {
-      doubled[at] = -value;
-      doubled[values.length + at] = value;
-    });
-    return doubled;
-  };
   return {
     algorithm: 'linear',
     outputs,
@@ -76,7 +105,7 @@ export function linearHead(model: LinearModel): HeadModel {
         return own.reduce((sum, contribution) => sum + contribution, value);
       });
       if (!isBinary) return { base, raw, contributions };
-      return { base: both(base), raw: both(raw), contributions: both(contributions) };
+      return { base: bothMargins(base), raw: bothMargins(raw), contributions: bothMargins(contributions) };
     },
     link: (raw, out) => answerFromMargins(model, isBinary ? raw.slice(1) : raw.slice(0, margins), out),
     encode: () => new TextEncoder().encode(JSON.stringify(model)),
@@ -88,6 +117,8 @@ export function decodeHead(algorithm: TabularAlgorithm, bytes: Uint8Array): Head
   switch (algorithm) {
     case 'random_forest':
       return forestHead(decodeForest(bytes));
+    case 'gradient_boosting':
+      return boostingHead(decodeBoosting(bytes));
     case 'linear':
       return linearHead(decodeLinear(bytes));
   }

@@ -19,6 +19,22 @@ const KNOWN: Record<TabularAlgorithm, { called: string; uses: readonly (keyof Hy
       'seed',
     ],
   },
+  gradient_boosting: {
+    called: 'gradient boosting',
+    uses: [
+      'n_estimators',
+      'learning_rate',
+      'max_leaf_nodes',
+      'max_depth',
+      'min_samples_leaf',
+      'l2_regularization',
+      'subsample',
+      'max_features',
+      'class_weight',
+      'early_stopping_rounds',
+      'seed',
+    ],
+  },
   linear: { called: 'a linear model', uses: ['l2_regularization', 'class_weight', 'seed'] },
 };
 

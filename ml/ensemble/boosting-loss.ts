@@ -1,0 +1,242 @@
+/** What boosting minimises, and how its margins become answers. */
+export type BoostingLoss =
+  /** Two classes: log loss of the second; one margin, the log odds. */
+  | { kind: 'logistic' }
+  /** Several classes: log loss; one margin a class, softmax. */
+  | { kind: 'softmax'; classes: number }
+  /** Half the squared error; the mean. */
+  | { kind: 'squared' }
+  /** Pinball loss; the `alpha` quantile, 0 < alpha < 1. */
+  | { kind: 'quantile'; alpha: number }
+  /** Poisson deviance of counts of 0 or more; the margin is the logarithm of the mean. */
+  | { kind: 'poisson' };
+
+/** Hessians of the Poisson loss are enlarged by e^0.7, so that one step cannot overshoot exponentially (as LightGBM does). */
+const POISSON_SLACK = Math.exp(0.7);
+/** A mean of no events at all would have the logarithm minus infinity. */
+const LEAST_MEAN = 1e-9;
+const LEAST_HESSIAN = 1e-16;
+
+/** Margins behind one answer: trees that each round grows. */
+export function marginCount(loss: BoostingLoss): number {
+  return loss.kind === 'softmax' ? loss.classes : 1;
+}
+
+/** Numbers in one answer: class probabilities, or one value. */
+export function outputCount(loss: BoostingLoss): number {
+  return loss.kind === 'logistic' ? 2 : marginCount(loss);
+}
+
+/** Where the hessian is the weight itself, a leaf's count says all. */
+export function hasConstantHessian(loss: BoostingLoss): boolean {
+  return loss.kind === 'squared' || loss.kind === 'quantile';
+}
+
+/**
+ * The margins that every row begins with: what minimises the loss without any feature.
+ * @throws RangeError for targets that the loss does not take
+ */
+export function baseMargins(loss: BoostingLoss, y: Float64Array, weights: Float64Array): Float64Array {
+  checkTargets(loss, y);
+  let total = 0;
+  let sum = 0;
+  for (let row = 0; row < y.length; row++) {
+    total += weights[row]!;
+    sum += weights[row]! * y[row]!;
+  }
+  const mean = sum / total;
+  switch (loss.kind) {
+    case 'squared':
+      return Float64Array.of(mean);
+    case 'quantile':
+      return Float64Array.of(weightedQuantile(y, weights, loss.alpha));
+    case 'poisson':
+      return Float64Array.of(Math.log(Math.max(LEAST_MEAN, mean)));
+    case 'logistic': {
+      // One class only: about the chance that one more row would leave it.
+      const share = Math.min(total / (total + 1), Math.max(1 / (total + 1), mean));
+      return Float64Array.of(Math.log(share / (1 - share)));
+    }
+    case 'softmax': {
+      const perClass = new Float64Array(loss.classes);
+      for (let row = 0; row < y.length; row++) perClass[y[row]!]! += weights[row]!;
+      return perClass.map((weight) => Math.log(Math.max(1 / (total + 1), weight / total)));
+    }
+  }
+}
+
+function checkTargets(loss: BoostingLoss, y: Float64Array): void {
+  const classes = loss.kind === 'logistic' ? 2 : loss.kind === 'softmax' ? loss.classes : 0;
+  const isWrong = (value: number): boolean =>
+    classes > 0
+      ? !(Number.isInteger(value) && value >= 0 && value < classes)
+      : !Number.isFinite(value) || (loss.kind === 'poisson' && value < 0);
+  const row = y.findIndex(isWrong);
+  if (row < 0) return;
+  const allowed =
+    classes > 0 ? `a class number from 0 to ${classes - 1}` : loss.kind === 'poisson' ? '0 or more' : 'finite';
+  throw new RangeError(`the target of row ${row} is ${y[row]} but must be ${allowed} for the ${loss.kind} loss`);
+}
+
+/** The smallest value with at least `alpha` of the weight at or below it. */
+export function weightedQuantile(values: Float64Array, weights: Float64Array, alpha: number): number {
+  const order = Uint32Array.from(values.keys()).sort((a, b) => values[a]! - values[b]! || a - b);
+  let total = 0;
+  for (const row of order) total += weights[row]!;
+  let sum = 0;
+  for (const row of order) {
+    sum += weights[row]!;
+    if (weights[row]! > 0 && sum >= alpha * total - 1e-12 * total) return values[row]!;
+  }
+  return values[order.at(-1)!]!;
+}
+
+/** The derivatives of one round: by row, for the margin `k` of the answer. */
+export interface Derivatives {
+  gradients: Float64Array;
+  hessians: Float64Array;
+}
+
+/**
+ * First and second derivatives of the loss by margin `k`, without the weights.
+ * @param margins `[row * marginCount + margin]`
+ */
+export function derive(
+  loss: BoostingLoss,
+  y: Float64Array,
+  margins: Float64Array,
+  k: number,
+  { gradients, hessians }: Derivatives,
+): void {
+  const rows = y.length;
+  switch (loss.kind) {
+    case 'squared':
+      for (let row = 0; row < rows; row++) gradients[row] = margins[row]! - y[row]!;
+      hessians.fill(1);
+      return;
+    case 'quantile':
+      for (let row = 0; row < rows; row++) gradients[row] = margins[row]! > y[row]! ? 1 - loss.alpha : -loss.alpha;
+      hessians.fill(1);
+      return;
+    case 'poisson':
+      for (let row = 0; row < rows; row++) {
+        const mean = Math.exp(margins[row]!);
+        gradients[row] = mean - y[row]!;
+        hessians[row] = mean * POISSON_SLACK;
+      }
+      return;
+    case 'logistic':
+      for (let row = 0; row < rows; row++) {
+        const p = 1 / (1 + Math.exp(-margins[row]!));
+        gradients[row] = p - y[row]!;
+        hessians[row] = Math.max(LEAST_HESSIAN, p * (1 - p));
+      }
+      return;
+    case 'softmax':
+      deriveSoftmax(loss.classes, y, margins, k, gradients, hessians);
+  }
+}
+
+function deriveSoftmax(
+  classes: number,
+  y: Float64Array,
+  margins: Float64Array,
+  k: number,
+  gradients: Float64Array,
+  hessians: Float64Array,
+): void {
+  // The diagonal alone overstates the curvature that one class can use (Friedman 2001).
+  const factor = classes / (classes - 1);
+  for (let row = 0; row < y.length; row++) {
+    const at = row * classes;
+    let most = -Infinity;
+    for (let c = 0; c < classes; c++) if (margins[at + c]! > most) most = margins[at + c]!;
+    let sum = 0;
+    for (let c = 0; c < classes; c++) sum += Math.exp(margins[at + c]! - most);
+    const p = Math.exp(margins[at + k]! - most) / sum;
+    gradients[row] = p - (y[row] === k ? 1 : 0);
+    hessians[row] = Math.max(LEAST_HESSIAN, factor * p * (1 - p));
+  }
+}
+
+/**
+ * The weighted mean loss of the rows.
+ * @param most where there are more rows, about that many at equal distances are looked at
+ */
+export function meanLoss(
+  loss: BoostingLoss,
+  y: Float64Array,
+  margins: Float64Array,
+  weights: Float64Array,
+  most = Infinity,
+): number {
+  const count = marginCount(loss);
+  const step = Math.max(1, Math.floor(y.length / most));
+  let sum = 0;
+  let total = 0;
+  for (let row = 0; row < y.length; row += step) {
+    total += weights[row]!;
+    sum += weights[row]! * rowLoss(loss, y[row]!, margins, row * count);
+  }
+  return total > 0 ? sum / total : 0;
+}
+
+function rowLoss(loss: BoostingLoss, truth: number, margins: Float64Array, at: number): number {
+  const margin = margins[at]!;
+  switch (loss.kind) {
+    case 'squared':
+      return (margin - truth) ** 2 / 2;
+    case 'quantile':
+      return margin > truth ? (1 - loss.alpha) * (margin - truth) : loss.alpha * (truth - margin);
+    case 'poisson':
+      return Math.exp(margin) - truth * margin;
+    case 'logistic': {
+      const signed = truth === 1 ? -margin : margin;
+      // log(1 + e^x) without overflow.
+      return signed > 0 ? signed + Math.log1p(Math.exp(-signed)) : Math.log1p(Math.exp(signed));
+    }
+    case 'softmax': {
+      let most = -Infinity;
+      for (let c = 0; c < loss.classes; c++) if (margins[at + c]! > most) most = margins[at + c]!;
+      let sum = 0;
+      for (let c = 0; c < loss.classes; c++) sum += Math.exp(margins[at + c]! - most);
+      return most + Math.log(sum) - margins[at + truth]!;
+    }
+  }
+}
+
+/** Turns the margins of one answer into the answer; `out` may not be `margins` for the logistic loss. */
+export function answerFromMargins(
+  loss: BoostingLoss,
+  margins: Float64Array,
+  at: number,
+  out: Float64Array,
+  to: number,
+): void {
+  switch (loss.kind) {
+    case 'squared':
+    case 'quantile':
+      out[to] = margins[at]!;
+      return;
+    case 'poisson':
+      out[to] = Math.exp(margins[at]!);
+      return;
+    case 'logistic': {
+      const odds = margins[at]!;
+      out[to] = 1 / (1 + Math.exp(odds));
+      out[to + 1] = 1 / (1 + Math.exp(-odds));
+      return;
+    }
+    case 'softmax': {
+      let most = -Infinity;
+      for (let c = 0; c < loss.classes; c++) if (margins[at + c]! > most) most = margins[at + c]!;
+      let sum = 0;
+      for (let c = 0; c < loss.classes; c++) {
+        const part = Math.exp(margins[at + c]! - most);
+        out[to + c] = part;
+        sum += part;
+      }
+      for (let c = 0; c < loss.classes; c++) out[to + c]! /= sum;
+    }
+  }
+}

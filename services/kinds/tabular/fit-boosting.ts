@@ -1,0 +1,117 @@
+import type { Hyperparameters } from '../../../core/schemas/model-config.js';
+import { decodeBoosting, encodeBoosting } from '../../../ml/ensemble/boosting-format.js';
+import {
+  defaultGradientBoostingParameters,
+  fitGradientBoosting,
+  roundCount,
+  type BoostingLoss,
+  type GradientBoosting,
+  type GradientBoostingParameters,
+} from '../../../ml/ensemble/gradient-boosting.js';
+import { pick, predictUnseen, takeRows, type Candidate, type CandidateInput } from './candidate.js';
+import { boostingHead } from './head-model.js';
+import { DEFAULT_SEED } from './hyperparameters.js';
+
+/** Rounds at most, where the data decide how many are kept. */
+const MOST_ROUNDS = 1500;
+/** From so many rows on, trees may be larger without learning chance by heart. */
+const MANY_ROWS = 100_000;
+const PATIENCE = 50;
+
+/**
+ * Gradient boosting. A model for each fold finds by early stopping how many rounds pay; the model of all rows then has as many as
+ * they had on average. Each row is judged by the model that did not learn from its fold.
+ */
+export function fitBoostingCandidate(input: CandidateInput): Candidate {
+  const { x, y, classes, categorical, monotone, checkpoint } = input;
+  const loss: BoostingLoss =
+    classes === 0 ? { kind: 'squared' } : classes === 2 ? { kind: 'logistic' } : { kind: 'softmax', classes };
+  const parameters = boostingParameters(input.hyperparameters, loss, x.rows);
+  const share = 1 / (1 + new Set(input.folds).size);
+  const rounds: number[] = [];
+  const judged = predictUnseen(input, (rows, fold, held) => {
+    const known = readModel(checkpoint?.read(`fold-${fold}`));
+    const model =
+      known ??
+      fitGradientBoosting({
+        x: takeRows(x, rows),
+        y: pick(y, rows),
+        categorical,
+        monotone,
+        loss,
+        parameters,
+        validation: { x: takeRows(x, held), y: pick(y, held) },
+        onRound: ({ done, total }) =>
+          input.onProgress(share * (fold + done / total), `fold ${fold + 1}, round ${done}`),
+      });
+    if (!known) checkpoint?.write(`fold-${fold}`, () => encodeBoosting(model), true);
+    rounds.push(roundCount(model));
+    return boostingHead(model);
+  });
+  const nEstimators =
+    parameters.earlyStoppingRounds === null
+      ? parameters.nEstimators
+      : Math.max(1, Math.round(rounds.reduce((sum, count) => sum + count, 0) / rounds.length));
+  const model = fitGradientBoosting({
+    x,
+    y,
+    categorical,
+    monotone,
+    loss,
+    parameters: { ...parameters, nEstimators, earlyStoppingRounds: null },
+    resumeFrom: readModel(checkpoint?.read('final')),
+    onRound({ done, total, partial }) {
+      input.onProgress(1 - share * (1 - done / total), `round ${done} of ${total}`);
+      checkpoint?.write('final', () => encodeBoosting(partial()), done === total);
+    },
+  });
+  return {
+    algorithm: 'gradient_boosting',
+    model: boostingHead(model),
+    ...judged,
+    hyperparameters: describe(parameters, nEstimators),
+  };
+}
+
+/** What was given, else values that do well on most tables. */
+function boostingParameters(given: Hyperparameters, loss: BoostingLoss, rows: number): GradientBoostingParameters {
+  const stopping = given.early_stopping_rounds === undefined ? PATIENCE : given.early_stopping_rounds;
+  return {
+    ...defaultGradientBoostingParameters(loss),
+    nEstimators: given.n_estimators ?? (stopping === null ? 300 : MOST_ROUNDS),
+    learningRate: given.learning_rate ?? 0.04,
+    maxLeaves: given.max_leaf_nodes ?? (rows >= MANY_ROWS ? 31 : loss.kind === 'softmax' ? 8 : 15),
+    maxDepth: given.max_depth ?? null,
+    minSamplesLeaf: given.min_samples_leaf ?? Math.max(3, Math.min(20, Math.floor(rows / 50))),
+    l2: given.l2_regularization ?? 1,
+    rowSubsample: given.subsample ?? 0.8,
+    columnSubsample: typeof given.max_features === 'number' ? given.max_features : 0.8,
+    classWeight: given.class_weight ?? 'none',
+    earlyStoppingRounds: stopping,
+    seed: given.seed ?? DEFAULT_SEED,
+  };
+}
+
+const describe = (p: GradientBoostingParameters, rounds: number) => ({
+  n_estimators: rounds,
+  learning_rate: p.learningRate,
+  max_leaf_nodes: p.maxLeaves,
+  max_depth: p.maxDepth,
+  min_samples_leaf: p.minSamplesLeaf,
+  l2_regularization: p.l2,
+  subsample: p.rowSubsample,
+  max_features: p.columnSubsample,
+  class_weight: p.classWeight,
+  early_stopping_rounds: p.earlyStoppingRounds,
+  seed: p.seed,
+});
+
+/** A checkpoint that cannot be read is no reason to fail: the rounds are fitted again. */
+function readModel(bytes: Uint8Array | undefined): GradientBoosting | undefined {
+  if (!bytes) return undefined;
+  try {
+    return decodeBoosting(bytes);
+  } catch {
+    return undefined;
+  }
+}
