@@ -46,6 +46,8 @@ const LEAST_SEQUENCES = 40;
 const NETWORK_SHARES = [0.25, 0.5, 0.75, 1];
 /** A probability below this is not held against a candidate any more: the cut is the same for all. */
 const LEAST_PROBABILITY = 1e-6;
+/** One-sided 2.5 %. */
+const LEAST_Z = 1.96;
 
 /**
  * Chooses by validation in time between Markov chains of order 1 to 3, each with and without a preference for later
@@ -70,7 +72,7 @@ export async function fitNextActivityModel(
     return { options, probabilities, name: nameChain(options) };
   });
   const candidates = chains.map(({ name, probabilities }) => judge(name, probabilities, truths));
-  const best = indexOfLeast(candidates);
+  const best = chooseChain(chains, candidates, truths);
   const { options, probabilities: ofChain } = chains[best]!;
   let networkShare = 0;
   let bestEpoch = 0;
@@ -173,16 +175,37 @@ function listTruths(sequences: EventSequences): Int32Array {
 
 function judge(name: string, probabilities: Float64Array, truths: Int32Array): NextActivityCandidate {
   const classes = probabilities.length / Math.max(1, truths.length);
-  let loss = 0;
   let hits = 0;
   truths.forEach((truth, i) => {
     const own = probabilities.subarray(i * classes, (i + 1) * classes);
-    loss -= Math.log(Math.max(LEAST_PROBABILITY, own[truth]!));
     if (own.indexOf(own.reduce((most, p) => Math.max(most, p), 0)) === truth) hits++;
   });
+  const loss = lossesOf(probabilities, truths).reduce((sum, value) => sum + value, 0);
   return { name, loss: loss / Math.max(1, truths.length), accuracy: hits / Math.max(1, truths.length) };
 }
 
-function indexOfLeast(candidates: readonly NextActivityCandidate[]): number {
-  return candidates.reduce((best, { loss }, i) => (loss < candidates[best]!.loss ? i : best), 0);
+/** -log p of what came, a prediction each. */
+function lossesOf(probabilities: Float64Array, truths: Int32Array): Float64Array {
+  const classes = probabilities.length / Math.max(1, truths.length);
+  return Float64Array.from(
+    truths,
+    (truth, i) => -Math.log(Math.max(LEAST_PROBABILITY, probabilities[i * classes + truth]!)),
+  );
+}
+
+/** The best chain of all; but one with a half-life only if it beats the best without by more than chance (a paired z-test). */
+function chooseChain(
+  chains: readonly { options: ChainOptions; probabilities: Float64Array }[],
+  candidates: readonly NextActivityCandidate[],
+  truths: Int32Array,
+): number {
+  const indices = chains.map((_, i) => i).sort((a, b) => candidates[a]!.loss - candidates[b]!.loss);
+  const steady = indices.find((i) => chains[i]!.options.halfLife === Infinity)!;
+  const best = indices[0]!;
+  if (best === steady) return best;
+  const [before, after] = [steady, best].map((i) => lossesOf(chains[i]!.probabilities, truths));
+  const gains = before!.map((loss, i) => loss - after![i]!);
+  const gain = gains.reduce((sum, value) => sum + value, 0) / gains.length;
+  const variance = gains.reduce((sum, value) => sum + (value - gain) ** 2, 0) / Math.max(1, gains.length - 1);
+  return gain > LEAST_Z * Math.sqrt(variance / gains.length) ? best : steady;
 }

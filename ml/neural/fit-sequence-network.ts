@@ -23,7 +23,7 @@ export interface SequenceNetworkParameters {
   weightDecay: number;
   epochs: number;
   patience: number;
-  /** Sequences a step. */
+  /** Sequences a step; 0 = a fortieth of those that are learnt from, from 32 to 256. */
   batchSize: number;
   /** Only so many last events are looked at. */
   longest: number;
@@ -48,7 +48,7 @@ export const SEQUENCE_NETWORK_DEFAULTS: SequenceNetworkParameters = {
   weightDecay: 0.03,
   epochs: 20,
   patience: 4,
-  batchSize: 64,
+  batchSize: 0,
   longest: 64,
 };
 
@@ -63,8 +63,9 @@ export async function fitSequenceNetwork(
   const { sequences, seed } = input;
   checkSequences(sequences);
   const parameters = { ...SEQUENCE_NETWORK_DEFAULTS, ...input.parameters };
-  checkNetworkParameters({ ...parameters, hidden: [parameters.hidden, parameters.width, parameters.longest] });
   const count = sequenceCount(sequences);
+  if (parameters.batchSize === 0) parameters.batchSize = Math.min(256, Math.max(32, Math.round(count / 40)));
+  checkNetworkParameters({ ...parameters, hidden: [parameters.hidden, parameters.width, parameters.longest] });
   if (input.validationSequences >= count)
     throw new RangeError(`${input.validationSequences} of ${count} sequences cannot be kept: leave some to train on`);
   const weights = input.weights ?? new Float64Array(count).fill(1);
