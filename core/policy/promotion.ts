@@ -2,7 +2,7 @@
 export interface SkillEvidence {
   head: string;
   /** What is compared: lower is better. */
-  loss: 'log_loss' | 'absolute_error';
+  loss: 'log_loss' | 'absolute_error' | 'ndcg_at_10';
   /** Mean of the baseline's loss minus the model's; above 0 the model is better. */
   difference: number;
   lower: number;

@@ -52,13 +52,18 @@ export function chooseRecommender(
   methods: readonly TriedMethod[],
   limits: FitLimits,
   attributes?: ItemAttributes,
+  onProgress?: (share: number, detail: string) => void,
 ): RecommenderChoice {
   const search = new Search(holdOut, drawJudges(holdOut.user.length, holdOut.rest.items, limits.seed));
   const trials: RecommenderTrial[] = search.tryPopularities();
   const popular = bestOf(trials);
   // EASE looks for its λ among fewer items: the cube of a third less is a third of the time.
   const mostEaseItems = Math.min(limits.mostEaseItems, EASE_ITEMS_OF_A_SEARCH);
-  for (const learner of firstLearners(methods)) trials.push(search.tryLearner(learner, { ...limits, mostEaseItems }));
+  const learners = firstLearners(methods);
+  learners.forEach((learner, at) => {
+    onProgress?.(at / (learners.length + 2), `trying ${learner.method}`);
+    trials.push(search.tryLearner(learner, { ...limits, mostEaseItems }));
+  });
   const ease = bestOf(trials.filter(({ settings }) => settings.learner.method === 'ease'))?.settings.learner;
   if (ease?.method === 'ease') {
     trials.push(search.tryLearner({ ...ease, userExponent: 0.5 }, limits));

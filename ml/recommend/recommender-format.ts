@@ -1,8 +1,9 @@
-import { crc32, ModelFormatError } from '../ensemble/forest-format.js';
+import { crc32 } from '../ensemble/forest-format.js';
 import type { Strength } from './interactions.js';
 import type { ItemAttributes } from './item-attributes.js';
 import type { ItemWeights } from './item-weights.js';
 import type { Preference, RecommendMethod, Recommender } from './recommender.js';
+import { refuse, SectionReader, SectionWriter } from './sections.js';
 
 /*
  * Layout, little-endian. Header of 96 bytes: magic "MLPSREC\0", u32 version, u32 crc32 of all bytes after it, u32 length of all
@@ -28,10 +29,6 @@ interface Layout {
   attributeEntries: number;
   points: number;
   hasWeights: boolean;
-}
-
-function refuse(reason: string): never {
-  throw new ModelFormatError(`This is no recommender that can be read: ${reason}.`);
 }
 
 function bytesOf({ items, entries, factors, attributes, attributeEntries, points, hasWeights }: Layout): number {
@@ -75,27 +72,6 @@ export function encodeRecommender(model: Recommender): Uint8Array {
   if (attributes && attributes.attributes > 0) writer.rows(attributes.offsets, attributes.attribute, attributes.value);
   view.setUint32(12, crc32(bytes.subarray(16)), true);
   return bytes;
-}
-
-class SectionWriter {
-  constructor(
-    private readonly view: DataView,
-    private at: number,
-  ) {}
-
-  doubles(values: ArrayLike<number>): void {
-    for (let k = 0; k < values.length; k++, this.at += 8) this.view.setFloat64(this.at, values[k]!, true);
-  }
-
-  floats(values: ArrayLike<number>): void {
-    for (let k = 0; k < values.length; k++, this.at += 4) this.view.setFloat32(this.at, values[k]!, true);
-  }
-
-  rows(offsets: Int32Array, columns: Int32Array, values: Float32Array): void {
-    for (const list of [offsets, columns])
-      for (let k = 0; k < list.length; k++, this.at += 4) this.view.setUint32(this.at, list[k]!, true);
-    this.floats(values);
-  }
 }
 
 /**
@@ -167,60 +143,11 @@ function readLayout(bytes: Uint8Array, view: DataView): Layout {
 }
 
 function readCalibration(reader: SectionReader, points: number): Recommender['calibration'] {
-  const [x, y] = [reader.doubles(points), reader.doubles(points)];
+  const [x, y] = [Array.from(reader.doubles(points)), Array.from(reader.doubles(points))];
   for (let k = 0; k < points; k++) {
     const isRising = k === 0 || (x[k]! > x[k - 1]! && y[k]! >= y[k - 1]!);
     if (!(isRising && x[k]! >= 0 && y[k]! >= 0 && y[k]! <= 1 && Number.isFinite(x[k])))
       refuse(`point ${k} of its calibration is ${x[k]}, ${y[k]}`);
   }
   return points > 0 ? { x, y } : undefined;
-}
-
-class SectionReader {
-  constructor(
-    private readonly view: DataView,
-    private at: number,
-  ) {}
-
-  doubles(count: number): number[] {
-    const values: number[] = [];
-    for (let k = 0; k < count; k++, this.at += 8) values.push(this.view.getFloat64(this.at, true));
-    return values;
-  }
-
-  floats(count: number): Float32Array {
-    const values = new Float32Array(count);
-    for (let k = 0; k < count; k++, this.at += 4) {
-      values[k] = this.view.getFloat32(this.at, true);
-      // Sums of larger ones could overflow.
-      if (!(Math.abs(values[k]!) < 1e6)) refuse(`the number at byte ${this.at} is ${values[k]}`);
-    }
-    return values;
-  }
-
-  /** Compressed sparse rows: offsets that rise from 0 to the number of entries, and columns that rise in each row. */
-  rows(
-    rows: number,
-    columns: number,
-    entries: number,
-  ): { offsets: Int32Array; columns: Int32Array; values: Float32Array } {
-    const offsets = this.words(rows + 1);
-    if (offsets[0] !== 0 || offsets[rows] !== entries) refuse(`its rows end at ${offsets[rows]} of ${entries} entries`);
-    const list = this.words(entries);
-    for (let row = 0; row < rows; row++) {
-      const [start, end] = [offsets[row]!, offsets[row + 1]!];
-      if (!(end >= start && end <= entries)) refuse(`row ${row} goes from ${start} to ${end}`);
-      for (let at = start; at < end; at++) {
-        const isRising = list[at]! >= 0 && (at === start || list[at]! > list[at - 1]!);
-        if (!(isRising && list[at]! < columns)) refuse(`row ${row} has the column ${list[at]} of ${columns}`);
-      }
-    }
-    return { offsets, columns: list, values: this.floats(entries) };
-  }
-
-  private words(count: number): Int32Array {
-    const values = new Int32Array(count);
-    for (let k = 0; k < count; k++, this.at += 4) values[k] = this.view.getUint32(this.at, true);
-    return values;
-  }
 }

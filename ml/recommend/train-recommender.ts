@@ -22,6 +22,8 @@ export interface TrainRecommenderInput {
   /** Items that take part in EASE, the most taken first. Default 3,000: a quarter of a minute for each fit. */
   mostEaseItems?: number;
   seed: number;
+  /** Called after each thing that was tried, with how far all is, 0 to 1. */
+  onProgress?: (share: number, detail: string) => void;
 }
 
 /** Why a recommender is not better than its list of popular items. */
@@ -64,7 +66,7 @@ const POPULAR: RecommenderSettings = {
  * @throws RangeError for attributes of another number of items, or an unusable seed
  */
 export function trainRecommender(input: TrainRecommenderInput): { model: Recommender; report: RecommenderReport } {
-  const { interactions, attributes, seed } = input;
+  const { interactions, attributes, seed, onProgress } = input;
   if (attributes && attributes.items !== interactions.items)
     throw new RangeError(`there are attributes of ${attributes.items} items, but ${interactions.items} items`);
   const limits: FitLimits = { mostEaseItems: input.mostEaseItems ?? 3000, keep: 500, iterations: 10, seed };
@@ -74,7 +76,14 @@ export function trainRecommender(input: TrainRecommenderInput): { model: Recomme
     const model = fitRecommender(interactions, POPULAR, limits, attributes);
     return { model, report: { settings: POPULAR, refusal, trials: [] } };
   }
-  const choice = chooseRecommender(choosing, input.methods ?? defaultMethods(input, limits), limits, attributes);
+  const choice = chooseRecommender(
+    choosing,
+    input.methods ?? defaultMethods(input, limits),
+    limits,
+    attributes,
+    (share, detail) => onProgress?.(0.8 * share, detail),
+  );
+  onProgress?.(0.8, 'judging');
   const popular = judgeRecommender(fitRecommender(judging.rest, choice.popular.settings, limits), judging, seed);
   const judged = judgeRecommender(
     fitRecommender(judging.rest, choice.best.settings, limits, attributes),
@@ -84,6 +93,7 @@ export function trainRecommender(input: TrainRecommenderInput): { model: Recomme
   const losses = (ranks: Float64Array): Float64Array => ranks.map((rank) => 1 - gainAt10(rank));
   const comparison = compareToBaseline({ losses: losses(judged.ranks), baselineLosses: losses(popular.ranks), seed });
   const { settings } = comparison.better ? choice.best : choice.popular;
+  onProgress?.(0.9, `${settings.learner.method} on all interactions`);
   const fitted = fitRecommender(interactions, settings, limits, attributes);
   const model = { ...fitted, calibration: calibrateShares(comparison.better ? judged : popular) };
   const refusal = comparison.better ? undefined : ({ code: 'no_better_than_popular', comparison } as const);

@@ -1,9 +1,13 @@
-import { ServiceError } from '../../../core/errors.js';
 import type { KindRecipe } from '../recipe.js';
+import { evaluateRecommendation } from './evaluate-recommender.js';
+import { fitRecommendation } from './fit-recommender.js';
+import { buildInteractionTable } from './interaction-table.js';
+import { planRecommendation } from './plan.js';
 
-const refuse = (): never => {
-  throw new ServiceError('request_invalid', 'Models of the kind recommendation cannot be trained in this release.');
+/** Learns which items a user turns to next from interaction events. */
+export const recommendationRecipe: KindRecipe = {
+  plan: planRecommendation,
+  buildTable: buildInteractionTable,
+  fit: fitRecommendation,
+  evaluate: evaluateRecommendation,
 };
-
-/** Learns a model of the kind `recommendation`. */
-export const recommendationRecipe: KindRecipe = { plan: refuse, buildTable: refuse, fit: refuse, evaluate: refuse };

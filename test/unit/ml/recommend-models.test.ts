@@ -102,7 +102,7 @@ describe('interactions', () => {
           expect(end - start).toBeGreaterThanOrEqual(least);
           if (all.hasTimes) expect(target[k]).toBe(all.item[end - 1]);
           const kept = rest.item.slice(rest.offsets[user[k]!], rest.offsets[user[k]! + 1]);
-          expect([...kept, target[k]].sort()).toEqual([...all.item.slice(start, end)].sort());
+          expect(Int32Array.of(...kept, target[k]!).sort()).toEqual(all.item.slice(start, end).sort());
         }
       }),
     );
@@ -148,7 +148,8 @@ describe('EASE', () => {
     const whole = fitEase(interactions, { lambda: 20 });
     const pruned = fitEase(interactions, { lambda: 20, keep: 5 });
     for (let item = 0; item < interactions.items; item++) {
-      const row = (weights: ItemWeights) => [...weights.weight.slice(weights.offsets[item], weights.offsets[item + 1])];
+      const row = (weights: ItemWeights) =>
+        Array.from(weights.weight.subarray(weights.offsets[item], weights.offsets[item + 1]));
       const largest = row(whole)
         .sort((a, b) => Math.abs(b) - Math.abs(a))
         .slice(0, 5);
