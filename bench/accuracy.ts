@@ -2,7 +2,7 @@
  * Trains the service's own recipes on real data sets, with the splits that the peers' figures were made with, and prints ours
  * beside the best peer's, the difference and its standard error.
  *
- * Run: node dist/bench/accuracy.js [--part tables] [--only telco] [--algorithm auto]
+ * Run: node dist/bench/accuracy.js [--part tables] [--only telco] [--algorithm auto] [--hyperparameters '{"max_depth": 8}']
  * DATA_DIR has the data sets and `baselines.json` (default ../shared/data). Ends with 1 where a figure is not reached.
  */
 import { existsSync } from 'node:fs';
@@ -13,7 +13,12 @@ import { measureTables } from './accuracy/tables.js';
 
 const dataDir = resolve(process.env['DATA_DIR'] ?? '../shared/data');
 const { values: flags } = parseArgs({
-  options: { part: { type: 'string' }, only: { type: 'string' }, algorithm: { type: 'string' } },
+  options: {
+    part: { type: 'string' },
+    only: { type: 'string' },
+    algorithm: { type: 'string' },
+    hyperparameters: { type: 'string' },
+  },
 });
 
 const PARTS: Record<string, () => Promise<AccuracyRow[]>> = {
@@ -21,6 +26,7 @@ const PARTS: Record<string, () => Promise<AccuracyRow[]>> = {
     measureTables(dataDir, {
       only: flags.only,
       algorithm: flags.algorithm,
+      hyperparameters: flags.hyperparameters ? (JSON.parse(flags.hyperparameters) as Record<string, unknown>) : {},
       onRows: (rows) => rows.forEach(printRow),
     }),
 };

@@ -24,6 +24,7 @@ export async function measureTables(
   dataDir: string,
   options: {
     algorithm?: string;
+    hyperparameters?: Record<string, unknown>;
     only?: string;
     onRows: (rows: readonly AccuracyRow[]) => void;
   },
@@ -32,7 +33,12 @@ export async function measureTables(
   const rows: AccuracyRow[] = [];
   for (const set of TABLE_SETS) {
     if (options.only && !set.name.includes(options.only)) continue;
-    const { metrics, ece, hasSkill } = await measureSet(dataDir, set, options.algorithm ?? 'auto');
+    const { metrics, ece, hasSkill } = await measureSet(
+      dataDir,
+      set,
+      options.algorithm ?? 'auto',
+      options.hyperparameters,
+    );
     const compared = set.isHopeless ? [refusal(set, hasSkill === true)] : compare(set, metrics, ece, baselines);
     options.onRows(compared);
     rows.push(...compared);
@@ -40,7 +46,7 @@ export async function measureTables(
   return rows;
 }
 
-async function measureSet(dataDir: string, set: TableSet, algorithm: string) {
+async function measureSet(dataDir: string, set: TableSet, algorithm: string, hyperparameters = {}) {
   const columns = await withDuckDb((connection) => queryColumns(connection, set.sql(dataDir)));
   const truth = columns.find((column) => column.name === 'target')!.values;
   const features = columns.filter((column) => column.name !== 'target');
@@ -60,7 +66,7 @@ async function measureSet(dataDir: string, set: TableSet, algorithm: string) {
     datasetId: set.name,
     kind: set.task,
     algorithm,
-    hyperparameters: { seed: SEED },
+    hyperparameters: { seed: SEED, ...hyperparameters },
     seed: SEED,
     features: features.map((column) => column.name),
     heads: [target.head],

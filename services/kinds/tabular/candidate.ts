@@ -1,6 +1,6 @@
 import type { Hyperparameters } from '../../../core/schemas/model-config.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
-import type { HeadModel, TabularAlgorithm } from './head-model.js';
+import type { HeadAlgorithm, HeadModel } from './head-model.js';
 
 /** What one algorithm is fitted on: the training rows of one head. */
 export interface CandidateInput {
@@ -31,7 +31,7 @@ export interface Checkpoint {
 
 /** A fitted model, and what models that did not see a row say of it. */
 export interface Candidate {
-  algorithm: TabularAlgorithm;
+  algorithm: HeadAlgorithm;
   model: HeadModel;
   /** `[row * outputs + output]` of rows as their own model would not know them. */
   unseen: Float64Array;

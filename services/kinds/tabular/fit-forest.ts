@@ -15,7 +15,7 @@ import { forestParameters } from './hyperparameters.js';
  */
 export function fitForestCandidate(input: CandidateInput): Candidate {
   const { x, y, classes, checkpoint } = input;
-  const parameters = forestParameters(input.hyperparameters, classes === 0);
+  const parameters = forestParameters(input.hyperparameters, classes === 0, x.rows);
   const task = classes === 0 ? ({ kind: 'regression' } as const) : ({ kind: 'classification', classes } as const);
   const forest = fitRandomForest({
     x,
@@ -50,7 +50,11 @@ export function fitForestCandidate(input: CandidateInput): Candidate {
 }
 
 function outOfBag(forest: RandomForest, { x, hyperparameters, classes }: CandidateInput) {
-  const { predictions, covered } = outOfBagPredictions(forest, x, forestParameters(hyperparameters, classes === 0));
+  const { predictions, covered } = outOfBagPredictions(
+    forest,
+    x,
+    forestParameters(hyperparameters, classes === 0, x.rows),
+  );
   return { unseen: predictions, covered };
 }
 

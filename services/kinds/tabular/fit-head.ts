@@ -7,7 +7,8 @@ import { takeRows, type Candidate, type CandidateInput, type Checkpoint } from '
 import { fitBoostingCandidate } from './fit-boosting.js';
 import { fitForestCandidate } from './fit-forest.js';
 import { fitLinearCandidate } from './fit-linear.js';
-import type { HeadModel, TabularAlgorithm } from './head-model.js';
+import { blendCandidates } from './blend.js';
+import type { HeadAlgorithm, HeadModel, TabularAlgorithm } from './head-model.js';
 import type { HeadTarget } from './training-table.js';
 
 /** The level that the intervals of a regression are made for. */
@@ -16,7 +17,7 @@ const FOLDS = 5;
 
 /** How well one algorithm did on rows that it had not seen. */
 export interface CandidateResult {
-  algorithm: TabularAlgorithm;
+  algorithm: HeadAlgorithm;
   /** Of a regression: whether the logarithm of the target was learned. */
   transform?: 'log';
   /** Log loss after calibration, or mean absolute error; lower is better. */
@@ -80,20 +81,30 @@ export function fitHead(input: HeadInput): FittedHead {
     isInTime: input.isInTime,
     hyperparameters: input.hyperparameters,
   };
-  const judged = variants.map(({ algorithm, transform }, index) => {
-    const candidate = FIT[algorithm]({
+  const candidates = variants.map(({ algorithm, transform }, index) =>
+    FIT[algorithm]({
       ...common,
       y: transform ? y.map(Math.log) : y,
       checkpoint: input.checkpoint?.(`${algorithm}${transform ? '.log' : ''}`),
       onProgress: (share, detail) =>
         input.onProgress((index + share) / variants.length, `${algorithm.replace('_', ' ')}: ${detail}`),
-    });
+    }),
+  );
+  const judged = candidates.map((candidate, index): Judged => {
+    const { transform } = variants[index]!;
     return isRegression ? judgeRegression(candidate, y, transform) : judgeClassification(candidate, y, input.seed);
   });
+  const blend = !isRegression && candidates.length > 1 ? blendCandidates(candidates, y) : undefined;
+  if (blend) judged.push(judgeClassification(blend, y, input.seed));
   const best = judged.reduce((chosen, one) => (one.loss < chosen.loss ? one : chosen));
   return {
     ...best.fitted,
-    candidates: judged.map((one, index) => ({ ...variants[index]!, loss: one.loss, isChosen: one === best })),
+    candidates: judged.map((one, index) => ({
+      algorithm: one.fitted.model.algorithm,
+      ...(variants[index]?.transform ? { transform: variants[index].transform } : {}),
+      loss: one.loss,
+      isChosen: one === best,
+    })),
   };
 }
 

@@ -9,8 +9,9 @@ import { writeStaged } from '../../storage/staged-file.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import type { FitOutcome, OnProgress } from '../recipe.js';
 import type { Checkpoint } from './candidate.js';
+import { checkData } from './check-data.js';
 import { fitHead, type CandidateResult, type FittedHead, type HeadInput } from './fit-head.js';
-import type { TabularAlgorithm } from './head-model.js';
+import type { HeadAlgorithm } from './head-model.js';
 import { candidatesOf, settingsOf } from './plan.js';
 import { notTrainable, readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
 
@@ -20,7 +21,7 @@ export interface StoredHead {
   task: 'binary' | 'multiclass' | 'regression';
   /** As they are answered; empty for a regression. */
   classes: LabelValue[];
-  algorithm: TabularAlgorithm;
+  algorithm: HeadAlgorithm;
   file: string;
   transform?: 'log';
   calibration?: Calibration;
@@ -87,7 +88,7 @@ export async function fitModel(plan: TrainingPlan, staging: string, onProgress: 
     body,
     details: { candidates: tried },
     trainingRows: training.length,
-    warnings: [],
+    warnings: checkData(table),
   };
 }
 

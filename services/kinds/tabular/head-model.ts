@@ -17,6 +17,8 @@ import type { FeatureMatrix } from '../../../ml/matrix.js';
 /** Algorithms that can learn one head of a table. */
 export const TABULAR_ALGORITHMS = ['random_forest', 'gradient_boosting', 'linear'] as const;
 export type TabularAlgorithm = (typeof TABULAR_ALGORITHMS)[number];
+/** What a stored head may be: one algorithm's model, or a weighted mean of several. */
+export type HeadAlgorithm = TabularAlgorithm | 'blend';
 
 /** A row's answer taken apart on the scale on which the features' contributions add up. */
 export interface RowParts {
@@ -30,7 +32,7 @@ export interface RowParts {
 
 /** One fitted head, whatever learned it: class probabilities, or one number. */
 export interface HeadModel {
-  readonly algorithm: TabularAlgorithm;
+  readonly algorithm: HeadAlgorithm;
   /** Numbers in one answer: the classes, or 1. */
   readonly outputs: number;
   /** @returns `[row * outputs + output]` */
@@ -112,13 +114,105 @@ export function linearHead(model: LinearModel): HeadModel {
   };
 }
 
+/** One model of a blend, and how much it counts. */
+export interface BlendPart {
+  weight: number;
+  model: HeadModel;
+}
+
+/** The weighted mean of several models' probabilities; its contributions are taken to that scale, part by part. */
+export function blendedHead(parts: readonly BlendPart[]): HeadModel {
+  const { outputs } = parts[0]!.model;
+  const buffer = new Float64Array(outputs);
+  return {
+    algorithm: 'blend',
+    outputs,
+    predict(x) {
+      const sum = new Float64Array(x.rows * outputs);
+      for (const { weight, model } of parts) model.predict(x).forEach((value, at) => (sum[at]! += weight * value));
+      return sum;
+    },
+    predictRow(row, out) {
+      out.fill(0);
+      for (const { weight, model } of parts) {
+        model.predictRow(row, buffer);
+        for (let o = 0; o < outputs; o++) out[o]! += weight * buffer[o]!;
+      }
+    },
+    explainRow: (row) => blendParts(parts, row, outputs),
+    link: (raw, out) => out.set(raw),
+    encode: () => encodeParts(parts),
+  };
+}
+
+function blendParts(parts: readonly BlendPart[], row: Float64Array, outputs: number): RowParts {
+  const base = new Float64Array(outputs);
+  const raw = new Float64Array(outputs);
+  const contributions = new Float64Array(outputs * row.length);
+  for (const { weight, model } of parts) {
+    const own = model.explainRow(row);
+    const from = new Float64Array(outputs);
+    const to = new Float64Array(outputs);
+    model.link(own.base, from);
+    model.link(own.raw, to);
+    for (let o = 0; o < outputs; o++) {
+      const step = own.raw[o]! - own.base[o]!;
+      // The rescale rule: a part's contributions keep their proportions and sum to its own change of probability.
+      const factor = Math.abs(step) < 1e-12 ? 0 : (to[o]! - from[o]!) / step;
+      raw[o]! += weight * to[o]!;
+      base[o]! += weight * (factor === 0 ? to[o]! : from[o]!);
+      for (let at = o * row.length; at < (o + 1) * row.length; at++)
+        contributions[at]! += weight * factor * own.contributions[at]!;
+    }
+  }
+  return { base, raw, contributions };
+}
+
+/** A header of JSON with its length before it, then the parts' own bytes. */
+function encodeParts(parts: readonly BlendPart[]): Uint8Array {
+  const encoded = parts.map(({ model }) => model.encode());
+  const header = new TextEncoder().encode(
+    JSON.stringify(
+      parts.map(({ weight, model }, at) => ({ weight, algorithm: model.algorithm, bytes: encoded[at]!.length })),
+    ),
+  );
+  const all = new Uint8Array(4 + header.length + encoded.reduce((sum, bytes) => sum + bytes.length, 0));
+  new DataView(all.buffer).setUint32(0, header.length, true);
+  all.set(header, 4);
+  let at = 4 + header.length;
+  for (const bytes of encoded) {
+    all.set(bytes, at);
+    at += bytes.length;
+  }
+  return all;
+}
+
+function decodeParts(bytes: Uint8Array): BlendPart[] {
+  const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))) as {
+    weight: number;
+    algorithm: TabularAlgorithm;
+    bytes: number;
+  }[];
+  let at = 4 + length;
+  const parts = header.map(({ weight, algorithm, bytes: size }) => {
+    if (!(weight > 0 && weight <= 1)) throw new RangeError(`a part of a blend has the weight ${weight}`);
+    at += size;
+    return { weight, model: decodeHead(algorithm, bytes.slice(at - size, at)) };
+  });
+  if (parts.length === 0 || at !== bytes.length) throw new RangeError('the parts of a blend do not fill its file');
+  return parts;
+}
+
 /** Reads a stored head. @throws RangeError or Error for bytes that are no such model */
-export function decodeHead(algorithm: TabularAlgorithm, bytes: Uint8Array): HeadModel {
+export function decodeHead(algorithm: HeadAlgorithm, bytes: Uint8Array): HeadModel {
   switch (algorithm) {
     case 'random_forest':
       return forestHead(decodeForest(bytes));
     case 'gradient_boosting':
       return boostingHead(decodeBoosting(bytes));
+    case 'blend':
+      return blendedHead(decodeParts(bytes));
     case 'linear':
       return linearHead(decodeLinear(bytes));
   }

@@ -54,15 +54,18 @@ export function ownHyperparameters(given: Hyperparameters, algorithm: TabularAlg
   return Object.fromEntries(Object.entries(given).filter(([name]) => KNOWN[algorithm].uses.includes(name as never)));
 }
 
+/** Up to so many rows trees grow as deep as their leaves allow; beyond, a forest would be larger than its data. */
+const MOST_ROWS_OF_DEEP_TREES = 50_000;
+
 /** The parameters of a forest: what was given, else its defaults for the task. */
-export function forestParameters(given: Hyperparameters, isRegression: boolean): RandomForestParameters {
+export function forestParameters(given: Hyperparameters, isRegression: boolean, rows: number): RandomForestParameters {
   const defaults = defaultRandomForestParameters(
     isRegression ? { kind: 'regression' } : { kind: 'classification', classes: 2 },
   );
   return {
     ...defaults,
     nEstimators: given.n_estimators ?? defaults.nEstimators,
-    maxDepth: given.max_depth === undefined ? defaults.maxDepth : given.max_depth,
+    maxDepth: given.max_depth === undefined ? (rows <= MOST_ROWS_OF_DEEP_TREES ? null : 14) : given.max_depth,
     minSamplesSplit: given.min_samples_split ?? defaults.minSamplesSplit,
     minSamplesLeaf: given.min_samples_leaf ?? defaults.minSamplesLeaf,
     maxFeatures: given.max_features ?? defaults.maxFeatures,
