@@ -3,7 +3,7 @@ import type { EventSequences } from './event-sequences.js';
 import { nextClasses, nextOf } from './event-sequences.js';
 import { EVENT_FEATURES, layOutSequence, writeEventFeatures } from './sequence-network.js';
 import type { SequenceDescription, SequenceNetwork } from './sequence-network.js';
-import { logSoftmax, oneHot, tensorsOf } from './tabular-graph.js';
+import { logSoftmax, lookUp, oneHot, tensorsOf } from './tabular-graph.js';
 import type { WeightTensors } from './weight-training.js';
 
 /** The predictions before positions `from` to `to - 1` of a sequence, which begin with an empty memory. */
@@ -71,10 +71,9 @@ export function scoreSequences(
   batch: SequenceBatch,
 ): tf.Tensor2D {
   const { steps, segments, codes } = batch;
-  const { activities, hidden } = description;
+  const { hidden } = description;
   const rows = steps * segments;
-  const before = oneHot(codes, activities + 1);
-  const embedded = tf.matMul(before, weights.get('embedding')!);
+  const embedded = lookUp(codes, weights.get('embedding')!);
   const joined = tf.concat([embedded, tf.tensor2d(batch.features, [rows, EVENT_FEATURES])], 1);
   const fromInput = tf.add(tf.matMul(joined, weights.get('gru.input')!), weights.get('gru.input.bias')!);
   let memory: tf.Tensor2D = tf.zeros([segments, hidden]);
@@ -86,7 +85,7 @@ export function scoreSequences(
   }
   let all = memories.length === 1 ? memories[0]! : tf.concat(memories, 0);
   if (batch.mask) all = tf.mul(all, tf.tensor2d(batch.mask, [rows, hidden]));
-  const direct = tf.matMul(before, weights.get('wide')!);
+  const direct = lookUp(codes, weights.get('wide')!);
   return tf.add(tf.add(tf.matMul(all, weights.get('output')!), weights.get('output.bias')!), direct);
 }
 

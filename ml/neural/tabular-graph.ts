@@ -55,16 +55,30 @@ function joinInputs(description: TabularDescription, weights: WeightTensors, inp
   const categories = categoryColumns(description.columns);
   const width = denseWidth(description.columns);
   const parts: tf.Tensor2D[] = width > 0 ? [tf.tensor2d(dense, [rows, width])] : [];
-  categories.forEach((column, i) => {
+  categories.forEach((_, i) => {
     const own = Int32Array.from({ length: rows }, (_, row) => codes[row * categories.length + i]!);
-    parts.push(embed(own, column.categories + 1, weights.get(`embedding.${i}`)!));
+    parts.push(lookUp(own, weights.get(`embedding.${i}`)!));
   });
   return parts.length === 1 ? parts[0]! : tf.concat(parts, 1);
 }
 
-/** A product with rows of one 1 each, since the wasm backend has no gradient for looking rows up. */
-function embed(codes: Int32Array, depth: number, table: tf.Tensor2D): tf.Tensor2D {
-  return tf.matMul(oneHot(codes, depth), table);
+/**
+ * The rows of a table that codes stand for. The gradient is summed up here, since the wasm backend has none for looking rows
+ * up, and a product with one-hot rows takes many times as long.
+ */
+export function lookUp(codes: Int32Array, table: tf.Tensor2D): tf.Tensor2D {
+  const [depth, width] = table.shape;
+  const look = tf.customGrad((x) => ({
+    value: tf.gather(x as tf.Tensor, tf.tensor1d(codes, 'int32')),
+    gradFunc: (dy) => {
+      const change = (dy as tf.Tensor).dataSync();
+      const total = new Float32Array(depth * width);
+      for (let i = 0, at = 0; i < codes.length; i++)
+        for (let to = codes[i]! * width, end = to + width; to < end; to++, at++) total[to] = total[to]! + change[at]!;
+      return tf.tensor2d(total, [depth, width]);
+    },
+  }));
+  return look(table) as tf.Tensor2D;
 }
 
 /** Made here and not by tfjs: `tf.oneHot` of the wasm backend (4.22) writes whole numbers where decimal ones are asked for. */

@@ -29,6 +29,8 @@ export interface NetworkBackendOptions {
 export const TENSORFLOW_NODE_VERSION = '4.22.0';
 
 const ALL: readonly NetworkBackendName[] = ['tensorflow-gpu', 'tensorflow', 'wasm', 'cpu'];
+/** Lies in the cache folder and not among this project's dependencies: its installer would download, and fail without internet. */
+const NATIVE_PACKAGE = '@tensorflow/tfjs-node';
 const NVIDIA_FOLDER = '/proc/driver/nvidia/gpus';
 
 /** Where the native backend lies when `npm run tensorflow:native` (or `-- --gpu`) has built it. */
@@ -68,6 +70,9 @@ export async function selectNetworkBackend(options: NetworkBackendOptions): Prom
 
 class NotInstalledError extends Error {}
 
+/** The native build that this process has loaded: a second one beside it would clash with its library. */
+let loadedFolder: string | undefined;
+
 async function start(backend: NetworkBackendName, cacheFolder: string | undefined): Promise<string> {
   if (backend === 'tensorflow-gpu') return startNative('gpu', cacheFolder);
   if (backend === 'tensorflow') return startNative('cpu', cacheFolder);
@@ -79,14 +84,15 @@ async function start(backend: NetworkBackendName, cacheFolder: string | undefine
 }
 
 async function startNative(flavour: 'cpu' | 'gpu', cacheFolder: string | undefined): Promise<string> {
-  const folder = tensorflowNativeFolder(flavour, cacheFolder);
+  const folder = loadedFolder ?? tensorflowNativeFolder(flavour, cacheFolder);
   if (!existsSync(join(folder, 'package.json'))) {
     const command = `npm run tensorflow:native${flavour === 'gpu' ? ' -- --gpu' : ''}`;
     throw new NotInstalledError(`not there yet: \`${command}\` builds it`);
   }
   const require = createRequire(join(folder, 'package.json'));
   // It brings a copy of tfjs-core, but all copies of one version share the global engine and its kernels.
-  const native = require('@tensorflow/tfjs-node') as { backend(): { isUsingGpuDevice?: boolean } };
+  const native = require(NATIVE_PACKAGE) as { backend(): { isUsingGpuDevice?: boolean } };
+  loadedFolder = folder;
   if (!(await setBackend('tensorflow'))) throw new Error('tfjs could not initialise it');
   tryOut('tensorflow');
   const isOnGpu = native.backend().isUsingGpuDevice === true;
