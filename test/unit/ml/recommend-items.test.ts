@@ -3,6 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { crc32, ModelFormatError } from '../../../ml/ensemble/forest-format.js';
 import { createPrng } from '../../../ml/random/prng.js';
 import type { History } from '../../../ml/recommend/history.js';
+import { decodeInteractions, encodeInteractions } from '../../../ml/recommend/interactions-format.js';
+import { buildInteractions } from '../../../ml/recommend/interactions.js';
+import type { Interactions } from '../../../ml/recommend/interactions.js';
 import { buildItemAttributes } from '../../../ml/recommend/item-attributes.js';
 import { recommendItems } from '../../../ml/recommend/recommend-items.js';
 import type { RecommendOptions } from '../../../ml/recommend/recommend-items.js';
@@ -195,6 +198,48 @@ describe('the best items', () => {
           .sort((a, b) => scores[b]! - scores[a]! || a - b);
         expect(topItems(scores, limit)).toEqual(sorted.slice(0, limit));
       }),
+    );
+  });
+});
+
+describe('a file of histories', () => {
+  const bytes = encodeInteractions(interactions);
+
+  it('comes back equal in every bit, also without anyone in it', () => {
+    expect(decodeInteractions(bytes)).toEqual(interactions);
+    const empty = buildInteractions({ users: 0, items: 0, user: [], item: [] });
+    expect(decodeInteractions(encodeInteractions(empty))).toEqual(empty);
+  });
+
+  it('is refused when any bit is flipped or it is cut short', () => {
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.nat(7), (at, bit) => {
+        const flipped = bytes.slice();
+        flipped[at]! ^= 1 << bit;
+        expect(() => decodeInteractions(flipped)).toThrow(ModelFormatError);
+        expect(() => decodeInteractions(bytes.subarray(0, at))).toThrow(ModelFormatError);
+      }),
+    );
+  });
+
+  it('is refused, or holds indices in range, whatever a forger writes with a right checksum', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 16, max: bytes.length - 4 }), fc.nat(0xffffffff), (at, value) => {
+        const forged = bytes.slice();
+        const view = new DataView(forged.buffer);
+        view.setUint32(at, value, true);
+        view.setUint32(12, crc32(forged.subarray(16)), true);
+        let decoded: Interactions;
+        try {
+          decoded = decodeInteractions(forged);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ModelFormatError);
+          return;
+        }
+        expect(decoded.item.every((item) => item >= 0 && item < decoded.items)).toBe(true);
+        expect(decoded.weight.every((weight) => weight > 0)).toBe(true);
+      }),
+      { numRuns: 300 },
     );
   });
 });

@@ -105,8 +105,8 @@ describe('training a recommender', () => {
 
   it('learns that tastes move, where the latest items say more', () => {
     // Each user changes taste half way: old items mislead.
-    const first = drawTastes(700, 96, 8, 40, 4);
-    const second = drawTastes(700, 96, 8, 40, 5);
+    const first = drawTastes(400, 96, 8, 40, 4);
+    const second = drawTastes(400, 96, 8, 40, 5);
     const user: number[] = [];
     const item: number[] = [];
     const time: number[] = [];
@@ -119,7 +119,7 @@ describe('training a recommender', () => {
         }
       }
     });
-    const interactions = buildInteractions({ users: 700, items: 96, user, item, time });
+    const interactions = buildInteractions({ users: 400, items: 96, user, item, time });
     expect(trainRecommender({ interactions, seed: 1 }).report.settings.historyHalfLife).toBeLessThan(Infinity);
   });
 });
