@@ -11,11 +11,8 @@ export type BoostingLoss =
   /** Poisson deviance of counts of 0 or more; the margin is the logarithm of the mean. */
   | { kind: 'poisson' };
 
-/** Hessians of the Poisson loss are enlarged by e^0.7, so that one step cannot overshoot exponentially (as LightGBM does). */
-const POISSON_SLACK = Math.exp(0.7);
 /** A mean of no events at all would have the logarithm minus infinity. */
 const LEAST_MEAN = 1e-9;
-const LEAST_HESSIAN = 1e-16;
 
 /** Margins behind one answer: trees that each round grows. */
 export function marginCount(loss: BoostingLoss): number {
@@ -27,22 +24,18 @@ export function outputCount(loss: BoostingLoss): number {
   return loss.kind === 'logistic' ? 2 : marginCount(loss);
 }
 
-/** Where the hessian is the weight itself, a leaf's count says all. */
-export function hasConstantHessian(loss: BoostingLoss): boolean {
-  return loss.kind === 'squared' || loss.kind === 'quantile';
-}
-
 /**
  * The margins that every row begins with: what minimises the loss without any feature.
  * @throws RangeError for targets that the loss does not take
  */
-export function baseMargins(loss: BoostingLoss, y: Float64Array, weights: Float64Array): Float64Array {
+export function baseMargins(loss: BoostingLoss, y: Float64Array, weights: Float64Array | undefined): Float64Array {
   checkTargets(loss, y);
   let total = 0;
   let sum = 0;
   for (let row = 0; row < y.length; row++) {
-    total += weights[row]!;
-    sum += weights[row]! * y[row]!;
+    const weight = weights ? weights[row]! : 1;
+    total += weight;
+    sum += weight * y[row]!;
   }
   const mean = sum / total;
   switch (loss.kind) {
@@ -59,7 +52,7 @@ export function baseMargins(loss: BoostingLoss, y: Float64Array, weights: Float6
     }
     case 'softmax': {
       const perClass = new Float64Array(loss.classes);
-      for (let row = 0; row < y.length; row++) perClass[y[row]!]! += weights[row]!;
+      for (let row = 0; row < y.length; row++) perClass[y[row]!]! += weights ? weights[row]! : 1;
       return perClass.map((weight) => Math.log(Math.max(1 / (total + 1), weight / total)));
     }
   }
@@ -78,85 +71,21 @@ function checkTargets(loss: BoostingLoss, y: Float64Array): void {
   throw new RangeError(`the target of row ${row} is ${y[row]} but must be ${allowed} for the ${loss.kind} loss`);
 }
 
-/** The smallest value with at least `alpha` of the weight at or below it. */
-export function weightedQuantile(values: Float64Array, weights: Float64Array, alpha: number): number {
+/** The smallest value with at least the share `alpha` of the weight at or below it. */
+export function weightedQuantile(values: Float64Array, weights: Float64Array | undefined, alpha: number): number {
+  if (!weights) {
+    const sorted = values.slice().sort();
+    return sorted[Math.max(0, Math.ceil(alpha * sorted.length * (1 - 1e-12)) - 1)]!;
+  }
   const order = Uint32Array.from(values.keys()).sort((a, b) => values[a]! - values[b]! || a - b);
   let total = 0;
   for (const row of order) total += weights[row]!;
   let sum = 0;
   for (const row of order) {
     sum += weights[row]!;
-    if (weights[row]! > 0 && sum >= alpha * total - 1e-12 * total) return values[row]!;
+    if (weights[row]! > 0 && sum >= alpha * total * (1 - 1e-12)) return values[row]!;
   }
   return values[order.at(-1)!]!;
-}
-
-/** The derivatives of one round: by row, for the margin `k` of the answer. */
-export interface Derivatives {
-  gradients: Float64Array;
-  hessians: Float64Array;
-}
-
-/**
- * First and second derivatives of the loss by margin `k`, without the weights.
- * @param margins `[row * marginCount + margin]`
- */
-export function derive(
-  loss: BoostingLoss,
-  y: Float64Array,
-  margins: Float64Array,
-  k: number,
-  { gradients, hessians }: Derivatives,
-): void {
-  const rows = y.length;
-  switch (loss.kind) {
-    case 'squared':
-      for (let row = 0; row < rows; row++) gradients[row] = margins[row]! - y[row]!;
-      hessians.fill(1);
-      return;
-    case 'quantile':
-      for (let row = 0; row < rows; row++) gradients[row] = margins[row]! > y[row]! ? 1 - loss.alpha : -loss.alpha;
-      hessians.fill(1);
-      return;
-    case 'poisson':
-      for (let row = 0; row < rows; row++) {
-        const mean = Math.exp(margins[row]!);
-        gradients[row] = mean - y[row]!;
-        hessians[row] = mean * POISSON_SLACK;
-      }
-      return;
-    case 'logistic':
-      for (let row = 0; row < rows; row++) {
-        const p = 1 / (1 + Math.exp(-margins[row]!));
-        gradients[row] = p - y[row]!;
-        hessians[row] = Math.max(LEAST_HESSIAN, p * (1 - p));
-      }
-      return;
-    case 'softmax':
-      deriveSoftmax(loss.classes, y, margins, k, gradients, hessians);
-  }
-}
-
-function deriveSoftmax(
-  classes: number,
-  y: Float64Array,
-  margins: Float64Array,
-  k: number,
-  gradients: Float64Array,
-  hessians: Float64Array,
-): void {
-  // The diagonal alone overstates the curvature that one class can use (Friedman 2001).
-  const factor = classes / (classes - 1);
-  for (let row = 0; row < y.length; row++) {
-    const at = row * classes;
-    let most = -Infinity;
-    for (let c = 0; c < classes; c++) if (margins[at + c]! > most) most = margins[at + c]!;
-    let sum = 0;
-    for (let c = 0; c < classes; c++) sum += Math.exp(margins[at + c]! - most);
-    const p = Math.exp(margins[at + k]! - most) / sum;
-    gradients[row] = p - (y[row] === k ? 1 : 0);
-    hessians[row] = Math.max(LEAST_HESSIAN, factor * p * (1 - p));
-  }
 }
 
 /**
@@ -167,7 +96,7 @@ export function meanLoss(
   loss: BoostingLoss,
   y: Float64Array,
   margins: Float64Array,
-  weights: Float64Array,
+  weights: Float64Array | undefined,
   most = Infinity,
 ): number {
   const count = marginCount(loss);
@@ -175,8 +104,9 @@ export function meanLoss(
   let sum = 0;
   let total = 0;
   for (let row = 0; row < y.length; row += step) {
-    total += weights[row]!;
-    sum += weights[row]! * rowLoss(loss, y[row]!, margins, row * count);
+    const weight = weights ? weights[row]! : 1;
+    total += weight;
+    if (weight > 0) sum += weight * rowLoss(loss, y[row]!, margins, row * count);
   }
   return total > 0 ? sum / total : 0;
 }
@@ -227,16 +157,20 @@ export function answerFromMargins(
       out[to + 1] = 1 / (1 + Math.exp(-odds));
       return;
     }
-    case 'softmax': {
-      let most = -Infinity;
-      for (let c = 0; c < loss.classes; c++) if (margins[at + c]! > most) most = margins[at + c]!;
-      let sum = 0;
-      for (let c = 0; c < loss.classes; c++) {
-        const part = Math.exp(margins[at + c]! - most);
-        out[to + c] = part;
-        sum += part;
-      }
-      for (let c = 0; c < loss.classes; c++) out[to + c]! /= sum;
-    }
+    case 'softmax':
+      softmax(margins, at, out, to, loss.classes);
   }
+}
+
+/** Shares of `classes` logits, without overflow. */
+export function softmax(margins: Float64Array, at: number, out: Float64Array, to: number, classes: number): void {
+  let most = -Infinity;
+  for (let c = 0; c < classes; c++) if (margins[at + c]! > most) most = margins[at + c]!;
+  let sum = 0;
+  for (let c = 0; c < classes; c++) {
+    const part = Math.exp(margins[at + c]! - most);
+    out[to + c] = part;
+    sum += part;
+  }
+  for (let c = 0; c < classes; c++) out[to + c]! /= sum;
 }

@@ -1,4 +1,4 @@
-import type { GradientTree } from '../tree/gradient-grow.js';
+import type { BoostedTree } from './boosting-grow.js';
 import { marginCount, type BoostingLoss } from './boosting-loss.js';
 
 /**
@@ -37,16 +37,10 @@ export function roundCount(model: GradientBoosting): number {
   return (model.treeOffsets.length - 1) / marginCount(model.loss);
 }
 
-/** A tree with the answers of its leaves. */
-export type AnsweredTree = Pick<
-  GradientTree,
-  'nodes' | 'feature' | 'threshold' | 'left' | 'missingLeft' | 'cover' | 'codes'
-> & { value: Float64Array };
-
 type Header = Pick<GradientBoosting, 'loss' | 'features' | 'trainRows' | 'baseMargins' | 'history'>;
 
 /** Lays trees one after the other. */
-export function joinBoostedTrees(trees: readonly AnsweredTree[], header: Header): GradientBoosting {
+export function joinBoostedTrees(trees: readonly BoostedTree[], header: Header): GradientBoosting {
   const nodes = trees.reduce((sum, tree) => sum + tree.nodes, 0);
   const sets = trees.reduce((sum, tree) => sum + tree.codes.filter((set) => set !== undefined).length, 0);
   const model: GradientBoosting = {
@@ -84,8 +78,8 @@ export function joinBoostedTrees(trees: readonly AnsweredTree[], header: Header)
 }
 
 /** Takes the trees of the first rounds apart again, so that others can be added. */
-export function boostedTreesOf(model: GradientBoosting, rounds: number): AnsweredTree[] {
-  const trees: AnsweredTree[] = [];
+export function boostedTreesOf(model: GradientBoosting, rounds: number): BoostedTree[] {
+  const trees: BoostedTree[] = [];
   for (let tree = 0; tree < rounds * marginCount(model.loss); tree++) {
     const start = model.treeOffsets[tree]!;
     const end = model.treeOffsets[tree + 1]!;

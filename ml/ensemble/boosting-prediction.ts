@@ -1,7 +1,6 @@
 import type { FeatureMatrix } from '../matrix.js';
 import { clampFinite } from '../tree/binning.js';
-import { isCode } from '../tree/gradient-bins.js';
-import { hasCode } from '../tree/gradient-split.js';
+import { hasCode, isCode } from '../tree/code-set.js';
 import { answerFromMargins, marginCount, outputCount } from './boosting-loss.js';
 import type { GradientBoosting } from './boosting-model.js';
 

@@ -1,18 +1,18 @@
 import type { FeatureMatrix } from '../matrix.js';
 import { createPrng, shuffle } from '../random/prng.js';
-import { binForGradients } from '../tree/gradient-bins.js';
-import { GradientTreeGrower, type AddRows, type GradientTree } from '../tree/gradient-grow.js';
-import { toFixedPoint } from '../tree/gradient-histogram.js';
-import { baseMargins, derive, marginCount, meanLoss, weightedQuantile, type BoostingLoss } from './boosting-loss.js';
+import { BoostingGrower, type BoostedTree, type OpenLeaf } from './boosting-grow.js';
+import { baseMargins, marginCount, meanLoss, weightedQuantile, type BoostingLoss } from './boosting-loss.js';
 import {
   boostedTreesOf,
   joinBoostedTrees,
   roundCount,
-  type AnsweredTree,
+  truncateBoosting,
   type GradientBoosting,
 } from './boosting-model.js';
 import { checkBoostingInput, checkBoostingParameters, type GradientBoostingInput } from './boosting-parameters.js';
 import { predictMargins } from './boosting-prediction.js';
+import { setUpBoosting, splittableColumns, type BoostingSetup } from './boosting-setup.js';
+import { DERIVE, QUANTISE, TASK, type BoostingCrew } from './boosting-work.js';
 
 export type { BoostingLoss } from './boosting-loss.js';
 export { boostingFeatureImportance, roundCount, truncateBoosting, type GradientBoosting } from './boosting-model.js';
@@ -27,7 +27,7 @@ const LOSS_ROWS = 5000;
 interface ScoredRows {
   x: FeatureMatrix;
   y: Float64Array;
-  weights: Float64Array;
+  weights: Float64Array | undefined;
   margins: Float64Array;
 }
 
@@ -35,31 +35,45 @@ interface ScoredRows {
  * Fits a boosted model: each round grows a tree on the derivatives of the loss at what the rounds before it say. Derivatives are
  * summed in whole numbers, so the model does not depend on the order of sums or on how many threads made them, and a fit that was
  * interrupted and resumed gives the same model to the bit.
- * @param add how rows are added to histograms, for several threads
+ * @param crew several threads to work on, where there are any
  * @throws RangeError for inputs or parameters out of range
  */
-export function fitGradientBoosting(
-  input: GradientBoostingInput,
-  add?: (data: ReturnType<typeof binForGradients>) => AddRows,
-): GradientBoosting {
+export function fitGradientBoosting(input: GradientBoostingInput, crew?: BoostingCrew): GradientBoosting {
   checkBoostingParameters(input.parameters);
   checkBoostingInput(input);
-  const { x, y, loss, parameters: p } = input;
   const weights = balancedWeights(input);
-  const data = binForGradients(x, input.weights, p.maxBins, p.seed, input.categorical);
-  const limits = { ...p, maxDepth: p.maxDepth ?? Infinity };
-  const grower = new GradientTreeGrower(data, limits, input.monotone, add?.(data));
-  const base = baseMargins(loss, y, weights);
+  const base = baseMargins(input.loss, input.y, weights);
+  try {
+    const setup = setUpBoosting(input, weights, crew);
+    return growRounds(input, weights, base, setup, crew);
+  } finally {
+    crew?.detach();
+  }
+}
+
+function growRounds(
+  input: GradientBoostingInput,
+  weights: Float64Array | undefined,
+  base: Float64Array,
+  setup: BoostingSetup,
+  crew: BoostingCrew | undefined,
+): GradientBoosting {
+  const { x, y, loss, parameters: p, validation: v } = input;
   const header = { loss, features: x.columns, trainRows: x.rows, baseMargins: base };
-  const resumed = input.resumeFrom ? Math.min(p.nEstimators, roundCount(input.resumeFrom)) : 0;
-  const trees = input.resumeFrom ? resumeTrees(input.resumeFrom, input, base, resumed) : [];
-  const training = scoredRows(x, y, weights, base, input.resumeFrom);
-  const { validation: v } = input;
-  const validation = v && scoredRows(v.x, v.y, v.weights ?? new Float64Array(v.x.rows).fill(1), base, input.resumeFrom);
-  const history = {
-    train: [...(input.resumeFrom?.history.train ?? [])],
-    validation: [...(input.resumeFrom?.history.validation ?? [])],
+  const before = input.resumeFrom && truncateBoosting(input.resumeFrom, p.nEstimators);
+  const trees = before ? resumeTrees(before, input, base) : [];
+  const startFrom = (matrix: FeatureMatrix, margins: Float64Array): Float64Array => {
+    if (before) margins.set(predictMargins(before, matrix));
+    else for (let at = 0; at < margins.length; at++) margins[at] = base[at % base.length]!;
+    return margins;
   };
+  const training: ScoredRows = { x, y, weights, margins: startFrom(x, setup.margins) };
+  const validation = v && {
+    ...v,
+    weights: v.weights,
+    margins: startFrom(v.x, new Float64Array(v.x.rows * base.length)),
+  };
+  const history = { train: [...(before?.history.train ?? [])], validation: [...(before?.history.validation ?? [])] };
   const join = (rounds: number): GradientBoosting =>
     joinBoostedTrees(trees.slice(0, rounds * marginCount(loss)), {
       ...header,
@@ -68,9 +82,12 @@ export function fitGradientBoosting(
         validation: Float64Array.from(history.validation.slice(0, rounds)),
       },
     });
-  const round = createRound(input, grower, training, weights);
-  for (let done = resumed; done < p.nEstimators && !hasStopped(history.validation, p.earlyStoppingRounds);) {
-    for (const tree of round(done)) {
+  const growRound = createRound(input, setup, training, crew);
+  for (
+    let done = history.train.length;
+    done < p.nEstimators && !hasStopped(history.validation, p.earlyStoppingRounds);
+  ) {
+    for (const tree of growRound(done)) {
       trees.push(tree);
       if (validation) addAnswers(tree, trees.length - 1, validation, header);
     }
@@ -85,14 +102,14 @@ export function fitGradientBoosting(
       partial: () => join(done),
     });
   }
-  const kept = p.earlyStoppingRounds !== null && validation ? bestRound(history.validation) + 1 : history.train.length;
-  return join(kept);
+  return join(p.earlyStoppingRounds !== null && validation ? bestRound(history.validation) + 1 : history.train.length);
 }
 
-function balancedWeights({ weights, y, x, loss, parameters }: GradientBoostingInput): Float64Array {
-  const given = weights ?? new Float64Array(x.rows).fill(1);
+/** The sample weights times those of the classes; undefined where all are 1. */
+function balancedWeights({ weights, y, x, loss, parameters }: GradientBoostingInput): Float64Array | undefined {
   const classes = loss.kind === 'logistic' ? 2 : loss.kind === 'softmax' ? loss.classes : 0;
-  if (parameters.classWeight === 'none' || classes === 0) return given;
+  if (parameters.classWeight === 'none' || classes === 0) return weights;
+  const given = weights ?? new Float64Array(x.rows).fill(1);
   const perClass = new Float64Array(classes);
   for (let row = 0; row < y.length; row++) perClass[y[row]!]! += given[row]!;
   const total = perClass.reduce((sum, weight) => sum + weight, 0);
@@ -100,25 +117,7 @@ function balancedWeights({ weights, y, x, loss, parameters }: GradientBoostingIn
   return given.map((weight, row) => (weight > 0 ? (weight * total) / (present * perClass[y[row]!]!) : 0));
 }
 
-function scoredRows(
-  x: FeatureMatrix,
-  y: Float64Array,
-  weights: Float64Array,
-  base: Float64Array,
-  resumeFrom: GradientBoosting | undefined,
-): ScoredRows {
-  if (resumeFrom) return { x, y, weights, margins: predictMargins(resumeFrom, x) };
-  const margins = new Float64Array(x.rows * base.length);
-  for (let row = 0; row < x.rows; row++) margins.set(base, row * base.length);
-  return { x, y, weights, margins };
-}
-
-function resumeTrees(
-  partial: GradientBoosting,
-  { loss, x }: GradientBoostingInput,
-  base: Float64Array,
-  rounds: number,
-): AnsweredTree[] {
+function resumeTrees(partial: GradientBoosting, { loss, x }: GradientBoostingInput, base: Float64Array): BoostedTree[] {
   const isSame =
     JSON.stringify(partial.loss) === JSON.stringify(loss) &&
     partial.features === x.columns &&
@@ -128,37 +127,79 @@ function resumeTrees(
     throw new RangeError(
       `cannot resume: the partial model has the ${partial.loss.kind} loss on ${partial.trainRows} rows x ${partial.features} columns, this fit the ${loss.kind} loss on ${x.rows} x ${x.columns}, or the targets differ: start afresh`,
     );
-  return boostedTreesOf(partial, rounds);
+  return boostedTreesOf(partial, roundCount(partial));
 }
 
 /** Makes the function that grows the trees of one round and adds their answers to the training margins. */
 function createRound(
-  { loss, parameters: p, x, y }: GradientBoostingInput,
-  grower: GradientTreeGrower,
+  { loss, parameters: p, x }: GradientBoostingInput,
+  setup: BoostingSetup,
   training: ScoredRows,
-  weights: Float64Array,
-): (round: number) => AnsweredTree[] {
-  const rows = x.rows;
-  const count = marginCount(loss);
-  const areWeightsWhole = weights.every((weight) => Number.isInteger(weight));
-  const derivatives = { gradients: new Float64Array(rows), hessians: new Float64Array(rows) };
-  const pairs = new Float64Array(2 * rows);
-  const usable = Uint32Array.from(weights.keys()).filter((row) => weights[row]! > 0);
-  const isSampled = p.rowSubsample < 1;
+  crew: BoostingCrew | undefined,
+): (round: number) => BoostedTree[] {
+  const { worker, memory, cuts, usable } = setup;
+  const { plan } = worker.job;
+  const limits = { maxLeaves: p.maxLeaves, maxDepth: p.maxDepth ?? Infinity, learningRate: p.learningRate };
+  const grower = new BoostingGrower(worker, memory, cuts, limits, crew);
+  const order = new Uint32Array(memory.buffer, plan.at.order, x.rows);
+  const splittable = splittableColumns(cuts);
+  const renew = loss.kind === 'quantile' ? createRenewal(loss.alpha, order, training) : undefined;
+  const all = orderRows(usable, x.rows);
   return (round) => {
-    const sample = drawRows(usable, p.rowSubsample, p.seed, round);
-    const columns = drawColumns(x.columns, p.columnSubsample, p.seed, round);
-    // All margins of a round are derived from the same answers.
-    const before = count > 1 ? training.margins.slice() : training.margins;
-    return Array.from({ length: count }, (_, k) => {
-      derive(loss, y, before, k, derivatives);
-      const fixed = toFixedPoint(derivatives.gradients, derivatives.hessians, weights, areWeightsWhole, pairs);
-      const tree = grower.grow(fixed, sample.slice(), columns);
-      const answered = answerLeaves(tree, derivatives, weights, training, { loss, p, k, count });
-      if (isSampled) addAnswers(answered, k, training, { loss, features: x.columns });
-      else addLeafAnswers(tree, answered, training.margins, k, count, weights, x);
-      return answered;
+    quantise(setup, grower);
+    const drawn = drawRows(usable, p.rowSubsample, p.seed, round);
+    const columns = drawColumns(splittable, p.columnSubsample, p.seed, round);
+    const rows = drawn === usable ? all : orderRows(drawn, x.rows);
+    return Array.from({ length: plan.margins }, (_, margin) => {
+      order.set(rows);
+      return grower.grow(margin, drawn.length, columns, renew);
     });
+  };
+}
+
+/** All rows, those drawn first. */
+function orderRows(drawn: Uint32Array, rows: number, first = drawn): Uint32Array {
+  if (drawn.length === rows) return drawn;
+  const isDrawn = new Uint8Array(rows);
+  for (const row of drawn) isDrawn[row] = 1;
+  const order = new Uint32Array(rows);
+  order.set(first);
+  let at = first.length;
+  for (let row = 0; row < rows; row++) if (isDrawn[row] === 0) order[at++] = row;
+  return order;
+}
+
+/** Derives the loss by all margins and turns the derivatives into whole numbers, as fine as their sums stay exact. */
+function quantise({ worker, memory, mostCount }: BoostingSetup, grower: BoostingGrower): void {
+  const { plan } = worker.job;
+  const task = new Float64Array(memory.buffer, plan.at.task, 32);
+  const answers = new Float64Array(memory.buffer, plan.at.answers, 128);
+  const cells = plan.rows * plan.margins;
+  task[TASK.kind] = DERIVE;
+  const parts = grower.perform(cells);
+  let [most, mostHessian] = [0, 0];
+  for (let part = 0; part < parts; part++) {
+    most = Math.max(most, answers[2 * part]!);
+    mostHessian = Math.max(mostHessian, answers[2 * part + 1]!);
+  }
+  const rowBits = Math.ceil(Math.log2(plan.rows + 1));
+  task[TASK.gradientUnit] = unitFor(most * mostCount, Math.min(30, 52 - rowBits));
+  task[TASK.hessianUnit] = unitFor(mostHessian * mostCount, Math.min(30, 52 - rowBits, 62 - plan.countBits - rowBits));
+  task[TASK.kind] = QUANTISE;
+  grower.perform(cells);
+}
+
+/** The largest power of two by which `most` can be multiplied without taking more than `bits` bits. */
+function unitFor(most: number, bits: number): number {
+  return most > 0 ? 2 ** Math.floor(bits - Math.log2(most)) : 1;
+}
+
+/** A leaf of the quantile loss answers with the quantile of its rows' residuals: its derivatives only say on which side they are. */
+function createRenewal(alpha: number, order: Uint32Array, { y, margins, weights }: ScoredRows) {
+  return ({ start, end }: OpenLeaf): number => {
+    const rows = order.subarray(start, end);
+    const residuals = Float64Array.from(rows, (row) => y[row]! - margins[row]!);
+    return weightedQuantile(residuals, weights && Float64Array.from(rows, (row) => weights[row]!), alpha);
   };
 }
 
@@ -174,77 +215,11 @@ function drawRows(usable: Uint32Array, share: number, seed: number, round: numbe
   return drawn;
 }
 
-function drawColumns(columns: number, share: number, seed: number, round: number): Int32Array {
-  const all = Int32Array.from({ length: columns }, (_, column) => column);
-  if (share >= 1) return all;
-  return shuffle(all, createPrng(seed, round, 0x636f6c73))
-    .slice(0, Math.max(1, Math.round(columns * share)))
+function drawColumns(columns: Int32Array, share: number, seed: number, round: number): Int32Array {
+  if (share >= 1) return columns;
+  return shuffle(columns.slice(), createPrng(seed, round, 0x636f6c73))
+    .slice(0, Math.max(1, Math.round(columns.length * share)))
     .sort();
-}
-
-interface LeafContext {
-  loss: BoostingLoss;
-  p: GradientBoostingInput['parameters'];
-  k: number;
-  count: number;
-}
-
-/** The leaves' answers: a Newton step from the exact derivatives of their rows, or of a quantile the quantile of the residuals. */
-function answerLeaves(
-  tree: GradientTree,
-  { gradients, hessians }: { gradients: Float64Array; hessians: Float64Array },
-  weights: Float64Array,
-  training: ScoredRows,
-  { loss, p, k, count }: LeafContext,
-): AnsweredTree {
-  const value = tree.gain.slice();
-  for (const { node, start, end, bounds } of tree.leaves) {
-    let answer: number;
-    if (loss.kind === 'quantile') {
-      const rows = tree.rows.subarray(start, end);
-      const residuals = Float64Array.from(rows, (row) => training.y[row]! - training.margins[row * count + k]!);
-      answer = weightedQuantile(
-        residuals,
-        Float64Array.from(rows, (row) => weights[row]!),
-        loss.alpha,
-      );
-    } else {
-      let gradient = 0;
-      let hessian = p.l2;
-      for (let i = start; i < end; i++) {
-        const row = tree.rows[i]!;
-        gradient += weights[row]! * gradients[row]!;
-        hessian += weights[row]! * hessians[row]!;
-      }
-      answer = hessian > 0 ? -gradient / hessian : 0;
-    }
-    value[node] = p.learningRate * Math.min(bounds.upper, Math.max(bounds.lower, answer));
-  }
-  return { ...tree, value };
-}
-
-/** Adds a tree's answers to the margins of the rows it was grown on, and walks the others down. */
-function addLeafAnswers(
-  tree: GradientTree,
-  answered: AnsweredTree,
-  margins: Float64Array,
-  k: number,
-  count: number,
-  weights: Float64Array,
-  x: FeatureMatrix,
-): void {
-  for (const { node, start, end } of tree.leaves) {
-    const answer = answered.value[node]!;
-    for (let i = start; i < end; i++) margins[tree.rows[i]! * count + k]! += answer;
-  }
-  if (tree.rows.length === weights.length) return;
-  const rest = Uint32Array.from(weights.keys()).filter((row) => !(weights[row]! > 0));
-  const single = joinBoostedTrees([answered], singleHeader(x.columns));
-  const row = new Float64Array(x.columns);
-  for (const at of rest) {
-    for (let column = 0; column < x.columns; column++) row[column] = x.values[column * x.rows + at]!;
-    margins[at * count + k]! += predictMargins(single, { rows: 1, columns: x.columns, values: row })[0]!;
-  }
 }
 
 const singleHeader = (features: number) => ({
@@ -257,7 +232,7 @@ const singleHeader = (features: number) => ({
 
 /** Adds a tree's answers to rows that it was not grown on. */
 function addAnswers(
-  tree: AnsweredTree,
+  tree: BoostedTree,
   index: number,
   scored: ScoredRows,
   { loss, features }: { loss: BoostingLoss; features: number },

@@ -1,8 +1,7 @@
 import type { RandomForest } from '../ensemble/forest.js';
 import { treeCount } from '../ensemble/forest.js';
 import { clampFinite } from '../tree/binning.js';
-import { isCode } from '../tree/gradient-bins.js';
-import { hasCode } from '../tree/gradient-split.js';
+import { hasCode, isCode } from '../tree/code-set.js';
 
 /** What each column added to one answer. */
 export interface ForestExplanation {

@@ -71,7 +71,7 @@ function hasTwoBins(binned: Uint8Array): boolean {
 }
 
 /** The rows that quantiles are taken from: all, or one drawn from each of equally long stretches. */
-function sampleRows(rows: number, seed: number): Int32Array {
+export function sampleRows(rows: number, seed: number): Int32Array {
   if (rows <= QUANTILE_SAMPLE_ROWS) return Int32Array.from({ length: rows }, (_, row) => row);
   const prng = createPrng(seed, 0x62696e73);
   const sample = new Int32Array(QUANTILE_SAMPLE_ROWS);
@@ -80,7 +80,7 @@ function sampleRows(rows: number, seed: number): Int32Array {
   return sample;
 }
 
-function findEdges(
+export function findEdges(
   cells: Float64Array,
   weights: Float64Array | undefined,
   sample: Int32Array,
@@ -186,7 +186,7 @@ function quantileEdges(values: Float64Array, weights: Float64Array, maxBins: num
 }
 
 /** Writes each value's bin: the count of edges below it, by a binary search without branches. */
-function assignBins(cells: Float64Array, edges: Float64Array, out: Uint8Array): void {
+export function assignBins(cells: Float64Array, edges: Float64Array, out: Uint8Array): void {
   // Padding to 256 entries makes every search exactly eight steps long.
   const padded = new Float64Array(256).fill(Infinity);
   padded.set(edges);
