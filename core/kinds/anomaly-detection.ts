@@ -1,13 +1,133 @@
 import { z } from 'zod';
 import { commonPredictFields, entityIdSchema, featuresSchema } from '../schemas/prediction.js';
+import { rounded, type ShapedPrediction } from './shaped-prediction.js';
+
+const label = z.string().regex(/^[a-z][a-z0-9_]{0,62}$/, 'must be lower-case letters, digits and `_`');
+
+const typeRuleSchema = z.strictObject({
+  feature: z.string().min(1).describe('The feature that is far out'),
+  when: z.enum(['high', 'low']).describe('On which side'),
+  type: label.describe('What such an anomaly is called'),
+  recommendation: label.describe('What to do about it'),
+});
+
+const severityRuleSchema = z.strictObject({
+  at_most: z.number().max(0).describe('The anomaly score from which downwards the severity holds'),
+  severity: z.enum(['low', 'medium', 'high', 'critical']),
+  recommendation: label.optional().describe('What to do about any anomaly this severe'),
+});
+
+/** The tables that anomalies are named by, where the config does not say otherwise. */
+const DEFAULT_TYPES = [
+  { feature: 'cpu_usage', when: 'high', type: 'cpu_spike', recommendation: 'scale_cpu_resources' },
+  { feature: 'memory_usage', when: 'high', type: 'memory_leak', recommendation: 'check_for_memory_leaks' },
+  { feature: 'error_rate', when: 'high', type: 'error_burst', recommendation: 'check_recent_deployments' },
+  { feature: 'request_rate', when: 'high', type: 'traffic_surge', recommendation: 'scale_out' },
+  { feature: 'request_rate', when: 'low', type: 'traffic_drop', recommendation: 'check_upstream' },
+] as const;
+const DEFAULT_SEVERITIES = [
+  { at_most: -3, severity: 'critical', recommendation: 'investigate_immediately' },
+  { at_most: -1, severity: 'high', recommendation: 'investigate_immediately' },
+  { at_most: -0.5, severity: 'medium', recommendation: 'investigate_soon' },
+  { at_most: 0, severity: 'low', recommendation: 'keep_watching' },
+] as const;
 
 /** What only a model of the kind `anomaly_detection` has in its config entry, below `anomaly`. */
-export const anomalySettingsSchema = z.strictObject({});
+export const anomalySettingsSchema = z.strictObject({
+  columns: z
+    .record(z.string().min(1), z.string().min(1))
+    .optional()
+    .describe('Feature = column of the data; the features are then called otherwise than the columns'),
+  label: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Column that names known anomalies: such rows are not learned from, and measure the detection'),
+  types: z
+    .array(typeRuleSchema)
+    .max(200)
+    .default([...DEFAULT_TYPES])
+    .describe('The type of an anomaly, first fit wins'),
+  severities: z
+    .array(severityRuleSchema)
+    .min(1)
+    .max(10)
+    .default([...DEFAULT_SEVERITIES])
+    .describe('From the lowest score upwards'),
+});
+export type AnomalySettings = z.output<typeof anomalySettingsSchema>;
 
 /** A request to judge one row. */
 export const anomalyRequestSchema = z.strictObject({
   entity_id: entityIdSchema.optional(),
-  features: featuresSchema,
-  threshold: z.number().min(0).max(1).default(0.5).describe('The sensitivity'),
+  features: featuresSchema.describe('The measurements; a missing one counts as not known'),
+  threshold: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe('The sensitivity: it stands for a false alarm rate of 1 in 2,000 at 0, 1 in 100 at 0.5, 1 in 5 at 1'),
   ...commonPredictFields,
 });
+
+/** What the detector found of one row. */
+export interface AnomalyFinding {
+  /** Share of normal rows that are at least as odd. */
+  pValue: number;
+  /** The false alarm rate that the caller's threshold stands for. */
+  alarmRate: number;
+  /** By feature -log10 of the share of training values at least as far out, and on which side. */
+  features: { feature: string; score: number; side: 'low' | 'high' }[];
+}
+
+/** Two features are equally far out when their tails differ by less than this factor of ten. */
+const SAME_TAIL = 0.05;
+
+/**
+ * The answer about one row. `anomaly_score` is log10(p / false alarm rate): below 0 exactly where the row is an anomaly at the given
+ * threshold, and each unit lower is ten times rarer. The type is that of the feature farthest out; of equally far ones that which
+ * stands first in the table, so list causes before their effects. Where no single feature is out by itself, only their
+ * combination is odd: `composite`.
+ */
+export function shapeAnomaly(finding: AnomalyFinding, settings: AnomalySettings): ShapedPrediction {
+  const score = Math.log10(finding.pValue / finding.alarmRate);
+  const isAnomaly = score < 0;
+  const confidence = { is_anomaly: rounded(isAnomaly ? 1 - finding.pValue : Math.min(1, finding.pValue)) };
+  if (!isAnomaly)
+    return {
+      predictions: {
+        is_anomaly: false,
+        anomaly_score: rounded(score),
+        anomaly_type: 'none',
+        severity: 'none',
+        recommendations: ['no_action_needed'],
+      },
+      confidence_scores: confidence,
+    };
+  const rule = settings.severities.find((candidate) => score <= candidate.at_most) ?? settings.severities.at(-1)!;
+  const type = chooseType(finding, settings);
+  const recommendations = [rule.recommendation, type.recommendation].filter((item) => item !== undefined);
+  return {
+    predictions: {
+      is_anomaly: true,
+      anomaly_score: rounded(score),
+      anomaly_type: type.type,
+      severity: rule.severity,
+      recommendations: [...new Set(recommendations)],
+    },
+    confidence_scores: confidence,
+  };
+}
+
+function chooseType(
+  { features, alarmRate }: AnomalyFinding,
+  { types }: AnomalySettings,
+): { type: string; recommendation?: string } {
+  const farthest = Math.max(0, ...features.map((one) => one.score));
+  if (farthest < -Math.log10(alarmRate)) return { type: 'composite', recommendation: 'look_at_all_measurements' };
+  const out = features.filter((one) => one.score >= farthest - SAME_TAIL);
+  const named = types.find((rule) => out.some((one) => one.feature === rule.feature && one.side === rule.when));
+  if (named) return named;
+  const first = out[0]!;
+  return { type: `${first.side}_${first.feature}`, recommendation: `check_${first.feature}` };
+}

@@ -1,9 +1,13 @@
-import { ServiceError } from '../../../core/errors.js';
 import type { KindRecipe } from '../recipe.js';
+import { buildAnomalyTable } from './anomaly-table.js';
+import { evaluateAnomalyModel } from './evaluate-anomaly-model.js';
+import { fitAnomalyModel } from './fit-anomaly-model.js';
+import { planAnomalyDetection } from './plan.js';
 
-const refuse = (): never => {
-  throw new ServiceError('request_invalid', 'Models of the kind anomaly-detection cannot be trained in this release.');
+/** Learns what is normal, without a target. */
+export const anomalyDetectionRecipe: KindRecipe = {
+  plan: planAnomalyDetection,
+  buildTable: buildAnomalyTable,
+  fit: fitAnomalyModel,
+  evaluate: evaluateAnomalyModel,
 };
-
-/** Learns a model of the kind `anomaly_detection`. */
-export const anomalyDetectionRecipe: KindRecipe = { plan: refuse, buildTable: refuse, fit: refuse, evaluate: refuse };

@@ -1,11 +1,107 @@
-import { ServiceError } from '../../../core/errors.js';
-import type { ModelBundle } from '../../artifacts/model-bundle.js';
-import type { Scorer } from '../../serving/scorer.js';
+import { ServiceError, type FieldProblem } from '../../../core/errors.js';
+import { shapeAnomaly } from '../../../core/kinds/anomaly-detection.js';
+import type { ScoreInput } from '../../../core/schemas/prediction.js';
+import { anomalyScore, judgeRow, type AnomalyDetector } from '../../../ml/anomaly/anomaly-detector.js';
+import { decodeDetector } from '../../../ml/anomaly/anomaly-format.js';
+import { conformalPValue, falseAlarmRate } from '../../../ml/anomaly/conformal-p-value.js';
+import { decodeFile, type ModelBundle } from '../../artifacts/model-bundle.js';
+import type { HeadExplanation, Scorer } from '../../serving/scorer.js';
+import { DETECTOR_FILE, type AnomalyBody } from './anomaly-model.js';
 
-/** @throws ServiceError `artifact_corrupt` */
+type Features = ScoreInput['features'];
+
+/** Judges single rows. @throws ServiceError `artifact_corrupt` */
 export function createAnomalyScorer(bundle: ModelBundle): Scorer {
-  throw new ServiceError(
-    'artifact_corrupt',
-    `${bundle.manifest.model}: models of the kind anomaly-detection cannot be served in this release.`,
-  );
+  const body = bundle.manifest.body as AnomalyBody;
+  const detector = decodeFile(bundle, DETECTOR_FILE, decodeDetector);
+  const calibration = Float64Array.from(body.calibration);
+  const names = new Set(body.features);
+  return {
+    bundle,
+    isByEntity: false,
+    predict({ features, options }) {
+      const row = readRow(body, names, features);
+      const { score, columns } = judgeRow(detector, row);
+      const finding = {
+        pValue: conformalPValue(calibration, score),
+        alarmRate: falseAlarmRate(typeof options?.['threshold'] === 'number' ? options['threshold'] : 0.5),
+        features: columns.map((column, at) => ({ feature: body.features[at]!, ...column })),
+      };
+      return shapeAnomaly(finding, body.settings);
+    },
+    outputs: ({ features }) => outputsOfRow(detector, body, features),
+    explain: ({ features }) => explainRow(detector, body, readRow(body, names, features), features),
+    warnings: ({ features }) => describeGaps(body, features),
+  };
+}
+
+/** The numbers behind an answer. */
+export function outputsOfRow(
+  detector: AnomalyDetector,
+  body: AnomalyBody,
+  features: Features,
+): Record<string, number[]> {
+  return { is_anomaly: [anomalyScore(detector, readRow(body, new Set(body.features), features))] };
+}
+
+function readRow(body: AnomalyBody, names: ReadonlySet<string>, features: Features): Float64Array {
+  const problems: FieldProblem[] = Object.keys(features)
+    .filter((name) => !names.has(name))
+    .map((name) => ({
+      path: `features.${name}`,
+      message: 'the model knows no feature of this name: remove it or correct its spelling',
+    }));
+  const row = Float64Array.from(body.features, (name) => {
+    const value = Object.hasOwn(features, name) ? features[name] : null;
+    if (value === null || value === undefined) return NaN;
+    if (typeof value === 'number') return value;
+    problems.push({
+      path: `features.${name}`,
+      message: `must be a finite number or null, got ${JSON.stringify(value)}`,
+    });
+    return NaN;
+  });
+  if (problems.length > 0)
+    throw new ServiceError(
+      'request_invalid',
+      `${problems.length} feature${problems.length === 1 ? ' does' : 's do'} not fit the model. Its features: ${body.features.join(', ')}.`,
+      problems,
+    );
+  return row;
+}
+
+/** By feature how much odder the row is with it than with the feature's median in its place; scaled to sum to the score. */
+function explainRow(
+  detector: AnomalyDetector,
+  body: AnomalyBody,
+  row: Float64Array,
+  features: Features,
+): Record<string, HeadExplanation> {
+  const output = anomalyScore(detector, row);
+  const base = anomalyScore(detector, Float64Array.from(body.medians));
+  const { columns } = judgeRow(detector, row);
+  const total = columns.reduce((sum, column) => sum + column.score, 0);
+  return {
+    is_anomaly: {
+      base_value: total > 0 ? base : output,
+      output,
+      contributions: body.features
+        .map((feature, at) => ({
+          feature,
+          value: (Object.hasOwn(features, feature) ? features[feature] : null) ?? null,
+          contribution: total > 0 ? ((output - base) * columns[at]!.score) / total : 0,
+        }))
+        .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution)),
+    },
+  };
+}
+
+function describeGaps(body: AnomalyBody, features: Features): FieldProblem[] {
+  const missing = body.features.filter((name) => !Object.hasOwn(features, name) || features[name] === null);
+  if (missing.length === body.features.length)
+    return [{ path: 'features', message: 'no feature of the model was given, so nothing can be odd about the row' }];
+  return missing.map((name) => ({
+    path: `features.${name}`,
+    message: 'was not given and is left out of the judgement',
+  }));
 }

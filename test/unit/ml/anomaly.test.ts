@@ -1,0 +1,179 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { anomalyScore, anomalyScores, fitAnomalyDetector } from '../../../ml/anomaly/anomaly-detector.js';
+import { decodeDetector, encodeDetector } from '../../../ml/anomaly/anomaly-format.js';
+import { conformalPValue, falseAlarmRate, selectByFalseDiscoveryRate } from '../../../ml/anomaly/conformal-p-value.js';
+import { ecodScores, fitEcod } from '../../../ml/anomaly/ecod.js';
+import { averagePathLength, fitIsolationForest, isolationScores } from '../../../ml/anomaly/isolation-forest.js';
+import { rocArea } from '../../../ml/evaluate/roc.js';
+import type { FeatureMatrix } from '../../../ml/matrix.js';
+import { createPrng } from '../../../ml/random/prng.js';
+
+function normalRows(rows: number, columns: number, seed: number, shift = 0): FeatureMatrix {
+  const prng = createPrng(seed);
+  return { rows, columns, values: Float64Array.from({ length: rows * columns }, () => prng.nextGaussian() + shift) };
+}
+
+const PARAMETERS = { nEstimators: 100, sampleSize: 256, seed: 1 };
+
+describe('an isolation forest', () => {
+  it('measures paths against those of a search tree', () => {
+    // c(2) = 1, c(3) = 2 (1 + 1/2) - 4/3.
+    expect([averagePathLength(1), averagePathLength(2)]).toEqual([0, 1]);
+    expect(averagePathLength(3)).toBeCloseTo(5 / 3, 12);
+    // The series beyond a thousand goes on where the exact sums end.
+    expect(averagePathLength(1002) - averagePathLength(1001)).toBeCloseTo(2 / 1001, 5);
+  });
+
+  it('cuts off rows far out at once, and ordinary ones late', () => {
+    const forest = fitIsolationForest(normalRows(2000, 4, 2), PARAMETERS);
+    const far = isolationScores(forest, normalRows(50, 4, 3, 6));
+    const near = isolationScores(forest, normalRows(50, 4, 4));
+    expect(Math.min(...far)).toBeGreaterThan(Math.max(...near));
+  });
+
+  it('takes constant columns, missing values and a single row', () => {
+    const values = Float64Array.from([1, 1, 1, NaN, 2, 3]);
+    expect(
+      isolationScores(fitIsolationForest({ rows: 3, columns: 2, values }, PARAMETERS), { rows: 3, columns: 2, values }),
+    ).toHaveLength(3);
+    const one = { rows: 1, columns: 1, values: Float64Array.of(5) };
+    expect([...isolationScores(fitIsolationForest(one, PARAMETERS), one)]).toEqual([0.5]);
+    expect(() => fitIsolationForest({ rows: 0, columns: 1, values: new Float64Array(0) }, PARAMETERS)).toThrow(
+      RangeError,
+    );
+  });
+});
+
+describe('ECOD', () => {
+  it('sums the logarithms of the larger tails, the longer tail by skewness', () => {
+    // Right-skewed: the tail of 10 is 1 in 4, that of 1 is 1 in 4 on the left, but the skewness asks for the right one.
+    const x = { rows: 4, columns: 1, values: Float64Array.of(1, 2, 3, 10) };
+    const expected = [Math.log(4), Math.log(2), Math.log(2), Math.log(4)];
+    expect([...ecodScores(fitEcod(x), x)]).toEqual(expected.map((score) => expect.closeTo(score, 12) as number));
+  });
+
+  it('does not change when a column is stretched by a growing function', () => {
+    const values = fc.array(fc.integer({ min: -1000, max: 1000 }), { minLength: 5, maxLength: 40 });
+    fc.assert(
+      fc.property(values, (list) => {
+        const x = { rows: list.length, columns: 1, values: Float64Array.from(list) };
+        const doubled = { ...x, values: x.values.map((value) => 2 * value) };
+        expect([...ecodScores(fitEcod(doubled), doubled)]).toEqual([...ecodScores(fitEcod(x), x)]);
+      }),
+    );
+  });
+
+  it('goes on falling beyond what was seen, and says nothing of a missing value', () => {
+    const model = fitEcod(normalRows(1000, 1, 5));
+    const at = (value: number) => ecodScores(model, { rows: 1, columns: 1, values: Float64Array.of(value) })[0]!;
+    expect(at(NaN)).toBe(0);
+    expect(at(8)).toBeGreaterThan(at(5));
+    expect(at(-8)).toBeGreaterThan(at(-5));
+    expect(at(1e9)).toBeLessThan(30);
+  });
+});
+
+describe('the detector', () => {
+  it('sees one value far out among ordinary ones, and an odd combination of ordinary ones', () => {
+    const prng = createPrng(6);
+    const rows = 4000;
+    const values = new Float64Array(2 * rows);
+    for (let row = 0; row < rows; row++) {
+      values[row] = prng.nextGaussian();
+      values[rows + row] = values[row]! + 0.1 * prng.nextGaussian();
+    }
+    const detector = fitAnomalyDetector({ rows, columns: 2, values }, PARAMETERS);
+    const calibration = anomalyScores(detector, { rows, columns: 2, values }).sort();
+    const p = (row: number[]) => conformalPValue(calibration, anomalyScore(detector, Float64Array.from(row)));
+    expect(p([0, 0.05])).toBeGreaterThan(0.2);
+    expect(p([0, 30])).toBeLessThan(0.001);
+    expect(p([2.4, -2.4])).toBeLessThan(0.03);
+  });
+
+  it('is the same to the bit for the same seed and after saving', () => {
+    const x = normalRows(500, 3, 7);
+    const detector = fitAnomalyDetector(x, PARAMETERS);
+    const bytes = encodeDetector(detector);
+    expect(encodeDetector(fitAnomalyDetector(x, PARAMETERS))).toEqual(bytes);
+    expect(encodeDetector(decodeDetector(bytes))).toEqual(bytes);
+    expect(anomalyScores(decodeDetector(bytes), x)).toEqual(anomalyScores(detector, x));
+  });
+
+  it('refuses a file with any byte changed or cut off', () => {
+    const bytes = encodeDetector(fitAnomalyDetector(normalRows(60, 2, 8), { ...PARAMETERS, nEstimators: 3 }));
+    for (let at = 0; at < bytes.length; at += 7) {
+      const damaged = bytes.slice();
+      damaged[at]! ^= 0x40;
+      expect(() => decodeDetector(damaged), `byte ${at}`).toThrow(/not a readable anomaly detector/);
+    }
+    expect(() => decodeDetector(bytes.subarray(0, 30))).toThrow(/not a readable/);
+    expect(() => decodeDetector(bytes.subarray(0, bytes.length - 1))).toThrow(/not a readable/);
+  });
+
+  it('finds planted anomalies', () => {
+    const detector = fitAnomalyDetector(normalRows(3000, 5, 9), PARAMETERS);
+    const scores = Float64Array.from([
+      ...anomalyScores(detector, normalRows(500, 5, 10)),
+      ...anomalyScores(detector, normalRows(50, 5, 11, 2.5)),
+    ]);
+    expect(
+      rocArea(
+        scores,
+        Uint8Array.from(scores, (_, at) => (at < 500 ? 0 : 1)),
+      ).area,
+    ).toBeGreaterThan(0.95);
+  });
+});
+
+describe('p-values', () => {
+  it('count the row itself in', () => {
+    const calibration = Float64Array.of(1, 2, 3, 4);
+    expect([conformalPValue(calibration, 5), conformalPValue(calibration, 4), conformalPValue(calibration, 0)]).toEqual(
+      [0.2, 0.4, 1],
+    );
+  });
+
+  it('of normal rows fall below a as often as a, over many calibrations', () => {
+    let alarms = 0;
+    const trials = 4000;
+    const prng = createPrng(12);
+    for (let trial = 0; trial < trials; trial++) {
+      const calibration = Float64Array.from({ length: 99 }, () => prng.nextGaussian()).sort();
+      if (conformalPValue(calibration, prng.nextGaussian()) <= 0.1) alarms++;
+    }
+    // Exactly 10 % in expectation; five standard errors.
+    expect(Math.abs(alarms / trials - 0.1)).toBeLessThan(5 * Math.sqrt(0.09 / trials));
+  });
+
+  it('keep the share of false reports among all at the stated rate, and find nearly all anomalies', () => {
+    let falseShare = 0;
+    let found = 0;
+    const trials = 24;
+    for (let trial = 0; trial < trials; trial++) {
+      const detector = fitAnomalyDetector(normalRows(1000, 4, 100 + trial), { ...PARAMETERS, nEstimators: 50 });
+      const calibration = anomalyScores(detector, normalRows(1000, 4, 200 + trial)).sort();
+      const scores = [
+        ...anomalyScores(detector, normalRows(450, 4, 300 + trial)),
+        ...anomalyScores(detector, normalRows(50, 4, 400 + trial, 4)),
+      ];
+      const reported = selectByFalseDiscoveryRate(
+        Float64Array.from(scores, (score) => conformalPValue(calibration, score)),
+        0.1,
+      );
+      const all = reported.reduce((sum, one) => sum + one, 0);
+      const right = reported.subarray(450).reduce((sum, one) => sum + one, 0);
+      falseShare += all > 0 ? (all - right) / all / trials : 0;
+      found += right / 50 / trials;
+    }
+    // Ten in a hundred by the theorem; four standard errors of 24 trials above it.
+    expect(falseShare).toBeLessThan(0.14);
+    expect(found).toBeGreaterThan(0.9);
+  });
+
+  it('map the sensitivity to the rates that the documents state', () => {
+    expect(falseAlarmRate(0)).toBeCloseTo(1 / 2000, 5);
+    expect(falseAlarmRate(0.5)).toBeCloseTo(0.01, 12);
+    expect(falseAlarmRate(1)).toBeCloseTo(0.2, 2);
+  });
+});
