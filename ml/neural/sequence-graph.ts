@@ -3,7 +3,7 @@ import type { EventSequences } from './event-sequences.js';
 import { nextClasses, nextOf } from './event-sequences.js';
 import { EVENT_FEATURES, layOutSequence, writeEventFeatures } from './sequence-network.js';
 import type { SequenceDescription, SequenceNetwork } from './sequence-network.js';
-import { logSoftmax, lookUp, oneHot, tensorsOf } from './tabular-graph.js';
+import { logSoftmax, lookUp, multiply, oneHot, tensorsOf } from './tensor-operations.js';
 import type { WeightTensors } from './weight-training.js';
 
 /** The predictions before positions `from` to `to - 1` of a sequence, which begin with an empty memory. */
@@ -75,30 +75,27 @@ export function scoreSequences(
   const rows = steps * segments;
   const embedded = lookUp(codes, weights.get('embedding')!);
   const joined = tf.concat([embedded, tf.tensor2d(batch.features, [rows, EVENT_FEATURES])], 1);
-  const fromInput = tf.add(tf.matMul(joined, weights.get('gru.input')!), weights.get('gru.input.bias')!);
+  const fromInput = tf.add(multiply(joined, weights.get('gru.input')!), weights.get('gru.input.bias')!);
   let memory: tf.Tensor2D = tf.zeros([segments, hidden]);
   const memories: tf.Tensor2D[] = [];
-  for (let step = 0; step < steps; step++) {
-    const own = tf.slice(fromInput, [step * segments, 0], [segments, 3 * hidden]);
-    memory = advance(own as tf.Tensor2D, memory, weights, hidden);
+  // Splitting and not slicing: the gradient of a slice is as large as the whole, each time.
+  for (const own of tf.split(fromInput as tf.Tensor2D, steps, 0)) {
+    memory = advance(own as tf.Tensor2D, memory, weights);
     memories.push(memory);
   }
   let all = memories.length === 1 ? memories[0]! : tf.concat(memories, 0);
   if (batch.mask) all = tf.mul(all, tf.tensor2d(batch.mask, [rows, hidden]));
   const direct = lookUp(codes, weights.get('wide')!);
-  return tf.add(tf.add(tf.matMul(all, weights.get('output')!), weights.get('output.bias')!), direct);
+  return tf.add(tf.add(multiply(all, weights.get('output')!), weights.get('output.bias')!), direct);
 }
 
-function advance(own: tf.Tensor2D, memory: tf.Tensor2D, weights: WeightTensors, hidden: number): tf.Tensor2D {
-  const { shape } = memory;
-  const fromState = tf.add(tf.matMul(memory, weights.get('gru.state')!), weights.get('gru.state.bias')!);
-  const gates = tf.sigmoid(
-    tf.add(tf.slice(own, [0, 0], [shape[0], 2 * hidden]), tf.slice(fromState, [0, 0], [shape[0], 2 * hidden])),
-  );
-  const keep = tf.slice(gates, [0, 0], [shape[0], hidden]);
-  const reset = tf.slice(gates, [0, hidden], [shape[0], hidden]);
-  const gated = tf.mul(reset, tf.slice(fromState, [0, 2 * hidden], [shape[0], hidden]));
-  const next = tf.tanh(tf.add(tf.slice(own, [0, 2 * hidden], [shape[0], hidden]), gated));
+function advance(own: tf.Tensor2D, memory: tf.Tensor2D, weights: WeightTensors): tf.Tensor2D {
+  const fromState = tf.add(multiply(memory, weights.get('gru.state')!), weights.get('gru.state.bias')!) as tf.Tensor2D;
+  const [keepInput, resetInput, nextInput] = tf.split(own, 3, 1);
+  const [keepState, resetState, nextState] = tf.split(fromState, 3, 1);
+  const keep = tf.sigmoid(tf.add(keepInput!, keepState!));
+  const reset = tf.sigmoid(tf.add(resetInput!, resetState!));
+  const next = tf.tanh(tf.add(nextInput!, tf.mul(reset, nextState!)));
   return tf.add(next, tf.mul(keep, tf.sub(memory, next)));
 }
 

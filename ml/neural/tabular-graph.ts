@@ -5,6 +5,7 @@ import type { TabularInputs } from './tabular-input.js';
 import { headOutputs, headScores, layOutTabular, tabularOutputs, tabularScores } from './tabular-network.js';
 import type { TabularDescription, TabularHead, TabularNetwork } from './tabular-network.js';
 import { answerHead } from './tabular-prediction.js';
+import { logSoftmax, lookUp, multiply, tensorsOf } from './tensor-operations.js';
 import type { WeightTensors } from './weight-training.js';
 
 /** The truths of some rows, a head each: what its loss compares with. */
@@ -42,12 +43,12 @@ export function scoreTabular(
   const first = joinInputs(description, weights, inputs);
   let values = first;
   description.hidden.forEach((units, i) => {
-    const sum = tf.add(tf.matMul(values, weights.get(`hidden.${i}`)!), weights.get(`hidden.${i}.bias`)!);
+    const sum = tf.add(multiply(values, weights.get(`hidden.${i}`)!), weights.get(`hidden.${i}.bias`)!);
     values = tf.mul(sum, tf.sigmoid(sum));
     if (masks) values = tf.mul(values, tf.tensor2d(masks[i]!, [inputs.rows, units]));
   });
-  const deep = tf.add(tf.matMul(values, weights.get('output')!), weights.get('output.bias')!);
-  return description.isWide ? tf.add(deep, tf.matMul(first, weights.get('wide')!)) : (deep as tf.Tensor2D);
+  const deep = tf.add(multiply(values, weights.get('output')!), weights.get('output.bias')!);
+  return description.isWide ? tf.add(deep, multiply(first, weights.get('wide')!)) : (deep as tf.Tensor2D);
 }
 
 function joinInputs(description: TabularDescription, weights: WeightTensors, inputs: TabularInputs): tf.Tensor2D {
@@ -60,32 +61,6 @@ function joinInputs(description: TabularDescription, weights: WeightTensors, inp
     parts.push(lookUp(own, weights.get(`embedding.${i}`)!));
   });
   return parts.length === 1 ? parts[0]! : tf.concat(parts, 1);
-}
-
-/**
- * The rows of a table that codes stand for. The gradient is summed up here, since the wasm backend has none for looking rows
- * up, and a product with one-hot rows takes many times as long.
- */
-export function lookUp(codes: Int32Array, table: tf.Tensor2D): tf.Tensor2D {
-  const [depth, width] = table.shape;
-  const look = tf.customGrad((x) => ({
-    value: tf.gather(x as tf.Tensor, tf.tensor1d(codes, 'int32')),
-    gradFunc: (dy) => {
-      const change = (dy as tf.Tensor).dataSync();
-      const total = new Float32Array(depth * width);
-      for (let i = 0, at = 0; i < codes.length; i++)
-        for (let to = codes[i]! * width, end = to + width; to < end; to++, at++) total[to] = total[to]! + change[at]!;
-      return tf.tensor2d(total, [depth, width]);
-    },
-  }));
-  return look(table) as tf.Tensor2D;
-}
-
-/** Made here and not by tfjs: `tf.oneHot` of the wasm backend (4.22) writes whole numbers where decimal ones are asked for. */
-export function oneHot(codes: Int32Array, depth: number): tf.Tensor2D {
-  const values = new Float32Array(codes.length * depth);
-  for (let i = 0; i < codes.length; i++) values[i * depth + codes[i]!] = 1;
-  return tf.tensor2d(values, [codes.length, depth]);
 }
 
 /** The sum over heads of weight times mean loss over the rows with a truth. Runs inside a tidy. */
@@ -125,31 +100,12 @@ function headLoss(
   return tf.sum(tf.mul(tf.sub(tf.softplus(logits), tf.mul(logits, truth)), mask));
 }
 
-/** The logarithm of the softmax of each row, without overflow. */
-export function logSoftmax(scores: tf.Tensor2D): tf.Tensor2D {
-  const shifted = tf.sub(scores, tf.max(scores, 1, true));
-  return tf.sub(shifted, tf.log(tf.sum(tf.exp(shifted), 1, true)));
-}
-
 /** The first threshold, and after it the logarithms of the steps, become thresholds that rise whatever the weights are. */
 function risingThresholds(raw: tf.Tensor2D, count: number): tf.Tensor2D {
   if (count === 1) return raw;
   const steps = tf.concat([tf.slice(raw, [0, 0], [1, 1]), tf.exp(tf.slice(raw, [0, 1], [1, count - 1]))], 1);
   const sums = Float32Array.from({ length: count * count }, (_, i) => (Math.floor(i / count) <= i % count ? 1 : 0));
-  return tf.matMul(steps, tf.tensor2d(sums, [count, count]));
-}
-
-/** The weights of a network as tensors. Runs inside a tidy. */
-export function tensorsOf(
-  weights: Float32Array,
-  layout: { blocks: readonly { name: string; rows: number; columns: number; offset: number }[] },
-): WeightTensors {
-  return new Map(
-    layout.blocks.map(({ name, rows, columns, offset }) => [
-      name,
-      tf.tensor2d(weights.slice(offset, offset + rows * columns), [rows, columns]),
-    ]),
-  );
+  return multiply(steps, tf.tensor2d(sums, [count, count]));
 }
 
 /**
