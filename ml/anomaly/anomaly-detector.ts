@@ -3,10 +3,10 @@ import { conformalPValue } from './conformal-p-value.js';
 import { ecodScore, ecodScores, fitEcod, tailOf, type Ecod } from './ecod.js';
 import {
   fitIsolationForest,
-  isolationScore,
-  isolationScores,
+  scoreIsolationForest,
+  scoreIsolationForestRow,
   type IsolationForest,
-  type IsolationForestParameters,
+  type IsolationForestInput,
 } from './isolation-forest.js';
 
 /** Two detectors that fail differently, put on one scale. */
@@ -35,10 +35,15 @@ const TIE_BREAK = 1e-6;
  * Fits an isolation forest, which finds odd combinations, and ECOD, which finds far-out values and says in which column.
  * @throws RangeError for an empty matrix or parameters out of range
  */
-export function fitAnomalyDetector(x: FeatureMatrix, parameters: IsolationForestParameters): AnomalyDetector {
-  const forest = fitIsolationForest(x, parameters);
+export function fitAnomalyDetector(x: FeatureMatrix, parameters: Omit<IsolationForestInput, 'x'>): AnomalyDetector {
+  const forest = fitIsolationForest({ x, ...parameters });
   const ecod = fitEcod(x);
-  return { forest, ecod, forestScores: ranksOf(isolationScores(forest, x)), ecodScores: ranksOf(ecodScores(ecod, x)) };
+  return {
+    forest,
+    ecod,
+    forestScores: ranksOf(scoreIsolationForest(forest, x)),
+    ecodScores: ranksOf(ecodScores(ecod, x)),
+  };
 }
 
 function ranksOf(scores: Float64Array): Float64Array {
@@ -52,7 +57,7 @@ function ranksOf(scores: Float64Array): Float64Array {
 
 /** @param row one number a column, NaN = missing */
 export function anomalyScore(detector: AnomalyDetector, row: Float64Array): number {
-  const byForest = isolationScore(detector.forest, row);
+  const byForest = scoreIsolationForestRow(detector.forest, row);
   const byEcod = ecodScore(detector.ecod, row);
   return combine(detector, byForest, byEcod);
 }
@@ -67,7 +72,7 @@ function combine({ forestScores, ecodScores: ecodRanks }: AnomalyDetector, byFor
 
 /** The score of every row of a matrix. */
 export function anomalyScores(detector: AnomalyDetector, x: FeatureMatrix): Float64Array {
-  const byForest = isolationScores(detector.forest, x);
+  const byForest = scoreIsolationForest(detector.forest, x);
   const byEcod = ecodScores(detector.ecod, x);
   return byForest.map((score, row) => combine(detector, score, byEcod[row]!));
 }

@@ -3,7 +3,7 @@ import type { AnomalyDetector } from './anomaly-detector.js';
 
 /*
  * Layout, little-endian: magic "MLPSAD\0\0", u32 version, u32 crc32 of all bytes after it, u32 length of all bytes, u32 features,
- * u32 sample size, u32 trees, u32 nodes, u32 ranks of the forest, u32 ranks of ECOD, u32 unused; then by column u32 values and
+ * u32 sample size, u32 trees, u32 nodes, u32 ranks of the forest, u32 ranks of ECOD, u32 train rows; then by column u32 values and
  * i32 skewness; then f64: thresholds, path lengths, ranks of the forest, ranks of ECOD, the values column by column; then i32: tree
  * offsets, columns, left children; then u8 missing sides. Doubles begin at a multiple of 8.
  */
@@ -17,7 +17,7 @@ const align = (at: number): number => Math.ceil(at / 8) * 8;
 export function encodeDetector({ forest, ecod, forestScores, ecodScores }: AnomalyDetector): Uint8Array {
   const nodes = forest.feature.length;
   const trees = forest.treeOffsets.length - 1;
-  const doubles = [forest.threshold, forest.pathLength, forestScores, ecodScores, ...ecod.columns.map((c) => c.sorted)];
+  const doubles = [forest.threshold, forest.expected, forestScores, ecodScores, ...ecod.columns.map((c) => c.sorted)];
   const words = [forest.treeOffsets, forest.feature, forest.left];
   const start = align(HEADER_BYTES + 8 * ecod.columns.length);
   const doubleBytes = 8 * doubles.reduce((sum, part) => sum + part.length, 0);
@@ -35,7 +35,7 @@ export function encodeDetector({ forest, ecod, forestScores, ecodScores }: Anoma
     nodes,
     forestScores.length,
     ecodScores.length,
-    0,
+    forest.trainRows,
   ];
   header.forEach((value, i) => view.setUint32(8 + 4 * i, value, true));
   ecod.columns.forEach(({ sorted, skewness }, i) => {
@@ -85,7 +85,7 @@ export function decodeDetector(bytes: Uint8Array): AnomalyDetector {
     return part;
   };
   const threshold = doubles(nodes);
-  const pathLength = doubles(nodes);
+  const expected = doubles(nodes);
   const forestScores = doubles(number(7));
   const ecodScores = doubles(number(8));
   const columns = shapes.map(({ values, skewness }) => ({ sorted: doubles(values), skewness }));
@@ -95,7 +95,17 @@ export function decodeDetector(bytes: Uint8Array): AnomalyDetector {
   room(nodes, 1);
   const missingLeft = bytes.slice(at, at + nodes);
   if (at + nodes !== bytes.length) refuse('it is longer than its parts');
-  const forest = { features, sampleSize, treeOffsets, feature, threshold, left, missingLeft, pathLength };
+  const forest = {
+    features,
+    sampleSize,
+    trainRows: number(9),
+    treeOffsets,
+    feature,
+    threshold,
+    left,
+    missingLeft,
+    expected,
+  };
   checkForest(forest);
   return { forest, ecod: { columns }, forestScores, ecodScores };
 }

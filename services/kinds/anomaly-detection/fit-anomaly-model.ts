@@ -28,7 +28,7 @@ export async function fitAnomalyModel(
     );
   onProgress(0.1, 'growing the isolation forest');
   const detector = fitAnomalyDetector(table.fitting, {
-    nEstimators: Number(plan.hyperparameters['n_estimators']),
+    trees: Number(plan.hyperparameters['n_estimators']),
     sampleSize: 256,
     seed: plan.seed,
   });
