@@ -221,7 +221,8 @@ describe('recommendations on anyone’s own table', () => {
       ['forest', /algorithm random_forest/],
     ] as const) {
       const { status, body } = await service.post<ProblemBody>('/models/train', { model_type: model });
-      expect([status, body.errors?.map(({ path }) => path)]).toEqual([422, ['model_type']]);
+      expect(status).toBe(422);
+      expect(new Set(body.errors?.map(({ path }) => path))).toEqual(new Set(['model_type']));
       expect(body.errors?.[0]?.message).toMatch(told);
     }
   });
