@@ -1,10 +1,14 @@
 import type { BoostingLoss } from './boosting-loss.js';
 import { marginCount, softmax } from './boosting-loss.js';
+import { pairRows } from '../tree/gradient-plan.js';
 
 /** Hessians of the Poisson loss are enlarged by e^0.7, so that one step cannot overshoot exponentially (as LightGBM does). */
 const POISSON_SLACK = Math.exp(0.7);
 /** Larger logarithms of a mean would leave the range of 32-bit floats. */
 const MOST_LOG_MEAN = 80;
+
+/** The logistic loss has a kernel of its own. */
+type DerivedLoss = Exclude<BoostingLoss, { kind: 'logistic' }>;
 
 type Deriver<Loss> = (
   loss: Loss,
@@ -16,14 +20,14 @@ type Deriver<Loss> = (
 ) => void;
 
 /**
- * First and second derivatives of the loss for rows [start, end), as pairs of 32-bit floats: `pairs[2 * (k * rows + row)]` is
+ * First and second derivatives of the loss for rows [start, end), as pairs of 32-bit floats: `pairs[2 * (k * pairRows + row)]` is
  * the gradient by margin k, the number behind it the hessian.
  * @param margins `[row * marginCount + k]`
  * @param weights of the rows, to be multiplied in
  * @returns the largest absolute gradient and the largest hessian
  */
 export function deriveRows(
-  loss: BoostingLoss,
+  loss: DerivedLoss,
   y: Float64Array,
   margins: Float64Array,
   weights: Float64Array | undefined,
@@ -31,13 +35,13 @@ export function deriveRows(
   start: number,
   end: number,
 ): [gradient: number, hessian: number] {
-  const derive = DERIVERS[loss.kind] as Deriver<BoostingLoss>;
-  derive(loss, y, margins, pairs, start, end);
+  const derive = DERIVERS[loss.kind] as Deriver<DerivedLoss>;
+  derive(loss, y, margins, pairs, start, Math.min(end, y.length));
   let most = 0;
   let mostHessian = 0;
-  const rows = y.length;
+  const rows = pairRows(y.length);
   for (let k = 0; k < marginCount(loss); k++) {
-    for (let row = start; row < end; row++) {
+    for (let row = start; row < Math.min(end, y.length); row++) {
       const cell = 2 * (k * rows + row);
       if (weights) {
         pairs[cell]! *= weights[row]!;
@@ -51,7 +55,7 @@ export function deriveRows(
   return [most, mostHessian];
 }
 
-const DERIVERS: { [Kind in BoostingLoss['kind']]: Deriver<Extract<BoostingLoss, { kind: Kind }>> } = {
+const DERIVERS: { [Kind in DerivedLoss['kind']]: Deriver<Extract<DerivedLoss, { kind: Kind }>> } = {
   squared(_, y, margins, pairs, start, end) {
     for (let row = start; row < end; row++) {
       pairs[2 * row] = margins[row]! - y[row]!;
@@ -71,15 +75,8 @@ const DERIVERS: { [Kind in BoostingLoss['kind']]: Deriver<Extract<BoostingLoss, 
       pairs[2 * row + 1] = mean * POISSON_SLACK;
     }
   },
-  logistic(_, y, margins, pairs, start, end) {
-    for (let row = start; row < end; row++) {
-      const p = 1 / (1 + Math.exp(-margins[row]!));
-      pairs[2 * row] = p - y[row]!;
-      pairs[2 * row + 1] = p * (1 - p);
-    }
-  },
   softmax({ classes }, y, margins, pairs, start, end) {
-    const rows = y.length;
+    const rows = pairRows(y.length);
     // The diagonal alone overstates the curvature that one class can use (Friedman 2001).
     const factor = classes / (classes - 1);
     const chances = new Float64Array(classes);

@@ -50,6 +50,9 @@ export function setUpBoosting(
   new Float64Array(memory.buffer, plan.at.targets, x.rows).set(y);
   if (weights && plan.hasWeights) new Float64Array(memory.buffer, plan.at.weights, x.rows).set(weights);
   if (weights && plan.hasCounts) new Uint32Array(memory.buffer, plan.at.counts, x.rows).set(weights);
+  // Two rows are derived at a time: one that is not there should say nothing.
+  if (loss.kind === 'logistic' && x.rows % 2 === 1)
+    new Float64Array(memory.buffer)[plan.at.margins / 8 + x.rows] = -700;
   const { l2, minSplitGain, minChildHessian, minSamplesLeaf } = p;
   const rules = { l2, minSplitGain, minChildHessian, minSamplesLeaf, monotone: input.monotone };
   const job: BoostingJob = { plan, rules, loss };

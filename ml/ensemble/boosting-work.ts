@@ -1,7 +1,7 @@
 import type { GradientKernels } from '../tree/gradient-kernels.js';
 import { bindKernels } from '../tree/gradient-kernels.js';
 import type { GradientPlan } from '../tree/gradient-plan.js';
-import { BIN_BYTES, LEAF_NUMBERS } from '../tree/gradient-plan.js';
+import { BIN_BYTES, LEAF_NUMBERS, pairRows } from '../tree/gradient-plan.js';
 import type { NodeSums, ScanRules, SplitRules } from '../tree/gradient-scan.js';
 import { gainToBeat, HistogramReader } from '../tree/gradient-scan.js';
 import type { WasmMemory } from '../wasm/assembler.js';
@@ -131,14 +131,10 @@ export class BoostingWorker {
     ) {
       const first = blocks[block]!;
       const end = blocks[block + 1]!;
-      if (task.slot >= 0) this.count(task.margin, task.start, task.end, task.slot, block);
-      if (task.otherSlot >= 0 && task.otherEnd > 0) {
-        if (task.isSubtracted) {
-          const from = plan.histogramOffsets[first]!;
-          const bytes = plan.histogramOffsets[end]! - from;
-          this.kernels.subtract(this.slotAt(task.otherSlot) + from, this.slotAt(task.slot) + from, bytes);
-        } else this.count(task.margin, task.otherStart, task.otherEnd, task.otherSlot, block);
-      }
+      const parent = task.isSubtracted ? task.otherSlot : -1;
+      if (task.slot >= 0) this.count(task.margin, task.start, task.end, task.slot, parent, block);
+      if (task.otherSlot >= 0 && task.otherEnd > 0 && !task.isSubtracted)
+        this.count(task.margin, task.otherStart, task.otherEnd, task.otherSlot, -1, block);
       if (task.node) this.scanBlock(0, task.slot, task.node, first, end, rules);
       if (task.other) this.scanBlock(1, task.otherSlot, task.other, first, end, rules);
     }
@@ -149,29 +145,29 @@ export class BoostingWorker {
     return at.histograms + slot * histogramOffsets[columns]!;
   }
 
-  /** Counts rows into a block's histograms: all of its columns row by row, or the active ones column by column where they are few. */
-  private count(margin: number, start: number, end: number, slot: number, block: number): void {
+  /**
+   * Counts rows into a block's histograms and takes them away from those of the parent, if any: all columns row by row, or the
+   * active ones column by column where they are few.
+   */
+  private count(margin: number, start: number, end: number, slot: number, parent: number, block: number): void {
     const { plan } = this.job;
     const { at, blocks, histogramOffsets } = plan;
     const [first, last] = [blocks[block]!, blocks[block + 1]!];
-    const [from, to] = [histogramOffsets[first]!, histogramOffsets[last]!];
-    const pairs = at.pairs + margin * plan.rows * 8;
+    const pairs = at.pairs + margin * pairRows(plan.rows) * 8;
     const [rowsFrom, rowsTo] = [at.order + 4 * start, at.order + 4 * end];
     let active = 0;
     for (let column = first; column < last; column++) active += this.bytes[at.active + column]!;
     if (active === 0) return;
-    if (2 * active < last - first) {
+    if (2 * active >= last - first) this.kernels[`histogram${block}`]!(rowsFrom, rowsTo, pairs);
+    else
       for (let column = first; column < last; column++) {
         if (this.bytes[at.active + column] === 0) continue;
-        const histogram = this.slotAt(slot) + histogramOffsets[column]!;
-        this.bytes.fill(0, histogram, this.slotAt(slot) + histogramOffsets[column + 1]!);
-        this.kernels.histogramColumn(rowsFrom, rowsTo, pairs, at.columnBins + column * plan.rows, histogram);
+        const bins = at.columnBins + column * plan.rows;
+        this.kernels.histogramColumn(rowsFrom, rowsTo, pairs, bins, at.scratch + histogramOffsets[column]!);
       }
-      return;
-    }
-    this.bytes.fill(0, at.scratch + from, at.scratch + to);
-    this.kernels[`histogram${block}`]!(rowsFrom, rowsTo, pairs);
-    this.bytes.copyWithin(this.slotAt(slot) + from, at.scratch + from, at.scratch + to);
+    const [from, to] = [histogramOffsets[first]!, histogramOffsets[last]!];
+    const takenFrom = parent < 0 ? 0 : this.slotAt(parent) + from;
+    this.kernels.distribute(at.scratch + from, at.scratch + to, this.slotAt(slot) + from, takenFrom);
   }
 
   private scanBlock(which: number, slot: number, node: NodeSums, first: number, end: number, rules: ScanRules): void {
@@ -261,35 +257,44 @@ export class BoostingWorker {
     const { plan, loss } = this.job;
     const { at, rows, margins, hasWeights } = plan;
     const { buffer } = this.memory;
+    const [start, end] = evenShare(rows, part, parts);
+    if (loss.kind === 'logistic') {
+      const [most, mostHessian] = this.deriveLogistic(start, end, part);
+      this.answers[2 * part] = most;
+      this.answers[2 * part + 1] = mostHessian;
+      return;
+    }
     const [most, mostHessian] = deriveRows(
       loss,
       new Float64Array(buffer, at.targets, rows),
       new Float64Array(buffer, at.margins, rows * margins),
       hasWeights ? new Float64Array(buffer, at.weights, rows) : undefined,
-      new Float32Array(buffer, at.pairs, rows * margins * 2),
-      Math.floor((rows * part) / parts),
-      Math.floor((rows * (part + 1)) / parts),
+      new Float32Array(buffer, at.pairs, pairRows(rows) * margins * 2),
+      start,
+      end,
     );
     this.answers[2 * part] = most;
     this.answers[2 * part + 1] = mostHessian;
   }
 
+  private deriveLogistic(start: number, end: number, part: number): [number, number] {
+    const { at } = this.job.plan;
+    const own = at.partial + 32 * part;
+    const from = 8 * start;
+    const [targets, weights] = [at.targets + from, at.weights + from];
+    this.kernels.deriveLogistic(at.margins + from, at.margins + 8 * end, targets, weights, at.pairs + from, own);
+    const most = new Float64Array(this.memory.buffer, own, 4);
+    return [Math.max(most[0]!, most[1]!), Math.max(most[2]!, most[3]!)];
+  }
+
   /** Turns the derivatives of all margins from 32-bit floats into whole numbers of units, where they stand. */
   private quantise(part: number, parts: number): void {
-    const { at, rows, margins, hasCounts } = this.job.plan;
-    const { buffer } = this.memory;
-    const floats = new Float32Array(buffer, at.pairs, rows * margins * 2);
-    const whole = new Int32Array(buffer, at.pairs, rows * margins * 2);
-    const counts = hasCounts ? new Uint32Array(buffer, at.counts, rows) : undefined;
+    const { at, rows, margins } = this.job.plan;
     const [gradientUnit, hessianUnit] = [this.task[TASK.gradientUnit]!, this.task[TASK.hessianUnit]!];
+    const [start, end] = evenShare(rows, part, parts);
     for (let margin = 0; margin < margins; margin++) {
-      for (let row = Math.floor((rows * part) / parts); row < Math.floor((rows * (part + 1)) / parts); row++) {
-        const cell = 2 * (margin * rows + row);
-        const count = counts ? counts[row]! : 1;
-        // Rounded before it is counted: a row of weight 2 then weighs exactly as much as the row given twice.
-        whole[cell] = Math.floor(floats[cell]! * gradientUnit + 0.5) * count;
-        whole[cell + 1] = Math.max(1, Math.floor(floats[cell + 1]! * hessianUnit + 0.5)) * count;
-      }
+      const pairs = at.pairs + 8 * margin * pairRows(rows);
+      this.kernels.quantise(pairs + 8 * start, pairs + 8 * end, at.counts + 4 * start, gradientUnit, hessianUnit);
     }
   }
 
@@ -349,4 +354,10 @@ function readSplitTask(numbers: Float64Array): SplitTask {
     node: sums(9),
     other: sums(15),
   };
+}
+
+/** A part of the rows that begins and ends at even numbers, because two rows are worked on at a time. */
+function evenShare(rows: number, part: number, parts: number): [start: number, end: number] {
+  const twos = pairRows(rows) / 2;
+  return [2 * Math.floor((twos * part) / parts), 2 * Math.floor((twos * (part + 1)) / parts)];
 }

@@ -39,6 +39,7 @@ export interface GradientPlan extends Omit<ColumnCuts, 'edges'> {
 type Region =
   | 'task'
   | 'answers'
+  | 'partial'
   | 'leaves'
   | 'table'
   | 'active'
@@ -54,6 +55,11 @@ type Region =
   | 'targets'
   | 'margins'
   | 'histograms';
+
+/** Pairs of derivatives a margin: an even number, because two are worked on at a time. */
+export function pairRows(rows: number): number {
+  return rows + (rows & 1);
+}
 
 /** A bin is two 64-bit integers: the gradient, and the hessian with the count. */
 export const BIN_BYTES = 16;
@@ -134,6 +140,7 @@ export function planMemory(
   const sizes: Record<Region, number> = {
     task: 256,
     answers: MOST_THREADS * 16,
+    partial: MOST_THREADS * 32,
     leaves: maxLeaves * LEAF_NUMBERS * 8,
     table: 256,
     active: columns,
@@ -144,7 +151,7 @@ export function planMemory(
     order: rows * 4,
     // One entry more than rows, because a branchless partition writes one too far.
     spare: rows * 4 + 4,
-    pairs: rows * margins * 8,
+    pairs: pairRows(rows) * margins * 8,
     counts: hasCounts ? rows * 4 : 0,
     weights: hasWeights ? rows * 8 : 0,
     targets: rows * 8,

@@ -139,12 +139,21 @@ export const f64 = {
 
 /** Bytes 0 to 7 of the first operand and 8 to 15 of the second. */
 const LOW_THEN_HIGH = [0, 1, 2, 3, 4, 5, 6, 7, 24, 25, 26, 27, 28, 29, 30, 31];
+const ZIPPED = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
 
 export const v128 = {
   load: load(simd(0)),
   /** Two 32-bit integers with sign as two of 64 bits. */
   loadPair32: load(simd(5)),
   store: store(simd(11)),
+  /** Eight bytes, and zeros behind them. */
+  loadHalf: load(simd(0x5d)),
+  constInt32: (...lanes: [number, number, number, number]): Code => [
+    ...simd(12),
+    ...new Uint8Array(Int32Array.from(lanes).buffer),
+  ],
+  /** The numbers of 32 bits a0, b0, a1, b1. */
+  interleave32: (a: Code, b: Code): Code => [...a, ...b, ...simd(13), ...ZIPPED],
   constInt64: (low: bigint, high: bigint): Code => [...simd(12), ...new Uint8Array(BigInt64Array.of(low, high).buffer)],
   /** The first half of `a` and the second of `b`. */
   lowOfFirstHighOfSecond: (a: Code, b: Code): Code => [...a, ...b, ...simd(13), ...LOW_THEN_HIGH],
@@ -158,8 +167,26 @@ export const i64x2 = {
   sub: binary(simd(0xd1)),
 };
 
+export const i32x4 = {
+  fromFloats: unary(simd(0xf8)),
+  mul: binary(simd(0xb5)),
+  max: binary(simd(0xb8)),
+};
+
+export const f32x4 = {
+  nearest: unary(simd(0x6a)),
+  mul: binary(simd(0xe6)),
+  /** Two doubles as the first two floats. */
+  fromDoubles: unary(simd(0x5e)),
+};
+
 export const f64x2 = {
   splat: unary(simd(0x14)),
+  const: (value: number): Code => f64x2.splat(f64.const(value)),
+  abs: unary(simd(0xec)),
+  /** The larger, the smaller; not for NaN: one instruction of the machine, which `max` and `min` are not. */
+  max: binary(simd(0xf7)),
+  min: binary(simd(0xf6)),
   extract: (a: Code, lane: 0 | 1): Code => [...a, ...simd(0x21), lane],
   replace: (a: Code, lane: 0 | 1, value: Code): Code => [...a, ...value, ...simd(0x22), lane],
   add: binary(simd(0xf0)),
