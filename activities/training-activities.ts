@@ -20,6 +20,7 @@ export function createTrainingActivities(container: Container) {
           database,
           maxTrainingTimeSeconds: config.maxTrainingTimeSeconds,
           autoMl: config.autoMl,
+          gpuEnabled: config.gpuEnabled,
         }),
       ),
     buildTrainingTable: (plan: TrainingPlan) =>

@@ -9,6 +9,9 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { advantage, isReached, type AccuracyRow } from './accuracy/accuracy-row.js';
+import { selectNetworkBackend } from '../services/training/network-backend.js';
+import { measureNextActivity } from './accuracy/next-activity.js';
+import { measureRecommendations } from './accuracy/recommend.js';
 import { measureTables } from './accuracy/tables.js';
 
 const dataDir = resolve(process.env['DATA_DIR'] ?? '../shared/data');
@@ -21,6 +24,13 @@ const { values: flags } = parseArgs({
   },
 });
 
+/** A part that is measured as a whole is printed when it is done. */
+const printed = async (measuring: Promise<AccuracyRow[]>): Promise<AccuracyRow[]> => {
+  const rows = await measuring;
+  rows.forEach(printRow);
+  return rows;
+};
+
 const PARTS: Record<string, () => Promise<AccuracyRow[]>> = {
   tables: () =>
     measureTables(dataDir, {
@@ -29,6 +39,11 @@ const PARTS: Record<string, () => Promise<AccuracyRow[]>> = {
       hyperparameters: flags.hyperparameters ? (JSON.parse(flags.hyperparameters) as Record<string, unknown>) : {},
       onRows: (rows) => rows.forEach(printRow),
     }),
+  recommend: () => printed(measureRecommendations(dataDir)),
+  next: async () => {
+    await selectNetworkBackend({ gpuEnabled: false });
+    return printed(measureNextActivity(dataDir));
+  },
 };
 
 function printRow(row: AccuracyRow): void {

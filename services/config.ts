@@ -43,6 +43,9 @@ export const environmentSchema = z.object({
   AUTO_ML_ENABLED: flag('true').describe(
     'A model whose entry names no algorithm gets the best of several; otherwise a random forest',
   ),
+  GPU_ENABLED: flag('false').describe(
+    'Train networks on a GPU where one is found; `npm run tensorflow:native -- --gpu` builds what that needs',
+  ),
   PREDICTION_CACHE_TTL: whole(300, 0, 86_400).describe(
     'Seconds that a prediction may be answered again; 0 turns it off',
   ),
@@ -79,6 +82,7 @@ export interface Config {
   maxConcurrentJobs: number;
   trainingMemoryMb: number;
   autoMl: boolean;
+  gpuEnabled: boolean;
   predictionCacheTtlSeconds: number;
   logLevel: string;
   failPoint?: string;
@@ -89,7 +93,6 @@ const REFUSED = ['ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_IS
 /** These are harmless to go without, but nobody should believe that they are in force. */
 const WITHOUT_EFFECT: Record<string, string> = {
   REDIS_URL: 'the cache stays in the process',
-  GPU_ENABLED: 'forests are trained on the CPU',
   ALERT_WEBHOOK_URLS: 'no alerts are sent',
   MLFLOW_TRACKING_URI: 'runs are kept in this service only',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'no traces are sent',
@@ -163,6 +166,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     maxConcurrentJobs: env.MAX_CONCURRENT_JOBS,
     trainingMemoryMb: env.TRAINING_MEMORY_MB,
     autoMl: env.AUTO_ML_ENABLED,
+    gpuEnabled: env.GPU_ENABLED,
     predictionCacheTtlSeconds: env.PREDICTION_CACHE_TTL,
     logLevel: env.LOG_LEVEL.toLowerCase(),
     failPoint: env.NODE_ENV === 'test' ? env.FAILPOINT : undefined,

@@ -72,11 +72,11 @@ export const modelRoutes: RouteDefinition[] = [
       const known = await withDatabase(() => findKeyedJob(input, context));
       if (known) return jobAccepted(response, await startJob(input, context));
       const config = await context.readModelsConfig();
-      const { maxTrainingTimeSeconds, autoMl } = context.config;
+      const { maxTrainingTimeSeconds, autoMl, gpuEnabled } = context.config;
       const plan = await withDatabase(() =>
         planTraining(
           { jobId: 'check', request: body },
-          { config, database: context.database, maxTrainingTimeSeconds, autoMl },
+          { config, database: context.database, maxTrainingTimeSeconds, autoMl, gpuEnabled },
         ),
       );
       context.metrics.jobsStarted.inc({ type: 'train' });

@@ -73,7 +73,7 @@ async function measureSet(dataDir: string, set: TableSet, algorithm: string, hyp
     settings: { split: isInTime ? 'time' : 'random' },
   } as unknown as TrainingPlan;
   const usable = Uint32Array.from({ length: rows }, (_, row) => row);
-  const answers = predictFolds(plan, table, target, usable, folds, () => {});
+  const answers = await predictFolds(plan, table, target, usable, folds, () => {});
   const judged = [...folds.keys()].filter((row) => folds[row]! >= 0);
   const truths = Float64Array.from(judged, (row) => target.y[row]!);
   if (set.task === 'regression') {

@@ -38,6 +38,10 @@ export const hyperparametersSchema = z
       .max(1000)
       .nullable()
       .describe('Boosting: rounds without gain on held-out rows after which it ends; null for never'),
+    hidden_units: z.array(z.int().min(1).max(4096)).max(8).describe('Networks: widths of the hidden layers'),
+    dropout: z.number().min(0).lt(1).describe('Networks: share of a layer that a step leaves out'),
+    epochs: z.int().min(1).max(10_000).describe('Networks: most passes over the rows'),
+    batch_size: z.int().min(1).max(65_536).describe('Networks: rows of a step'),
     seed: z.int().min(0).max(0xffff_ffff).describe('The same seed and data give the same model'),
   })
   .partial();

@@ -24,6 +24,8 @@ export interface PlanInput {
   manifest: DatasetManifest;
   /** `AUTO_ML_ENABLED`: an entry that names no algorithm has the best of several. */
   autoMl: boolean;
+  /** `GPU_ENABLED`: networks may be trained on a GPU. */
+  gpuEnabled: boolean;
 }
 
 /** One step's report of how far it is, 0 to 1, and with what. */

@@ -15,7 +15,13 @@ import type { TrainingPlan } from './training-plan.js';
  */
 export async function planTraining(
   input: { jobId: string; request: unknown },
-  context: { config: ModelsConfig; database: Database; maxTrainingTimeSeconds: number; autoMl: boolean },
+  context: {
+    config: ModelsConfig;
+    database: Database;
+    maxTrainingTimeSeconds: number;
+    autoMl: boolean;
+    gpuEnabled: boolean;
+  },
 ): Promise<TrainingPlan> {
   const request = parseRequest(trainRequestSchema, input.request);
   const definition = modelDefinition(context.config, request.model_type);
@@ -26,7 +32,7 @@ export async function planTraining(
     problems: found,
     filters,
     ...planned
-  } = recipe.plan({ definition, request, manifest, autoMl: context.autoMl });
+  } = recipe.plan({ definition, request, manifest, autoMl: context.autoMl, gpuEnabled: context.gpuEnabled });
   const problems = [...found, ...checkTrainingData(request, definition, manifest, planned, filters ?? [])];
   if (problems.length > 0)
     throw new ServiceError('request_invalid', 'The training request does not fit the model and its data.', problems);

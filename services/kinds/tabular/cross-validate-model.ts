@@ -5,7 +5,8 @@ import type { TrainingPlan } from '../../training/training-plan.js';
 import type { CrossValidation, OnProgress } from '../recipe.js';
 import { takeRows } from './candidate.js';
 import { answerRows, fitHead } from './fit-head.js';
-import { headInput } from './fit-model.js';
+import { headInput, networkInput } from './fit-model.js';
+import { fitNetworkHeads } from './fit-network.js';
 import { readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
 
 const FOLDS = 5;
@@ -22,14 +23,14 @@ export async function crossValidateModel(
   const table = await readTrainingTable(plan, staging);
   const heads: CrossValidation['heads'] = {};
   for (const [index, target] of table.targets.entries()) {
-    heads[target.head.name] = measureHead(plan, table, target, (share) =>
+    heads[target.head.name] = await measureHead(plan, table, target, (share) =>
       onProgress((index + share) / table.targets.length, `${target.head.name}: 5-fold estimates`),
     );
   }
   return { folds: FOLDS, heads };
 }
 
-function measureHead(
+async function measureHead(
   plan: TrainingPlan,
   table: TrainingTable,
   target: HeadTarget,
@@ -41,7 +42,7 @@ function measureHead(
   const folds = table.isInTime
     ? Uint8Array.from(usable, (_, at) => Math.floor((at * FOLDS) / usable.length))
     : assignFolds(usable.length, FOLDS, { seed, labels, groups: Int32Array.from(usable, (row) => table.groups[row]!) });
-  const predictions = predictFolds(plan, table, target, usable, folds, onProgress);
+  const predictions = await predictFolds(plan, table, target, usable, folds, onProgress);
   return target.head.task === 'regression'
     ? evaluateRegression({ predictions, targets: labels, seed })
     : evaluateClassification({ probabilities: predictions, labels, classes: target.classes.length, seed });
@@ -52,14 +53,14 @@ function measureHead(
  * @param usable rows with a truth; `folds[i]` is the fold of row `usable[i]`, -1 for a row that is only learned from
  * @returns `[i * outputs + output]`, 0 for the rows of no fold
  */
-export function predictFolds(
+export async function predictFolds(
   plan: TrainingPlan,
   table: TrainingTable,
   target: HeadTarget,
   usable: Uint32Array,
   folds: ArrayLike<number>,
   onProgress: (share: number) => void,
-): Float64Array {
+): Promise<Float64Array> {
   const outputs = Math.max(1, target.classes.length);
   const predictions = new Float64Array(usable.length * outputs);
   const foldOf = new Map([...usable].map((row, at) => [row, folds[at]!]));
@@ -68,10 +69,16 @@ export function predictFolds(
     const isFitting = (row: number) => foldOf.get(row) !== fold;
     const encoder = fitTableEncoder(table.features, usable.filter(isFitting), {});
     const x = encodeTable(encoder, table.features);
-    const fitted = fitHead({
-      ...headInput(plan, table, encoder, x, target, (row) => foldOf.has(row) && isFitting(row)),
-      onProgress: (share) => onProgress((fold + share) / count),
-    });
+    const wanted = usable.filter(isFitting);
+    const onStep = (share: number) => onProgress((fold + share) / count);
+    const fitted =
+      plan.algorithm === 'neural_network'
+        ? (await fitNetworkHeads({ ...networkInput(plan, table, encoder, x, [target], wanted), onProgress: onStep }))
+            .heads[0]!
+        : fitHead({
+            ...headInput(plan, table, encoder, x, target, (row) => foldOf.has(row) && isFitting(row)),
+            onProgress: onStep,
+          });
     const judged = [...usable.keys()].filter((at) => folds[at] === fold);
     const answers = answerRows(
       fitted,

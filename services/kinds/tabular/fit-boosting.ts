@@ -13,10 +13,10 @@ import { boostingHead } from './head-model.js';
 import { DEFAULT_SEED } from './hyperparameters.js';
 
 /** Rounds at most, where the data decide how many are kept. */
-const MOST_ROUNDS = 1500;
+const MOST_ROUNDS = 600;
 /** From so many rows on, trees may be larger without learning chance by heart. */
 const MANY_ROWS = 100_000;
-const PATIENCE = 50;
+const PATIENCE = 30;
 
 /**
  * Gradient boosting. A model for each fold finds by early stopping how many rounds pay; the model of all rows then has as many as
@@ -79,7 +79,7 @@ function boostingParameters(given: Hyperparameters, loss: BoostingLoss, rows: nu
   return {
     ...defaultGradientBoostingParameters(loss),
     nEstimators: given.n_estimators ?? (stopping === null ? 300 : MOST_ROUNDS),
-    learningRate: given.learning_rate ?? 0.04,
+    learningRate: given.learning_rate ?? 0.05,
     maxLeaves: given.max_leaf_nodes ?? (rows >= MANY_ROWS ? 31 : loss.kind === 'softmax' ? 8 : 15),
     maxDepth: given.max_depth ?? null,
     minSamplesLeaf: given.min_samples_leaf ?? Math.max(3, Math.min(20, Math.floor(rows / 50))),

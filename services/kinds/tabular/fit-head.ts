@@ -135,6 +135,13 @@ function skewness(values: Float64Array): number {
   return second > 0 ? third / values.length / (second / values.length) ** 1.5 : 0;
 }
 
+/** Judges a candidate by what it says of rows that it had not seen: `y` has the truths of all its rows. */
+export function judgeCandidate(candidate: Candidate, y: Float64Array, target: HeadTarget, seed: number): Judged {
+  return target.head.task === 'regression'
+    ? judgeRegression(candidate, y, undefined)
+    : judgeClassification(candidate, y, seed);
+}
+
 type Judged = { fitted: Omit<FittedHead, 'candidates'>; loss: number };
 
 function judgeClassification(candidate: Candidate, y: Float64Array, seed: number): Judged {

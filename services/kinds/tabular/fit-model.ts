@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { FieldProblem } from '../../../core/errors.js';
 import type { Calibration } from '../../../ml/calibrate/calibration.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 import type { LabelValue } from '../../../ml/preprocess/label-encoder.js';
@@ -10,6 +11,7 @@ import type { TrainingPlan } from '../../training/training-plan.js';
 import type { FitOutcome, OnProgress } from '../recipe.js';
 import type { Checkpoint } from './candidate.js';
 import { checkData } from './check-data.js';
+import { fitNetworkHeads, type NetworkInput } from './fit-network.js';
 import { fitHead, type CandidateResult, type FittedHead, type HeadInput } from './fit-head.js';
 import type { HeadAlgorithm } from './head-model.js';
 import { candidatesOf, settingsOf } from './plan.js';
@@ -23,6 +25,8 @@ export interface StoredHead {
   classes: LabelValue[];
   algorithm: HeadAlgorithm;
   file: string;
+  /** Of a network: which of its heads. */
+  index?: number;
   transform?: 'log';
   calibration?: Calibration;
   interval?: { level: number; halfWidth: number };
@@ -61,16 +65,14 @@ export async function fitModel(plan: TrainingPlan, staging: string, onProgress: 
   const heads: StoredHead[] = [];
   const tried: TriedHeads = {};
   const hyperparameters: Record<string, unknown> = {};
+  const { fittedHeads, warnings } = await fitHeads(plan, table, encoder, x, staging, onProgress);
   for (const [index, target] of table.targets.entries()) {
     const { name } = target.head;
-    const fitted = fitHead({
-      ...headInput(plan, table, encoder, x, target, (row) => table.isHeldOut[row] === 0),
-      checkpoint: (stage) => createCheckpoint(join(staging, `${name}.${stage}`)),
-      onProgress: (share, detail) => onProgress((index + share) / table.targets.length, `${name}: ${detail}`),
-    });
-    const file = `${name}.model`;
-    await writeStaged(join(staging, file), fitted.model.encode());
-    heads.push(describeHead(target, fitted, file, plan));
+    const fitted = fittedHeads[index]!;
+    const isNetwork = fitted.model.algorithm === 'neural_network';
+    const file = isNetwork ? 'network.model' : `${name}.model`;
+    if (!isNetwork || index === 0) await writeStaged(join(staging, file), fitted.model.encode());
+    heads.push({ ...describeHead(target, fitted, file, plan), ...(isNetwork ? { index } : {}) });
     tried[name] = fitted.candidates;
     Object.assign(hyperparameters, fitted.hyperparameters);
   }
@@ -84,11 +86,63 @@ export async function fitModel(plan: TrainingPlan, staging: string, onProgress: 
     hyperparameters,
     signature: signatureOf(encoder),
     heads: heads.map(({ name, task, classes }) => ({ name, task, classes })),
-    files: heads.map((head) => head.file),
+    files: [...new Set(heads.map((head) => head.file))],
     body,
     details: { candidates: tried },
     trainingRows: training.length,
-    warnings: checkData(table),
+    warnings: [...warnings, ...checkData(table)],
+  };
+}
+
+/** Head by head, or all together where a network learns them. */
+async function fitHeads(
+  plan: TrainingPlan,
+  table: TrainingTable,
+  encoder: TableEncoder,
+  x: FeatureMatrix,
+  staging: string,
+  onProgress: OnProgress,
+): Promise<{ fittedHeads: FittedHead[]; warnings: FieldProblem[] }> {
+  const { targets } = table;
+  if (plan.algorithm === 'neural_network') {
+    const { heads, backend } = await fitNetworkHeads({
+      ...networkInput(plan, table, encoder, x, targets, trainingRows(table)),
+      onProgress,
+    });
+    const warnings = backend.warning ? [{ path: 'GPU_ENABLED', message: backend.warning }] : [];
+    return { fittedHeads: heads, warnings };
+  }
+  const fittedHeads = targets.map((target, index) =>
+    fitHead({
+      ...headInput(plan, table, encoder, x, target, (row) => table.isHeldOut[row] === 0),
+      checkpoint: (stage) => createCheckpoint(join(staging, `${target.head.name}.${stage}`)),
+      onProgress: (share, detail) => onProgress((index + share) / targets.length, `${target.head.name}: ${detail}`),
+    }),
+  );
+  return { fittedHeads, warnings: [] };
+}
+
+/** What `fitNetworkHeads` needs of a table. */
+export function networkInput(
+  plan: TrainingPlan,
+  table: TrainingTable,
+  encoder: TableEncoder,
+  x: FeatureMatrix,
+  targets: readonly HeadTarget[],
+  rows: Uint32Array,
+): Omit<NetworkInput, 'onProgress'> {
+  const categories = encoder.columns.map(() => 0);
+  for (const { start, encoding, categories: values } of encoder.features)
+    if (encoding === 'ordinal') categories[start] = values?.length ?? 0;
+  return {
+    x,
+    categories,
+    targets,
+    rows,
+    groups: table.groups,
+    isInTime: table.isInTime,
+    hyperparameters: plan.hyperparameters,
+    gpuEnabled: settingsOf(plan).gpuEnabled === true,
   };
 }
 

@@ -13,12 +13,13 @@ import { explainForestRow } from '../../../ml/explain/tree-shap.js';
 import { explainLinearRow, predictLinear, predictLinearRow, type LinearModel } from '../../../ml/linear/fit-linear.js';
 import { answerFromMargins, marginCount } from '../../../ml/linear/linear-model.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
+import { decodeNetworkHead } from './network-head.js';
 
-/** Algorithms that can learn one head of a table. */
+/** Algorithms that learn one head of a table, and that an open choice is made among. */
 export const TABULAR_ALGORITHMS = ['random_forest', 'gradient_boosting', 'linear'] as const;
 export type TabularAlgorithm = (typeof TABULAR_ALGORITHMS)[number];
-/** What a stored head may be: one algorithm's model, or a weighted mean of several. */
-export type HeadAlgorithm = TabularAlgorithm | 'blend';
+/** What a stored head may be: one algorithm's model, a weighted mean of several, or one answer of a network. */
+export type HeadAlgorithm = TabularAlgorithm | 'blend' | 'neural_network';
 
 /** A row's answer taken apart on the scale on which the features' contributions add up. */
 export interface RowParts {
@@ -204,13 +205,15 @@ function decodeParts(bytes: Uint8Array): BlendPart[] {
   return parts;
 }
 
-/** Reads a stored head. @throws RangeError or Error for bytes that are no such model */
-export function decodeHead(algorithm: HeadAlgorithm, bytes: Uint8Array): HeadModel {
+/** Reads a stored head; `index` is its place among the heads of a network. @throws RangeError or Error for bytes that are no such model */
+export function decodeHead(algorithm: HeadAlgorithm, bytes: Uint8Array, index = 0): HeadModel {
   switch (algorithm) {
     case 'random_forest':
       return forestHead(decodeForest(bytes));
     case 'gradient_boosting':
       return boostingHead(decodeBoosting(bytes));
+    case 'neural_network':
+      return decodeNetworkHead(bytes, index);
     case 'blend':
       return blendedHead(decodeParts(bytes));
     case 'linear':

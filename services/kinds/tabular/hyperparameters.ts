@@ -6,40 +6,45 @@ import type { TabularAlgorithm } from './head-model.js';
 export const DEFAULT_SEED = 42;
 
 /** Which hyperparameters an algorithm has, and how it is called in a sentence. */
-const KNOWN: Record<TabularAlgorithm, { called: string; uses: readonly (keyof Hyperparameters)[] }> = {
-  random_forest: {
-    called: 'a random forest',
-    uses: [
-      'n_estimators',
-      'max_depth',
-      'min_samples_split',
-      'min_samples_leaf',
-      'max_features',
-      'class_weight',
-      'seed',
-    ],
-  },
-  gradient_boosting: {
-    called: 'gradient boosting',
-    uses: [
-      'n_estimators',
-      'learning_rate',
-      'max_leaf_nodes',
-      'max_depth',
-      'min_samples_leaf',
-      'l2_regularization',
-      'subsample',
-      'max_features',
-      'class_weight',
-      'early_stopping_rounds',
-      'seed',
-    ],
-  },
-  linear: { called: 'a linear model', uses: ['l2_regularization', 'class_weight', 'seed'] },
-};
+const KNOWN: Record<TabularAlgorithm | 'neural_network', { called: string; uses: readonly (keyof Hyperparameters)[] }> =
+  {
+    random_forest: {
+      called: 'a random forest',
+      uses: [
+        'n_estimators',
+        'max_depth',
+        'min_samples_split',
+        'min_samples_leaf',
+        'max_features',
+        'class_weight',
+        'seed',
+      ],
+    },
+    gradient_boosting: {
+      called: 'gradient boosting',
+      uses: [
+        'n_estimators',
+        'learning_rate',
+        'max_leaf_nodes',
+        'max_depth',
+        'min_samples_leaf',
+        'l2_regularization',
+        'subsample',
+        'max_features',
+        'class_weight',
+        'early_stopping_rounds',
+        'seed',
+      ],
+    },
+    neural_network: {
+      called: 'a network',
+      uses: ['hidden_units', 'dropout', 'learning_rate', 'l2_regularization', 'epochs', 'batch_size', 'seed'],
+    },
+    linear: { called: 'a linear model', uses: ['l2_regularization', 'class_weight', 'seed'] },
+  };
 
 /** One warning for each hyperparameter that none of the algorithms has. */
-export function describeUnused(given: Hyperparameters, algorithms: readonly TabularAlgorithm[]): FieldProblem[] {
+export function describeUnused(given: Hyperparameters, algorithms: readonly (keyof typeof KNOWN)[]): FieldProblem[] {
   const called = algorithms.map((algorithm) => KNOWN[algorithm].called).join(', ');
   return (Object.keys(given) as (keyof Hyperparameters)[])
     .filter((name) => given[name] !== undefined && !algorithms.some((one) => KNOWN[one].uses.includes(name)))
@@ -47,11 +52,6 @@ export function describeUnused(given: Hyperparameters, algorithms: readonly Tabu
       path: `hyperparameters.${name}`,
       message: `was not used: ${called} has no ${name.replaceAll('_', ' ')}`,
     }));
-}
-
-/** What was given of the algorithm's own hyperparameters. */
-export function ownHyperparameters(given: Hyperparameters, algorithm: TabularAlgorithm): Hyperparameters {
-  return Object.fromEntries(Object.entries(given).filter(([name]) => KNOWN[algorithm].uses.includes(name as never)));
 }
 
 /** Up to so many rows trees grow as deep as their leaves allow; beyond, a forest would be larger than its data. */

@@ -17,6 +17,8 @@ export interface TabularSettings {
   positiveClass?: string;
   monotone?: ModelEntry['monotone'];
   project?: ProjectSettings;
+  /** `GPU_ENABLED`: a network may be trained on a GPU. */
+  gpuEnabled?: boolean;
 }
 
 export const settingsOf = (plan: TrainingPlan) => plan.settings as TabularSettings;
@@ -27,7 +29,7 @@ export function candidatesOf(algorithm: string): readonly TabularAlgorithm[] {
 }
 
 /** Plans the kinds that learn from one table: a row an example. */
-export function planTabular({ definition, request, manifest, autoMl }: PlanInput): PlannedKind {
+export function planTabular({ definition, request, manifest, autoMl, gpuEnabled }: PlanInput): PlannedKind {
   const given: Hyperparameters = { ...definition.hyperparameters, ...request.hyperparameters };
   const algorithm: Algorithm = definition.algorithm ?? (autoMl ? 'auto' : 'random_forest');
   const isUserBehavior = definition.kind === 'user_behavior';
@@ -43,12 +45,16 @@ export function planTabular({ definition, request, manifest, autoMl }: PlanInput
     positiveClass: definition.positive_class,
     monotone: definition.monotone,
     project,
+    ...(algorithm === 'neural_network' ? { gpuEnabled } : {}),
   };
   return {
     algorithm,
     hyperparameters: { ...given, seed: given.seed ?? DEFAULT_SEED },
     seed: given.seed ?? DEFAULT_SEED,
-    warnings: [...warnings, ...describeUnused(given, candidatesOf(algorithm))],
+    warnings: [
+      ...warnings,
+      ...describeUnused(given, algorithm === 'neural_network' ? ['neural_network'] : candidatesOf(algorithm)),
+    ],
     heads,
     features,
     settings,

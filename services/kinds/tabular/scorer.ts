@@ -27,7 +27,7 @@ export function createTabularScorer(bundle: ModelBundle): Scorer {
   const row = new Float64Array(encoder.columns.length);
   const heads = body.heads.map((stored): LoadedHead => ({
     stored,
-    model: decodeFile(bundle, stored.file, (bytes) => decodeHead(stored.algorithm, bytes)),
+    model: decodeFile(bundle, stored.file, (bytes) => decodeHead(stored.algorithm, bytes, stored.index)),
     buffer: new Float64Array(Math.max(1, stored.classes.length)),
   }));
   const names = encoder.features.map((feature) => feature.name);

@@ -15,6 +15,13 @@ straight:
   entity: customer
   target: outcome
   exclude: [coin, spend, signed_up]
+deep:
+  kind: classification
+  algorithm: neural_network
+  source: customers
+  entity: customer
+  target: outcome
+  exclude: [coin, spend, signed_up]
 careful:
   kind: classification
   algorithm: linear
@@ -97,11 +104,36 @@ describe('how a table is learned', () => {
       algorithm: 'linear',
       hyperparameters: { l2_regularization: 2, class_weight: 'none' },
     });
-    expect(result['warnings']).toEqual([
-      { path: 'hyperparameters.max_depth', message: 'was not used: a linear model has no max depth' },
-    ]);
+    expect(result['warnings']).toContainEqual({
+      path: 'hyperparameters.max_depth',
+      message: 'was not used: a linear model has no max depth',
+    });
     const { body } = await service.post<Prediction>('/predict/straight', {
       features: { usage: 3, plan: 'pro' },
+      explain: true,
+    });
+    const sum = body.explanations['label']!.reduce((total, one) => total + one.contribution, 0);
+    expect(body.explanation_base_values['label']! + sum).toBeCloseTo(
+      body.predictions.probabilities[body.predictions.label]!,
+      5,
+    );
+  });
+
+  it('by a network that says which device trained it, answers without TensorFlow, and explains itself', async () => {
+    const { version } = await train('deep', {
+      hyperparameters: { epochs: 120, hidden_units: [32], batch_size: 32 },
+      cross_validation: true,
+    });
+    expect(version.parameters.algorithm).toBe('neural_network');
+    expect(version.parameters.hyperparameters).toMatchObject({
+      epochs: 120,
+      hidden_units: [32],
+      device: expect.stringMatching(/^(TensorFlow|WebAssembly|JavaScript) on /) as string,
+    });
+    // 8 % of the answers are noise.
+    expect(version.metrics['label']!['accuracy']!.value).toBeGreaterThan(0.8);
+    const { body } = await service.post<Prediction>('/predict/deep', {
+      features: { usage: 10, plan: 'pro' },
       explain: true,
     });
     const sum = body.explanations['label']!.reduce((total, one) => total + one.contribution, 0);
