@@ -9,7 +9,6 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { advantage, isReached, type AccuracyRow } from './accuracy/accuracy-row.js';
-import { selectNetworkBackend } from '../services/training/network-backend.js';
 import { measureNextActivity } from './accuracy/next-activity.js';
 import { measureRecommendations } from './accuracy/recommend.js';
 import { measureTables } from './accuracy/tables.js';
@@ -40,10 +39,7 @@ const PARTS: Record<string, () => Promise<AccuracyRow[]>> = {
       onRows: (rows) => rows.forEach(printRow),
     }),
   recommend: () => printed(measureRecommendations(dataDir)),
-  next: async () => {
-    await selectNetworkBackend({ gpuEnabled: false });
-    return printed(measureNextActivity(dataDir));
-  },
+  next: () => printed(measureNextActivity(dataDir)),
 };
 
 function printRow(row: AccuracyRow): void {
