@@ -79,7 +79,11 @@ async function trainAndDeploy(context: DemoContext, source: string): Promise<unk
 const ingestion = (source: string, table: string) => ({ source, data_type: table, options: { table } });
 
 /** The other kinds that come with the service, and the tables that they learn from. */
-const OTHER_MODELS = [{ table: 'projects', models: ['project_success'] }];
+const OTHER_MODELS = [
+  { table: 'projects', models: ['project_success'] },
+  { table: 'resource_metrics', models: ['anomaly_detection'] },
+  { table: 'item_interactions', models: ['recommendation'] },
+];
 
 /** Brings every other kind to its first version, all at once. */
 async function trainOtherKinds(context: DemoContext, source: string): Promise<void> {

@@ -45,13 +45,20 @@ const PROMISED: Record<string, readonly string[]> = {
   ],
 };
 
+/** What the demo trains besides, and on which table. */
+const OTHER_MODELS = [
+  ['projects', 'project_success'],
+  ['resource_metrics', 'anomaly_detection'],
+  ['item_interactions', 'recommendation'],
+] as const;
+
 let stack: TestStack;
 
 beforeAll(async () => {
   stack = await TestStack.start();
   const api = createApiClient(() => stack.api);
   // What `npm start` does for a user, with fewer simulated people.
-  simulateFiles(stack.stateDir, 300);
+  simulateFiles(stack.stateDir, 2000);
   await api.run('/data/ingest', { source: 'user_events.parquet', data_type: 'user_events' }, 'docs-ingest');
   const trained = await api.run('/models/train', { model_type: 'user_behavior' }, 'docs-train');
   await api.run(
@@ -59,6 +66,10 @@ beforeAll(async () => {
     { version: trained['version'], allow_unpromotable: true },
     'docs-deploy',
   );
+  for (const [table, model] of OTHER_MODELS) {
+    await api.run('/data/ingest', { source: `${table}.parquet`, data_type: table }, `docs-ingest-${table}`);
+    await api.run('/models/train', { model_type: model, auto_deploy: true }, `docs-train-${model}`);
+  }
 });
 afterAll(() => stack?.stop());
 
@@ -96,7 +107,12 @@ async function runSession({
 describe('the commands of the documents', () => {
   it('are found in the README, the operator’s guide and the guide to own data', () => {
     expect(documents.map(({ path }) => path)).toEqual(
-      expect.arrayContaining(['README.md', 'docs/guide/operate.md', 'docs/guide/your-own-data.md']),
+      expect.arrayContaining([
+        'README.md',
+        'docs/guide/operate.md',
+        'docs/guide/your-own-data.md',
+        'docs/guide/recommendation.md',
+      ]),
     );
   });
 
