@@ -5,7 +5,7 @@ import { valueOf } from '../tree/gradient-scan.js';
 import { hasCode } from '../tree/code-set.js';
 import type { WasmMemory } from '../wasm/assembler.js';
 import type { BoostingCrew, BoostingWorker } from './boosting-work.js';
-import { PARTITION, TASK, UPDATE, writeSplitTask } from './boosting-work.js';
+import { COUNT, PARTITION, QUANTISE, TASK, UPDATE, writeScanTask } from './boosting-work.js';
 
 /** One grown tree, trimmed to its nodes. The right child of a node follows its left one. */
 export interface BoostedTree {
@@ -97,9 +97,11 @@ export class BoostingGrower {
     const { maxLeaves } = this.limits;
     const rules = this.worker.scanRules();
     const tree = emptyTree(2 * maxLeaves - 1);
+    this.task.set([QUANTISE, margin]);
+    this.perform(this.order.length);
     this.free.length = 0;
     for (let slot = this.worker.job.plan.slots - 1; slot >= 0; slot--) this.free.push(slot);
-    const open = [this.openRoot(margin, drawn, columns)];
+    const open = [this.openRoot(drawn, columns)];
     tree.cover[0] = open[0]!.sums.count;
     while (open.length < maxLeaves) {
       const best = bestLeaf(open);
@@ -107,7 +109,7 @@ export class BoostingGrower {
       const children = this.split(tree, best, rules);
       open[open.indexOf(best)] = children[0];
       open.push(children[1]);
-      this.prepare(children, best, margin, rules, open, columns);
+      this.prepare(children, best, rules, open, columns);
     }
     const unit = this.task[TASK.hessianUnit]! / this.task[TASK.gradientUnit]!;
     open.forEach((leaf, index) => {
@@ -123,7 +125,7 @@ export class BoostingGrower {
     return trim(tree);
   }
 
-  private openRoot(margin: number, drawn: number, columns: Int32Array): OpenLeaf {
+  private openRoot(drawn: number, columns: Int32Array): OpenLeaf {
     const { plan } = this.worker.job;
     const sums = { gradient: 0, hessian: 0, count: 0, lower: -Infinity, upper: Infinity };
     const rows = this.order.length;
@@ -136,23 +138,25 @@ export class BoostingGrower {
       return root;
     }
     root.slot = this.free.pop()!;
-    const nothing = { otherStart: 0, otherEnd: 0, otherSlot: -1, isSubtracted: false, node: null, other: null };
-    writeSplitTask(this.task, { margin, start: 0, end: drawn, slot: root.slot, ...nothing });
-    this.perform(drawn * plan.columns);
-    const histogram = plan.at.histograms + root.slot * plan.histogramOffsets[plan.columns]!;
-    root.sums = this.worker.reader.total(histogram, columns[0]!);
-    writeSplitTask(this.task, {
-      margin,
-      start: 0,
-      end: 0,
-      slot: -1,
-      ...nothing,
-      otherSlot: root.slot,
-      other: root.sums,
-    });
+    const alone = { slot: root.slot, otherSlot: -1, isSubtracted: false, other: null };
+    const { slot } = alone;
+    const counted = this.count(0, drawn, columns);
+    writeScanTask(this.task, { ...alone, counted, node: null });
+    this.worker.perform(0, 1);
+    root.sums = this.worker.reader.total(plan.at.histograms + slot * plan.histogramOffsets[plan.columns]!, columns[0]!);
+    writeScanTask(this.task, { ...alone, counted: 0, node: root.sums });
     this.perform(plan.histogramOffsets[plan.columns]! / BIN_BYTES);
-    root.split = this.bestFound(1, columns);
+    root.split = this.bestFound(0, columns);
     return root;
+  }
+
+  /** Has rows counted, on all threads where there are many. @returns the count of threads that counted */
+  private count(start: number, end: number, columns: Int32Array): number {
+    const { crew } = this;
+    const cells = (end - start) * columns.length;
+    const parts = crew && cells >= FEWEST_CELLS ? crew.threads : 1;
+    this.task.set([COUNT, start, end, parts]);
+    return this.perform(cells);
   }
 
   /** The best of the splits found by column; of equal ones the first column's. */
@@ -252,7 +256,6 @@ export class BoostingGrower {
   private prepare(
     [left, right]: [OpenLeaf, OpenLeaf],
     parent: OpenLeaf,
-    margin: number,
     rules: ScanRules,
     open: readonly OpenLeaf[],
     columns: Int32Array,
@@ -269,22 +272,21 @@ export class BoostingGrower {
     large.slot = parent.slot;
     parent.slot = -1;
     if (!isLarge) this.release(large);
-    else if (!isSubtracted) large.slot = this.takeSlot(open);
-    if (isSmall || isSubtracted) small.slot = this.takeSlot(open);
-    writeSplitTask(this.task, {
-      margin,
-      start: small.start,
-      end: small.end,
-      slot: small.slot,
-      otherStart: large.start,
-      otherEnd: large.end,
-      otherSlot: large.slot,
-      isSubtracted,
-      node: isSmall ? small.sums : null,
-      other: isLarge ? large.sums : null,
-    });
-    const counted = small.end - small.start + (isSubtracted ? 0 : large.end - large.start);
-    this.perform(counted * columns.length);
+    else if (!isSubtracted) {
+      large.slot = this.takeSlot(open);
+      const counted = this.count(large.start, large.end, columns);
+      const alone = { otherSlot: -1, isSubtracted: false, node: null, other: null };
+      writeScanTask(this.task, { ...alone, counted, slot: large.slot });
+      this.worker.perform(0, 1);
+    }
+    const task = { counted: 0, slot: -1, otherSlot: large.slot, isSubtracted, other: isLarge ? large.sums : null };
+    if (isSmall || isSubtracted) {
+      small.slot = this.takeSlot(open);
+      task.slot = small.slot;
+      task.counted = this.count(small.start, small.end, columns);
+    }
+    writeScanTask(this.task, { ...task, node: isSmall ? small.sums : null });
+    this.perform(this.worker.job.plan.histogramOffsets.at(-1)! / BIN_BYTES);
     if (isSmall) small.split = this.bestFound(0, columns);
     if (isLarge) large.split = this.bestFound(1, columns);
     if (!small.split) this.release(small);

@@ -1,4 +1,4 @@
-import { cutColumns, fillBins, planMemory, type ColumnCuts } from '../tree/gradient-plan.js';
+import { cutColumns, fillBins, fillCounts, planMemory, type ColumnCuts } from '../tree/gradient-plan.js';
 import { createMemory, type WasmMemory } from '../wasm/assembler.js';
 import { marginCount } from './boosting-loss.js';
 import type { GradientBoostingInput } from './boosting-parameters.js';
@@ -43,20 +43,20 @@ export function setUpBoosting(
     totalCount: isWhole && weights ? total : x.rows,
     hasCounts: isWhole && mostCount > 1,
     hasWeights: weights !== undefined && !isWhole,
-    isShared: crew !== undefined && crew.threads > 1,
+    threads: crew?.threads ?? 1,
   });
   const memory = createMemory(plan.pages, plan.isShared);
   fillBins(x, cuts, plan, memory.buffer);
   new Float64Array(memory.buffer, plan.at.targets, x.rows).set(y);
   if (weights && plan.hasWeights) new Float64Array(memory.buffer, plan.at.weights, x.rows).set(weights);
-  if (weights && plan.hasCounts) new Uint32Array(memory.buffer, plan.at.counts, x.rows).set(weights);
+  if (weights && plan.hasCounts) fillCounts(weights, plan, memory.buffer);
   // Two rows are derived at a time: one that is not there should say nothing.
   if (loss.kind === 'logistic' && x.rows % 2 === 1)
     new Float64Array(memory.buffer)[plan.at.margins / 8 + x.rows] = -700;
   const { l2, minSplitGain, minChildHessian, minSamplesLeaf } = p;
   const rules = { l2, minSplitGain, minChildHessian, minSamplesLeaf, monotone: input.monotone };
   const job: BoostingJob = { plan, rules, loss };
-  const worker = new BoostingWorker(job, memory);
+  const worker = new BoostingWorker(job, memory, 0);
   if (plan.isShared) crew!.attach(job, memory);
   const usable = Uint32Array.from({ length: x.rows }, (_, row) => row);
   return {

@@ -29,29 +29,27 @@ export interface BoostingCrew {
   detach(): void;
 }
 
-/** The kinds of task. */
-export const SPLIT = 1;
-export const PARTITION = 2;
-export const DERIVE = 3;
-export const QUANTISE = 4;
-export const UPDATE = 5;
+/** The kinds of task, with their numbers. */
+export const COUNT = 1; // first and last row in the order, parts that take part
+export const SCAN = 2; // a `ScanTask`
+export const PARTITION = 3; // first and last row in the order, column
+export const DERIVE = 4;
+export const QUANTISE = 5; // margin
+export const UPDATE = 6; // leaves, margin
 
 /** Where a task's numbers stand: its kind, then what is listed for each kind, then the units of the tree. */
 export const TASK = { kind: 0, arguments: 1, gradientUnit: 30, hessianUnit: 31 } as const;
 
-/** A histogram to be made or derived; `slot` -1 for none. */
-export interface SplitTask {
-  margin: number;
-  /** The child whose rows are counted, as positions in the order of rows; slot -1 where there is none. */
-  start: number;
-  end: number;
+/** What is to be done with rows that were counted. */
+export interface ScanTask {
+  /** So many threads counted; 0 where nothing was. */
+  counted: number;
+  /** Where the counts are put, or -1. */
   slot: number;
-  /** The other child: its histogram is that of the parent, in the same slot, less the first child's, or is counted too; without rows it is there. */
-  otherStart: number;
-  otherEnd: number;
+  /** Where the histograms of the other node are or, if the counts are taken away from them, will be; or -1. */
   otherSlot: number;
   isSubtracted: boolean;
-  /** Null where a child cannot be split: nobody looks for how. */
+  /** The nodes whose histograms then stand in those two places; null where nobody looks for how to split one. */
   node: NodeSums | null;
   other: NodeSums | null;
 }
@@ -68,9 +66,10 @@ export class BoostingWorker {
   constructor(
     readonly job: BoostingJob,
     private readonly memory: WasmMemory,
+    private readonly thread: number,
   ) {
     const { plan, rules } = job;
-    this.kernels = bindKernels(plan, memory);
+    this.kernels = bindKernels(plan, memory, thread);
     this.reader = new HistogramReader(plan, memory.buffer);
     this.task = new Float64Array(memory.buffer, plan.at.task, 32);
     this.bytes = new Uint8Array(memory.buffer);
@@ -89,8 +88,10 @@ export class BoostingWorker {
   /** Does part `part` of `parts` of the task that the memory describes. */
   perform(part: number, parts: number): void {
     switch (this.task[TASK.kind]) {
-      case SPLIT:
-        return this.split(part, parts);
+      case COUNT:
+        return this.count(part);
+      case SCAN:
+        return this.scan(part, parts);
       case PARTITION:
         return this.partition(part, parts);
       case DERIVE:
@@ -118,26 +119,51 @@ export class BoostingWorker {
     return rules;
   }
 
-  private split(part: number, parts: number): void {
+  /** Counts a share of the rows into this thread's own histograms: all columns row by row, or the active ones where they are few. */
+  private count(part: number): void {
+    const [, start, end, parts] = this.task as unknown as [number, number, number, number];
+    if (part >= parts) return;
     const { plan } = this.job;
-    const { blocks } = plan;
-    const task = readSplitTask(this.task);
-    const rules = this.scanRules();
-    const blockCount = blocks.length - 1;
-    for (
-      let block = Math.floor((blockCount * part) / parts);
-      block < Math.floor((blockCount * (part + 1)) / parts);
-      block++
-    ) {
-      const first = blocks[block]!;
-      const end = blocks[block + 1]!;
-      const parent = task.isSubtracted ? task.otherSlot : -1;
-      if (task.slot >= 0) this.count(task.margin, task.start, task.end, task.slot, parent, block);
-      if (task.otherSlot >= 0 && task.otherEnd > 0 && !task.isSubtracted)
-        this.count(task.margin, task.otherStart, task.otherEnd, task.otherSlot, -1, block);
-      if (task.node) this.scanBlock(0, task.slot, task.node, first, end, rules);
-      if (task.other) this.scanBlock(1, task.otherSlot, task.other, first, end, rules);
+    const { at, blocks, histogramOffsets, columns } = plan;
+    const from = at.order + 4 * (start + Math.floor(((end - start) * part) / parts));
+    const to = at.order + 4 * (start + Math.floor(((end - start) * (part + 1)) / parts));
+    const scratch = at.scratch + this.thread * histogramOffsets[columns]!;
+    for (let block = 0; block + 1 < blocks.length; block++) {
+      const [first, last] = [blocks[block]!, blocks[block + 1]!];
+      let active = 0;
+      for (let column = first; column < last; column++) active += this.bytes[at.active + column]!;
+      if (2 * active >= last - first) this.kernels[`histogram${block}`]!(from, to);
+      else
+        for (let column = first; column < last; column++) {
+          if (this.bytes[at.active + column] === 0) continue;
+          this.kernels.histogramColumn(
+            from,
+            to,
+            at.columnBins + column * plan.rows,
+            scratch + histogramOffsets[column]!,
+          );
+        }
     }
+  }
+
+  /** Brings the counts of a share of the columns to where they stay, and looks for splits by them. */
+  private scan(part: number, parts: number): void {
+    const { at, histogramOffsets, columns } = this.job.plan;
+    const task = readScanTask(this.task);
+    const rules = this.scanRules();
+    const first = Math.floor((columns * part) / parts);
+    const end = Math.floor((columns * (part + 1)) / parts);
+    if (task.counted > 0) {
+      const [from, to] = [histogramOffsets[first]!, histogramOffsets[end]!];
+      for (let thread = 1; thread < task.counted; thread++) {
+        const scratch = at.scratch + thread * histogramOffsets[columns]!;
+        this.kernels.merge(scratch + from, scratch + to, at.scratch + from);
+      }
+      const parent = task.isSubtracted ? this.slotAt(task.otherSlot) + from : 0;
+      this.kernels.distribute(at.scratch + from, at.scratch + to, this.slotAt(task.slot) + from, parent);
+    }
+    if (task.node) this.scanColumns(0, task.slot, task.node, first, end, rules);
+    if (task.other) this.scanColumns(1, task.otherSlot, task.other, first, end, rules);
   }
 
   private slotAt(slot: number): number {
@@ -145,32 +171,7 @@ export class BoostingWorker {
     return at.histograms + slot * histogramOffsets[columns]!;
   }
 
-  /**
-   * Counts rows into a block's histograms and takes them away from those of the parent, if any: all columns row by row, or the
-   * active ones column by column where they are few.
-   */
-  private count(margin: number, start: number, end: number, slot: number, parent: number, block: number): void {
-    const { plan } = this.job;
-    const { at, blocks, histogramOffsets } = plan;
-    const [first, last] = [blocks[block]!, blocks[block + 1]!];
-    const pairs = at.pairs + margin * pairRows(plan.rows) * 8;
-    const [rowsFrom, rowsTo] = [at.order + 4 * start, at.order + 4 * end];
-    let active = 0;
-    for (let column = first; column < last; column++) active += this.bytes[at.active + column]!;
-    if (active === 0) return;
-    if (2 * active >= last - first) this.kernels[`histogram${block}`]!(rowsFrom, rowsTo, pairs);
-    else
-      for (let column = first; column < last; column++) {
-        if (this.bytes[at.active + column] === 0) continue;
-        const bins = at.columnBins + column * plan.rows;
-        this.kernels.histogramColumn(rowsFrom, rowsTo, pairs, bins, at.scratch + histogramOffsets[column]!);
-      }
-    const [from, to] = [histogramOffsets[first]!, histogramOffsets[last]!];
-    const takenFrom = parent < 0 ? 0 : this.slotAt(parent) + from;
-    this.kernels.distribute(at.scratch + from, at.scratch + to, this.slotAt(slot) + from, takenFrom);
-  }
-
-  private scanBlock(which: number, slot: number, node: NodeSums, first: number, end: number, rules: ScanRules): void {
+  private scanColumns(which: number, slot: number, node: NodeSums, first: number, end: number, rules: ScanRules): void {
     const { at, isCategorical } = this.job.plan;
     const histogram = this.slotAt(slot);
     const floor = gainToBeat(node, rules);
@@ -287,14 +288,18 @@ export class BoostingWorker {
     return [Math.max(most[0]!, most[1]!), Math.max(most[2]!, most[3]!)];
   }
 
-  /** Turns the derivatives of all margins from 32-bit floats into whole numbers of units, where they stand. */
+  /** Turns the derivatives of one margin from 32-bit floats into whole numbers of units, in the records of their rows. */
   private quantise(part: number, parts: number): void {
-    const { at, rows, margins } = this.job.plan;
+    const { at, rows, blocks, recordsAt, recordBytes } = this.job.plan;
+    const margin = this.task[TASK.arguments]!;
     const [gradientUnit, hessianUnit] = [this.task[TASK.gradientUnit]!, this.task[TASK.hessianUnit]!];
     const [start, end] = evenShare(rows, part, parts);
-    for (let margin = 0; margin < margins; margin++) {
-      const pairs = at.pairs + 8 * margin * pairRows(rows);
-      this.kernels.quantise(pairs + 8 * start, pairs + 8 * end, at.counts + 4 * start, gradientUnit, hessianUnit);
+    const pairs = at.pairs + 8 * margin * pairRows(rows);
+    for (let block = 0; block + 1 < blocks.length; block++) {
+      const bytes = recordBytes[block]!;
+      const record = recordsAt[block]! + start * bytes + bytes - 8;
+      const [from, to, counts] = [pairs + 8 * start, pairs + 8 * end, at.counts + 4 * start];
+      this.kernels.quantise(from, to, counts, record, bytes, gradientUnit, hessianUnit);
     }
   }
 
@@ -316,22 +321,19 @@ export class BoostingWorker {
   }
 }
 
-/** Writes a task of the kind SPLIT. */
-export function writeSplitTask(numbers: Float64Array, task: SplitTask): void {
-  numbers[TASK.kind] = SPLIT;
-  const { margin, start, end, slot, otherStart, otherEnd, otherSlot, isSubtracted, node, other } = task;
-  const children = [margin, start, end, slot, otherStart, otherEnd, otherSlot, isSubtracted ? 1 : 0];
-  numbers.set([...children, ...listSums(node), ...listSums(other)], TASK.arguments);
+/** Writes a task of the kind SCAN. */
+export function writeScanTask(
+  numbers: Float64Array,
+  { counted, slot, otherSlot, isSubtracted, node, other }: ScanTask,
+): void {
+  numbers.set([SCAN, counted, slot, otherSlot, isSubtracted ? 1 : 0, ...listSums(node), ...listSums(other)]);
 }
 
 function listSums(node: NodeSums | null): number[] {
   return node ? [1, node.gradient, node.hessian, node.count, node.lower, node.upper] : [0, 0, 0, 0, 0, 0];
 }
 
-function readSplitTask(numbers: Float64Array): SplitTask {
-  const [, margin, start, end, slot, otherStart, otherEnd, otherSlot, isSubtracted] = numbers as unknown as number[] & {
-    length: 9;
-  };
+function readScanTask(numbers: Float64Array): ScanTask {
   const sums = (at: number): NodeSums | null =>
     numbers[at] === 0
       ? null
@@ -343,16 +345,12 @@ function readSplitTask(numbers: Float64Array): SplitTask {
           upper: numbers[at + 5]!,
         };
   return {
-    margin: margin!,
-    start: start!,
-    end: end!,
-    slot: slot!,
-    otherStart: otherStart!,
-    otherEnd: otherEnd!,
-    otherSlot: otherSlot!,
-    isSubtracted: isSubtracted === 1,
-    node: sums(9),
-    other: sums(15),
+    counted: numbers[1]!,
+    slot: numbers[2]!,
+    otherSlot: numbers[3]!,
+    isSubtracted: numbers[4] === 1,
+    node: sums(5),
+    other: sums(11),
   };
 }
 

@@ -12,7 +12,7 @@ import {
 import { checkBoostingInput, checkBoostingParameters, type GradientBoostingInput } from './boosting-parameters.js';
 import { predictMargins } from './boosting-prediction.js';
 import { setUpBoosting, splittableColumns, type BoostingSetup } from './boosting-setup.js';
-import { DERIVE, QUANTISE, TASK, type BoostingCrew } from './boosting-work.js';
+import { DERIVE, TASK, type BoostingCrew } from './boosting-work.js';
 
 export type { BoostingLoss } from './boosting-loss.js';
 export { boostingFeatureImportance, roundCount, truncateBoosting, type GradientBoosting } from './boosting-model.js';
@@ -146,7 +146,7 @@ function createRound(
   const renew = loss.kind === 'quantile' ? createRenewal(loss.alpha, order, training) : undefined;
   const all = orderRows(usable, x.rows);
   return (round) => {
-    quantise(setup, grower);
+    deriveRound(setup, grower);
     const drawn = drawRows(usable, p.rowSubsample, p.seed, round);
     const columns = drawColumns(splittable, p.columnSubsample, p.seed, round);
     const rows = drawn === usable ? all : orderRows(drawn, x.rows);
@@ -169,8 +169,8 @@ function orderRows(drawn: Uint32Array, rows: number, first = drawn): Uint32Array
   return order;
 }
 
-/** Derives the loss by all margins and turns the derivatives into whole numbers, as fine as their sums stay exact. */
-function quantise({ worker, memory, mostCount }: BoostingSetup, grower: BoostingGrower): void {
+/** Derives the loss by all margins and chooses units for whole numbers, as fine as their sums stay exact. */
+function deriveRound({ worker, memory, mostCount }: BoostingSetup, grower: BoostingGrower): void {
   const { plan } = worker.job;
   const task = new Float64Array(memory.buffer, plan.at.task, 32);
   const answers = new Float64Array(memory.buffer, plan.at.answers, 128);
@@ -185,8 +185,6 @@ function quantise({ worker, memory, mostCount }: BoostingSetup, grower: Boosting
   const rowBits = Math.ceil(Math.log2(plan.rows + 1));
   task[TASK.gradientUnit] = unitFor(most * mostCount, Math.min(30, 52 - rowBits));
   task[TASK.hessianUnit] = unitFor(mostHessian * mostCount, Math.min(30, 52 - rowBits, 62 - plan.countBits - rowBits));
-  task[TASK.kind] = QUANTISE;
-  grower.perform(cells);
 }
 
 /** The largest power of two by which `most` can be multiplied without taking more than `bits` bits. */

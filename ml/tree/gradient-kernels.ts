@@ -15,17 +15,19 @@ import {
   when,
 } from '../wasm/assembler.js';
 import type { GradientPlan } from './gradient-plan.js';
-import { BIN_BYTES } from './gradient-plan.js';
+import { BATCH_ROWS, BIN_BYTES } from './gradient-plan.js';
 
 /**
  * The inner loops of boosting as WebAssembly, written out for one plan: which columns there are and where they lie are constants
  * of the code. All numbers are addresses in bytes unless said otherwise.
  */
 export interface GradientKernels {
-  /** Adds the rows listed in [start, end) to the empty histograms of block `b` in the scratch region. */
-  [histogram: `histogram${number}`]: (start: number, end: number, pairs: number) => void;
+  /** Adds the rows listed in [start, end) to the histograms of block `b` in the thread's scratch region. */
+  [histogram: `histogram${number}`]: (start: number, end: number) => void;
   /** The same for one column, column by column, into any histogram. */
-  histogramColumn: (start: number, end: number, pairs: number, bins: number, histogram: number) => void;
+  histogramColumn: (start: number, end: number, bins: number, histogram: number) => void;
+  /** Adds the counts in [start, end) to others, leaving zeros. */
+  merge: (start: number, end: number, to: number) => void;
   /** Moves the counts in [start, end) to another place, leaving zeros, and takes them away from those at `from`, if that is not 0. */
   distribute: (start: number, end: number, to: number, from: number) => void;
   /**
@@ -56,16 +58,25 @@ export interface GradientKernels {
    * time, as pairs of floats. The largest absolute gradient and the largest hessian come as two doubles each to `most`.
    */
   deriveLogistic: (margins: number, end: number, targets: number, weights: number, pairs: number, most: number) => void;
-  /** Turns the pairs of floats in [pairs, end), two rows at a time, into whole numbers of units. */
-  quantise: (pairs: number, end: number, counts: number, gradientUnit: number, hessianUnit: number) => void;
+  /** Turns the pairs of floats in [pairs, end), two rows at a time, into whole numbers of units, and writes them to each record. */
+  quantise: (
+    pairs: number,
+    end: number,
+    counts: number,
+    record: number,
+    recordBytes: number,
+    gradientUnit: number,
+    hessianUnit: number,
+  ) => void;
   /** Adds a value to the margin of each row listed. */
   addToMargins: (start: number, end: number, margins: number, value: number) => void;
 }
 
-/** Assembles and binds the kernels of a plan. */
-export function bindKernels(plan: GradientPlan, memory: WasmMemory): GradientKernels {
+/** Assembles and binds the kernels of a plan for one of its threads. */
+export function bindKernels(plan: GradientPlan, memory: WasmMemory, part: number): GradientKernels {
   const functions = [
     columnHistogram(plan),
+    merging(),
     distribution(),
     partition(plan),
     scan(plan),
@@ -73,56 +84,93 @@ export function bindKernels(plan: GradientPlan, memory: WasmMemory): GradientKer
     logisticDerivatives(plan),
     quantisation(plan),
   ];
-  for (let block = 0; block + 1 < plan.blocks.length; block++) functions.push(blockHistogram(plan, block));
+  for (let block = 0; block + 1 < plan.blocks.length; block++) functions.push(blockHistogram(plan, block, part));
   return instantiate<GradientKernels>(assembleModule(functions, plan.pages, plan.isShared), memory);
 }
 
 /** The two numbers that a row adds to each of its bins: its gradient, and its hessian above its count. */
-function rowPair(plan: GradientPlan, row: Variable, pairs: Variable, pair: Variable): Code[] {
+function readPair(plan: GradientPlan, record: Variable, bytes: number, pair: Variable): Code[] {
   const counts = plan.hasCounts
-    ? i64x2.replace(v128.constInt64(0n, 0n), 1, i64.load32(i32.shl(row.get, i32.const(2)), plan.at.counts))
+    ? i64x2.replace(v128.constInt64(0n, 0n), 1, i64.load32(record.get, bytes - 12))
     : v128.constInt64(0n, 1n);
   const shifted = i64x2.shl(pair.get, i32.const(plan.countBits));
   return [
-    pair.set(v128.loadPair32(i32.add(i32.shl(row.get, i32.const(3)), pairs.get))),
+    pair.set(v128.loadPair32(record.get, bytes - 8)),
     pair.set(i64x2.add(v128.lowOfFirstHighOfSecond(pair.get, shifted), counts)),
   ];
 }
 
-function blockHistogram(plan: GradientPlan, block: number): FunctionSource {
+/**
+ * Two loops in turn: one copies the records of some rows to one place, the other counts them there. The first is so short that
+ * the machine waits for a dozen cache misses at once instead of for two or three.
+ */
+function blockHistogram(plan: GradientPlan, block: number, part: number): FunctionSource {
   const first = plan.blocks[block]!;
   const width = plan.blocks[block + 1]! - first;
-  const binsAt = plan.at.blockBins + first * plan.rows;
-  return declareFunction(`histogram${block}`, ['i32', 'i32', 'i32'], ([next, end, pairs], local) => {
-    const [row, pair, cells, bin] = [local('i32'), local('v128'), local('i32'), local('i32')];
-    const body = [
-      row.set(i32.load(next!.get)),
-      ...rowPair(plan, row, pairs!, pair),
-      cells.set(i32.mul(row.get, i32.const(width))),
-    ];
+  const bytes = plan.recordBytes[block]!;
+  const batchAt = plan.at.batch + part * BATCH_ROWS * 64;
+  const scratch = plan.at.scratch + part * plan.histogramOffsets[plan.columns]!;
+  return declareFunction(`histogram${block}`, ['i32', 'i32'], ([next, end], local) => {
+    const [record, to, stop] = [local('i32'), local('i32'), local('i32')];
+    const [pair, bin] = [local('v128'), local('i32')];
+    const copies = Array.from({ length: bytes / 16 }, (_, k) =>
+      v128.store(to.get, v128.load(record.get, plan.recordsAt[block]! + 16 * k), 16 * k),
+    );
+    const gather = loopWhile(i32.lessUnsigned(next!.get, stop.get), [
+      record.set(i32.mul(i32.load(next!.get), i32.const(bytes))),
+      ...copies,
+      to.increase(bytes),
+      next!.increase(4),
+    ]);
+    const count = readPair(plan, record, bytes, pair);
     for (let column = 0; column < width; column++) {
-      const histogram = plan.at.scratch + plan.histogramOffsets[first + column]!;
-      body.push(
-        bin.set(i32.shl(i32.load8(cells.get, binsAt + column), i32.const(4))),
+      const histogram = scratch + plan.histogramOffsets[first + column]!;
+      count.push(
+        bin.set(i32.shl(i32.load8(record.get, column), i32.const(4))),
         v128.store(bin.get, i64x2.add(v128.load(bin.get, histogram), pair.get), histogram),
       );
     }
-    body.push(next!.increase(4));
-    return [loopWhile(i32.lessUnsigned(next!.get, end!.get), body)];
+    return [
+      loopWhile(i32.lessUnsigned(next!.get, end!.get), [
+        stop.set(i32.add(next!.get, i32.const(4 * BATCH_ROWS))),
+        when(i32.greaterUnsigned(stop.get, end!.get), [stop.set(end!.get)]),
+        to.set(i32.const(batchAt)),
+        gather,
+        record.set(i32.const(batchAt)),
+        loopWhile(i32.lessUnsigned(record.get, to.get), [...count, record.increase(bytes)]),
+      ]),
+    ];
   });
 }
 
 function columnHistogram(plan: GradientPlan): FunctionSource {
-  return declareFunction('histogramColumn', ['i32', 'i32', 'i32', 'i32', 'i32'], (parameters, local) => {
-    const [next, end, pairs, bins, histogram] = parameters as [Variable, Variable, Variable, Variable, Variable];
-    const [row, pair, bin] = [local('i32'), local('v128'), local('i32')];
+  return declareFunction('histogramColumn', ['i32', 'i32', 'i32', 'i32'], (parameters, local) => {
+    const [next, end, bins, histogram] = parameters as [Variable, Variable, Variable, Variable];
+    const [row, record, pair, bin] = [local('i32'), local('i32'), local('v128'), local('i32')];
+    const bytes = plan.recordBytes[0]!;
     return [
       loopWhile(i32.lessUnsigned(next.get, end.get), [
         row.set(i32.load(next.get)),
-        ...rowPair(plan, row, pairs, pair),
+        record.set(i32.add(i32.mul(row.get, i32.const(bytes)), i32.const(plan.recordsAt[0]!))),
+        ...readPair(plan, record, bytes, pair),
         bin.set(i32.add(i32.shl(i32.load8(i32.add(bins.get, row.get)), i32.const(4)), histogram.get)),
         v128.store(bin.get, i64x2.add(v128.load(bin.get), pair.get)),
         next.increase(4),
+      ]),
+    ];
+  });
+}
+
+function merging(): FunctionSource {
+  return declareFunction('merge', ['i32', 'i32', 'i32'], (parameters, local) => {
+    const [next, end, to] = parameters as [Variable, Variable, Variable];
+    const nothing = local('v128');
+    return [
+      loopWhile(i32.lessUnsigned(next.get, end.get), [
+        v128.store(to.get, i64x2.add(v128.load(to.get), v128.load(next.get))),
+        v128.store(next.get, nothing.get),
+        next.increase(BIN_BYTES),
+        to.increase(BIN_BYTES),
       ]),
     ];
   });
@@ -299,8 +347,9 @@ function logisticDerivatives(plan: GradientPlan): FunctionSource {
 }
 
 function quantisation(plan: GradientPlan): FunctionSource {
-  return declareFunction('quantise', ['i32', 'i32', 'i32', 'f64', 'f64'], (parameters, local) => {
-    const [next, end, counts, gradientUnit, hessianUnit] = parameters as Variable[] & { length: 5 };
+  return declareFunction('quantise', ['i32', 'i32', 'i32', 'i32', 'i32', 'f64', 'f64'], (parameters, local) => {
+    const [next, end, counts, record, step, gradientUnit, hessianUnit] = parameters as Variable[] & { length: 7 };
+    const both = local('v128');
     const [units, count, leasts] = [local('v128'), local('v128'), local('v128')];
     const doubled = (unit: Variable): Code => f32x4.fromDoubles(f64x2.splat(unit.get));
     const rounded = i32x4.fromFloats(f32x4.nearest(f32x4.mul(v128.load(next!.get), units.get)));
@@ -315,7 +364,11 @@ function quantisation(plan: GradientPlan): FunctionSource {
       units.set(v128.interleave32(doubled(gradientUnit!), doubled(hessianUnit!))),
       loopWhile(i32.lessUnsigned(next!.get, end!.get), [
         ...(plan.hasCounts ? [readCount] : []),
-        v128.store(next!.get, counted),
+        both.set(counted),
+        i64.store(record!.get, i64x2.extract(both.get, 0)),
+        record!.set(i32.add(record!.get, step!.get)),
+        i64.store(record!.get, i64x2.extract(both.get, 1)),
+        record!.set(i32.add(record!.get, step!.get)),
         next!.increase(16),
         counts!.increase(8),
       ]),

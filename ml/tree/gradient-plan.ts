@@ -25,8 +25,14 @@ export interface GradientPlan extends Omit<ColumnCuts, 'edges'> {
   readonly hasWeights: boolean;
   /** Low bits of a bin's second number that count rows; the hessian stands above them. */
   readonly countBits: number;
-  /** Columns are taken in blocks whose histograms fit the first-level cache: the first of each; one more entry than blocks. */
+  /**
+   * Columns are taken in blocks. In each a row is a record of at most 64 bytes, so that counting it takes one cache miss: its bins,
+   * its count where rows have counts, its pair of derivatives. The first column of each block; one more entry than blocks.
+   */
   readonly blocks: Int32Array;
+  /** By block, where its records begin, and the bytes of one. The pair is in the last eight. */
+  readonly recordsAt: Float64Array;
+  readonly recordBytes: Int32Array;
   /** By column, in bytes; one more entry than columns, the last is the size of all histograms of a leaf. */
   readonly histogramOffsets: Int32Array;
   /** Histograms of so many leaves are kept. */
@@ -46,7 +52,8 @@ type Region =
   | 'scratch'
   | 'found'
   | 'columnBins'
-  | 'blockBins'
+  | 'records'
+  | 'batch'
   | 'order'
   | 'spare'
   | 'pairs'
@@ -70,8 +77,9 @@ export const MOST_THREADS = 64;
 /** A leaf's entry for the update of the margins: first and last row of both kinds, and the value. */
 export const LEAF_NUMBERS = 5;
 
-/** 9 columns of 255 bins leave room in 48 KiB for what streams past. */
-const BLOCK_BYTES = 40 * 1024;
+const MOST_RECORD_BYTES = 64;
+/** Records gathered at a time: they stay in the first-level cache. */
+export const BATCH_ROWS = 64;
 const MOST_SLOT_BYTES = 256 * 1024 * 1024;
 const MOST_MEMORY_BYTES = 4 * 1024 * 1024 * 1024 - 65_536;
 
@@ -127,16 +135,17 @@ export function planMemory(
     totalCount: number;
     hasCounts: boolean;
     hasWeights: boolean;
-    isShared: boolean;
+    threads: number;
   },
 ): GradientPlan {
   const { rows, columns } = x;
-  const { margins, maxLeaves, hasCounts, hasWeights, isShared } = about;
+  const { margins, maxLeaves, hasCounts, hasWeights, threads } = about;
   const histogramOffsets = new Int32Array(columns + 1);
   for (let c = 0; c < columns; c++)
     histogramOffsets[c + 1] = histogramOffsets[c]! + (cuts.binCounts[c]! + cuts.hasMissing[c]!) * BIN_BYTES;
   const histogramBytes = histogramOffsets[columns]!;
   const slots = Math.min(maxLeaves, Math.max(3, Math.floor(MOST_SLOT_BYTES / Math.max(1, histogramBytes))));
+  const { blocks, recordBytes, recordsAt } = cutBlocks(rows, columns, hasCounts);
   const sizes: Record<Region, number> = {
     task: 256,
     answers: MOST_THREADS * 16,
@@ -144,10 +153,12 @@ export function planMemory(
     leaves: maxLeaves * LEAF_NUMBERS * 8,
     table: 256,
     active: columns,
-    scratch: histogramBytes,
+    // Each thread counts into its own.
+    scratch: threads * histogramBytes,
+    batch: threads * BATCH_ROWS * MOST_RECORD_BYTES,
     found: 2 * columns * FOUND_BYTES,
     columnBins: rows * columns,
-    blockBins: rows * columns,
+    records: recordsAt.at(-1)!,
     order: rows * 4,
     // One entry more than rows, because a branchless partition writes one too far.
     spare: rows * 4 + 4,
@@ -170,7 +181,6 @@ export function planMemory(
     );
   const countBits = Math.max(1, Math.ceil(Math.log2(about.totalCount + 1)));
   const { binCounts, hasMissing, isCategorical } = cuts;
-  const blocks = cutBlocks(histogramOffsets);
   return {
     rows,
     columns,
@@ -179,26 +189,34 @@ export function planMemory(
     hasWeights,
     countBits,
     blocks,
+    recordBytes,
+    recordsAt: recordsAt.slice(0, -1).map((offset) => at.records + offset),
     histogramOffsets,
     slots,
     at,
     pages: pagesFor(end),
-    isShared,
+    isShared: threads > 1,
     binCounts,
     hasMissing,
     isCategorical,
   };
 }
 
-function cutBlocks(histogramOffsets: Int32Array): Int32Array {
-  const columns = histogramOffsets.length - 1;
-  const blocks = Math.max(1, Math.ceil(histogramOffsets[columns]! / BLOCK_BYTES), Math.ceil(columns / 64));
-  const first = new Int32Array(Math.min(columns, blocks) + 1);
-  for (let block = 1; block < first.length; block++) first[block] = Math.floor((block * columns) / (first.length - 1));
-  return first;
+function cutBlocks(rows: number, columns: number, hasCounts: boolean) {
+  const behind = hasCounts ? 12 : 8;
+  const count = Math.max(1, Math.ceil(columns / (MOST_RECORD_BYTES - behind)));
+  const blocks = Int32Array.from({ length: count + 1 }, (_, block) => Math.floor((block * columns) / count));
+  const recordBytes = Int32Array.from(
+    { length: count },
+    (_, block) => 16 * Math.ceil((blocks[block + 1]! - blocks[block]! + behind) / 16),
+  );
+  const recordsAt = new Float64Array(count + 1);
+  for (let block = 0; block < count; block++)
+    recordsAt[block + 1] = recordsAt[block]! + pairRows(rows) * recordBytes[block]! + 64;
+  return { blocks, recordBytes, recordsAt };
 }
 
-/** Writes all bins, column by column and, within each block of columns, row by row. */
+/** Writes all bins, column by column and, within each block of columns, into the records of rows. */
 export function fillBins(x: FeatureMatrix, cuts: ColumnCuts, plan: GradientPlan, memory: ArrayBufferLike): void {
   const { rows, columns, values } = x;
   const bytes = new Uint8Array(memory);
@@ -222,14 +240,26 @@ function interleave(plan: GradientPlan, bytes: Uint8Array, block: number): void 
   const { rows, at, blocks } = plan;
   const first = blocks[block]!;
   const width = blocks[block + 1]! - first;
-  const to = at.blockBins + first * rows;
+  const step = plan.recordBytes[block]!;
+  const to = plan.recordsAt[block]!;
   // A stretch of rows at a time stays in the cache while its columns are written.
-  const stretch = 2048;
+  const stretch = 1024;
   for (let start = 0; start < rows; start += stretch) {
     const end = Math.min(rows, start + stretch);
     for (let c = 0; c < width; c++) {
       const from = at.columnBins + (first + c) * rows;
-      for (let row = start; row < end; row++) bytes[to + row * width + c] = bytes[from + row]!;
+      for (let row = start; row < end; row++) bytes[to + row * step + c] = bytes[from + row]!;
     }
+  }
+}
+
+/** Writes what each row counts as. */
+export function fillCounts(counts: Float64Array, plan: GradientPlan, memory: ArrayBufferLike): void {
+  new Uint32Array(memory, plan.at.counts, plan.rows).set(counts);
+  const words = new Uint32Array(memory);
+  for (let block = 0; block + 1 < plan.blocks.length; block++) {
+    const step = plan.recordBytes[block]! / 4;
+    const first = plan.recordsAt[block]! / 4 + step - 3;
+    for (let row = 0; row < plan.rows; row++) words[first + row * step] = counts[row]!;
   }
 }

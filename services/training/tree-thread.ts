@@ -23,7 +23,7 @@ function work({ control, jobs, part, parts }: TreeThreadData): void {
     try {
       for (let next = receiveMessageOnPort(jobs); next; next = receiveMessageOnPort(jobs)) {
         const message = next.message as { job: BoostingJob; memory: WasmMemory } | null;
-        worker = message ? new BoostingWorker(message.job, message.memory) : undefined;
+        worker = message ? new BoostingWorker(message.job, message.memory, part) : undefined;
       }
       worker!.perform(part, parts);
     } catch (error) {
