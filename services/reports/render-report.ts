@@ -91,7 +91,9 @@ const empty = (reason: string): string => `<p class="empty">${escapeHtml(reason)
 
 function renderLegend(entries: readonly LegendEntry[]): string {
   if (entries.length === 0) return '';
-  const items = entries.map((entry) => `<li>${swatch(entry)}<span>${escapeHtml(entry.name)}</span></li>`);
+  const items = entries.map(
+    (entry) => `<li>${entry.mark === 'none' ? '' : swatch(entry)}<span>${escapeHtml(entry.name)}</span></li>`,
+  );
   return `<ul class="legend">${items.join('')}</ul>`;
 }
 
@@ -102,6 +104,7 @@ function swatch({ mark, colour }: LegendEntry): string {
     dashes: `<path d="M1 6H21" stroke="${colour}" stroke-width="2" stroke-dasharray="4 3"/>`,
     dot: `<circle cx="11" cy="6" r="4" fill="${colour}"/>`,
     band: `<rect x="1" y="1" width="20" height="10" fill="${colour}" opacity="0.35"/>`,
+    none: '',
     bar: `<rect x="4" y="1" width="14" height="10" fill="${colour}"/>`,
   }[mark];
   return `<svg viewBox="0 0 22 12" aria-hidden="true">${shape}</svg>`;

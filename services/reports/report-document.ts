@@ -194,6 +194,22 @@ export interface ComparisonPlot extends Titled {
   bars: (Bar & { chosen?: boolean })[];
 }
 
+/** The kinds of plots, for those who check what they read. */
+export const REPORT_PLOTS: readonly ReportPlot['kind'][] = [
+  'roc',
+  'precision_recall',
+  'reliability',
+  'residuals',
+  'forecast_fan',
+  'importance',
+  'learning_curve',
+  'slices',
+  'confusion',
+  'histogram',
+  'series_anomalies',
+  'comparison',
+];
+
 /** Every plot, as data only. */
 export type ReportPlot =
   | RocPlot

@@ -6,41 +6,48 @@ import { encodeTable } from '../../../ml/preprocess/table-encoder.js';
 import type { GoldenCase } from '../../artifacts/model-bundle.js';
 import { readStaged, readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
+import type { ReportDocument } from '../../reports/report-document.js';
 import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
 import { takeRows } from './candidate.js';
 import { answerRows } from './fit-head.js';
 import type { StoredHead, TabularBody } from './fit-model.js';
-import { decodeHead, type HeadModel } from './head-model.js';
+import { decodeHead } from './head-model.js';
 import { settingsOf } from './plan.js';
+import { buildTabularReport } from './report.js';
+import type { JudgedHead } from './report-measures.js';
 import { readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
 
 /** Rows whose answers are stored with the version, so that every later load can be held to them. */
 const GOLDEN_ROWS = 16;
 
-/** Judges the fitted heads on the held-out rows, and writes down golden answers. */
+/** Judging takes less than the measures of the report. */
+const JUDGING_SHARE = 0.3;
+
+/** Judges the fitted heads on the held-out rows, writes down golden answers, and reports. */
 export async function evaluateModel(
   plan: TrainingPlan,
   staging: string,
   onProgress: OnProgress,
-): Promise<{ evaluation: Evaluation; golden: GoldenCase[] }> {
+): Promise<{ evaluation: Evaluation; golden: GoldenCase[]; report: ReportDocument }> {
   const table = await readTrainingTable(plan, staging);
   const fit = await readStagedJson<FitOutcome>(join(staging, STAGED.fit));
   const body = fit.body as TabularBody;
   const x = encodeTable(body.encoder, table.features);
   const metrics: Evaluation['metrics'] = {};
   const evidence: SkillEvidence[] = [];
-  const models = new Map<string, HeadModel>();
+  const heads: JudgedHead[] = [];
   const costs: Record<string, unknown> = {};
   for (const [index, target] of table.targets.entries()) {
     const head = body.heads[index]!;
-    const model = decodeHead(head.algorithm, (await readStaged(join(staging, head.file))) ?? new Uint8Array());
-    models.set(head.name, model);
+    const bytes = (await readStaged(join(staging, head.file))) ?? new Uint8Array();
+    const model = decodeHead(head.algorithm, bytes, head.index);
     const rows = rowsOf(target, (row) => table.isHeldOut[row] === 1);
     const answers = answerRows({ ...head, model }, takeRows(x, rows));
     metrics[head.name] = measure(plan, target, rows, answers, head);
     if (head.decision) costs[head.name] = measureCosts(plan, target, head.decision.positive, rows, answers);
     evidence.push(compareWithBase(plan, table, target, rows, answers));
-    onProgress((index + 1) / table.targets.length, head.name);
+    heads.push({ stored: head, model, bytes, target, rows, answers });
+    onProgress((JUDGING_SHARE * (index + 1)) / table.targets.length, head.name);
   }
   const evaluation: Evaluation = {
     metrics,
@@ -49,7 +56,11 @@ export async function evaluateModel(
     holdoutRows: table.isHeldOut.reduce((sum, held) => sum + held, 0),
     ...(Object.keys(costs).length > 0 ? { details: { costs } } : {}),
   };
-  return { evaluation, golden: goldenCases(table, body, models, x) };
+  const report = buildTabularReport(
+    { plan, table, encoder: body.encoder, x, fit, evaluation, heads },
+    (share, detail) => onProgress(JUDGING_SHARE + (1 - JUDGING_SHARE) * share, detail),
+  );
+  return { evaluation, golden: goldenCases(table, heads, x), report };
 }
 
 /** What the stated costs come to on the held-out rows: at the threshold, at a half, and if nobody or everybody were acted on. */
@@ -147,8 +158,7 @@ function absoluteErrors(target: HeadTarget, training: Uint32Array): Loss {
 
 function goldenCases(
   table: TrainingTable,
-  body: TabularBody,
-  models: ReadonlyMap<string, HeadModel>,
+  heads: readonly JudgedHead[],
   x: ReturnType<typeof encodeTable>,
 ): GoldenCase[] {
   const step = Math.max(1, Math.floor(table.rows / GOLDEN_ROWS));
@@ -156,15 +166,15 @@ function goldenCases(
     Math.min(table.rows - 1, index * step),
   );
   const chosen = takeRows(x, rows);
-  const answers = body.heads.map((head) => answerRows({ ...head, model: models.get(head.name)! }, chosen));
+  const answers = heads.map(({ stored, model }) => answerRows({ ...stored, model }, chosen));
   return [...rows].map((row, index) => ({
     input: {
       features: Object.fromEntries(table.features.map((column) => [column.name, plainValue(column.values[row])])),
     },
     outputs: Object.fromEntries(
-      body.heads.map((head, at) => {
-        const width = Math.max(1, head.classes.length);
-        return [head.name, [...answers[at]!.subarray(index * width, (index + 1) * width)]];
+      heads.map(({ stored }, at) => {
+        const width = Math.max(1, stored.classes.length);
+        return [stored.name, [...answers[at]!.subarray(index * width, (index + 1) * width)]];
       }),
     ),
   }));

@@ -41,7 +41,7 @@ export const importancePlot: PlotKind<ImportancePlot> = {
     { name: 'matters', colour: COLOURS[0], mark: 'bar' },
     ...(bars.some((bar) => !isAboveZero(bar)) ? [{ name: 'no evidence', colour: MUTED, mark: 'bar' as const }] : []),
     ...(bars.length > MOST_BARS
-      ? [{ name: `the first ${MOST_BARS} of ${bars.length}`, colour: 'transparent', mark: 'dot' as const }]
+      ? [{ name: `the first ${MOST_BARS} of ${bars.length}`, colour: MUTED, mark: 'none' as const }]
       : []),
   ],
   draw({ bars, measure }) {
@@ -92,7 +92,7 @@ export const slicesPlot: PlotKind<SlicesPlot> = {
       ];
     };
     return named(
-      shown.map((slice) => `${shorten(slice.name)} (${formatNumber(slice.rows)})`),
+      shown.map((slice) => `${shorten(slice.name, 18)} (${formatNumber(slice.rows)})`),
       measure,
       [
         rule(overall, { colour: COLOURS[0], along: 'y' }),
@@ -114,7 +114,7 @@ export const slicesPlot: PlotKind<SlicesPlot> = {
 
 export const comparisonPlot: PlotKind<ComparisonPlot> = {
   reading:
-    'A dot is one way to answer, measured on the same rows, with its 95 % interval. Where intervals overlap widely the rows do not tell which is better.',
+    'A dot is one way to answer, measured on the same rows, with its 95 % interval where that is known. Where intervals overlap widely the rows do not tell which is better.',
   emptyReason: ({ bars }) => (bars.length > 0 ? null : 'Nothing was compared.'),
   describe: ({ measure, better, bars }) => `${measure}, ${better} is better. ${list(bars)}.`,
   legend: ({ bars, better }) => [

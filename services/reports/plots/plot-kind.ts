@@ -11,7 +11,7 @@ export interface Drawing {
 export interface LegendEntry {
   name: string;
   colour: string;
-  mark: 'line' | 'dashes' | 'dot' | 'band' | 'bar';
+  mark: 'line' | 'dashes' | 'dot' | 'band' | 'bar' | 'none';
 }
 
 /** How one kind of plot is told and drawn: one object a kind, found through `plot-kinds.ts`. */

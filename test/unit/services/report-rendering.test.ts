@@ -1,22 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { renderReport, REPORT_CSP } from '../../../services/reports/render-report.js';
-import type { ReportDocument, ReportPlot } from '../../../services/reports/report-document.js';
+import { REPORT_PLOTS, type ReportDocument, type ReportPlot } from '../../../services/reports/report-document.js';
 import { sampleReport } from '../../support/report-sample.js';
 
-const KINDS: readonly ReportPlot['kind'][] = [
-  'roc',
-  'precision_recall',
-  'reliability',
-  'residuals',
-  'forecast_fan',
-  'importance',
-  'learning_curve',
-  'slices',
-  'confusion',
-  'histogram',
-  'series_anomalies',
-  'comparison',
-];
+const KINDS = REPORT_PLOTS;
 
 const blank: ReportDocument = {
   format_version: 1,

@@ -1,0 +1,173 @@
+import type { FieldProblem } from '../../../core/errors.js';
+import type { CostThreshold } from '../../../ml/evaluate/cost-threshold.js';
+import { formatNumber, formatShare } from '../../reports/format-value.js';
+import type { ReportDocument, ReportSection, ReportTable } from '../../reports/report-document.js';
+import { classificationSection } from '../../reports/sections/classification-section.js';
+import { comparisonSection } from '../../reports/sections/comparison-section.js';
+import { importanceSection } from '../../reports/sections/importance-section.js';
+import { learningCurveSection } from '../../reports/sections/learning-curve-section.js';
+import { metricsSection, promotionSection, summarise } from '../../reports/sections/metrics-section.js';
+import { regressionSection } from '../../reports/sections/regression-section.js';
+import { slicesSection } from '../../reports/sections/slices-section.js';
+import type { TrainingPlan } from '../../training/training-plan.js';
+import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
+import type { TriedHeads } from './fit-model.js';
+import {
+  lossName,
+  measureImportance,
+  measureSlices,
+  shownName,
+  type JudgedHead,
+  type MeasuredTable,
+} from './report-measures.js';
+import { measureProgress } from './report-curves.js';
+import { settingsOf } from './plan.js';
+
+/** What the evaluation has found already. */
+export interface TabularFindings extends MeasuredTable {
+  fit: FitOutcome;
+  evaluation: Evaluation;
+  heads: readonly JudgedHead[];
+}
+
+/**
+ * The report of a model of tables: per head its answers on held-out rows, what they rest on, where they are worse, what else was
+ * tried and whether more rows would help. A part that cannot be measured is left out, and a warning says why: a version is worth
+ * more than its report.
+ */
+export function buildTabularReport(findings: TabularFindings, onProgress: OnProgress = () => {}): ReportDocument {
+  const { plan, fit, evaluation, heads } = findings;
+  const missing: string[] = [];
+  const { metrics, verdict } = nameHeads(findings);
+  const sections: ReportSection[] = [
+    promotionSection(verdict),
+    metricsSection({ metrics, trainingRows: evaluation.trainingRows, holdoutRows: evaluation.holdoutRows }),
+  ];
+  const parts = [answersOf, importanceOf, slicesOf, rivalsOf, curveOf];
+  heads.forEach((head, index) =>
+    parts.forEach((part, at) => {
+      onProgress((index + at / parts.length) / heads.length, `report on ${head.stored.name}`);
+      try {
+        const section = part(head, findings);
+        if (section) sections.push(section);
+      } catch (error) {
+        missing.push(`A part of the report on ${head.stored.name} is missing: ${(error as Error).message}`);
+      }
+    }),
+  );
+  onProgress(1, 'reported');
+  const told = (problem: FieldProblem): string => `${problem.path}: ${problem.message}`;
+  return {
+    format_version: 1,
+    title: `How good is ${plan.model}?`,
+    model: plan.model,
+    summary: summarise(metrics, verdict),
+    facts: factsOf(plan, fit, evaluation),
+    warnings: [...[...plan.warnings, ...fit.warnings, ...(evaluation.warnings ?? [])].map(told), ...missing],
+    sections,
+  };
+}
+
+/** Metrics and verdict under the names that readers know. */
+function nameHeads({ evaluation, heads }: TabularFindings): Pick<Evaluation, 'metrics' | 'verdict'> {
+  const names = new Map(heads.map((head) => [head.stored.name, shownName(head)]));
+  const nameOf = (head: string): string => names.get(head) ?? head;
+  const { metrics, verdict } = evaluation;
+  return {
+    metrics: Object.fromEntries(Object.entries(metrics).map(([head, figures]) => [nameOf(head), figures])),
+    verdict: { ...verdict, evidence: verdict.evidence.map((item) => ({ ...item, head: nameOf(item.head) })) },
+  };
+}
+
+function factsOf(plan: TrainingPlan, fit: FitOutcome, { trainingRows, holdoutRows }: Evaluation): [string, string][] {
+  return [
+    ['kind', plan.kind],
+    ['algorithm', fit.algorithm],
+    ['features', formatNumber(fit.signature.length)],
+    ['training rows', formatNumber(trainingRows)],
+    ['held-out rows', formatNumber(holdoutRows)],
+    ['held out', settingsOf(plan).split === 'time' ? 'the latest rows' : 'rows at random, each entity on one side'],
+    ['dataset', `${plan.datasetId} (${plan.datasetDigest.slice(0, 12)})`],
+    ['seed', String(plan.seed)],
+    ['trained by release', plan.codeVersion],
+  ];
+}
+
+type Part = (head: JudgedHead, findings: TabularFindings) => ReportSection | undefined;
+
+const answersOf: Part = ({ stored, target, rows, answers }, { plan, evaluation }) => {
+  const truths = Float64Array.from(rows, (row) => target.y[row]!);
+  if (stored.task === 'regression')
+    return regressionSection({ head: shownName({ target }), predictions: answers, targets: truths, seed: plan.seed });
+  const { decision } = stored;
+  const section = classificationSection({
+    head: shownName({ target }),
+    labels: truths,
+    probabilities: answers,
+    classes: target.classes.map(String),
+    ...(decision
+      ? {
+          positive: decision.positive,
+          answers: Uint8Array.from(rows, (_, at) =>
+            answers[2 * at + decision.positive]! >= decision.threshold ? decision.positive : 1 - decision.positive,
+          ),
+        }
+      : {}),
+  });
+  const costs = evaluation.details?.['costs'] as Record<string, CostThreshold> | undefined;
+  const own = costs?.[stored.name];
+  if (!own) return section;
+  const text = `${section.text} The answer is the class that costs least, so that it need not be the likeliest.`;
+  return { ...section, text, tables: [costsTable(own)] };
+};
+
+function costsTable({ threshold, costs }: CostThreshold): ReportTable {
+  const rules = [
+    [`at least ${formatNumber(threshold)}, as the costs demand`, costs.atThreshold],
+    ['at least 0.5', costs.atHalf],
+    ['every row', costs.always],
+    ['no row', costs.never],
+  ] as const;
+  return {
+    title: 'What it costs to act on',
+    columns: ['probability', 'cost of 1,000 rows [95 % interval]', 'share acted on'],
+    rows: rules.map(([rule, { costPer1000, lower, upper, actedOn }]) => [
+      rule,
+      { value: costPer1000, lower, upper },
+      formatShare(actedOn),
+    ]),
+  };
+}
+
+const importanceOf: Part = (head, findings) =>
+  importanceSection({
+    head: shownName(head),
+    measure: `increase of the ${lossName(head)}`,
+    importance: measureImportance(head, findings),
+  });
+
+const slicesOf: Part = (head, findings) =>
+  slicesSection({ head: shownName(head), measure: lossName(head), ...measureSlices(head, findings) });
+
+const rivalsOf: Part = ({ stored, target }, { fit }) => {
+  const tried = (fit.details?.['candidates'] as TriedHeads | undefined)?.[stored.name] ?? [];
+  if (tried.length < 2) return undefined;
+  return comparisonSection({
+    head: shownName({ target }),
+    measure: lossName({ stored }),
+    better: 'lower',
+    text: 'On training rows, each answered by models that had not seen it. The least loss was chosen; the held-out rows had no part in the choice.',
+    rivals: tried.map(({ algorithm, transform, loss, isChosen }) => ({
+      name: transform ? `${algorithm}, ${transform}` : algorithm,
+      value: loss,
+      lower: null,
+      upper: null,
+      chosen: isChosen,
+    })),
+  });
+};
+
+const curveOf: Part = (head, findings) => {
+  const progress = measureProgress(head, findings);
+  return progress && learningCurveSection({ head: shownName(head), ...progress });
+};
