@@ -1,4 +1,5 @@
 import { JOB_STATUSES, JOB_TYPES } from '../core/names.js';
+import { REPORT_PLOTS } from '../services/reports/report-document.js';
 
 const text = { type: 'string' } as const;
 const nullableText = { type: ['string', 'null'] } as const;
@@ -41,6 +42,8 @@ const contribution = strict({
   contribution: { type: 'number' },
 });
 const fieldProblem = strict({ path: text, message: text });
+
+const texts = { type: 'array', items: text } as const;
 
 /** The shapes of the answers. */
 export const ANSWER_SCHEMAS = {
@@ -127,6 +130,33 @@ export const ANSWER_SCHEMAS = {
     lineage: { type: 'object' },
     job_id: text,
     created_at: time,
+  }),
+  Report: strict({
+    format_version: { enum: [1] },
+    title: text,
+    model: text,
+    version: text,
+    summary: texts,
+    facts: { type: 'array', items: { type: 'array', items: text, minItems: 2, maxItems: 2 } },
+    warnings: texts,
+    sections: {
+      type: 'array',
+      items: strict({
+        title: text,
+        text,
+        plots: {
+          type: 'array',
+          items: { ...strict({ kind: { enum: REPORT_PLOTS }, title: text }), additionalProperties: anything },
+        },
+        tables: {
+          type: 'array',
+          items: strict(
+            { title: text, columns: texts, rows: { type: 'array', items: { type: 'array' } }, note: text },
+            ['note'],
+          ),
+        },
+      }),
+    },
   }),
   Deployment: strict({
     deployment_id: text,

@@ -92,12 +92,13 @@ function queryParameters(query: z.ZodType | undefined) {
 }
 
 function describeAnswers(route: RouteDefinition) {
-  return Object.fromEntries(
-    route.answers.map(({ status, description, schema, contentType = 'application/json' }) => [
-      String(status),
-      { description, headers: correlationHeader, ...(schema ? { content: { [contentType]: { schema } } } : {}) },
-    ]),
-  );
+  const described: Record<string, { description: string; headers: object; content?: Record<string, object> }> = {};
+  for (const { status, description, schema, contentType = 'application/json' } of route.answers) {
+    const answer = (described[status] ??= { description, headers: correlationHeader });
+    // One status may have several representations, of which the caller's Accept chooses.
+    if (schema) answer.content = { ...answer.content, [contentType]: { schema } };
+  }
+  return described;
 }
 
 /** What every call with a body can meet. */

@@ -5,6 +5,7 @@ export const ERROR_TABLE = {
   job_not_found: { status: 404, title: 'No such job' },
   model_not_found: { status: 404, title: 'No such model' },
   version_not_found: { status: 404, title: 'No such version' },
+  report_not_found: { status: 404, title: 'No such report' },
   version_not_deployed: { status: 404, title: 'No version deployed' },
   dataset_not_found: { status: 404, title: 'No such dataset' },
   deployment_not_found: { status: 404, title: 'No such deployment' },

@@ -4,6 +4,7 @@ import { jobRoutes } from './jobs.js';
 import { modelRoutes } from './models.js';
 import { operateRoutes } from './operate.js';
 import { predictRoutes } from './predict.js';
+import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
 import { scheduleRoutes } from './schedules.js';
 
@@ -11,6 +12,7 @@ import { scheduleRoutes } from './schedules.js';
 export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...predictRoutes,
   ...modelRoutes,
+  ...reportRoutes,
   ...deploymentRoutes,
   ...jobRoutes,
   ...dataRoutes,
