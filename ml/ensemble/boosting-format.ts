@@ -212,7 +212,8 @@ function checkTrees(model: GradientBoosting): void {
       if (node > root && hasParent[node] === 0) refuse(`node ${node} belongs to no other node`);
       if (missingLeft[node]! > 1) refuse(`node ${node} sends missing values to side ${missingLeft[node]}`);
       if (!(cover[node]! >= 0)) refuse(`node ${node} has the cover ${cover[node]}`);
-      if (codeOffset[node]! + 8 > codes.length) refuse(`node ${node} has a set of codes that is not there`);
+      if (codeOffset[node]! >= 0 && codeOffset[node]! + 8 > codes.length)
+        refuse(`node ${node} has a set of codes that is not there`);
       if (feature[node]! < 0) {
         left[node] = -1;
         continue;

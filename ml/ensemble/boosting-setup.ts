@@ -47,7 +47,13 @@ export function setUpBoosting(
   });
   const memory = createMemory(plan.pages, plan.isShared);
   fillBins(x, cuts, plan, memory.buffer);
-  new Float64Array(memory.buffer, plan.at.targets, x.rows).set(y);
+  const targets = new Float64Array(memory.buffer, plan.at.targets, x.rows);
+  targets.set(y);
+  // A row that does not count must not coarsen the units of the others either.
+  const known = weights?.findIndex((weight) => weight > 0) ?? 0;
+  weights?.forEach((weight, row) => {
+    if (weight === 0) targets[row] = y[known]!;
+  });
   if (weights && plan.hasWeights) new Float64Array(memory.buffer, plan.at.weights, x.rows).set(weights);
   if (weights && plan.hasCounts) fillCounts(weights, plan, memory.buffer);
   // Two rows are derived at a time: one that is not there should say nothing.

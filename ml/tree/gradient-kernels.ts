@@ -230,7 +230,8 @@ function scan(plan: GradientPlan): FunctionSource {
     const [sums, bestSums, bestAt, end] = [local('v128'), local('v128'), local('i32'), local('i32')];
     const [g, h, rest, gain] = [local('f64'), local('f64'), local('f64'), local('f64')];
     const [lowest, part, scale] = [local('i64'), local('f64'), local('f64')];
-    // Cuts are compared without a division: gain > best where gain's numerator > best x its denominator.
+    // Cuts are compared as fractions, without dividing: behind an empty bin the same sums then compare as equal, to the bit.
+    const under = local('f64');
     const gains: Code[] = [
       g.set(f64.fromInt64(i64x2.extract(sums.get, 0))),
       part.set(f64.sub(gradient!.get, g.get)),
@@ -238,14 +239,16 @@ function scan(plan: GradientPlan): FunctionSource {
       rest.set(f64.add(rest.get, l2!.get)),
       scale.set(f64.mul(h.get, rest.get)),
       gain.set(f64.add(f64.mul(f64.mul(g.get, g.get), rest.get), f64.mul(f64.mul(part.get, part.get), h.get))),
-      when(f64.greater(gain.get, f64.mul(best!.get, scale.get)), [
-        best!.set(f64.div(gain.get, scale.get)),
+      when(f64.greater(f64.mul(gain.get, under.get), f64.mul(best!.get, scale.get)), [
+        best!.set(gain.get),
+        under.set(scale.get),
         bestAt.set(next!.get),
         bestSums.set(sums.get),
       ]),
     ];
     const low = i32.and(i32.wrap(lowest.get), i32.const(2 ** plan.countBits - 1));
     return [
+      under.set(f64.const(1)),
       when(base!.get, [sums.set(v128.load(base!.get))]),
       end.set(i32.add(next!.get, i32.shl(cuts!.get, i32.const(4)))),
       // From here on the room above the least count: both sides have enough where the left one's surplus is within it.
@@ -260,7 +263,7 @@ function scan(plan: GradientPlan): FunctionSource {
         ]),
         next!.increase(BIN_BYTES),
       ]),
-      f64.store(found!.get, best!.get),
+      f64.store(found!.get, f64.div(best!.get, under.get)),
       i32.store(found!.get, bestAt.get, 8),
       v128.store(found!.get, bestSums.get, 16),
     ];

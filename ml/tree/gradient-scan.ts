@@ -52,7 +52,9 @@ const LEAST_CATEGORY_ROWS = 10;
 const CATEGORY_SMOOTHING = 10;
 const CATEGORY_L2 = 10;
 const MOST_CATEGORIES_LEFT = 32;
+/** Between two cuts that are tried: 100 rows, in a small node a twentieth of its rows. */
 const LEAST_GROUP_ROWS = 100;
+const LEAST_GROUP_SHARE = 0.05;
 /** So few categories are ordered without smoothing: their statistics are good enough. */
 const FEW_CATEGORIES = 4;
 
@@ -298,6 +300,7 @@ export class HistogramReader {
     floor: number,
   ): { gain: number; length: number } {
     let [gradient, hessian, count, inGroup] = [0, 0, 0, 0];
+    const leastGroup = Math.min(LEAST_GROUP_ROWS, LEAST_GROUP_SHARE * node.count);
     let best = floor;
     let length = 0;
     for (let i = 0; i < Math.min(most, order.length); i++) {
@@ -306,7 +309,7 @@ export class HistogramReader {
       hessian += this.hessian;
       count += this.count;
       inGroup += this.count;
-      if (!isFew && (inGroup < LEAST_GROUP_ROWS || node.count - count < LEAST_GROUP_ROWS)) continue;
+      if (!isFew && (inGroup < leastGroup || node.count - count < leastGroup)) continue;
       const gain = this.gainOfParts(column, gradient, hessian, count, node, rules, l2);
       inGroup = gain >= 0 || gain < 0 ? 0 : inGroup;
       if (gain > best) {
