@@ -26,7 +26,7 @@ const DEFAULT_TYPES = [
   { feature: 'request_rate', when: 'low', type: 'traffic_drop', recommendation: 'check_upstream' },
 ] as const;
 const DEFAULT_SEVERITIES = [
-  { at_most: -3, severity: 'critical', recommendation: 'investigate_immediately' },
+  { at_most: -4, severity: 'critical', recommendation: 'investigate_immediately' },
   { at_most: -1, severity: 'high', recommendation: 'investigate_immediately' },
   { at_most: -0.5, severity: 'medium', recommendation: 'investigate_soon' },
   { at_most: 0, severity: 'low', recommendation: 'keep_watching' },
@@ -72,11 +72,11 @@ export const anomalyRequestSchema = z.strictObject({
 
 /** What the detector found of one row. */
 export interface AnomalyFinding {
-  /** Share of normal rows that are at least as odd. */
+  /** Share of normal rows that are at least as odd; beyond all that were seen it goes on falling, so it is above 0. */
   pValue: number;
   /** The false alarm rate that the caller's threshold stands for. */
   alarmRate: number;
-  /** By feature -log10 of the share of training values at least as far out, and on which side. */
+  /** By feature -log10 of the share of training values at least as far out, at most log10 of their count, and on which side. */
   features: { feature: string; score: number; side: 'low' | 'high' }[];
 }
 

@@ -1,89 +1,141 @@
 import type { FeatureMatrix } from '../matrix.js';
-import { conformalPValue } from './conformal-p-value.js';
-import { ecodScore, ecodScores, fitEcod, tailOf, type Ecod } from './ecod.js';
+import { ecodScores, ecodTrainingScores, fitEcod, scoreEcodRow, type Ecod } from './ecod.js';
 import {
   fitIsolationForest,
+  isolationContributions,
   scoreIsolationForest,
   scoreIsolationForestRow,
   type IsolationForest,
-  type IsolationForestInput,
 } from './isolation-forest.js';
+import { fitSurpriseCurve, surpriseOf, type SurpriseCurve } from './surprise-curve.js';
+import { columnTails } from './tail-table.js';
 
-/** Two detectors that fail differently, put on one scale. */
+/**
+ * Several views of what is odd in a table: the tails of the columns (ECOD), and isolation forests of small, middle and large
+ * samples, which see coarse, middle and fine structure. The training rows turn each view's scores into surprise, and a row is as
+ * odd as its most surprising view says: one that sees nothing cannot hide what another sees, and nothing has to be chosen for a
+ * table without labels.
+ */
 export interface AnomalyDetector {
-  readonly forest: IsolationForest;
   readonly ecod: Ecod;
-  /** Scores of the rows it was fitted on, ascending: a detector's score counts by its rank among them. */
-  readonly forestScores: Float64Array;
-  readonly ecodScores: Float64Array;
+  readonly forests: readonly IsolationForest[];
+  /** Of ECOD, then of each forest. */
+  readonly curves: readonly SurpriseCurve[];
+}
+
+export interface AnomalyParameters {
+  seed: number;
+  /** Trees of each forest; 100 by default. */
+  trees?: number;
+  /** Rows that each tree of a forest sees, one forest each; 64, 256 and 1,024 by default. */
+  sampleSizes?: readonly number[];
+  onProgress?: (share: number) => void;
 }
 
 /** What the detector says of one row. */
 export interface AnomalyVerdict {
-  /** Larger is odder: the mean over both detectors of -log10 of the share of training rows that are at least as odd. */
+  /** In nats, larger is odder: -ln of the share of training rows that surprise the most surprised view at least as much. */
   score: number;
-  /** By column how far out its value lies: -log10 of the share of training values at least as far out, and on which side. */
-  columns: { score: number; side: 'low' | 'high' }[];
+  columns: ColumnVerdict[];
 }
 
-/** So many ranks are kept of each detector. */
-const MOST_RANKS = 20_000;
-/** Rows of one rank are still ordered by the forest, by so little that no rank is overtaken. */
-const TIE_BREAK = 1e-6;
+export interface ColumnVerdict {
+  /** How far out the value lies: -log10 of the share of training values at least as far out, at most log10 of their count. */
+  score: number;
+  side: 'low' | 'high';
+  /** The column's part in the oddity of the row, 0 to 1; the parts sum to 1, or are all 0 where nothing speaks against the row. */
+  share: number;
+}
 
 /**
- * Fits an isolation forest, which finds odd combinations, and ECOD, which finds far-out values and says in which column.
- * @throws RangeError for an empty matrix or parameters out of range
+ * Fits the views.
+ * @throws RangeError for a matrix without rows or columns, infinite values, or parameters out of range
  */
-export function fitAnomalyDetector(x: FeatureMatrix, parameters: Omit<IsolationForestInput, 'x'>): AnomalyDetector {
-  const forest = fitIsolationForest({ x, ...parameters });
+export function fitAnomalyDetector(x: FeatureMatrix, parameters: AnomalyParameters): AnomalyDetector {
+  const { seed, trees = 100, sampleSizes = [64, 256, 1024], onProgress } = parameters;
   const ecod = fitEcod(x);
-  return {
-    forest,
-    ecod,
-    forestScores: ranksOf(scoreIsolationForest(forest, x)),
-    ecodScores: ranksOf(ecodScores(ecod, x)),
-  };
+  const curves = [fitSurpriseCurve(ecodTrainingScores(ecod, x))];
+  // Of few rows several sizes would be the same forest again.
+  const sizes = [...new Set(sampleSizes.map((size) => Math.min(size, Math.max(2, x.rows))))];
+  const forests = sizes.map((sampleSize, index) => {
+    const forest = fitIsolationForest({ x, seed: seed + index, trees, sampleSize });
+    curves.push(fitSurpriseCurve(scoreIsolationForest(forest, x)));
+    onProgress?.((index + 1) / sizes.length);
+    return forest;
+  });
+  return { ecod, forests, curves };
 }
 
-function ranksOf(scores: Float64Array): Float64Array {
-  const sorted = scores.slice().sort();
-  if (sorted.length <= MOST_RANKS) return sorted;
-  return Float64Array.from(
-    { length: MOST_RANKS },
-    (_, i) => sorted[Math.round((i * (sorted.length - 1)) / (MOST_RANKS - 1))]!,
-  );
+/** How odd a row is that was not fitted on; see `AnomalyVerdict`. Allocates nothing. @param row one number a column, NaN = missing */
+export function anomalyScore(detector: AnomalyDetector, row: ArrayLike<number>): number {
+  const { ecod, forests, curves } = detector;
+  let most = surpriseOf(curves[0]!, scoreEcodRow(ecod, row));
+  for (let k = 0; k < forests.length; k++)
+    most = Math.max(most, surpriseOf(curves[k + 1]!, scoreIsolationForestRow(forests[k]!, row)));
+  return most;
 }
 
-/** @param row one number a column, NaN = missing */
-export function anomalyScore(detector: AnomalyDetector, row: Float64Array): number {
-  const byForest = scoreIsolationForestRow(detector.forest, row);
-  const byEcod = ecodScore(detector.ecod, row);
-  return combine(detector, byForest, byEcod);
-}
-
-function combine({ forestScores, ecodScores: ecodRanks }: AnomalyDetector, byForest: number, byEcod: number): number {
-  const forestRank = -Math.log10(conformalPValue(forestScores, byForest));
-  const ecodRank = -Math.log10(conformalPValue(ecodRanks, byEcod));
-  // Where the ranks end, ECOD's own logarithms go on: a value far beyond all others must not drown in an ordinary combination.
-  const beyond = Math.max(0, byEcod - ecodRanks[ecodRanks.length - 1]!) / Math.LN10;
-  return (forestRank + ecodRank + beyond) / 2 + TIE_BREAK * byForest;
-}
-
-/** The score of every row of a matrix. */
-export function anomalyScores(detector: AnomalyDetector, x: FeatureMatrix): Float64Array {
-  const byForest = scoreIsolationForest(detector.forest, x);
-  const byEcod = ecodScores(detector.ecod, x);
-  return byForest.map((score, row) => combine(detector, score, byEcod[row]!));
+/**
+ * The score of every row of a matrix.
+ * @param options.isTraining the rows are those that the detector was fitted on
+ * @throws RangeError for another number of columns
+ */
+export function anomalyScores(
+  detector: AnomalyDetector,
+  x: FeatureMatrix,
+  options: { isTraining?: boolean } = {},
+): Float64Array {
+  const { ecod, forests, curves } = detector;
+  const byEcod = options.isTraining ? ecodTrainingScores(ecod, x) : ecodScores(ecod, x);
+  const out = byEcod.map((score) => surpriseOf(curves[0]!, score));
+  forests.forEach((forest, k) => {
+    scoreIsolationForest(forest, x).forEach((score, row) => {
+      out[row] = Math.max(out[row]!, surpriseOf(curves[k + 1]!, score));
+    });
+  });
+  return out;
 }
 
 /** The score of a row with the part of each column. */
-export function judgeRow(detector: AnomalyDetector, row: Float64Array): AnomalyVerdict {
-  return {
-    score: anomalyScore(detector, row),
-    columns: detector.ecod.columns.map((column, index) => {
-      const { seen, side } = tailOf(column, row[index]!);
-      return { score: seen / Math.LN10, side };
-    }),
-  };
+export function judgeRow(detector: AnomalyDetector, row: ArrayLike<number>): AnomalyVerdict {
+  const shares = sharesOf(detector, row);
+  const columns = detector.ecod.columns.map((table, column): ColumnVerdict => {
+    const { low, high } = columnTails(table, row[column]!);
+    return { score: Math.max(low, high) / Math.LN10, side: low > high ? 'low' : 'high', share: shares[column]! };
+  });
+  return { score: anomalyScore(detector, row), columns };
+}
+
+/**
+ * Each column's part by the two ways of looking: how much further out in its tails the value lies than the average value, and how
+ * many cuts it saves. Each is brought to a sum of 1 over the columns that speak against the row, and the two are weighed by how
+ * surprised ECOD and the most surprised forest are.
+ */
+function sharesOf(detector: AnomalyDetector, row: ArrayLike<number>): Float64Array {
+  const { ecod, forests, curves } = detector;
+  const tails = new Float64Array(ecod.columns.length);
+  const tailSurprise = surpriseOf(curves[0]!, scoreEcodRow(ecod, row, tails));
+  for (let column = 0; column < tails.length; column++) tails[column]! -= ecod.columns[column]!.average;
+  let chosen: IsolationForest | undefined;
+  let forestSurprise = 0;
+  forests.forEach((forest, k) => {
+    const surprise = surpriseOf(curves[k + 1]!, scoreIsolationForestRow(forest, row));
+    if (surprise <= forestSurprise) return;
+    forestSurprise = surprise;
+    chosen = forest;
+  });
+  const cuts = new Float64Array(tails.length);
+  if (chosen) isolationContributions(chosen, row, cuts);
+  const tailWeight = toShares(tails) ? tailSurprise : 0;
+  const cutWeight = toShares(cuts) ? forestSurprise : 0;
+  const total = tailWeight + cutWeight;
+  return tails.map((share, column) => (total > 0 ? (tailWeight * share + cutWeight * cuts[column]!) / total : 0));
+}
+
+/** Leaves the positive values, as shares of their sum. @returns whether there are any */
+function toShares(values: Float64Array): boolean {
+  let sum = 0;
+  for (const value of values) sum += Math.max(0, value);
+  for (let k = 0; k < values.length; k++) values[k] = sum > 0 ? Math.max(0, values[k]!) / sum : 0;
+  return sum > 0;
 }

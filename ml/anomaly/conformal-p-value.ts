@@ -16,6 +16,18 @@ export function conformalPValue(calibration: Float64Array, score: number): numbe
 }
 
 /**
+ * The p-value with a tail: within the calibration scores it is the conformal one, and beyond the largest of them it goes on falling
+ * in proportion to that score over this one. That is as slowly as the tail of any law with a mean can fall, so it claims no more
+ * than it must; but farther out always counts as rarer.
+ * @param calibration ascending, as for `conformalPValue`; scores in nats, 0 and above
+ */
+export function extendedPValue(calibration: Float64Array, score: number): number {
+  const p = conformalPValue(calibration, score);
+  const most = calibration.at(-1) ?? 0;
+  return score > most && most > 0 ? (p * most) / score : p;
+}
+
+/**
  * Which of many rows to report so that on average at most the share `rate` of the reports is false (Benjamini and Hochberg 1995).
  * @param rate above 0, below 1
  * @returns 1 for each row to report

@@ -124,12 +124,23 @@ export function scoreIsolationForestRow(forest: IsolationForest, row: ArrayLike<
 export function scoreIsolationForest(forest: IsolationForest, x: FeatureMatrix): Float64Array {
   if (x.columns !== forest.features)
     throw new RangeError(`the forest was fitted on ${forest.features} columns, got ${x.columns}`);
-  const row = new Float64Array(x.columns);
-  const out = new Float64Array(x.rows);
-  for (let i = 0; i < x.rows; i++) {
-    for (let column = 0; column < x.columns; column++) row[column] = x.values[column * x.rows + i]!;
-    out[i] = scoreIsolationForestRow(forest, row);
+  const { treeOffsets, feature, threshold, left, missingLeft, expected } = forest;
+  const { rows, values } = x;
+  const trees = treeOffsets.length - 1;
+  const out = new Float64Array(rows);
+  // Tree by tree: one tree stays in the processor's cache while all rows walk down it.
+  for (let tree = 0; tree < trees; tree++) {
+    for (let row = 0; row < rows; row++) {
+      let node = treeOffsets[tree]!;
+      while (left[node]! >= 0) {
+        const value = values[feature[node]! * rows + row]!;
+        const isLeft = Number.isNaN(value) ? missingLeft[node] === 1 : value < threshold[node]!;
+        node = left[node]! + (isLeft ? 0 : 1);
+      }
+      out[row]! += expected[node]!;
+    }
   }
+  for (let row = 0; row < rows; row++) out[row] = scoreOfPathLength(out[row]! / trees, forest.sampleSize);
   return out;
 }
 

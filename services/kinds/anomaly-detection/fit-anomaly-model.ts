@@ -26,11 +26,11 @@ export async function fitAnomalyModel(
       'training_data_insufficient',
       `${plan.model} cannot be trained on ${plan.datasetId}: only ${table.fitting.rows} rows without a label are left to learn what is normal.`,
     );
-  onProgress(0.1, 'growing the isolation forest');
+  onProgress(0.1, 'growing isolation forests');
   const detector = fitAnomalyDetector(table.fitting, {
     trees: Number(plan.hyperparameters['n_estimators']),
-    sampleSize: 256,
     seed: plan.seed,
+    onProgress: (share) => onProgress(0.1 + 0.6 * share, 'growing isolation forests'),
   });
   await writeStaged(join(staging, DETECTOR_FILE), encodeDetector(detector));
   onProgress(0.7, 'calibrating');

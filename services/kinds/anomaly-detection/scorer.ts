@@ -3,7 +3,7 @@ import { shapeAnomaly } from '../../../core/kinds/anomaly-detection.js';
 import type { ScoreInput } from '../../../core/schemas/prediction.js';
 import { anomalyScore, judgeRow, type AnomalyDetector } from '../../../ml/anomaly/anomaly-detector.js';
 import { decodeDetector } from '../../../ml/anomaly/anomaly-format.js';
-import { conformalPValue, falseAlarmRate } from '../../../ml/anomaly/conformal-p-value.js';
+import { extendedPValue, falseAlarmRate } from '../../../ml/anomaly/conformal-p-value.js';
 import { decodeFile, type ModelBundle } from '../../artifacts/model-bundle.js';
 import type { HeadExplanation, Scorer } from '../../serving/scorer.js';
 import { DETECTOR_FILE, type AnomalyBody } from './anomaly-model.js';
@@ -23,7 +23,7 @@ export function createAnomalyScorer(bundle: ModelBundle): Scorer {
       const row = readRow(body, names, features);
       const { score, columns } = judgeRow(detector, row);
       const finding = {
-        pValue: conformalPValue(calibration, score),
+        pValue: extendedPValue(calibration, score),
         alarmRate: falseAlarmRate(typeof options?.['threshold'] === 'number' ? options['threshold'] : 0.5),
         features: columns.map((column, at) => ({ feature: body.features[at]!, ...column })),
       };
@@ -70,7 +70,7 @@ function readRow(body: AnomalyBody, names: ReadonlySet<string>, features: Featur
   return row;
 }
 
-/** By feature how much odder the row is with it than with the feature's median in its place; scaled to sum to the score. */
+/** How much odder the row is than one of medians, parted by each feature's part in its oddity. */
 function explainRow(
   detector: AnomalyDetector,
   body: AnomalyBody,
@@ -80,7 +80,7 @@ function explainRow(
   const output = anomalyScore(detector, row);
   const base = anomalyScore(detector, Float64Array.from(body.medians));
   const { columns } = judgeRow(detector, row);
-  const total = columns.reduce((sum, column) => sum + column.score, 0);
+  const total = columns.reduce((sum, column) => sum + column.share, 0);
   return {
     is_anomaly: {
       base_value: total > 0 ? base : output,
@@ -89,7 +89,7 @@ function explainRow(
         .map((feature, at) => ({
           feature,
           value: (Object.hasOwn(features, feature) ? features[feature] : null) ?? null,
-          contribution: total > 0 ? ((output - base) * columns[at]!.score) / total : 0,
+          contribution: total > 0 ? ((output - base) * columns[at]!.share) / total : 0,
         }))
         .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution)),
     },

@@ -2,8 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anomalyScore, anomalyScores, fitAnomalyDetector } from '../../../ml/anomaly/anomaly-detector.js';
 import { decodeDetector, encodeDetector } from '../../../ml/anomaly/anomaly-format.js';
-import { conformalPValue, falseAlarmRate, selectByFalseDiscoveryRate } from '../../../ml/anomaly/conformal-p-value.js';
-import { ecodScores, fitEcod } from '../../../ml/anomaly/ecod.js';
+import {
+  conformalPValue,
+  extendedPValue,
+  falseAlarmRate,
+  selectByFalseDiscoveryRate,
+} from '../../../ml/anomaly/conformal-p-value.js';
+import { ecodScores, ecodTrainingScores, fitEcod } from '../../../ml/anomaly/ecod.js';
 import { averagePathLength } from '../../../ml/anomaly/average-path-length.js';
 import { fitIsolationForest, scoreIsolationForest } from '../../../ml/anomaly/isolation-forest.js';
 import { rocArea } from '../../../ml/evaluate/roc.js';
@@ -15,7 +20,8 @@ function normalRows(rows: number, columns: number, seed: number, shift = 0): Fea
   return { rows, columns, values: Float64Array.from({ length: rows * columns }, () => prng.nextGaussian() + shift) };
 }
 
-const PARAMETERS = { trees: 100, sampleSize: 256, seed: 1 };
+const FOREST = { trees: 100, sampleSize: 256, seed: 1 };
+const PARAMETERS = { seed: 1, sampleSizes: [64, 256] };
 
 describe('an isolation forest', () => {
   it('measures paths against those of a search tree', () => {
@@ -27,7 +33,7 @@ describe('an isolation forest', () => {
   });
 
   it('cuts off rows far out at once, and ordinary ones late', () => {
-    const forest = fitIsolationForest({ x: normalRows(2000, 4, 2), ...PARAMETERS });
+    const forest = fitIsolationForest({ x: normalRows(2000, 4, 2), ...FOREST });
     const far = scoreIsolationForest(forest, normalRows(50, 4, 3, 6));
     const near = scoreIsolationForest(forest, normalRows(50, 4, 4));
     expect(Math.min(...far)).toBeGreaterThan(Math.max(...near));
@@ -36,26 +42,28 @@ describe('an isolation forest', () => {
   it('takes constant columns, missing values and a single row', () => {
     const values = Float64Array.from([1, 1, 1, NaN, 2, 3]);
     expect(
-      scoreIsolationForest(fitIsolationForest({ x: { rows: 3, columns: 2, values }, ...PARAMETERS }), {
+      scoreIsolationForest(fitIsolationForest({ x: { rows: 3, columns: 2, values }, ...FOREST }), {
         rows: 3,
         columns: 2,
         values,
       }),
     ).toHaveLength(3);
     const one = { rows: 1, columns: 1, values: Float64Array.of(5) };
-    expect([...scoreIsolationForest(fitIsolationForest({ x: one, ...PARAMETERS }), one)]).toEqual([0.5]);
-    expect(() =>
-      fitIsolationForest({ x: { rows: 0, columns: 1, values: new Float64Array(0) }, ...PARAMETERS }),
-    ).toThrow(RangeError);
+    expect([...scoreIsolationForest(fitIsolationForest({ x: one, ...FOREST }), one)]).toEqual([0.5]);
+    expect(() => fitIsolationForest({ x: { rows: 0, columns: 1, values: new Float64Array(0) }, ...FOREST })).toThrow(
+      RangeError,
+    );
   });
 });
 
 describe('ECOD', () => {
   it('sums the logarithms of the larger tails, the longer tail by skewness', () => {
-    // Right-skewed: the tail of 10 is 1 in 4, that of 1 is 1 in 4 on the left, but the skewness asks for the right one.
+    // The tail of 10 is 1 in 4 on the right, that of 1 is 1 in 4 on the left; the skewness leaves both as they are.
     const x = { rows: 4, columns: 1, values: Float64Array.of(1, 2, 3, 10) };
     const expected = [Math.log(4), Math.log(2), Math.log(2), Math.log(4)];
-    expect([...ecodScores(fitEcod(x), x)]).toEqual(expected.map((score) => expect.closeTo(score, 12) as number));
+    expect([...ecodTrainingScores(fitEcod(x), x)]).toEqual(
+      expected.map((score) => expect.closeTo(score, 12) as number),
+    );
   });
 
   it('does not change when a column is stretched by a growing function', () => {
@@ -63,19 +71,18 @@ describe('ECOD', () => {
     fc.assert(
       fc.property(values, (list) => {
         const x = { rows: list.length, columns: 1, values: Float64Array.from(list) };
-        const doubled = { ...x, values: x.values.map((value) => 2 * value) };
+        const doubled = { ...x, values: x.values.map((value) => 2 * value + 7) };
         expect([...ecodScores(fitEcod(doubled), doubled)]).toEqual([...ecodScores(fitEcod(x), x)]);
       }),
     );
   });
 
-  it('goes on falling beyond what was seen, and says nothing of a missing value', () => {
+  it('goes on rising beyond what was seen, and counts a missing value as an ordinary one', () => {
     const model = fitEcod(normalRows(1000, 1, 5));
     const at = (value: number) => ecodScores(model, { rows: 1, columns: 1, values: Float64Array.of(value) })[0]!;
-    expect(at(NaN)).toBe(0);
+    expect(at(NaN)).toBe(model.columns[0]!.average);
     expect(at(8)).toBeGreaterThan(at(5));
     expect(at(-8)).toBeGreaterThan(at(-5));
-    expect(at(1e9)).toBeLessThan(30);
   });
 });
 
@@ -132,6 +139,17 @@ describe('the detector', () => {
 });
 
 describe('p-values', () => {
+  it('go on falling beyond all calibration rows, in proportion, and are the conformal ones up to there', () => {
+    const calibration = Float64Array.of(1, 2, 3, 4);
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 4, noNaN: true }), (score) => {
+        expect(extendedPValue(calibration, score)).toBe(conformalPValue(calibration, score));
+      }),
+    );
+    expect(extendedPValue(calibration, 40)).toBeCloseTo(0.02, 12);
+    expect(extendedPValue(new Float64Array(5), 3)).toBeCloseTo(1 / 6, 12);
+  });
+
   it('count the row itself in', () => {
     const calibration = Float64Array.of(1, 2, 3, 4);
     expect([conformalPValue(calibration, 5), conformalPValue(calibration, 4), conformalPValue(calibration, 0)]).toEqual(
@@ -156,7 +174,10 @@ describe('p-values', () => {
     let found = 0;
     const trials = 24;
     for (let trial = 0; trial < trials; trial++) {
-      const detector = fitAnomalyDetector(normalRows(1000, 4, 100 + trial), { ...PARAMETERS, trees: 50 });
+      const detector = fitAnomalyDetector(normalRows(1000, 4, 100 + trial), {
+        ...PARAMETERS,
+        trees: 50,
+      });
       const calibration = anomalyScores(detector, normalRows(1000, 4, 200 + trial)).sort();
       const scores = [
         ...anomalyScores(detector, normalRows(450, 4, 300 + trial)),
