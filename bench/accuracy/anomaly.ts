@@ -113,7 +113,7 @@ function watch({ times, values, windows }: Series): WatchedSeries {
   const surprises = new Float64Array(values.length);
   const alarms = new Float64Array(values.length);
   values.forEach((value, row) => {
-    const { surprise, isRepeat } = detector.push(value, times[row]!);
+    const { surprise, isRepeat } = detector.push([value], times[row]!);
     surprises[row] = surprise;
     alarms[row] = isRepeat ? 0 : surprise;
   });

@@ -60,6 +60,11 @@ export class SortedWindow {
     return this.count % 2 === 1 ? this.sorted[middle]! : (this.sorted[middle - 1]! + this.sorted[middle]!) / 2;
   }
 
+  /** The value with the given share of the others below it, without interpolation; NaN without values. */
+  quantile(share: number): number {
+    return this.count > 0 ? this.sorted[Math.round(share * (this.count - 1))]! : NaN;
+  }
+
   /** NaN without values. */
   greatest(): number {
     return this.count > 0 ? this.sorted[this.count - 1]! : NaN;

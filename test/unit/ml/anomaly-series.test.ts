@@ -22,7 +22,7 @@ describe('a series detector', () => {
   it('raises as many alarms on an ordinary series as its p-values state', () => {
     const detector = new SeriesDetector();
     const { times, values } = wave(6000, 1);
-    const p = values.map((value, at) => detector.push(value, times[at]!).pValue);
+    const p = values.map((value, at) => detector.push([value], times[at]!).pValue);
     const after = p.slice(2000);
     const alarms = after.filter((one) => one <= 0.01).length / after.length;
     // Neighbouring sums share most of their windows: alarms come in bursts, so that the rate varies by about half of itself.
@@ -44,7 +44,7 @@ describe('a series detector', () => {
       let most = 0;
       values.forEach((value, at) => {
         const isOdd = at >= from && at < from + 24;
-        const { surprise } = detector.push(isOdd ? change(value, times[at]!) : value, times[at]!);
+        const { surprise } = detector.push([isOdd ? change(value, times[at]!) : value], times[at]!);
         if (isOdd) most = Math.max(most, surprise);
       });
       // Rarer than one in five hundred.
@@ -55,28 +55,43 @@ describe('a series detector', () => {
   it('says which look is odd and on which side', () => {
     const detector = new SeriesDetector();
     const { times, values } = wave(2000, 3);
-    values.forEach((value, at) => detector.push(value, times[at]!));
-    const { cause, expected } = detector.push(-40, 2000 * STEP);
-    expect(cause.side).toBe('low');
-    expect(cause.share).toBeGreaterThan(0.1);
+    values.forEach((value, at) => detector.push([value], times[at]!));
+    const { side, farthest, expected, lower, upper } = detector.push([-40], 2000 * STEP).columns[0]!;
+    expect(side).toBe('low');
+    expect(farthest).toBeCloseTo(Math.log(2001), 6);
     expect(expected).toBeGreaterThan(5);
+    // 99 of 100 residuals of noise of 0.3, and of a median that has its own.
+    expect(upper - lower).toBeGreaterThan(1.2);
+    expect(upper - lower).toBeLessThan(3);
   });
 
   it('calls what follows an odd value a repeat, until some time has passed', () => {
     const detector = new SeriesDetector({ quiet: 20 });
     const prng = createPrng(4);
-    for (let at = 0; at < 500; at++) detector.push(prng.nextGaussian());
-    expect(detector.push(30).isRepeat).toBe(false);
-    expect(detector.push(0).isRepeat).toBe(true);
-    for (let at = 0; at < 19; at++) expect(detector.push(prng.nextGaussian()).isRepeat).toBe(true);
-    expect(detector.push(-30).isRepeat).toBe(false);
+    for (let at = 0; at < 500; at++) detector.push([prng.nextGaussian()]);
+    expect(detector.push([30]).isRepeat).toBe(false);
+    expect(detector.push([0]).isRepeat).toBe(true);
+    for (let at = 0; at < 19; at++) expect(detector.push([prng.nextGaussian()]).isRepeat).toBe(true);
+    expect(detector.push([-30]).isRepeat).toBe(false);
+  });
+
+  it('judges several columns together, where a missing value counts as an ordinary one', () => {
+    const prng = createPrng(6);
+    const detector = new SeriesDetector({ columns: 3 });
+    for (let at = 0; at < 1000; at++) detector.push([prng.nextGaussian(), prng.nextGaussian(), at % 7]);
+    expect(detector.push([0, NaN, 1000 % 7]).pValue).toBeGreaterThan(0.05);
+    const { pValue, columns } = detector.push([0, 9, 1001 % 7]);
+    expect(pValue).toBeLessThan(0.01);
+    expect(columns.map(({ surprise }) => surprise).indexOf(Math.max(...columns.map((one) => one.surprise)))).toBe(1);
+    expect(detector.push([NaN, NaN, NaN]).pValue).toBe(1);
+    expect(() => detector.push([1, 2])).toThrow(/3 columns/);
   });
 
   it('knows nothing of what comes later, and gives the same again for the same series', () => {
     const { times, values } = wave(800, 5);
     const run = (count: number) => {
       const detector = new SeriesDetector();
-      return values.slice(0, count).map((value, at) => detector.push(value, times[at]!));
+      return values.slice(0, count).map((value, at) => detector.push([value], times[at]!));
     };
     expect(run(800).slice(0, 500)).toEqual(run(500));
   });
@@ -91,17 +106,17 @@ describe('a series detector', () => {
       fc.property(fc.array(fc.tuple(value, time), { maxLength: 60 }), (points) => {
         const detector = new SeriesDetector({ window: 3, memory: 10, quiet: 5 });
         for (const [one, at] of points) {
-          const { pValue, surprise, cause } = detector.push(one, at);
+          const { pValue, surprise, columns } = detector.push([one], at);
           expect(pValue).toBeGreaterThan(0);
           expect(pValue).toBeLessThanOrEqual(1);
           expect(surprise).toBe(0 - Math.log(pValue));
-          expect(cause.share).toBeGreaterThanOrEqual(0);
+          expect(columns[0]!.surprise).toBeGreaterThanOrEqual(0);
         }
       }),
     );
     const constant = new SeriesDetector();
-    for (let at = 0; at < 100; at++) expect(constant.push(0.1, at * STEP).pValue).toBe(1);
-    expect(constant.push(0.2, 100 * STEP).pValue).toBeLessThan(0.02);
+    for (let at = 0; at < 100; at++) expect(constant.push([0.1], at * STEP).pValue).toBe(1);
+    expect(constant.push([0.2], 100 * STEP).pValue).toBeLessThan(0.02);
     expect(() => new SeriesDetector({ window: 0 })).toThrow(RangeError);
   });
 });
