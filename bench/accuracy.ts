@@ -9,6 +9,8 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { advantage, isReached, type AccuracyRow } from './accuracy/accuracy-row.js';
+import { measureAnomalies } from './accuracy/anomaly.js';
+import { measureForecasts } from './accuracy/forecast.js';
 import { measureNextActivity } from './accuracy/next-activity.js';
 import { measureRecommendations } from './accuracy/recommend.js';
 import { measureTables } from './accuracy/tables.js';
@@ -38,6 +40,8 @@ const PARTS: Record<string, () => Promise<AccuracyRow[]>> = {
       hyperparameters: flags.hyperparameters ? (JSON.parse(flags.hyperparameters) as Record<string, unknown>) : {},
       onRows: (rows) => rows.forEach(printRow),
     }),
+  forecast: () => printed(measureForecasts(dataDir)),
+  anomaly: () => printed(measureAnomalies(dataDir)),
   recommend: () => printed(measureRecommendations(dataDir)),
   next: () => printed(measureNextActivity(dataDir)),
 };
