@@ -17,6 +17,8 @@ const MOST_ROUNDS = 600;
 /** From so many rows on, trees may be larger without learning chance by heart. */
 const MANY_ROWS = 100_000;
 const PATIENCE = 30;
+/** Up to so many rows the folds are fitted once more, all with the same rounds. */
+const FEW_ROWS = 5000;
 
 /**
  * Gradient boosting. A model for each fold finds by early stopping how many rounds pay; the model of all rows then has as many as
@@ -29,7 +31,7 @@ export function fitBoostingCandidate(input: CandidateInput): Candidate {
   const parameters = boostingParameters(input.hyperparameters, loss, x.rows);
   const share = 1 / (1 + new Set(input.folds).size);
   const rounds: number[] = [];
-  const judged = predictUnseen(input, (rows, fold, held) => {
+  const stopped = predictUnseen(input, (rows, fold, held) => {
     const known = readModel(checkpoint?.read(`fold-${fold}`));
     const model =
       known ??
@@ -52,13 +54,30 @@ export function fitBoostingCandidate(input: CandidateInput): Candidate {
     parameters.earlyStoppingRounds === null
       ? parameters.nEstimators
       : Math.max(1, Math.round(rounds.reduce((sum, count) => sum + count, 0) / rounds.length));
+  const settled = { ...parameters, nEstimators, earlyStoppingRounds: null };
+  // Stopping where a fold's own rows say flatters the fold, which shows where it has few rows.
+  const judged =
+    x.rows > FEW_ROWS || parameters.earlyStoppingRounds === null
+      ? stopped
+      : predictUnseen(input, (rows) =>
+          boostingHead(
+            fitGradientBoosting({
+              x: takeRows(x, rows),
+              y: pick(y, rows),
+              categorical,
+              monotone,
+              loss,
+              parameters: settled,
+            }),
+          ),
+        );
   const model = fitGradientBoosting({
     x,
     y,
     categorical,
     monotone,
     loss,
-    parameters: { ...parameters, nEstimators, earlyStoppingRounds: null },
+    parameters: settled,
     resumeFrom: readModel(checkpoint?.read('final')),
     onRound({ done, total, partial }) {
       input.onProgress(1 - share * (1 - done / total), `round ${done} of ${total}`);
