@@ -39,7 +39,7 @@ const predict = (features: object, more: object = {}) =>
   service.post<Prediction>('/predict/project-success', { project_id: 'proj_456', features, ...more });
 
 beforeAll(async () => {
-  service = await Service.start(MODELS);
+  service = await Service.start(MODELS, { AUTO_ML_ENABLED: 'true' });
   copyFileSync(join(projectRoot(), 'data', 'samples', 'projects.csv'), join(service.inbox, 'projects.csv'));
   await service.run('/data/ingest', { source: 'projects.csv', data_type: 'projects' });
 });

@@ -277,7 +277,7 @@ describe('going from version to version', () => {
     const error = await service.fail('/models/customers/deploy', { version });
     expect(error).toMatchObject({
       code: 'artifact_corrupt',
-      detail: expect.stringMatching(/\.forest.*changed or cut off/),
+      detail: expect.stringMatching(/\.model.*changed or cut off/),
     });
     const { items } = (await service.get<{ items: { state: string; reason: string }[] }>('/deployments?limit=1')).body;
     expect(items[0]).toMatchObject({ state: 'failed', reason: expect.stringContaining('changed or cut off') });

@@ -72,7 +72,7 @@ const train = async (model: string, more: object = {}) => {
 };
 
 beforeAll(async () => {
-  service = await Service.start(MODELS);
+  service = await Service.start(MODELS, { AUTO_ML_ENABLED: 'true' });
   service.file('customers.csv', learnableTable(600));
   // A level that grows by one a day: whoever learned from the early days has never seen the late ones.
   const rows = Array.from({ length: 200 }, (_, day) => [

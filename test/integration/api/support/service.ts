@@ -66,6 +66,8 @@ export class Service {
     service.stack = await TestStack.start({
       DATA_SOURCE_ROOTS: service.inbox,
       MODELS_CONFIG: join(service.inbox, 'config.yaml'),
+      // Entries without an algorithm then train one forest; tests of the choice among several turn it on.
+      AUTO_ML_ENABLED: 'false',
       ...env,
     });
     return service;
