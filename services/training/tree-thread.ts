@@ -12,7 +12,7 @@ export interface TreeThreadData {
   parts: number;
 }
 
-const SPINS = 2000;
+const SPINS = 10_000;
 
 /** Waits for rounds and does this thread's part of each, until the thread is ended. */
 function work({ control, jobs, part, parts }: TreeThreadData): void {
