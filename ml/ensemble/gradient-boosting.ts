@@ -17,7 +17,7 @@ import { DERIVE, TASK, type BoostingCrew } from './boosting-work.js';
 export type { BoostingLoss } from './boosting-loss.js';
 export { boostingFeatureImportance, roundCount, truncateBoosting, type GradientBoosting } from './boosting-model.js';
 export { defaultGradientBoostingParameters } from './boosting-parameters.js';
-export type { BoostingProgress, GradientBoostingInput, GradientBoostingParameters } from './boosting-parameters.js';
+export type { GradientBoostingInput, GradientBoostingParameters } from './boosting-parameters.js';
 export { boostingRawRow, predictBoosting, predictBoostingRow } from './boosting-prediction.js';
 
 /** The training loss of a round is measured on about this many rows: it is for looking at, and costs nothing then. */

@@ -195,12 +195,6 @@ export const f64x2 = {
   div: binary(simd(0xf3)),
 };
 
-/** Fills or copies bytes of memory (the bulk memory operations). */
-export const bulk = {
-  copy: (to: Code, from: Code, bytes: Code): Code => [...to, ...from, ...bytes, 0xfc, 10, 0, 0],
-  fill: (to: Code, byte: Code, bytes: Code): Code => [...to, ...byte, ...bytes, 0xfc, 11, 0],
-};
-
 /** Repeats the body while the condition holds, tested before each turn. */
 export function loopWhile(condition: Code, body: Code[]): Code {
   // A loop whose test stands at its end has one jump a turn instead of two.
