@@ -57,10 +57,23 @@ export const anomalySettingsSchema = z.strictObject({
 });
 export type AnomalySettings = z.output<typeof anomalySettingsSchema>;
 
-/** A request to judge one row. */
+const timestampSchema = z.iso.datetime({ offset: true });
+
+/** Earlier measurements of the same series in a request. */
+const historySchema = z
+  .array(z.object({ timestamp: timestampSchema }).catchall(z.union([z.number(), z.null()])))
+  .min(1)
+  .max(5000)
+  .describe('Earlier measurements of the same series, in any order: the time, and a number by feature');
+
+/** A request to judge one row, by itself or beside what its series did before. */
 export const anomalyRequestSchema = z.strictObject({
   entity_id: entityIdSchema.optional(),
   features: featuresSchema.describe('The measurements; a missing one counts as not known'),
+  history: historySchema.optional(),
+  timestamp: timestampSchema
+    .optional()
+    .describe('When the features were measured; one usual step after the history by default'),
   threshold: z
     .number()
     .min(0)
@@ -70,14 +83,41 @@ export const anomalyRequestSchema = z.strictObject({
   ...commonPredictFields,
 });
 
+/** What of a request reaches the model besides the features. */
+export const anomalyOptionsSchema = z.object({
+  history: historySchema.optional(),
+  timestamp: timestampSchema.optional(),
+  threshold: z.number().min(0).max(1).default(0.5),
+});
+export type AnomalyOptions = z.output<typeof anomalyOptionsSchema>;
+
+/** How far out one feature lies. */
+export interface FeatureFinding {
+  feature: string;
+  /** -log10 of the share of values at least as far out, at most log10 of their count. */
+  score: number;
+  side: 'low' | 'high';
+}
+
+/** What the history of a row says about it. */
+export interface SeriesFinding {
+  /** Share of the earlier measurements that were at least as odd as this one. */
+  pValue: number;
+  features: FeatureFinding[];
+  /** By feature what is usual at this time of day; null where the history has no earlier day. */
+  expected: Record<string, number | null>;
+}
+
 /** What the detector found of one row. */
 export interface AnomalyFinding {
   /** Share of normal rows that are at least as odd; beyond all that were seen it goes on falling, so it is above 0. */
   pValue: number;
   /** The false alarm rate that the caller's threshold stands for. */
   alarmRate: number;
-  /** By feature -log10 of the share of training values at least as far out, at most log10 of their count, and on which side. */
-  features: { feature: string; score: number; side: 'low' | 'high' }[];
+  /** Beside the training rows. */
+  features: FeatureFinding[];
+  /** Where the request had a history long enough. */
+  series?: SeriesFinding;
 }
 
 /** Two features are equally far out when their tails differ by less than this factor of ten. */
@@ -85,14 +125,17 @@ const SAME_TAIL = 0.05;
 
 /**
  * The answer about one row. `anomaly_score` is log10(p / false alarm rate): below 0 exactly where the row is an anomaly at the given
- * threshold, and each unit lower is ten times rarer. The type is that of the feature farthest out; of equally far ones that which
- * stands first in the table, so list causes before their effects. Where no single feature is out by itself, only their
- * combination is odd: `composite`.
+ * threshold, and each unit lower is ten times rarer. With a history p is twice the smaller of both p-values, so that two looks
+ * raise no more false alarms than one (Bonferroni), and the rarer look names the type. The type is that of the feature farthest
+ * out; of equally far ones that which stands first in the table, so list causes before their effects. Where no single feature is
+ * out by itself, only their combination is odd: `composite`.
  */
 export function shapeAnomaly(finding: AnomalyFinding, settings: AnomalySettings): ShapedPrediction {
-  const score = Math.log10(finding.pValue / finding.alarmRate);
+  const { pValue, features } = decide(finding);
+  const score = Math.log10(pValue / finding.alarmRate);
   const isAnomaly = score < 0;
-  const confidence = { is_anomaly: rounded(isAnomaly ? 1 - finding.pValue : Math.min(1, finding.pValue)) };
+  const expected = finding.series && { expected: roundedValues(finding.series.expected) };
+  const confidence = { is_anomaly: rounded(isAnomaly ? 1 - pValue : Math.min(1, pValue)) };
   if (!isAnomaly)
     return {
       predictions: {
@@ -101,11 +144,12 @@ export function shapeAnomaly(finding: AnomalyFinding, settings: AnomalySettings)
         anomaly_type: 'none',
         severity: 'none',
         recommendations: ['no_action_needed'],
+        ...expected,
       },
       confidence_scores: confidence,
     };
   const rule = settings.severities.find((candidate) => score <= candidate.at_most) ?? settings.severities.at(-1)!;
-  const type = chooseType(finding, settings);
+  const type = chooseType(features, finding.alarmRate, settings);
   const recommendations = [rule.recommendation, type.recommendation].filter((item) => item !== undefined);
   return {
     predictions: {
@@ -114,13 +158,24 @@ export function shapeAnomaly(finding: AnomalyFinding, settings: AnomalySettings)
       anomaly_type: type.type,
       severity: rule.severity,
       recommendations: [...new Set(recommendations)],
+      ...expected,
     },
     confidence_scores: confidence,
   };
 }
 
+function decide({ pValue, features, series }: AnomalyFinding): { pValue: number; features: FeatureFinding[] } {
+  if (!series) return { pValue, features };
+  const rarer = series.pValue < pValue ? series : { pValue, features };
+  return { pValue: Math.min(1, 2 * rarer.pValue), features: rarer.features };
+}
+
+const roundedValues = (values: Record<string, number | null>): Record<string, number | null> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value === null ? null : rounded(value)]));
+
 function chooseType(
-  { features, alarmRate }: AnomalyFinding,
+  features: readonly FeatureFinding[],
+  alarmRate: number,
   { types }: AnomalySettings,
 ): { type: string; recommendation?: string } {
   const farthest = Math.max(0, ...features.map((one) => one.score));

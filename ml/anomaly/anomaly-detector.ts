@@ -43,8 +43,6 @@ export interface ColumnVerdict {
   /** How far out the value lies: -log10 of the share of training values at least as far out, at most log10 of their count. */
   score: number;
   side: 'low' | 'high';
-  /** The column's part in the oddity of the row, 0 to 1; the parts sum to 1, or are all 0 where nothing speaks against the row. */
-  share: number;
 }
 
 /**
@@ -96,22 +94,21 @@ export function anomalyScores(
   return out;
 }
 
-/** The score of a row with the part of each column. */
+/** The score of a row, and how far out each column lies. */
 export function judgeRow(detector: AnomalyDetector, row: ArrayLike<number>): AnomalyVerdict {
-  const shares = sharesOf(detector, row);
   const columns = detector.ecod.columns.map((table, column): ColumnVerdict => {
     const { low, high } = columnTails(table, row[column]!);
-    return { score: Math.max(low, high) / Math.LN10, side: low > high ? 'low' : 'high', share: shares[column]! };
+    return { score: Math.max(low, high) / Math.LN10, side: low > high ? 'low' : 'high' };
   });
   return { score: anomalyScore(detector, row), columns };
 }
 
 /**
- * Each column's part by the two ways of looking: how much further out in its tails the value lies than the average value, and how
+ * Each column's part in the oddity of a row, 0 to 1, by the two ways of looking: how much further out in its tails the value lies than the average value, and how
  * many cuts it saves. Each is brought to a sum of 1 over the columns that speak against the row, and the two are weighed by how
- * surprised ECOD and the most surprised forest are.
+ * surprised ECOD and the most surprised forest are. They sum to 1, or are all 0 where nothing speaks against the row.
  */
-function sharesOf(detector: AnomalyDetector, row: ArrayLike<number>): Float64Array {
+export function columnShares(detector: AnomalyDetector, row: ArrayLike<number>): Float64Array {
   const { ecod, forests, curves } = detector;
   const tails = new Float64Array(ecod.columns.length);
   const tailSurprise = surpriseOf(curves[0]!, scoreEcodRow(ecod, row, tails));

@@ -30,8 +30,8 @@ const STEPS_REMEMBERED = 101;
  * Watches one series as it comes; nothing but the past of the series itself is compared with, so no two series share a scale. Each
  * value is looked at in five ways: the value, its step from the last, level and spread of the last ones, and the residual from what
  * is usual at its time of day. How far out each lies in the tails of all earlier ones is added up as in ECOD, both tails counted
- * half; and the p-value is the share of earlier sums that are at least as large, which makes one threshold do for every series.
- * Beyond the largest it falls in proportion, as `extendedPValue` says.
+ * half, and of several columns the one with the largest sum speaks. The p-value is the share of earlier measurements with as large a
+ * sum, which makes one threshold do for every series. Beyond the largest it falls in proportion, as `extendedPValue` says.
  */
 export class SeriesDetector {
   private readonly looks: SeriesLooks[];
@@ -61,18 +61,20 @@ export class SeriesDetector {
    * repeated times and small steps back do no harm; after a gap of more than a window's usual time, level and spread begin anew.
    * @param values one a column; missing ones (NaN) count as ordinary ones, and a measurement of missing ones alone is skipped
    * @param timeMs milliseconds since 1970; NaN where unknown, then nothing is usual at a time of day
+   * @param options.isLearned false for one that is known to be odd: it is judged, but nothing later is compared with it
    * @throws RangeError for another number of columns
    */
-  push(values: ArrayLike<number>, timeMs = NaN): SeriesVerdict {
+  push(values: ArrayLike<number>, timeMs = NaN, options: { isLearned?: boolean } = {}): SeriesVerdict {
     if (values.length !== this.looks.length)
       throw new RangeError(`the series has ${this.looks.length} columns, got ${values.length} values`);
+    const { isLearned = true } = options;
     this.noteTime(timeMs);
-    const columns = this.looks.map((look, column) => look.push(values[column]!, timeMs));
+    const columns = this.looks.map((look, column) => look.push(values[column]!, timeMs, isLearned));
     if (!Array.prototype.some.call(values, Number.isFinite))
       return { surprise: 0, pValue: 1, isRepeat: false, columns };
-    const sum = columns.reduce((total, { surprise }) => total + surprise, 0);
+    const sum = columns.reduce((most, { surprise }) => Math.max(most, surprise), 0);
     const pValue = this.pValueOf(sum);
-    this.sums.add(sum);
+    if (isLearned) this.sums.add(sum);
     const surprise = 0 - Math.log(pValue);
     return { surprise, pValue, isRepeat: this.noteSurprise(surprise), columns };
   }

@@ -44,8 +44,12 @@ export class SeriesLooks {
     this.recent = [];
   }
 
-  /** Judges a value by those before it, then remembers it. @param value NaN for a missing one, which counts as an ordinary one */
-  push(value: number, timeMs: number): ColumnLook {
+  /**
+   * Judges a value by those before it, then remembers it.
+   * @param value NaN for a missing one, which counts as an ordinary one
+   * @param isLearned whether later values are compared with this one
+   */
+  push(value: number, timeMs: number, isLearned: boolean): ColumnLook {
     const expected = Number.isNaN(timeMs) ? NaN : this.profile.expect(timeMs);
     const residuals = this.past[4]!;
     const [lower, upper] = BAND.map((share) => expected + residuals.quantile(share)) as [number, number];
@@ -58,7 +62,7 @@ export class SeriesLooks {
       const rows = past.size + 1;
       const low = -Math.log((past.countAtMost(one) + 1) / rows);
       const high = -Math.log((past.size - past.countBelow(one) + 1) / rows);
-      past.add(one);
+      if (isLearned) past.add(one);
       out.surprise += (low + high) / 2;
       const farthest = Math.max(low, high);
       if (farthest > out.farthest) Object.assign(out, { farthest, look: SERIES_LOOKS[k]! });
@@ -67,6 +71,7 @@ export class SeriesLooks {
       ofSide = farthest;
       out.side = low > high ? 'low' : 'high';
     });
+    if (!isLearned) return out;
     if (!Number.isNaN(timeMs)) this.profile.add(timeMs, value);
     this.sum += out.surprise;
     this.count++;

@@ -9,6 +9,8 @@ import { columnOf, settingsOf } from './plan.js';
 /** Fewer rows cannot say what is one in a hundred. */
 const LEAST_ROWS = 200;
 const LABEL_COLUMN = '_label';
+const ENTITY_COLUMN = '_entity';
+const TIME_COLUMN = '_time';
 
 /** Writes the features, and the names of known anomalies, to the table of the run. */
 export function buildAnomalyTable(
@@ -20,9 +22,18 @@ export function buildAnomalyTable(
     (feature) => `CAST(${quoteIdentifier(columnOf(settings, feature))} AS DOUBLE) AS ${quoteIdentifier(feature)}`,
   );
   const label = settings.label ? `CAST(${quoteIdentifier(settings.label)} AS VARCHAR)` : 'NULL';
+  const entity = plan.entity ? `CAST(${quoteIdentifier(plan.entity)} AS VARCHAR)` : 'NULL';
+  const time = plan.timestamp
+    ? `CAST(epoch_ms(TRY_CAST(${quoteIdentifier(plan.timestamp)} AS TIMESTAMP)) AS DOUBLE)`
+    : 'NULL';
   return stageTable(folders.staging, LEAST_ROWS, (connection, file) =>
     writeSelection(connection, plan, datasetFile(plan, folders), file, {
-      columns: [`${label} AS ${quoteIdentifier(LABEL_COLUMN)}`, ...columns],
+      columns: [
+        `${label} AS ${quoteIdentifier(LABEL_COLUMN)}`,
+        `${entity} AS ${quoteIdentifier(ENTITY_COLUMN)}`,
+        `${time} AS ${quoteIdentifier(TIME_COLUMN)}`,
+        ...columns,
+      ],
     }),
   );
 }
@@ -36,6 +47,18 @@ export interface AnomalyTable {
   /** Rows that are known to be anomalies, with their names. */
   known: FeatureMatrix;
   labels: string[];
+  /** The same rows by entity and time; none without a column of times. */
+  series: MeasuredSeries[];
+}
+
+/** What was measured of one entity, oldest first. */
+export interface MeasuredSeries {
+  name: string;
+  times: Float64Array;
+  /** By feature. */
+  values: Float64Array[];
+  /** The names of known anomalies. */
+  labels: (string | null)[];
 }
 
 const CALIBRATION_SHARE = 0.25;
@@ -67,5 +90,39 @@ export async function readAnomalyTable(plan: TrainingPlan, staging: string): Pro
     fitting: take(normal.slice(held + calibrating)),
     known: take(odd),
     labels: odd.map((row) => String(labels[row])),
+    series: partSeries({
+      entities: byName.get(ENTITY_COLUMN) ?? [],
+      times: byName.get(TIME_COLUMN) ?? [],
+      labels,
+      values,
+    }),
   };
+}
+
+function partSeries(table: {
+  entities: readonly unknown[];
+  times: readonly unknown[];
+  labels: readonly unknown[];
+  values: readonly Float64Array[];
+}): MeasuredSeries[] {
+  const rowsOf = new Map<string, number[]>();
+  table.times.forEach((time, row) => {
+    if (typeof time !== 'number') return;
+    const name = String(table.entities[row] ?? 'all');
+    const rows = rowsOf.get(name) ?? [];
+    rowsOf.set(name, rows);
+    rows.push(row);
+  });
+  const timeOf = (row: number): number => table.times[row] as number;
+  return [...rowsOf]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, rows]) => {
+      rows.sort((a, b) => timeOf(a) - timeOf(b) || a - b);
+      return {
+        name,
+        times: Float64Array.from(rows, timeOf),
+        values: table.values.map((column) => Float64Array.from(rows, (row) => column[row]!)),
+        labels: rows.map((row) => (table.labels[row] === null ? null : String(table.labels[row]))),
+      };
+    });
 }

@@ -7,12 +7,15 @@ import { delongInterval, rocArea, wilsonInterval } from '../../../ml/evaluate/ro
 import type { MetricEstimate } from '../../../ml/evaluate/metrics.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 import type { GoldenCase } from '../../artifacts/model-bundle.js';
+import type { ReportDocument } from '../../reports/report-document.js';
 import { readStaged, readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
 import { DETECTOR_FILE, type AnomalyBody } from './anomaly-model.js';
 import { readAnomalyTable } from './anomaly-table.js';
+import { buildAnomalyReport } from './report.js';
 import { outputsOfRow } from './scorer.js';
+import { watchSeries } from './watch-series.js';
 
 const LEVEL = 0.95;
 const GOLDEN_ROWS = 16;
@@ -21,13 +24,14 @@ const MOST_OF_STATED = 3;
 
 /**
  * Measures the false alarms on normal rows that nothing has seen, and, where anomalies are known by name, how many of them are
- * found. Without any known anomaly the version is promotable when its false alarm rate is what it promises.
+ * found. Without any known anomaly the version is promotable when its false alarm rate is what it promises. Where the rows have
+ * times, each entity is watched as a series too, as a request with a history would be.
  */
 export async function evaluateAnomalyModel(
   plan: TrainingPlan,
   staging: string,
   onProgress: OnProgress,
-): Promise<{ evaluation: Evaluation; golden: GoldenCase[] }> {
+): Promise<{ evaluation: Evaluation; golden: GoldenCase[]; report: ReportDocument }> {
   const table = await readAnomalyTable(plan, staging);
   const fit = await readStagedJson<FitOutcome>(join(staging, STAGED.fit));
   const body = fit.body as AnomalyBody;
@@ -43,14 +47,21 @@ export async function evaluateAnomalyModel(
     metrics['detection_rate'] = share(known, isAlarm);
     metrics['roc_auc'] = areaUnderCurve(normal, known);
   }
+  const watched = watchSeries(table.series, plan.features, rate, (done) => onProgress(0.5 + 0.4 * done, 'series'));
+  if (watched) Object.assign(metrics, watched.metrics);
   const evaluation: Evaluation = {
     metrics: { is_anomaly: metrics },
     verdict: judgePromotion([evidenceOf(metrics, rate, normal.length)]),
     trainingRows: fit.trainingRows,
     holdoutRows: table.holdout.rows + table.known.rows,
-    details: { detection_by_label: detectionByLabel(table.labels, known, isAlarm), stated_false_alarm_rate: rate },
+    details: {
+      detection_by_label: detectionByLabel(table.labels, known, isAlarm),
+      stated_false_alarm_rate: rate,
+      ...(watched && { series: watched.found }),
+    },
   };
-  return { evaluation, golden: goldenCases(detector, body, table.holdout, table.known) };
+  const report = buildAnomalyReport(plan, fit, evaluation, watched);
+  return { evaluation, golden: goldenCases(detector, body, table.holdout, table.known), report };
 }
 
 function share(scores: Float64Array, isAlarm: (score: number) => boolean): MetricEstimate {

@@ -1,16 +1,17 @@
 import { ServiceError, type FieldProblem } from '../../../core/errors.js';
-import { shapeAnomaly } from '../../../core/kinds/anomaly-detection.js';
+import { anomalyOptionsSchema, shapeAnomaly } from '../../../core/kinds/anomaly-detection.js';
 import type { ScoreInput } from '../../../core/schemas/prediction.js';
-import { anomalyScore, judgeRow, type AnomalyDetector } from '../../../ml/anomaly/anomaly-detector.js';
+import { anomalyScore, columnShares, judgeRow, type AnomalyDetector } from '../../../ml/anomaly/anomaly-detector.js';
 import { decodeDetector } from '../../../ml/anomaly/anomaly-format.js';
 import { extendedPValue, falseAlarmRate } from '../../../ml/anomaly/conformal-p-value.js';
 import { decodeFile, type ModelBundle } from '../../artifacts/model-bundle.js';
 import type { HeadExplanation, Scorer } from '../../serving/scorer.js';
 import { DETECTOR_FILE, type AnomalyBody } from './anomaly-model.js';
+import { describeHistory, judgeHistory } from './judge-history.js';
 
 type Features = ScoreInput['features'];
 
-/** Judges single rows. @throws ServiceError `artifact_corrupt` */
+/** Judges single rows, and those with a history beside it. @throws ServiceError `artifact_corrupt` */
 export function createAnomalyScorer(bundle: ModelBundle): Scorer {
   const body = bundle.manifest.body as AnomalyBody;
   const detector = decodeFile(bundle, DETECTOR_FILE, decodeDetector);
@@ -19,19 +20,25 @@ export function createAnomalyScorer(bundle: ModelBundle): Scorer {
   return {
     bundle,
     isByEntity: false,
-    predict({ features, options }) {
+    predict({ features, options: given }) {
+      const options = anomalyOptionsSchema.parse(given ?? {});
       const row = readRow(body, names, features);
       const { score, columns } = judgeRow(detector, row);
+      const series = judgeHistory(body, options, row);
       const finding = {
         pValue: extendedPValue(calibration, score),
-        alarmRate: falseAlarmRate(typeof options?.['threshold'] === 'number' ? options['threshold'] : 0.5),
-        features: columns.map((column, at) => ({ feature: body.features[at]!, ...column })),
+        alarmRate: falseAlarmRate(options.threshold),
+        features: columns.map(({ score: out, side }, at) => ({ feature: body.features[at]!, score: out, side })),
+        ...(series && { series }),
       };
       return shapeAnomaly(finding, body.settings);
     },
     outputs: ({ features }) => outputsOfRow(detector, body, features),
     explain: ({ features }) => explainRow(detector, body, readRow(body, names, features), features),
-    warnings: ({ features }) => describeGaps(body, features),
+    warnings: ({ features, options }) => [
+      ...describeGaps(body, features),
+      ...describeHistory(anomalyOptionsSchema.parse(options ?? {})),
+    ],
   };
 }
 
@@ -79,8 +86,8 @@ function explainRow(
 ): Record<string, HeadExplanation> {
   const output = anomalyScore(detector, row);
   const base = anomalyScore(detector, Float64Array.from(body.medians));
-  const { columns } = judgeRow(detector, row);
-  const total = columns.reduce((sum, column) => sum + column.share, 0);
+  const shares = columnShares(detector, row);
+  const total = shares.reduce((sum, share) => sum + share, 0);
   return {
     is_anomaly: {
       base_value: total > 0 ? base : output,
@@ -89,7 +96,7 @@ function explainRow(
         .map((feature, at) => ({
           feature,
           value: (Object.hasOwn(features, feature) ? features[feature] : null) ?? null,
-          contribution: total > 0 ? ((output - base) * columns[at]!.share) / total : 0,
+          contribution: total > 0 ? ((output - base) * shares[at]!) / total : 0,
         }))
         .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution)),
     },

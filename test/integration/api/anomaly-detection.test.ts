@@ -2,6 +2,7 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../../../services/project-root.js';
+import type { ReportDocument } from '../../../services/reports/report-document.js';
 import { simulateFiles } from '../../support/simulate-files.js';
 import { Service, type ProblemBody } from './support/service.js';
 
@@ -54,6 +55,21 @@ describe('anomaly detection', () => {
     expect(metrics['false_alarm_rate']!.value).toBeLessThan(0.02);
     expect(metrics['detection_rate']!.value).toBeGreaterThan(0.5);
     expect(metrics['roc_auc']!.value).toBeGreaterThan(0.9);
+    // Watched as series nearly all incidents have an alarm; alarms on ordinary measurements come in bursts, so their rate is a rough one.
+    expect(metrics['series_incidents_found']!.value).toBeGreaterThan(0.9);
+    expect(metrics['series_false_alarm_rate']!.value).toBeLessThan(0.03);
+  });
+
+  it('reports what it finds, row by row and in the series', async () => {
+    const { status, body } = await service.call<ReportDocument>(
+      'GET',
+      '/models/anomaly_detection/versions/v1.0.0/report',
+      undefined,
+      { accept: 'application/json' },
+    );
+    expect(status).toBe(200);
+    expect(body.sections.map(({ title }) => title)).toContain('Which anomalies are found row by row?');
+    expect(body.sections.at(-1)!.plots.map(({ kind }) => kind)).toContain('series_anomalies');
   });
 
   it('answers the request of the original as it asks', async () => {
@@ -106,6 +122,40 @@ describe('anomaly detection', () => {
       features: { cpu_usage: 'high', colour: 1 },
     });
     expect(features.body.errors?.map(({ path }) => path)).toEqual(['features.colour', 'features.cpu_usage']);
+  });
+
+  it('judges a row beside what its series did before', async () => {
+    const start = Date.parse('2026-03-02T00:00:00Z');
+    const history = Array.from({ length: 390 }, (_, hour) => {
+      const wave = Math.sin((2 * Math.PI * hour) / 24) + 0.1 * Math.sin(17 * hour);
+      return {
+        timestamp: new Date(start + 3_600_000 * hour).toISOString(),
+        cpu_usage: 0.35 + 0.05 * wave,
+        memory_usage: 0.44 + 0.01 * wave,
+        request_rate: 320 + 60 * wave,
+        error_rate: 0.004 + 0.0002 * Math.sin(5 * hour),
+      };
+    });
+    const usual = { cpu_usage: 0.4, memory_usage: 0.45, request_rate: 380, error_rate: 0.004 };
+    // Of each feature the value is one that services have; for this one the traffic has never been so low.
+    const odd = { ...usual, request_rate: 180 };
+    const judged = async (features: object, more: object = {}) => (await predict(features, { history, ...more })).body;
+    const alone = (await predict(odd)).body;
+    expect(alone.predictions.is_anomaly).toBe(false);
+    expect((await judged(usual)).predictions.is_anomaly).toBe(false);
+    const { predictions } = await judged(odd);
+    expect(predictions).toMatchObject({ is_anomaly: true, anomaly_type: 'traffic_drop' });
+    expect((predictions as unknown as { expected: { request_rate: number } }).expected.request_rate).toBeGreaterThan(
+      340,
+    );
+    const short = await judged(odd, { history: history.slice(0, 10) });
+    expect(short.predictions).toEqual(alone.predictions);
+    expect(short.warnings.map(({ path }) => path)).toEqual(['history']);
+    const wrong = await service.post<ProblemBody>('/predict/anomaly-detection', {
+      features: usual,
+      history: [{ timestamp: '2026-03-02T00:00:00Z', colour: 1 }],
+    });
+    expect([wrong.status, wrong.body.errors?.map(({ path }) => path)]).toEqual([422, ['history.0.colour']]);
   });
 
   it('is promotable without any known anomaly when its false alarms are what it states', async () => {

@@ -51,4 +51,29 @@ describe('an answer about a measurement', () => {
       recommendations: ['investigate_immediately', 'check_disk'],
     });
   });
+
+  it('is judged by the rarer of two looks where there is a history, at twice its p-value', () => {
+    const alone = finding(0.002, { cpu_usage: 4, memory_usage: 1 });
+    const series = (pValue: number) => ({
+      pValue,
+      features: [{ feature: 'request_rate', score: 4, side: 'low' as const }],
+      expected: { request_rate: 2.71234567, cpu_usage: null },
+    });
+    expect(shapeAnomaly({ ...alone, series: series(0.0001) }, settings).predictions).toEqual({
+      is_anomaly: true,
+      anomaly_score: -1.69897,
+      anomaly_type: 'traffic_drop',
+      severity: 'high',
+      recommendations: ['investigate_immediately', 'check_upstream'],
+      expected: { request_rate: 2.712346, cpu_usage: null },
+    });
+    expect(shapeAnomaly({ ...alone, series: series(0.5) }, settings).predictions).toMatchObject({
+      anomaly_score: -0.39794,
+      anomaly_type: 'cpu_spike',
+    });
+    expect(shapeAnomaly({ ...alone, pValue: 0.9, series: series(0.8) }, settings)).toMatchObject({
+      predictions: { is_anomaly: false, anomaly_score: 2 },
+      confidence_scores: { is_anomaly: 1 },
+    });
+  });
 });

@@ -75,7 +75,7 @@ describe('a series detector', () => {
     expect(detector.push([-30]).isRepeat).toBe(false);
   });
 
-  it('judges several columns together, where a missing value counts as an ordinary one', () => {
+  it('lets the oddest of several columns speak, where a missing value counts as an ordinary one', () => {
     const prng = createPrng(6);
     const detector = new SeriesDetector({ columns: 3 });
     for (let at = 0; at < 1000; at++) detector.push([prng.nextGaussian(), prng.nextGaussian(), at % 7]);
@@ -85,6 +85,18 @@ describe('a series detector', () => {
     expect(columns.map(({ surprise }) => surprise).indexOf(Math.max(...columns.map((one) => one.surprise)))).toBe(1);
     expect(detector.push([NaN, NaN, NaN]).pValue).toBe(1);
     expect(() => detector.push([1, 2])).toThrow(/3 columns/);
+  });
+
+  it('compares nothing with measurements that are known to be odd', () => {
+    const prng = createPrng(7);
+    const values = Array.from({ length: 400 }, (_, at) => prng.nextGaussian() + (at % 20 === 0 ? 9 : 0));
+    const pOfNext = (isLearned: boolean) => {
+      const detector = new SeriesDetector();
+      values.forEach((value, at) => detector.push([value], NaN, { isLearned: isLearned || at % 20 !== 0 }));
+      return detector.push([9]).pValue;
+    };
+    expect(pOfNext(true)).toBeGreaterThan(0.005);
+    expect(pOfNext(false)).toBeLessThan(0.003);
   });
 
   it('knows nothing of what comes later, and gives the same again for the same series', () => {

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { anomalyScore, anomalyScores, fitAnomalyDetector } from '../../../ml/anomaly/anomaly-detector.js';
+import {
+  anomalyScore,
+  anomalyScores,
+  columnShares,
+  fitAnomalyDetector,
+  judgeRow,
+} from '../../../ml/anomaly/anomaly-detector.js';
 import { decodeDetector, encodeDetector } from '../../../ml/anomaly/anomaly-format.js';
 import {
   conformalPValue,
@@ -101,6 +107,41 @@ describe('the detector', () => {
     expect(p([0, 0.05])).toBeGreaterThan(0.2);
     expect(p([0, 30])).toBeLessThan(0.001);
     expect(p([2.4, -2.4])).toBeLessThan(0.03);
+  });
+
+  it('names the column that is far out, its side, and its part', () => {
+    const detector = fitAnomalyDetector(normalRows(1000, 3, 14), PARAMETERS);
+    const { score, columns } = judgeRow(detector, [0.1, -6, NaN]);
+    expect(score).toBe(anomalyScore(detector, [0.1, -6, NaN]));
+    expect(columns.map(({ side }) => side)).toEqual([expect.anything(), 'low', 'high']);
+    // Farther than any of a thousand values, and no farther than that can be said; nothing is known of the missing one.
+    expect(columns[1]!.score).toBeCloseTo(Math.log10(1001), 9);
+    expect(columns[2]!.score).toBe(0);
+    const shares = columnShares(detector, [0.1, -6, NaN]);
+    expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 9);
+    expect(shares[1]).toBeGreaterThan(0.8);
+  });
+
+  it('gives the same score to a row wherever it stands, and to a matrix as to its rows', () => {
+    const x = normalRows(300, 2, 15);
+    const detector = fitAnomalyDetector(x, PARAMETERS);
+    const scores = anomalyScores(detector, x);
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 299 }), (row) => {
+        expect(anomalyScore(detector, [x.values[row]!, x.values[300 + row]!])).toBe(scores[row]);
+      }),
+    );
+  });
+
+  it('takes one row, a constant column and columns of gaps', () => {
+    const one = { rows: 1, columns: 3, values: Float64Array.of(5, NaN, 1) };
+    const detector = fitAnomalyDetector(one, PARAMETERS);
+    expect(Number.isFinite(anomalyScores(detector, one)[0]!)).toBe(true);
+    expect([...anomalyScores(decodeDetector(encodeDetector(detector)), one)]).toEqual([
+      ...anomalyScores(detector, one),
+    ]);
+    const infinite = { rows: 1, columns: 1, values: Float64Array.of(Infinity) };
+    expect(() => fitAnomalyDetector(infinite, PARAMETERS)).toThrow(/column 0, row 0 is infinite/);
   });
 
   it('is the same to the bit for the same seed and after saving', () => {
