@@ -35,7 +35,12 @@ export const KIND_PREDICTIONS: readonly {
     path: 'resource-usage',
     kind: 'resource_usage',
     summary: 'Forecast CPU, memory and storage',
-    description: 'Arrays as long as `forecast_horizon`, with intervals and scaling recommendations.',
+    description:
+      'From `features` of now, a `series_id` of the training data, or a `history` of measurements. `predictions`: `cpu_usage_forecast`, ' +
+      '`memory_usage_forecast` and `storage_usage_forecast`, each with `forecast_horizon` values; `intervals` that hold 90 % of what ' +
+      'comes; `limits` with the probability of reaching each within the horizon; `scaling_recommendations`: `current_scaling_adequate`, ' +
+      'or `scale_up_cpu_by_25_percent` where that probability is 0.2 or more. `confidence_scores` are the measured shares of values ' +
+      'inside the intervals.',
     example: {
       features: {
         current_cpu: 0.65,

@@ -2,7 +2,7 @@
 export interface SkillEvidence {
   head: string;
   /** What is compared: lower is better. */
-  loss: 'log_loss' | 'absolute_error' | 'ndcg_at_10' | 'false_alarm_rate' | 'missed_anomalies';
+  loss: 'log_loss' | 'absolute_error' | 'mase' | 'ndcg_at_10' | 'false_alarm_rate' | 'missed_anomalies';
   /** Mean of the baseline's loss minus the model's; above 0 the model is better. */
   difference: number;
   lower: number;

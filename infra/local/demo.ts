@@ -81,7 +81,7 @@ const ingestion = (source: string, table: string) => ({ source, data_type: table
 /** The other kinds that come with the service, and the tables that they learn from. */
 const OTHER_MODELS = [
   { table: 'projects', models: ['project_success'] },
-  { table: 'resource_metrics', models: ['anomaly_detection'] },
+  { table: 'resource_metrics', models: ['anomaly_detection', 'resource_usage'] },
   { table: 'item_interactions', models: ['recommendation'] },
 ];
 

@@ -57,7 +57,8 @@ export function backtest(values: Float64Array, options: BacktestOptions): Backte
   }));
   const earlier: (FittedForecaster | undefined)[] = forecasters.map(() => undefined);
   origins.forEach((origin, k) => {
-    const past = values.subarray(Math.max(0, origin - (options.longestHistory ?? Infinity)), origin);
+    const start = Math.max(0, origin - (options.longestHistory ?? Infinity));
+    const past = values.subarray(start, origin);
     const next = values.slice(origin, origin + horizon);
     const unit = seasonalStep(past, season);
     scales[k] = unit > 0 ? unit : NaN;
@@ -65,7 +66,7 @@ export function backtest(values: Float64Array, options: BacktestOptions): Backte
     const isKnown = past.some((value) => !Number.isNaN(value));
     const history = isKnown ? fillGaps(past, season) : past;
     forecasters.forEach((forecaster, f) => {
-      const fitted = isKnown ? forecaster.fit(history, seasons, earlier[f]) : null;
+      const fitted = isKnown ? forecaster.fit(history, seasons, { earlier: earlier[f], start }) : null;
       earlier[f] = fitted ?? earlier[f];
       const forecast = fitted ? keepFinite(fitted.forecast(horizon)) : null;
       results[f]!.forecasts.push(forecast);

@@ -55,13 +55,18 @@ export function recentErrors(backtest: Backtest, { from, until }: OriginWindow):
  * @returns heaviest first; the base alone where nobody can be judged
  */
 export function weighForecasters(backtest: Backtest, window: OriginWindow): ForecasterShare[] {
+  if (window.until - window.from < LEAST_ORIGINS) return [{ name: BASE_FORECASTER, weight: 1 }];
   const errors = recentErrors(backtest, window);
-  const ranked = backtest.forecasters
-    .map(({ name }, f) => ({ name, error: errors[f]! }))
+  return weighByErrors(backtest.forecasters.map(({ name }, f) => ({ name, error: errors[f]! })));
+}
+
+/** The best few of some forecasters, each weighed by its error to the power of -6; the base where none has a finite error. */
+export function weighByErrors(judged: readonly { name: string; error: number }[]): ForecasterShare[] {
+  const ranked = judged
     .filter(({ error }) => Number.isFinite(error))
     .sort((a, b) => a.error - b.error)
     .slice(0, MOST_MEMBERS);
-  if (ranked.length === 0 || window.until - window.from < LEAST_ORIGINS) return [{ name: BASE_FORECASTER, weight: 1 }];
+  if (ranked.length === 0) return [{ name: BASE_FORECASTER, weight: 1 }];
   // A faultless forecaster would have an endless weight.
   const least = Math.max(ranked[0]!.error, 1e-9);
   const powers = ranked.map(({ error }) => (Math.max(error, 1e-9) / least) ** -POWER);

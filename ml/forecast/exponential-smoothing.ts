@@ -19,7 +19,7 @@ interface FittedSmoothing extends FittedForecaster {
 export function holtWinters(season: 'additive' | 'multiplicative'): Forecaster {
   return {
     name: `holt_winters_${season}`,
-    fit: (values, seasons, earlier) => {
+    fit: (values, seasons, { earlier } = {}) => {
       const period = smoothedSeason(values, seasons);
       const form: SmoothingForm = { error: 'additive', trend: 'damped', season: period ? season : 'none' };
       // Without a season both are the same: one is enough.
@@ -35,7 +35,7 @@ export function holtWinters(season: 'additive' | 'multiplicative'): Forecaster {
  */
 export const autoSmoothing: Forecaster = {
   name: 'ets',
-  fit: (values, seasons, earlier) => {
+  fit: (values, seasons, { earlier } = {}) => {
     const period = smoothedSeason(values, seasons);
     const known = earlier as FittedSmoothing | undefined;
     if (known && values.length <= known.chosenAt * (1 + GROWTH_OF_CHOICE)) {
@@ -49,7 +49,7 @@ export const autoSmoothing: Forecaster = {
 /** A smoothing without a season, for what is left after a decomposition. */
 export const autoSmoothingWithoutSeason: Forecaster = {
   name: 'ets_no_season',
-  fit: (values, _seasons, earlier) => {
+  fit: (values, _seasons, { earlier } = {}) => {
     const known = earlier as FittedSmoothing | undefined;
     if (known && values.length <= known.chosenAt * (1 + GROWTH_OF_CHOICE)) {
       const again = fitForm(values, known.fit.form, undefined, known.chosenAt, earlier);

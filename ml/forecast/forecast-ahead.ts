@@ -12,6 +12,8 @@ export interface ForecastAhead {
   upper: Float64Array;
   /** Half-widths before bounds were applied. */
   halfWidths: Float64Array;
+  /** How much larger errors are on this history than on the one of the choice. */
+  errorRatio: number;
 }
 
 /**
@@ -39,7 +41,8 @@ export function forecastAhead(model: SeriesForecaster, history: Float64Array, ho
       : forecasterNamed(BASE_FORECASTER).fit(filled, model.seasons)!.forecast(horizon);
   const values = clipTo(combined, model.bounds);
   const scale = seasonalStep(recent, season);
-  const ratio = model.scale > 0 && scale > 0 ? scale / model.scale : 1;
+  // A history that never changes has no errors; one without two values a season apart tells nothing about them.
+  const ratio = model.scale > 0 && scale >= 0 ? scale / model.scale : 1;
   const halfWidths = extendHalfWidths(model.intervals.halfWidths, horizon).map((width) => width * ratio);
   return {
     values,
@@ -52,5 +55,6 @@ export function forecastAhead(model: SeriesForecaster, history: Float64Array, ho
       model.bounds,
     ),
     halfWidths,
+    errorRatio: ratio,
   };
 }

@@ -1,4 +1,5 @@
 import { backtest } from './backtest.js';
+import type { Backtest } from './backtest.js';
 import { clipTo } from './forecast-bounds.js';
 import type { ForecastBounds } from './forecast-bounds.js';
 import { LEAST_ORIGINS, recentErrors } from './combine-forecasters.js';
@@ -71,6 +72,7 @@ export type ForecastOutcome =
       evidence: ForecastEvidence;
       candidates: Record<string, number>;
       replayed: ReplayedOrigin[];
+      backtest: Backtest;
     }
   | { kind: 'constant'; value: number }
   | { kind: 'refused'; refusal: ForecastRefusal };
@@ -129,7 +131,7 @@ export function fitSeriesForecaster(values: Float64Array, settings: ForecastSett
   };
   const errors = recentErrors(past, choice.window);
   const candidates = Object.fromEntries(past.forecasters.map(({ name }, k) => [name, errors[k]!]));
-  return { kind: 'fitted', model, evidence: gatherEvidence(origins), candidates, replayed: origins };
+  return { kind: 'fitted', model, evidence: gatherEvidence(origins), candidates, replayed: origins, backtest: past };
 }
 
 /** Leaves out what lies before the first and after the last measurement. */

@@ -1,3 +1,11 @@
+/** What may save time when a history is fitted that differs little from one before. */
+export interface FitContext {
+  /** What the same forecaster fitted to an earlier part of the same series. */
+  earlier?: FittedForecaster;
+  /** Place of the first value in the whole series: tells how far `earlier` lies back. 0 unless told. */
+  start?: number;
+}
+
 /** A way to forecast a series from its own past. */
 export interface Forecaster {
   name: string;
@@ -5,10 +13,9 @@ export interface Forecaster {
    * Fits to a history without gaps.
    * @param values at least two finite values, oldest first
    * @param seasons steps of each season, shortest first; only those that fit in twice are used, empty for none
-   * @param earlier what the same forecaster fitted to an earlier part of the same history: may be used to save time
    * @returns null where this forecaster cannot be used on such a history
    */
-  fit(values: Float64Array, seasons: readonly number[], earlier?: FittedForecaster): FittedForecaster | null;
+  fit(values: Float64Array, seasons: readonly number[], context?: FitContext): FittedForecaster | null;
 }
 
 /** What a forecaster learned from one history. */

@@ -6,7 +6,7 @@ import {
 import type { GradientBoosting } from '../ensemble/gradient-boosting.js';
 import type { FeatureMatrix } from '../matrix.js';
 import { usableSeasons } from './forecaster.js';
-import type { Forecaster } from './forecaster.js';
+import type { FittedForecaster, Forecaster } from './forecaster.js';
 
 /** Which past values a tree may look at, and in steps of how many values it forecasts. */
 interface LagLayout {
@@ -17,6 +17,8 @@ interface LagLayout {
   seasons: number[];
   /** The mean of so many values before the block is subtracted from lags and target; 0 for none. */
   levelOver: number;
+  /** Place of the first value in the whole series. */
+  start: number;
 }
 
 /** How trees on lags are laid out. */
@@ -29,29 +31,49 @@ export interface LagTreeOptions {
 
 /** Rows of training; the oldest are left out beyond. */
 const MOST_ROWS = 4000;
-/** Few small steps: hourly histories of a month are small tables, on which larger trees only remember. */
-const TREES = 100;
-const LEARNING_RATE = 0.05;
+/** Few small trees: hourly histories of a month are small tables, on which larger ones only remember. */
+const TREES = 50;
+const LEARNING_RATE = 0.1;
 const LEAVES = 8;
 const ROWS_OF_A_LEAF = 10;
 const BINS = 31;
 const LEAST_ROWS = 50;
 
+/** Trees that were grown this many seasons ago still know the series: growing them is most of a backtest. */
+const SEASONS_OF_USE = 1;
+
+interface FittedTrees extends FittedForecaster {
+  model: GradientBoosting;
+  unit: number;
+  lags: string;
+  /** End of the history that the trees have seen, as a place in the whole series. */
+  grownAt: number;
+}
+
 /** Boosted trees on lags and places in the seasons (the usual reduction of forecasting to regression; Bontempi et al. 2013). */
 export function lagTrees({ block, isLevelled }: LagTreeOptions): Forecaster {
   return {
     name: `trees_by_${block}${isLevelled ? '_levelled' : ''}`,
-    fit: (values, seasons) => {
-      const layout = layoutFor(values.length, usableSeasons(values.length, seasons), block, isLevelled);
+    fit: (values, seasons, { earlier, start = 0 } = {}) => {
+      const layout = layoutFor(values.length, usableSeasons(values.length, seasons), block, isLevelled, start);
       if (!layout) return null;
-      const unit = values.reduce((sum, value) => sum + Math.abs(value), 0) / values.length || 1;
+      const lags = layout.lags.join(', ');
+      const end = start + values.length;
+      const known = earlier as FittedTrees | undefined;
+      const isFresh = known?.lags === lags && end - known.grownAt <= SEASONS_OF_USE * (layout.seasons[0] ?? 12);
+      const unit = isFresh ? known.unit : values.reduce((sum, value) => sum + Math.abs(value), 0) / values.length || 1;
       const scaled = values.map((value) => value / unit);
-      const model = fitTrees(scaled, layout);
+      const model = isFresh ? known.model : fitTrees(scaled, layout);
       if (!model) return null;
-      return {
+      const fitted: FittedTrees = {
+        model,
+        unit,
+        lags,
+        grownAt: isFresh ? known.grownAt : end,
         forecast: (horizon) => goOn(model, scaled, layout, horizon).map((value) => value * unit),
-        details: { lags: layout.lags.join(', '), rounds: TREES },
+        details: { lags, rounds: TREES },
       };
+      return fitted;
     },
   };
 }
@@ -61,12 +83,13 @@ function layoutFor(
   seasons: number[],
   block: LagTreeOptions['block'],
   isLevelled: boolean,
+  start: number,
 ): LagLayout | null {
   const season = seasons[0];
   if (season === undefined) {
     if (block === 'season') return null;
     const lags = [1, 2, 3, 4, 6, 8, 12].filter((lag) => lag <= length / 4);
-    return { block: 1, lags, seasons, levelOver: isLevelled ? Math.min(12, length >> 2) : 0 };
+    return { block: 1, lags, seasons, levelOver: isLevelled ? Math.min(12, length >> 2) : 0, start };
   }
   const longer = seasons.slice(1);
   const lags =
@@ -74,7 +97,7 @@ function layoutFor(
       ? [1, 2, 3, season, season + 1, 2 * season, 3 * season, ...longer]
       : [season, season + 1, season + 2, season + 3, 2 * season, 3 * season, ...longer];
   const known = [...new Set(lags)].filter((lag) => lag <= length / 2).sort((a, b) => a - b);
-  return { block: block === 'step' ? 1 : season, lags: known, seasons, levelOver: isLevelled ? season : 0 };
+  return { block: block === 'step' ? 1 : season, lags: known, seasons, levelOver: isLevelled ? season : 0, start };
 }
 
 /** Features of the value at `at`: lags before the series has begun are missing. */
@@ -88,7 +111,7 @@ function writeFeatures(
   const level = levelBefore(sums, at, layout);
   let column = 0;
   for (const lag of layout.lags) write(column++, at >= lag ? values[at - lag]! - level : NaN);
-  for (const season of layout.seasons) write(column++, at % season);
+  for (const season of layout.seasons) write(column++, (at + layout.start) % season);
   return level;
 }
 

@@ -16,6 +16,8 @@ export interface SeveralSeasons {
 const ROUNDS = 2;
 /** Windows grow with the season, as its authors propose: longer seasons are seen less often. */
 const windowOf = (which: number): number => 11 + 4 * which;
+/** Passes between season and trend, as its authors' own programs take. */
+const PASSES = 2;
 /** Trend and low-pass are fitted this often in a season and interpolated between, which is hardly seen. */
 const FITS_A_SEASON = 10;
 
@@ -31,16 +33,34 @@ export function decomposeSeasons(values: Float64Array, seasons: readonly number[
   let trend: Float64Array = new Float64Array(n);
   for (let round = 0; round < (seasons.length > 1 ? ROUNDS : 1); round++) {
     seasons.forEach((season, which) => {
-      const known = seasonals[which]!;
-      const kept = without.map((value, i) => value + known[i]!);
+      const before = seasonals[which]!;
+      const kept = without.map((value, i) => value + before[i]!);
       const jump = Math.max(1, Math.floor(season / FITS_A_SEASON));
-      const parts = decomposeStl(kept, season, { seasonalWindow: windowOf(which), seasonalDegree: 0, jump });
+      const parts = decomposeStl(kept, season, {
+        seasonalWindow: windowOf(which),
+        seasonalDegree: 0,
+        passes: PASSES,
+        jump,
+      });
       seasonals[which] = parts.seasonal;
       trend = parts.trend;
       without = kept.map((value, i) => value - parts.seasonal[i]!);
     });
   }
   return { trend, seasonals, rest: without.map((value, i) => value - trend[i]!) };
+}
+
+/** The last decomposition: two forecasters ask for the same one of each history. */
+let known: { values: Float64Array; seasons: string; parts: SeveralSeasons } | undefined;
+
+function decomposeOnce(values: Float64Array, seasons: readonly number[]): SeveralSeasons {
+  const key = seasons.join();
+  const isKnown =
+    known?.seasons === key &&
+    known.values.length === values.length &&
+    known.values.every((value, i) => value === values[i]);
+  if (!isKnown) known = { values: values.slice(), seasons: key, parts: decomposeSeasons(values, seasons) };
+  return known!.parts;
 }
 
 interface FittedMstl extends FittedForecaster {
@@ -51,14 +71,16 @@ interface FittedMstl extends FittedForecaster {
 export function mstl(rest: 'ets' | 'theta'): Forecaster {
   return {
     name: `mstl_${rest}`,
-    fit: (values, seasons, earlier) => {
+    fit: (values, seasons, { earlier } = {}) => {
       const usable = usableSeasons(values.length, seasons);
       if (usable.length === 0) return null;
-      const { seasonals } = decomposeSeasons(values, usable);
+      const { seasonals } = decomposeOnce(values, usable);
       const without = values.map((value, i) => seasonals.reduce((left, seasonal) => left - seasonal[i]!, value));
-      const known = (earlier as FittedMstl | undefined)?.rest;
+      const before = (earlier as FittedMstl | undefined)?.rest;
       const fitted =
-        rest === 'ets' ? autoSmoothingWithoutSeason.fit(without, [], known) : { forecast: fitTheta(without).forecast };
+        rest === 'ets'
+          ? autoSmoothingWithoutSeason.fit(without, [], { earlier: before })
+          : { forecast: fitTheta(without).forecast };
       if (!fitted) return null;
       const forecast = (horizon: number): Float64Array => {
         const sum = fitted.forecast(horizon);

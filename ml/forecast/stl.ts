@@ -15,6 +15,8 @@ export interface StlOptions {
   seasonalDegree?: 0 | 1;
   /** Odd, longer than the season; by Cleveland's rule where it is left out. */
   trendWindow?: number;
+  /** Passes between season and trend, 5 unless told; the robust kind takes 2 in each of its rounds. */
+  passes?: number;
   /** True to give outliers less weight, in up to 15 rounds. */
   isRobust?: boolean;
   /** Fits every so many places of trend and low-pass only; a tenth of the window is hardly seen in the result. */
@@ -34,7 +36,7 @@ export function decomposeStl(values: Float64Array, season: number, options: StlO
   const trendWindow = options.trendWindow ?? nextOdd((1.5 * season) / (1 - 1.5 / seasonalWindow));
   const lowPassWindow = nextOdd(season + 1);
   const jump = options.jump ?? 1;
-  const [inner, outer] = options.isRobust ? [2, 15] : [5, 0];
+  const [inner, outer] = options.isRobust ? [2, 15] : [options.passes ?? 5, 0];
   let trend: Float64Array = new Float64Array(n);
   let seasonal: Float64Array = new Float64Array(n);
   let weights: Float64Array | undefined;

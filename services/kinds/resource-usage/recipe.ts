@@ -1,9 +1,13 @@
-import { ServiceError } from '../../../core/errors.js';
 import type { KindRecipe } from '../recipe.js';
+import { evaluateUsageModel } from './evaluate-usage-model.js';
+import { fitUsageModel } from './fit-usage-model.js';
+import { planResourceUsage } from './plan.js';
+import { buildUsageTable } from './usage-table.js';
 
-const refuse = (): never => {
-  throw new ServiceError('request_invalid', 'Models of the kind resource-usage cannot be trained in this release.');
+/** Learns to forecast measurements over time. */
+export const resourceUsageRecipe: KindRecipe = {
+  plan: planResourceUsage,
+  buildTable: buildUsageTable,
+  fit: fitUsageModel,
+  evaluate: evaluateUsageModel,
 };
-
-/** Learns a model of the kind `resource_usage`. */
-export const resourceUsageRecipe: KindRecipe = { plan: refuse, buildTable: refuse, fit: refuse, evaluate: refuse };

@@ -123,7 +123,7 @@ describe('every forecaster', () => {
     const first = forecaster.fit(values, [24, 48])!;
     expect(forecaster.fit(values, [24, 48])!.forecast(24)).toEqual(first.forecast(24));
     const later = drawSeries(206, 3);
-    const warm = forecaster.fit(later, [24, 48], first)!.forecast(24);
+    const warm = forecaster.fit(later, [24, 48], { earlier: first })!.forecast(24);
     const cold = forecaster.fit(later, [24, 48])!.forecast(24);
     // A form that was chosen six values earlier may differ from one chosen now, but not by more than the noise.
     warm.forEach((value, step) => expect(Math.abs(value - cold[step]!)).toBeLessThan(2));

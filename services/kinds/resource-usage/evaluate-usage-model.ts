@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import { judgePromotion, type SkillEvidence } from '../../../core/policy/promotion.js';
+import { bootstrapIntervals, resampledMean } from '../../../ml/evaluate/bootstrap.js';
+import type { MetricEstimate } from '../../../ml/evaluate/metrics.js';
+import { signedRankInterval } from '../../../ml/forecast/signed-rank-interval.js';
+import type { GoldenCase } from '../../artifacts/model-bundle.js';
+import type { ReportDocument } from '../../reports/report-document.js';
+import { readStaged, readStagedJson } from '../../storage/staged-file.js';
+import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
+import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
+import { JUDGEMENT_FILE, type MeasureJudgement } from './judge-usage-model.js';
+import { buildUsageReport } from './report.js';
+import { decodeNumbers, FORECASTS_FILE, type UsageBody } from './usage-model.js';
+import { UsageForecaster } from './usage-forecaster.js';
+
+const LEVEL = 0.95;
+const GOLDEN_SERIES = 6;
+const GOLDEN_HORIZON = 48;
+
+/** Reports what the replayed choices reached on origins that came after them, and writes down golden answers. */
+export async function evaluateUsageModel(
+  plan: TrainingPlan,
+  staging: string,
+  onProgress: OnProgress,
+): Promise<{ evaluation: Evaluation; golden: GoldenCase[]; report: ReportDocument }> {
+  const fit = await readStagedJson<FitOutcome>(join(staging, STAGED.fit));
+  const judgements = await readStagedJson<MeasureJudgement[]>(join(staging, JUDGEMENT_FILE));
+  const numbers = decodeNumbers((await readStaged(join(staging, FORECASTS_FILE))) ?? new Uint8Array());
+  const body = fit.body as UsageBody;
+  const metrics = Object.fromEntries(
+    judgements.map((judgement) => [`${judgement.measure}_usage`, metricsOf(judgement, plan.seed)]),
+  );
+  // A measure that never changes is answered without a choice: there is nothing to prove about it.
+  const varying = judgements.filter(({ constant, fitted, refused }) => fitted > 0 || constant === 0 || refused > 0);
+  const evaluation: Evaluation = {
+    metrics,
+    verdict: judgePromotion(varying.map(evidenceOf)),
+    trainingRows: fit.trainingRows,
+    holdoutRows: judgements.reduce((sum, { measured }) => sum + measured, 0),
+    details: { fallbacks: Object.fromEntries(judgements.map(({ measure, fallbacks }) => [measure, fallbacks])) },
+  };
+  onProgress(0.5, 'golden answers');
+  const golden = goldenCases(new UsageForecaster(body, numbers), body);
+  const report = buildUsageReport(plan, fit, evaluation, judgements);
+  onProgress(1, 'reported');
+  return { evaluation, golden, report };
+}
+
+function metricsOf({ origins, coverage, measured }: MeasureJudgement, seed: number): Record<string, MetricEstimate> {
+  return {
+    mase: meanOf(
+      origins.map(({ error }) => error),
+      seed,
+    ),
+    seasonal_naive_mase: meanOf(
+      origins.map(({ baseError }) => baseError),
+      seed,
+    ),
+    coverage: { value: coverage, lower: null, upper: null, rows: measured },
+  };
+}
+
+function meanOf(values: readonly number[], seed: number): MetricEstimate {
+  const rows = values.length;
+  if (rows === 0) return { value: null, lower: null, upper: null, rows };
+  const list = Float64Array.from(values);
+  const value = list.reduce((sum, error) => sum + error / rows, 0);
+  const [interval] = bootstrapIntervals(rows, [resampledMean(list)], [value], LEVEL, seed);
+  return rows < 2 ? { value, lower: null, upper: null, rows } : { value, ...interval!, rows };
+}
+
+/**
+ * The gain of a typical origin, by signed ranks: the seasonal naive forecast is far off on the few days that differ from the day
+ * before, and Student's interval takes such gains for noise.
+ */
+function evidenceOf({ measure, origins }: MeasureJudgement): SkillEvidence {
+  const gains = Float64Array.from(origins, ({ error, baseError }) => baseError - error);
+  const { difference, lower, upper } = signedRankInterval(gains);
+  // Small gains at most origins do not make up for a loss on the whole.
+  const total = gains.reduce((sum, gain) => sum + gain, 0);
+  // With too few origins nothing is known: the verdict is stored as JSON, which has no infinity.
+  const bounded = (value: number): number => Math.max(-1e9, Math.min(1e9, value));
+  return {
+    head: `${measure}_usage`,
+    loss: 'mase',
+    difference,
+    lower: bounded(total > 0 ? lower : Math.min(0, lower)),
+    upper: bounded(upper),
+    entities: origins.length,
+  };
+}
+
+function goldenCases(forecaster: UsageForecaster, body: UsageBody): GoldenCase[] {
+  const features = Object.fromEntries([
+    ...body.measures.map(({ name, upper }) => [`current_${name}`, (upper ?? 1) / 2] as const),
+    ['trend', 0.02] as const,
+  ]);
+  const options = { forecast_horizon: GOLDEN_HORIZON };
+  const inputs = [
+    ...body.series.slice(0, GOLDEN_SERIES).map(({ id }) => ({ entityId: id, features: {}, options })),
+    ...(body.current ? [{ features, options }] : []),
+  ];
+  return inputs.map((input) => ({ input, outputs: forecaster.outputs(input) }));
+}
