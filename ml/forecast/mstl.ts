@@ -16,8 +16,8 @@ export interface SeveralSeasons {
 const ROUNDS = 2;
 /** Windows grow with the season, as its authors propose: longer seasons are seen less often. */
 const windowOf = (which: number): number => 11 + 4 * which;
-/** Passes between season and trend, as its authors' own programs take. */
-const PASSES = 2;
+/** Passes between season and trend: more change nothing that a forecast shows. */
+const PASSES = 3;
 /** Trend and low-pass are fitted this often in a season and interpolated between, which is hardly seen. */
 const FITS_A_SEASON = 10;
 
