@@ -21,6 +21,7 @@ export interface Crossing {
 const PATHS = 1000;
 /** Share of another error path that is mixed in, so that 20 paths give more than 20 futures (a smoothed bootstrap). */
 const MIXED_IN = 0.5;
+const SHRINK = 1 / Math.sqrt(1 + MIXED_IN ** 2);
 
 /**
  * The chance that a series reaches a limit within the horizon. Futures are the forecast plus whole error paths of the backtest, drawn
@@ -36,18 +37,17 @@ export function crossingProbability(
   { paths = PATHS, seed, power = 0 }: CrossingOptions,
 ): Crossing {
   if (!Number.isInteger(paths) || paths < 1) throw new RangeError(`paths must be a whole number from 1, got ${paths}`);
-  const known = errorPaths.map((path) => path.map((error) => (Number.isNaN(error) ? 0 : error)));
-  const prng = createPrng(seed, 0x63726f73);
   const horizon = forecast.length;
+  const known = errorPaths.map((path) => extendPath(path, horizon, power));
+  const prng = createPrng(seed, 0x63726f73);
   const firstAt = new Float64Array(horizon);
-  // A mix has a larger spread than its parts: it is shrunk back to theirs.
-  const shrink = 1 / Math.sqrt(1 + MIXED_IN ** 2);
   for (let k = 0; k < (known.length === 0 ? 1 : paths); k++) {
-    const main = known.length > 0 ? known[prng.nextInt(known.length)]! : undefined;
-    const other = known.length > 0 ? known[prng.nextInt(known.length)]! : undefined;
+    const main = known.length > 0 ? known[prng.nextInt(known.length)] : undefined;
+    const other = known.length > 0 ? known[prng.nextInt(known.length)] : undefined;
+    // A mix has a larger spread than its parts: it is shrunk back to theirs.
     const share = MIXED_IN * prng.nextGaussian();
     for (let step = 0; step < horizon; step++) {
-      const error = main && other ? shrink * (errorAt(main, step, power) + share * errorAt(other, step, power)) : 0;
+      const error = main && other ? SHRINK * (main[step]! + share * other[step]!) : 0;
       if (forecast[step]! + error < limit) continue;
       firstAt[step]!++;
       break;
@@ -61,11 +61,14 @@ export function crossingProbability(
   return probability > 0 ? { probability, byStep, medianStep: half + 1 } : { probability, byStep };
 }
 
-/** The error of a path at a step; beyond its end its second half goes on, grown as errors grow. */
-function errorAt(path: Float64Array, step: number, power: number): number {
+/** A path over a horizon: gaps are no error, and beyond its end its second half goes on, grown as errors grow. */
+function extendPath(path: Float64Array, horizon: number, power: number): Float64Array {
   const known = path.length;
-  if (step < known) return path[step]!;
   const half = Math.max(1, known >> 1);
-  const place = known - half + ((step - known) % half);
-  return path[place]! * ((step + 1) / (place + 1)) ** power;
+  return Float64Array.from({ length: horizon }, (_, step) => {
+    const place = step < known ? step : known - half + ((step - known) % half);
+    const error = path[place]!;
+    if (Number.isNaN(error)) return 0;
+    return step < known ? error : error * ((step + 1) / (place + 1)) ** power;
+  });
 }

@@ -27,8 +27,16 @@ type Measure = ReturnType<typeof measuresOf>[number];
 /** Backtests of this many series and measures take all origins that the settings ask for; more share their time. */
 const FULL_BACKTESTS = 60;
 const LEAST_ORIGINS = 10;
-/** Growing trees takes too long for a request with a history of its own. */
-const isQuick = (name: string): boolean => !name.startsWith('trees');
+/** A request with a history of its own waits for its fits: growing trees and trying every form of smoothing take too long. */
+const QUICK: ReadonlySet<string> = new Set([
+  'seasonal_naive',
+  'seasonal_naive_long',
+  'seasonal_mean',
+  'holt_winters_multiplicative',
+  'holt_winters_additive',
+  'theta',
+  'mstl_theta',
+]);
 
 /** Chooses forecasters for each measure of each series, and general ones for series that come with a request. */
 export async function fitUsageModel(plan: TrainingPlan, staging: string, onProgress: OnProgress): Promise<FitOutcome> {
@@ -56,7 +64,11 @@ export async function fitUsageModel(plan: TrainingPlan, staging: string, onProgr
     const fitted = outcomes.filter((outcome) => outcome.kind === 'fitted');
     warnings.push(...describeRefusals(measure.name, outcomes, table.series));
     trainingRows += fitted.length * settings.history_steps;
-    general.push(fitted.length > 0 ? storeGeneral(fitGeneralForecaster(fitted, isQuick, 1 - settings.coverage)) : null);
+    general.push(
+      fitted.length > 0
+        ? storeGeneral(fitGeneralForecaster(fitted, (name) => QUICK.has(name), 1 - settings.coverage))
+        : null,
+    );
     judgements.push(judgeMeasure(measure.name, outcomes, table, at));
   }
   if (judgements.every(({ constant, fitted }) => constant + fitted === 0))
