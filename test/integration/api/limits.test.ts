@@ -23,7 +23,7 @@ async function startWith(env: Record<string, string>): Promise<Service> {
 describe('MAX_TRAINING_TIME, MAX_CONCURRENT_JOBS and PREDICTION_CACHE_TTL', () => {
   let service: Service;
   beforeAll(async () => {
-    service = await startWith({ MAX_TRAINING_TIME: '2', MAX_CONCURRENT_JOBS: '1', PREDICTION_CACHE_TTL: '0' });
+    service = await startWith({ MAX_TRAINING_TIME: '5', MAX_CONCURRENT_JOBS: '1', PREDICTION_CACHE_TTL: '0' });
   });
   afterAll(() => service?.stop());
 
@@ -34,7 +34,7 @@ describe('MAX_TRAINING_TIME, MAX_CONCURRENT_JOBS and PREDICTION_CACHE_TTL', () =
       status: 'failed',
       error: {
         code: 'training_timeout',
-        detail: expect.stringMatching(/after 2 s.*MAX_TRAINING_TIME.*fewer or shallower/),
+        detail: expect.stringMatching(/after 5 s.*MAX_TRAINING_TIME.*fewer or shallower/),
       },
     });
     expect(existsSync(join(service.stack.stateDir, 'models', '.staging', id))).toBe(false);
