@@ -4,9 +4,9 @@ import { encodeTable, fitTableEncoder } from '../../../ml/preprocess/table-encod
 import type { TrainingPlan } from '../../training/training-plan.js';
 import type { CrossValidation, OnProgress } from '../recipe.js';
 import { takeRows } from './candidate.js';
-import { answerRows, fitHead } from './fit-head.js';
-import { headInput, networkInput } from './fit-model.js';
-import { fitNetworkHeads } from './fit-network.js';
+import { answerRows, fitHead, type FittedHead } from './fit-head.js';
+import { headInput, importNetworkFit, networkInput } from './fit-model.js';
+import type { NetworkInput } from './fit-network.js';
 import { readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
 
 const FOLDS = 5;
@@ -73,8 +73,7 @@ export async function predictFolds(
     const onStep = (share: number) => onProgress((fold + share) / count);
     const fitted =
       plan.algorithm === 'neural_network'
-        ? (await fitNetworkHeads({ ...networkInput(plan, table, encoder, x, [target], wanted), onProgress: onStep }))
-            .heads[0]!
+        ? await fitNetwork({ ...networkInput(plan, table, encoder, x, [target], wanted), onProgress: onStep })
         : fitHead({
             ...headInput(plan, table, encoder, x, target, (row) => foldOf.has(row) && isFitting(row)),
             onProgress: onStep,
@@ -92,4 +91,10 @@ export async function predictFolds(
     );
   }
   return predictions;
+}
+
+/** A network of one head alone. */
+async function fitNetwork(input: NetworkInput): Promise<FittedHead> {
+  const { fitNetworkHeads } = await importNetworkFit();
+  return (await fitNetworkHeads(input)).heads[0]!;
 }

@@ -11,7 +11,7 @@ import type { TrainingPlan } from '../../training/training-plan.js';
 import type { FitOutcome, OnProgress } from '../recipe.js';
 import type { Checkpoint } from './candidate.js';
 import { checkData } from './check-data.js';
-import { fitNetworkHeads, type NetworkInput } from './fit-network.js';
+import type { NetworkInput } from './fit-network.js';
 import { fitHead, type CandidateResult, type FittedHead, type HeadInput } from './fit-head.js';
 import type { HeadAlgorithm } from './head-model.js';
 import { candidatesOf, settingsOf } from './plan.js';
@@ -105,6 +105,7 @@ async function fitHeads(
 ): Promise<{ fittedHeads: FittedHead[]; warnings: FieldProblem[] }> {
   const { targets } = table;
   if (plan.algorithm === 'neural_network') {
+    const { fitNetworkHeads } = await importNetworkFit();
     const { heads, backend } = await fitNetworkHeads({
       ...networkInput(plan, table, encoder, x, targets, trainingRows(table)),
       onProgress,
@@ -121,6 +122,9 @@ async function fitHeads(
   );
   return { fittedHeads, warnings: [] };
 }
+
+/** TensorFlow is loaded by a process that trains a network, not by each that knows of this recipe. */
+export const importNetworkFit = () => import('./fit-network.js');
 
 /** What `fitNetworkHeads` needs of a table. */
 export function networkInput(
