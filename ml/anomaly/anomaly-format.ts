@@ -1,4 +1,4 @@
-import { crc32, ModelFormatError } from '../ensemble/forest-format.js';
+import { crc32, refuseModel } from '../model-format.js';
 import type { AnomalyDetector } from './anomaly-detector.js';
 import type { IsolationForest } from './isolation-forest.js';
 import type { ParetoTail } from './pareto-tail.js';
@@ -196,9 +196,7 @@ function readForest(reader: ByteReader, columns: number): IsolationForest {
 }
 
 function refuse(what: string): never {
-  throw new ModelFormatError(
-    `this is not a readable anomaly detector: ${what}. Restore the artifact from its source or train the model again`,
-  );
+  return refuseModel('anomaly detector', what);
 }
 
 /** Children lie behind their parent and inside their tree, so that no walk goes in circles or out of bounds. */

@@ -1,5 +1,6 @@
 import type { BoostingLoss } from './boosting-loss.js';
-import { marginCount, softmax } from './boosting-loss.js';
+import { softmax } from '../softmax.js';
+import { marginCount } from './boosting-loss.js';
 import { pairRows } from '../tree/gradient-plan.js';
 
 /** Hessians of the Poisson loss are enlarged by e^0.7, so that one step cannot overshoot exponentially (as LightGBM does). */

@@ -1,4 +1,5 @@
-import { crc32, ModelFormatError } from './forest-format.js';
+import { crc32, refuseModel } from '../model-format.js';
+import { adoptChildren } from '../tree/adopt-children.js';
 import { marginCount, type BoostingLoss } from './boosting-loss.js';
 import { roundCount, type GradientBoosting } from './boosting-model.js';
 
@@ -155,14 +156,13 @@ export function decodeBoosting(bytes: Uint8Array): GradientBoosting {
       validation: doubles(at.validationLosses, layout.validationRounds, 'validation loss'),
     },
   };
-  checkTrees(model);
+  checkNodes(model);
+  adoptChildren(model, refuse);
   return model;
 }
 
 function refuse(what: string): never {
-  throw new ModelFormatError(
-    `this is not a readable boosted model: ${what}. Restore the artifact from its source or train the model again`,
-  );
+  return refuseModel('boosted model', what);
 }
 
 function readHeader(bytes: Uint8Array, view: DataView): Layout {
@@ -200,31 +200,19 @@ function readLoss(index: number, classes: number, alpha: number): BoostingLoss {
   return { kind };
 }
 
-/** Makes children whole-model numbers; every node but a root must be the child of exactly one earlier node of its tree. */
-function checkTrees(model: GradientBoosting): void {
-  const { treeOffsets, feature, left, missingLeft, cover, codeOffset, codes, features } = model;
-  const hasParent = new Uint8Array(feature.length);
+/** What a node says must be possible, and each tree must have nodes. */
+function checkNodes(model: GradientBoosting): void {
+  const { treeOffsets, feature, missingLeft, cover, codeOffset, codes, features } = model;
   for (let tree = 0; tree < treeOffsets.length - 1; tree++) {
     const root = treeOffsets[tree]!;
     const end = treeOffsets[tree + 1]!;
     if ((tree === 0 && root !== 0) || !(end > root)) refuse(`tree ${tree} reaches from node ${root} to ${end}`);
     for (let node = root; node < end; node++) {
-      if (node > root && hasParent[node] === 0) refuse(`node ${node} belongs to no other node`);
       if (missingLeft[node]! > 1) refuse(`node ${node} sends missing values to side ${missingLeft[node]}`);
       if (!(cover[node]! >= 0)) refuse(`node ${node} has the cover ${cover[node]}`);
       if (codeOffset[node]! >= 0 && codeOffset[node]! + 8 > codes.length)
         refuse(`node ${node} has a set of codes that is not there`);
-      if (feature[node]! < 0) {
-        left[node] = -1;
-        continue;
-      }
       if (feature[node]! >= features) refuse(`node ${node} looks at column ${feature[node]} of ${features}`);
-      const child = root + left[node]!;
-      if (!(child > node && child + 1 < end)) refuse(`node ${node} has the child ${child}, outside of its tree`);
-      if (hasParent[child] === 1 || hasParent[child + 1] === 1) refuse(`node ${child} is the child of two nodes`);
-      hasParent[child] = 1;
-      hasParent[child + 1] = 1;
-      left[node] = child;
     }
   }
   if (roundCount(model) < 1) refuse('it has no trees');

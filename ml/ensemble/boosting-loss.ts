@@ -1,3 +1,5 @@
+import { softmax } from '../softmax.js';
+
 /** What boosting minimises, and how its margins become answers. */
 export type BoostingLoss =
   /** Two classes: log loss of the second; one margin, the log odds. */
@@ -160,17 +162,4 @@ export function answerFromMargins(
     case 'softmax':
       softmax(margins, at, out, to, loss.classes);
   }
-}
-
-/** Shares of `classes` logits, without overflow. */
-export function softmax(margins: Float64Array, at: number, out: Float64Array, to: number, classes: number): void {
-  let most = -Infinity;
-  for (let c = 0; c < classes; c++) if (margins[at + c]! > most) most = margins[at + c]!;
-  let sum = 0;
-  for (let c = 0; c < classes; c++) {
-    const part = Math.exp(margins[at + c]! - most);
-    out[to + c] = part;
-    sum += part;
-  }
-  for (let c = 0; c < classes; c++) out[to + c]! /= sum;
 }

@@ -1,10 +1,7 @@
+import { crc32, refuseModel } from '../model-format.js';
+import { adoptChildren } from '../tree/adopt-children.js';
 import type { ForestTask, RandomForest } from './forest.js';
 import { treeCount } from './forest.js';
-
-/** A file that is no forest, is of another version, or was damaged. */
-export class ModelFormatError extends Error {
-  override readonly name = 'ModelFormatError';
-}
 
 /*
  * Layout, little-endian. Header of 48 bytes: magic "MLPSRF\0\0", u32 version, u32 crc32 of all bytes after it, u32 length of
@@ -152,14 +149,12 @@ export function decodeForest(bytes: Uint8Array): RandomForest {
     values: new Float64Array(layout.leaves * outputs),
   };
   readNodes(forest, layout, at, view);
-  checkTrees(forest);
+  adoptChildren(forest, refuse);
   return forest;
 }
 
 function refuse(what: string): never {
-  throw new ModelFormatError(
-    `this is not a readable forest: ${what}. Restore the artifact from its source or train the model again`,
-  );
+  return refuseModel('forest', what);
 }
 
 function readHeader(bytes: Uint8Array, view: DataView): Layout {
@@ -256,38 +251,4 @@ function readAnswer(
       forest.values[offset + i] = value;
     }
   }
-}
-
-/** Makes children whole-forest numbers; every node but a root must be the child of exactly one earlier node of its tree. */
-function checkTrees(forest: RandomForest): void {
-  const hasParent = new Uint8Array(forest.feature.length);
-  for (let tree = 0; tree < treeCount(forest); tree++) {
-    const root = forest.treeOffsets[tree]!;
-    const end = forest.treeOffsets[tree + 1]!;
-    for (let node = root; node < end; node++) {
-      if (node > root && hasParent[node] === 0) refuse(`node ${node} belongs to no other node`);
-      if (forest.feature[node]! < 0) continue;
-      // Unsigned in the file: a number above 2^31 has become negative here.
-      const child = root + forest.left[node]!;
-      if (!(child > node && child + 1 < end))
-        refuse(`node ${node} has the child ${child}, outside of ${node + 1} to ${end - 2}`);
-      if (hasParent[child] === 1 || hasParent[child + 1] === 1) refuse(`node ${child} is the child of two nodes`);
-      hasParent[child] = 1;
-      hasParent[child + 1] = 1;
-      forest.left[node] = child;
-    }
-  }
-}
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-  return value >>> 0;
-});
-
-/** The CRC-32 of ISO 3309 (as in gzip and PNG). */
-export function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) crc = CRC_TABLE[(crc ^ bytes[i]!) & 255]! ^ (crc >>> 8);
-  return (crc ^ 0xffffffff) >>> 0;
 }

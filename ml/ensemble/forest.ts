@@ -2,24 +2,21 @@
 export type ForestTask = { kind: 'classification'; classes: number } | { kind: 'regression' };
 
 /**
- * A fitted forest as plain numbers. Nodes of all trees lie one after the other; a row at node n goes to `left[n]` where
+ * Trees as plain numbers. Nodes of all trees lie one after the other; a row at node n goes to `left[n]` where
  * its value of `feature[n]` is at most `threshold[n]` or is missing and `missingLeft[n]` is 1, otherwise to `left[n] + 1`:
  * the right child follows its left sibling, and children always have higher numbers than their parent.
  */
-export interface RandomForest {
-  readonly task: ForestTask;
-  /** Numbers in one answer: the classes, or 1. */
-  readonly outputs: number;
-  /** Columns of the matrix it was fitted on. */
+export interface TreeNodes {
+  /** Columns of the matrix they were fitted on. */
   readonly features: number;
-  /** Rows of that matrix. */
-  readonly trainRows: number;
+  /** Numbers in one answer. */
+  readonly outputs: number;
   /** Node numbers where each tree begins; one more entry than trees, the last is the count of nodes. */
   readonly treeOffsets: Int32Array;
   /** Column a node looks at, or -1 for a leaf. */
   readonly feature: Int32Array;
   readonly threshold: Float64Array;
-  /** Left child as a node number of the whole forest, -1 for a leaf. */
+  /** Left child as a node number of all trees, -1 for a leaf. */
   readonly left: Int32Array;
   readonly missingLeft: Uint8Array;
   /** Weight of the training rows that reached a node. */
@@ -28,6 +25,13 @@ export interface RandomForest {
   readonly valueOffset: Int32Array;
   /** Answers of the leaves, `outputs` numbers each. */
   readonly values: Float64Array;
+}
+
+/** A fitted forest: an answer has a number a class, or one. */
+export interface RandomForest extends TreeNodes {
+  readonly task: ForestTask;
+  /** Rows of the matrix it was fitted on. */
+  readonly trainRows: number;
 }
 
 /** The count of trees. */

@@ -1,4 +1,4 @@
-import type { RandomForest } from '../ensemble/forest.js';
+import type { RandomForest, TreeNodes } from '../ensemble/forest.js';
 import { treeCount } from '../ensemble/forest.js';
 import { clampFinite } from '../tree/binning.js';
 import { hasCode, isCode } from '../tree/code-set.js';
@@ -23,18 +23,7 @@ interface Paths {
 }
 
 /** Trees as the walk sees them: a forest's, or those of a boosted model. */
-export interface ShapTrees {
-  readonly features: number;
-  /** Numbers in a leaf's answer. */
-  readonly outputs: number;
-  readonly treeOffsets: Int32Array;
-  readonly feature: Int32Array;
-  readonly threshold: Float64Array;
-  readonly left: Int32Array;
-  readonly missingLeft: Uint8Array;
-  readonly cover: Float64Array;
-  readonly valueOffset: Int32Array;
-  readonly values: Float64Array;
+export interface ShapTrees extends TreeNodes {
   /** Of a node that looks at codes of categories, where its set of 256 bits begins in `codes`, else -1. */
   readonly codeOffset?: Int32Array;
   readonly codes?: Uint32Array;

@@ -1,3 +1,4 @@
+import { softmax } from '../softmax.js';
 import type { LinearDesign } from './design.js';
 
 /** What a linear model answers with: class probabilities or one number. */
@@ -49,18 +50,6 @@ export function answerFromMargins(model: LinearModel, margins: Float64Array, out
     out[0] = 1 / (1 + Math.exp(odds));
     out[1] = 1 / (1 + Math.exp(-odds));
   } else {
-    softmax(margins, out, task.classes);
+    softmax(margins, 0, out, 0, task.classes);
   }
-}
-
-function softmax(margins: Float64Array, out: Float64Array, classes: number): void {
-  let most = -Infinity;
-  for (let c = 0; c < classes; c++) if (margins[c]! > most) most = margins[c]!;
-  let sum = 0;
-  for (let c = 0; c < classes; c++) {
-    const part = Math.exp(margins[c]! - most);
-    out[c] = part;
-    sum += part;
-  }
-  for (let c = 0; c < classes; c++) out[c]! /= sum;
 }

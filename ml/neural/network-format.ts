@@ -1,4 +1,4 @@
-import { crc32, ModelFormatError } from '../ensemble/forest-format.js';
+import { crc32, refuseModel } from '../model-format.js';
 import { describeMarkovProblem } from './markov-chain.js';
 import type { MarkovChain, MarkovDescription } from './markov-chain.js';
 import { describeSequenceProblem, layOutSequence } from './sequence-network.js';
@@ -63,9 +63,7 @@ export function decodeNetwork(bytes: Uint8Array): StoredNetwork {
 }
 
 function refuse(what: string): never {
-  throw new ModelFormatError(
-    `this is not a readable network: ${what}. Restore the artifact from its source or train the model again`,
-  );
+  return refuseModel('network', what);
 }
 
 function readHeader(bytes: Uint8Array, view: DataView): { text: number; numbers: number; codes: number } {

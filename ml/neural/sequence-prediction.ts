@@ -1,7 +1,8 @@
+import { softmax } from '../softmax.js';
 import { nextClasses } from './event-sequences.js';
 import { EVENT_FEATURES, layOutSequence, writeEventFeatures } from './sequence-network.js';
 import type { SequenceNetwork } from './sequence-network.js';
-import { addProduct, sigmoid, softmaxInto, weightsOf } from './weight-layout.js';
+import { addProduct, sigmoid, weightsOf } from './weight-layout.js';
 
 /** What one entity has done so far, oldest first. */
 export interface EventHistory {
@@ -55,7 +56,7 @@ export function predictSequenceNetwork(network: SequenceNetwork, history: EventH
   const last = codes.length > 0 ? codes[codes.length - 1]! + 1 : 0;
   const classes = scores.length;
   for (let c = 0; c < classes; c++) scores[c] = scores[c]! + ready.wide[last * classes + c]!;
-  softmaxInto(scores, 0, classes, out, 0);
+  softmax(scores, 0, out, 0, classes);
 }
 
 function advance(

@@ -1,7 +1,8 @@
+import { softmax } from '../softmax.js';
 import { categoryColumns, encodeTabularRow } from './tabular-input.js';
 import { headOutputs, headScores, layOutTabular, measureTabular } from './tabular-network.js';
 import type { TabularHead, TabularNetwork } from './tabular-network.js';
-import { addProduct, sigmoid, softmaxInto, weightsOf } from './weight-layout.js';
+import { addProduct, sigmoid, weightsOf } from './weight-layout.js';
 
 /** A network made ready: views on its weights, and room for one row. */
 interface PreparedNetwork {
@@ -78,7 +79,7 @@ export function answerHead(
   out: Float64Array,
   at: number,
 ): void {
-  if (head.kind === 'multiclass') return softmaxInto(scores, score, head.classes, out, at);
+  if (head.kind === 'multiclass') return softmax(scores, score, out, at, head.classes);
   const value = scores[score]!;
   if (head.kind === 'regression') out[at] = head.centre + head.scale * value;
   else if (head.kind === 'binary') {

@@ -58,15 +58,3 @@ export function addProduct(input: ArrayLike<number>, matrix: Float32Array, input
 export function sigmoid(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
-
-/** Turns `count` scores, from `start` of `scores`, into probabilities that sum to 1, from `at` of `out`. */
-export function softmaxInto(scores: Float64Array, start: number, count: number, out: Float64Array, at: number): void {
-  let most = -Infinity;
-  for (let i = 0; i < count; i++) most = Math.max(most, scores[start + i]!);
-  let sum = 0;
-  for (let i = 0; i < count; i++) {
-    out[at + i] = Math.exp(scores[start + i]! - most);
-    sum += out[at + i]!;
-  }
-  for (let i = 0; i < count; i++) out[at + i] = out[at + i]! / sum;
-}

@@ -1,4 +1,4 @@
-import { crc32 } from '../ensemble/forest-format.js';
+import { crc32 } from '../model-format.js';
 import type { Interactions } from './interactions.js';
 import { refuse, SectionReader, SectionWriter } from './sections.js';
 

@@ -1,4 +1,4 @@
-import { crc32 } from '../ensemble/forest-format.js';
+import { crc32 } from '../model-format.js';
 import type { Strength } from './interactions.js';
 import type { ItemAttributes } from './item-attributes.js';
 import type { ItemWeights } from './item-weights.js';

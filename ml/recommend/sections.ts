@@ -1,4 +1,4 @@
-import { ModelFormatError } from '../ensemble/forest-format.js';
+import { ModelFormatError } from '../model-format.js';
 
 /** @throws ModelFormatError always */
 export function refuse(reason: string): never {

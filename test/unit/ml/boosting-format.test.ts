@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeBoosting, encodeBoosting } from '../../../ml/ensemble/boosting-format.js';
-import { crc32, ModelFormatError } from '../../../ml/ensemble/forest-format.js';
+import { crc32, ModelFormatError } from '../../../ml/model-format.js';
 import {
   defaultGradientBoostingParameters,
   fitGradientBoosting,

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { crc32, decodeForest, encodeForest, ModelFormatError } from '../../../ml/ensemble/forest-format.js';
+import { decodeForest, encodeForest } from '../../../ml/ensemble/forest-format.js';
+import { crc32, ModelFormatError } from '../../../ml/model-format.js';
 import { defaultRandomForestParameters, fitRandomForest, predictForest } from '../../../ml/ensemble/random-forest.js';
 import type { ForestTask, RandomForest } from '../../../ml/ensemble/random-forest.js';
 import { createPrng } from '../../../ml/random/prng.js';

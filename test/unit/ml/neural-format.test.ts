@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { crc32, ModelFormatError } from '../../../ml/ensemble/forest-format.js';
+import { crc32, ModelFormatError } from '../../../ml/model-format.js';
 import { fitAutoencoder } from '../../../ml/neural/fit-autoencoder.js';
 import { fitMarkovChain } from '../../../ml/neural/markov-chain.js';
 import { decodeNetwork, encodeNetwork } from '../../../ml/neural/network-format.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { crc32, ModelFormatError } from '../../../ml/ensemble/forest-format.js';
+import { crc32, ModelFormatError } from '../../../ml/model-format.js';
 import { createPrng } from '../../../ml/random/prng.js';
 import type { History } from '../../../ml/recommend/history.js';
 import { decodeInteractions, encodeInteractions } from '../../../ml/recommend/interactions-format.js';
