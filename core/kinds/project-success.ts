@@ -77,10 +77,12 @@ export function shapeProjectSuccess(
   if (overrun && planned !== undefined && duration?.task === 'regression' && duration.interval.lower > planned)
     add(overrun.risk, overrun.recommendation);
   const probability = success?.task === 'binary' ? (success.probabilities[1] ?? 0) : 0;
-  const harmful = effects
-    .filter((effect) => effect.contribution <= -settings.least_effect && effect.contribution < 0)
-    .filter(() => probability < settings.safe_probability)
-    .sort((a, b) => a.contribution - b.contribution);
+  const harmful =
+    probability < settings.safe_probability
+      ? effects
+          .filter((effect) => effect.contribution <= -settings.least_effect && effect.contribution < 0)
+          .sort((a, b) => a.contribution - b.contribution)
+      : [];
   for (const effect of harmful) {
     if (risks.length >= settings.most_factors) break;
     const rule = settings.rules.find((candidate) => isMatch(candidate, effect, medians));

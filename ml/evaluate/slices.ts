@@ -1,6 +1,7 @@
 import { inferColumnType, isMissing, parseCategory, parseDate, parseNumber } from '../preprocess/column-type.js';
 import type { RawColumn } from '../preprocess/table-encoder.js';
 import { quantileOfSorted } from './bootstrap.js';
+import { selectByFalseDiscoveryRate } from './false-discovery-rate.js';
 import { studentQuantile } from './normal-quantile.js';
 
 /** How well the model does on some of the rows. */
@@ -144,12 +145,12 @@ function complementaryError(x: number): number {
   return t * Math.exp(-x * x + terms.reduce((sum, term) => sum * t + term, 0));
 }
 
-/** Benjamini and Hochberg's step-up rule: the largest k with p(k) <= k/m × rate, and all smaller ones. */
 function decide(slices: Slice[], rate: number): void {
-  const ordered = slices.toSorted((a, b) => a.pValue - b.pValue);
-  let last = -1;
-  ordered.forEach(({ pValue }, i) => {
-    if (pValue <= ((i + 1) / ordered.length) * rate) last = i;
+  const stands = selectByFalseDiscoveryRate(
+    Float64Array.from(slices, ({ pValue }) => pValue),
+    rate,
+  );
+  slices.forEach((slice, i) => {
+    if (stands[i] === 1) slice.verdict = slice.difference > 0 ? 'worse' : 'better';
   });
-  ordered.slice(0, last + 1).forEach((slice) => (slice.verdict = slice.difference > 0 ? 'worse' : 'better'));
 }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { judgePromotion, type SkillEvidence } from '../../../core/policy/promotion.js';
 import { decodeDetector } from '../../../ml/anomaly/anomaly-format.js';
@@ -8,7 +9,7 @@ import type { MetricEstimate } from '../../../ml/evaluate/metrics.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 import type { GoldenCase } from '../../artifacts/model-bundle.js';
 import type { ReportDocument } from '../../reports/report-document.js';
-import { readStaged, readStagedJson } from '../../storage/staged-file.js';
+import { readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
 import { DETECTOR_FILE, type AnomalyBody } from './anomaly-model.js';
@@ -35,7 +36,7 @@ export async function evaluateAnomalyModel(
   const table = await readAnomalyTable(plan, staging);
   const fit = await readStagedJson<FitOutcome>(join(staging, STAGED.fit));
   const body = fit.body as AnomalyBody;
-  const detector = decodeDetector((await readStaged(join(staging, DETECTOR_FILE))) ?? new Uint8Array());
+  const detector = decodeDetector(await readFile(join(staging, DETECTOR_FILE)));
   const calibration = Float64Array.from(body.calibration);
   const normal = anomalyScores(detector, table.holdout);
   const known = anomalyScores(detector, table.known);

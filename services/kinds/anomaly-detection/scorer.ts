@@ -1,10 +1,11 @@
-import { ServiceError, type FieldProblem } from '../../../core/errors.js';
+import type { FieldProblem } from '../../../core/errors.js';
 import { anomalyOptionsSchema, shapeAnomaly } from '../../../core/kinds/anomaly-detection.js';
 import type { ScoreInput } from '../../../core/schemas/prediction.js';
 import { anomalyScore, columnShares, judgeRow, type AnomalyDetector } from '../../../ml/anomaly/anomaly-detector.js';
 import { decodeDetector } from '../../../ml/anomaly/anomaly-format.js';
 import { extendedPValue, falseAlarmRate } from '../../../ml/anomaly/conformal-p-value.js';
 import { decodeFile, type ModelBundle } from '../../artifacts/model-bundle.js';
+import { invalidFeatures } from '../../serving/invalid-features.js';
 import type { HeadExplanation, Scorer } from '../../serving/scorer.js';
 import { DETECTOR_FILE, type AnomalyBody } from './anomaly-model.js';
 import { describeHistory, judgeHistory } from './judge-history.js';
@@ -68,12 +69,7 @@ function readRow(body: AnomalyBody, names: ReadonlySet<string>, features: Featur
     });
     return NaN;
   });
-  if (problems.length > 0)
-    throw new ServiceError(
-      'request_invalid',
-      `${problems.length} feature${problems.length === 1 ? ' does' : 's do'} not fit the model. Its features: ${body.features.join(', ')}.`,
-      problems,
-    );
+  if (problems.length > 0) throw invalidFeatures(problems, body.features);
   return row;
 }
 

@@ -1,9 +1,10 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { recommendOptionsSchema } from '../../../core/kinds/recommendation.js';
 import { judgePromotion } from '../../../core/policy/promotion.js';
 import type { MetricEstimate } from '../../../ml/evaluate/metrics.js';
 import type { GoldenCase } from '../../artifacts/model-bundle.js';
-import { readStaged, readStagedJson } from '../../storage/staged-file.js';
+import { readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
 import {
@@ -65,8 +66,7 @@ function metricsOf(figures: JudgementFigures | undefined, prefix: string): Recor
 
 async function goldenCases(staging: string, body: RecommendationBody): Promise<GoldenCase[]> {
   const { model: modelFile, histories, catalogue: catalogueFile } = RECOMMENDATION_FILES;
-  const bytesOf = async (file: string): Promise<Uint8Array> =>
-    (await readStaged(join(staging, file))) ?? new Uint8Array();
+  const bytesOf = (file: string) => readFile(join(staging, file));
   const catalogue = await readStagedJson<Catalogue>(join(staging, catalogueFile));
   const files = { model: await bytesOf(modelFile), histories: await bytesOf(histories) };
   const model = new RecommendationModel(files, catalogue, body);

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { judgePromotion, type SkillEvidence } from '../../../core/policy/promotion.js';
 import { bootstrapIntervals, resampledMean } from '../../../ml/evaluate/bootstrap.js';
@@ -5,7 +6,7 @@ import type { MetricEstimate } from '../../../ml/evaluate/metrics.js';
 import { signedRankInterval } from '../../../ml/forecast/signed-rank-interval.js';
 import type { GoldenCase } from '../../artifacts/model-bundle.js';
 import type { ReportDocument } from '../../reports/report-document.js';
-import { readStaged, readStagedJson } from '../../storage/staged-file.js';
+import { readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
 import { JUDGEMENT_FILE, type MeasureJudgement } from './judge-usage-model.js';
@@ -25,7 +26,7 @@ export async function evaluateUsageModel(
 ): Promise<{ evaluation: Evaluation; golden: GoldenCase[]; report: ReportDocument }> {
   const fit = await readStagedJson<FitOutcome>(join(staging, STAGED.fit));
   const judgements = await readStagedJson<MeasureJudgement[]>(join(staging, JUDGEMENT_FILE));
-  const numbers = decodeNumbers((await readStaged(join(staging, FORECASTS_FILE))) ?? new Uint8Array());
+  const numbers = decodeNumbers(await readFile(join(staging, FORECASTS_FILE)));
   const body = fit.body as UsageBody;
   const metrics = Object.fromEntries(
     judgements.map((judgement) => [`${judgement.measure}_usage`, metricsOf(judgement, plan.seed)]),

@@ -1,3 +1,4 @@
+import { invalidFeatures } from '../../serving/invalid-features.js';
 import { ServiceError, type FieldProblem } from '../../../core/errors.js';
 import { forecastOptionsSchema, type ForecastOptions } from '../../../core/kinds/resource-usage.js';
 import type { ScoreInput } from '../../../core/schemas/prediction.js';
@@ -83,11 +84,7 @@ function readFeatures(body: UsageBody, features: ScoreInput['features']): KnownN
     facts: body.facts.map(read),
     trend: read('trend'),
   };
-  if (problems.length > 0)
-    throw refuse(
-      `${problems.length} feature${problems.length === 1 ? ' does' : 's do'} not fit the model. Its features: ${names.join(', ')}.`,
-      problems,
-    );
+  if (problems.length > 0) throw invalidFeatures(problems, names);
   return known;
 }
 

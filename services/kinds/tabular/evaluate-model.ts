@@ -1,10 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { judgePromotion, type SkillEvidence } from '../../../core/policy/promotion.js';
 import { chooseCostThreshold } from '../../../ml/evaluate/cost-threshold.js';
 import { compareToBaseline, evaluateClassification, evaluateRegression } from '../../../ml/evaluate/metrics.js';
 import { encodeTable } from '../../../ml/preprocess/table-encoder.js';
 import type { GoldenCase } from '../../artifacts/model-bundle.js';
-import { readStaged, readStagedJson } from '../../storage/staged-file.js';
+import { readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import type { ReportDocument } from '../../reports/report-document.js';
 import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
@@ -39,7 +40,7 @@ export async function evaluateModel(
   const costs: Record<string, unknown> = {};
   for (const [index, target] of table.targets.entries()) {
     const head = body.heads[index]!;
-    const bytes = (await readStaged(join(staging, head.file))) ?? new Uint8Array();
+    const bytes = await readFile(join(staging, head.file));
     const model = decodeHead(head.algorithm, bytes, head.index);
     const rows = rowsOf(target, (row) => table.isHeldOut[row] === 1);
     const answers = answerRows({ ...head, model }, takeRows(x, rows));

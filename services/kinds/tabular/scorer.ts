@@ -1,4 +1,4 @@
-import { ServiceError, type FieldProblem } from '../../../core/errors.js';
+import type { FieldProblem } from '../../../core/errors.js';
 import { shapePrediction, type HeadOutput } from '../../../core/kinds/heads.js';
 import { shapeProjectSuccess, type ProjectSettings } from '../../../core/kinds/project-success.js';
 import type { ScoreInput } from '../../../core/schemas/prediction.js';
@@ -6,6 +6,7 @@ import { applyCalibration } from '../../../ml/calibrate/calibration.js';
 import { rescaleContributions } from '../../../ml/explain/tree-shap.js';
 import { encodeRow, type TableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import { decodeFile, type ModelBundle } from '../../artifacts/model-bundle.js';
+import { invalidFeatures } from '../../serving/invalid-features.js';
 import type { HeadExplanation, Scorer } from '../../serving/scorer.js';
 import type { StoredHead, TabularBody } from './fit-model.js';
 import { decodeHead, type HeadModel } from './head-model.js';
@@ -31,6 +32,7 @@ export function createTabularScorer(bundle: ModelBundle): Scorer {
     buffer: new Float64Array(Math.max(1, stored.classes.length)),
   }));
   const names = encoder.features.map((feature) => feature.name);
+  const signature = bundle.manifest.signature.map((feature) => feature.name);
   const knownCategories = new Map(
     encoder.features.flatMap(({ name, categories }) =>
       categories ? [[name, new Set(categories.map((category) => category.value))] as const] : [],
@@ -38,7 +40,7 @@ export function createTabularScorer(bundle: ModelBundle): Scorer {
   );
   const encode = (features: FeatureValues) => {
     const problems = encodeRow(encoder, features, row);
-    if (problems.length > 0) throw invalidFeatures(problems, bundle);
+    if (problems.length > 0) throw invalidFeatures(problems, signature);
   };
   const predictHeads = (features: FeatureValues) => {
     encode(features);
@@ -93,15 +95,6 @@ function describeGaps(
     });
   }
   return warnings;
-}
-
-function invalidFeatures(problems: readonly FieldProblem[], bundle: ModelBundle): ServiceError {
-  const known = bundle.manifest.signature.map((feature) => feature.name).join(', ');
-  return new ServiceError(
-    'request_invalid',
-    `${problems.length} feature${problems.length === 1 ? ' does' : 's do'} not fit the model. Its features: ${known}.`,
-    problems,
-  );
 }
 
 /** What a head answers: calibrated probabilities or a value, in its own buffer. */

@@ -8,12 +8,8 @@ import {
   judgeRow,
 } from '../../../ml/anomaly/anomaly-detector.js';
 import { decodeDetector, encodeDetector } from '../../../ml/anomaly/anomaly-format.js';
-import {
-  conformalPValue,
-  extendedPValue,
-  falseAlarmRate,
-  selectByFalseDiscoveryRate,
-} from '../../../ml/anomaly/conformal-p-value.js';
+import { conformalPValue, extendedPValue, falseAlarmRate } from '../../../ml/anomaly/conformal-p-value.js';
+import { selectByFalseDiscoveryRate } from '../../../ml/evaluate/false-discovery-rate.js';
 import { ecodScores, ecodTrainingScores, fitEcod } from '../../../ml/anomaly/ecod.js';
 import { averagePathLength } from '../../../ml/anomaly/average-path-length.js';
 import { fitIsolationForest, scoreIsolationForest } from '../../../ml/anomaly/isolation-forest.js';
