@@ -10,9 +10,9 @@ import { gunzipSync } from 'node:zlib';
 import { evaluateClassification, evaluateRegression } from '../ml/evaluate/metrics.js';
 import { defaultLinearParameters, fitLinear, predictLinear } from '../ml/linear/fit-linear.js';
 import type { LinearParameters, LinearTask } from '../ml/linear/fit-linear.js';
-import type { FeatureMatrix } from '../ml/matrix.js';
 import { encodeTable, fitTableEncoder } from '../ml/preprocess/table-encoder.js';
 import type { RawColumn } from '../ml/preprocess/table-encoder.js';
+import { takeRows } from '../services/kinds/tabular/candidate.js';
 
 export interface LinearFigure {
   set: string;
@@ -34,14 +34,6 @@ function readColumns(file: string): RawColumn[] {
 
 function foldOf(row: number): number {
   return (Number((BigInt(row) * 2654435761n) % 4294967296n) % 5) | 0;
-}
-
-function takeRows(x: FeatureMatrix, rows: Uint32Array): FeatureMatrix {
-  const values = new Float64Array(rows.length * x.columns);
-  for (let column = 0; column < x.columns; column++) {
-    rows.forEach((row, i) => (values[column * rows.length + i] = x.values[column * x.rows + row]!));
-  }
-  return { rows: rows.length, columns: x.columns, values };
 }
 
 /** Predicts each row by a model of the other folds: encoder, design and penalty see training rows only. */

@@ -7,10 +7,9 @@
  * PEERS_DIR has train_trees.py (default ../shared/peers), PEERS_PYTHON is a Python with LightGBM and scikit-learn
  * (default ~/.cache/peers-venv/bin/python).
  */
-import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import {
@@ -19,41 +18,14 @@ import {
   predictBoosting,
 } from '../ml/ensemble/gradient-boosting.js';
 import { rocArea } from '../ml/evaluate/roc.js';
-import type { FeatureMatrix } from '../ml/matrix.js';
 import { createTreeThreads } from '../services/training/tree-threads.js';
-
-interface CaseResult {
-  fitSeconds: number;
-  cpuSeconds: number;
-  auc: number;
-  peakRssMib: number;
-}
+import { exportData, hasPeers, medians, readMatrix, run, runPeer, type CaseResult } from './training/peer-fit.js';
 
 interface Case {
   rows: number;
   features: number;
   bins: number;
   threads: number;
-}
-
-const peersDir = resolve(process.env['PEERS_DIR'] ?? '../shared/peers');
-const python = process.env['PEERS_PYTHON'] ?? join(homedir(), '.cache/peers-venv/bin/python');
-
-/** Reads rows in stretches, so that the matrix is never in memory twice. */
-function readMatrix(folder: string, part: string, columns: number): { x: FeatureMatrix; y: Float64Array } {
-  const file = openSync(join(folder, `${part}.x.f64`), 'r');
-  const rows = fstatSync(file).size / 8 / columns;
-  const values = new Float64Array(rows * columns);
-  const stretch = new Float64Array(4096 * columns);
-  for (let start = 0; start < rows; start += 4096) {
-    const count = Math.min(4096, rows - start);
-    readSync(file, stretch, 0, count * columns * 8, null);
-    for (let row = 0; row < count; row++) {
-      for (let c = 0; c < columns; c++) values[c * rows + start + row] = stretch[row * columns + c]!;
-    }
-  }
-  closeSync(file);
-  return { x: { rows, columns, values }, y: Float64Array.from(readFileSync(join(folder, `${part}.y.u8`))) };
 }
 
 /** One fit of ours in this process. */
@@ -76,48 +48,9 @@ function runCase(folder: string, { features, bins, threads }: Case): CaseResult 
   return { fitSeconds, cpuSeconds: (cpu.user + cpu.system) / 1e6, auc: area, peakRssMib };
 }
 
-function run(command: string, args: string[]): string {
-  const environment = { ...process.env };
-  // Two settings that slow NumPy down where a machine sets them.
-  delete environment['OPENBLAS_CORETYPE'];
-  delete environment['OPENBLAS_L2_SIZE'];
-  const result = spawnSync(command, args, { encoding: 'utf8', env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
-  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} ended with status ${String(result.status)}`);
-  return result.stdout;
-}
-
 function runOurs(folder: string, { features, bins, threads }: Case): CaseResult {
   const about = ['--features', String(features), '--bins', String(bins), '--threads', String(threads)];
   return JSON.parse(run(process.execPath, [fileURLToPath(import.meta.url), '--case', folder, ...about])) as CaseResult;
-}
-
-function runPeer({ rows, features, bins, threads }: Case): CaseResult {
-  const model = bins === 63 ? 'lightgbm-bins63' : 'lightgbm';
-  const about = ['--rows', String(rows), '--features', String(features), '--threads', String(threads)];
-  const output = run(python, [join(peersDir, 'train_trees.py'), ...about, '--models', model, '--repeats', '1']);
-  const figures = new Map<string, number>();
-  for (const line of output.trim().split('\n')) {
-    const { name, value } = JSON.parse(line) as { name: string; value: number };
-    figures.set(name.replace('train.', ''), value);
-  }
-  const figure = (name: string): number => figures.get(name) ?? NaN;
-  return {
-    fitSeconds: figure('fit_seconds'),
-    cpuSeconds: figure('fit_cpu_seconds'),
-    auc: figure('auc'),
-    peakRssMib: figure('peak_rss_mib'),
-  };
-}
-
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-function medians(results: CaseResult[]): CaseResult {
-  const of = (key: keyof CaseResult): number => median(results.map((result) => result[key]));
-  return { fitSeconds: of('fitSeconds'), cpuSeconds: of('cpuSeconds'), auc: of('auc'), peakRssMib: of('peakRssMib') };
 }
 
 function compare(folder: string, about: Case, repeats: number, isAlone: boolean): void {
@@ -125,7 +58,7 @@ function compare(folder: string, about: Case, repeats: number, isAlone: boolean)
   const peer: CaseResult[] = [];
   for (let repeat = 0; repeat < repeats; repeat++) {
     ours.push(runOurs(folder, about));
-    if (!isAlone) peer.push(runPeer(about));
+    if (!isAlone) peer.push(runPeer(about.bins === 63 ? 'lightgbm-bins63' : 'lightgbm', about));
   }
   const parameters = { ...about, trees: 100, leaves: 31, repeats };
   const mine = medians(ours);
@@ -160,17 +93,11 @@ function main(): void {
     const about = { rows: 0, features, bins: Number(values.bins), threads: Number(values.threads) };
     return console.log(JSON.stringify(runCase(values.case, about)));
   }
-  if (!existsSync(join(peersDir, 'train_trees.py')) || !existsSync(python)) {
-    console.error(
-      `SKIPPED: needs ${join(peersDir, 'train_trees.py')} (set PEERS_DIR) and ${python} (set PEERS_PYTHON)`,
-    );
-    process.exitCode = 3;
-    return;
-  }
+  if (!hasPeers()) return;
   for (const rows of numbers(values.rows)) {
     const folder = mkdtempSync(join(tmpdir(), 'train-boosting-'));
     try {
-      run(python, [join(peersDir, 'train_trees.py'), '--export', folder, String(rows), String(features)]);
+      exportData(folder, rows, features);
       for (const bins of numbers(values.bins)) {
         for (const threads of numbers(values.threads))
           compare(folder, { rows, features, bins, threads }, Number(values.repeats), values['ours-only']);

@@ -6,36 +6,14 @@
  * PEERS_DIR has train_trees.py (default ../shared/peers), PEERS_PYTHON is a Python with scikit-learn
  * (default ~/.cache/peers-venv/bin/python).
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { defaultRandomForestParameters, fitRandomForest, predictForest } from '../ml/ensemble/random-forest.js';
 import { rocArea } from '../ml/evaluate/roc.js';
-import type { FeatureMatrix } from '../ml/matrix.js';
-
-interface CaseResult {
-  fitSeconds: number;
-  cpuSeconds: number;
-  auc: number;
-  peakRssMib: number;
-}
-
-const peersDir = resolve(process.env['PEERS_DIR'] ?? '../shared/peers');
-const python = process.env['PEERS_PYTHON'] ?? join(homedir(), '.cache/peers-venv/bin/python');
-
-function readMatrix(folder: string, part: string, columns: number): { x: FeatureMatrix; y: Float64Array } {
-  const bytes = readFileSync(join(folder, `${part}.x.f64`));
-  const byRow = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-  const rows = byRow.length / columns;
-  const values = new Float64Array(byRow.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) values[column * rows + row] = byRow[row * columns + column]!;
-  }
-  return { x: { rows, columns, values }, y: Float64Array.from(readFileSync(join(folder, `${part}.y.u8`))) };
-}
+import { exportData, hasPeers, medians, readMatrix, run, runPeer, type CaseResult } from './training/peer-fit.js';
 
 /** One fit of ours in this process. */
 function runCase(folder: string, columns: number): CaseResult {
@@ -55,16 +33,6 @@ function runCase(folder: string, columns: number): CaseResult {
   return { fitSeconds, cpuSeconds: (cpu.user + cpu.system) / 1e6, auc: area, peakRssMib };
 }
 
-function run(command: string, args: string[]): string {
-  const environment = { ...process.env };
-  // Two settings that slow NumPy down where a machine sets them.
-  delete environment['OPENBLAS_CORETYPE'];
-  delete environment['OPENBLAS_L2_SIZE'];
-  const result = spawnSync(command, args, { encoding: 'utf8', env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
-  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')} ended with status ${String(result.status)}`);
-  return result.stdout;
-}
-
 function runOurs(folder: string, features: number): CaseResult {
   const output = run(process.execPath, [
     fileURLToPath(import.meta.url),
@@ -74,38 +42,6 @@ function runOurs(folder: string, features: number): CaseResult {
     String(features),
   ]);
   return JSON.parse(output) as CaseResult;
-}
-
-function runPeer(rows: number, features: number): CaseResult {
-  const script = join(peersDir, 'train_trees.py');
-  const model = 'sklearn-random-forest';
-  const args = ['--rows', String(rows), '--features', String(features), '--threads', '1', '--models', model];
-  const lines = run(python, [script, ...args, '--repeats', '1'])
-    .trim()
-    .split('\n');
-  const figures = new Map<string, number>();
-  for (const line of lines) {
-    const { name, value } = JSON.parse(line) as { name: string; value: number };
-    figures.set(name.replace('train.', ''), value);
-  }
-  const figure = (name: string): number => figures.get(name) ?? NaN;
-  return {
-    fitSeconds: figure('fit_seconds'),
-    cpuSeconds: figure('fit_cpu_seconds'),
-    auc: figure('auc'),
-    peakRssMib: figure('peak_rss_mib'),
-  };
-}
-
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-function medians(results: CaseResult[]): CaseResult {
-  const of = (key: keyof CaseResult): number => median(results.map((result) => result[key]));
-  return { fitSeconds: of('fitSeconds'), cpuSeconds: of('cpuSeconds'), auc: of('auc'), peakRssMib: of('peakRssMib') };
 }
 
 function main(): void {
@@ -121,21 +57,15 @@ function main(): void {
   const features = Number(values.features);
   if (values.case) return console.log(JSON.stringify(runCase(values.case, features)));
   const rows = Number(values.rows);
-  if (!existsSync(join(peersDir, 'train_trees.py')) || !existsSync(python)) {
-    console.error(
-      `SKIPPED: needs ${join(peersDir, 'train_trees.py')} (set PEERS_DIR) and ${python} (set PEERS_PYTHON)`,
-    );
-    process.exitCode = 3;
-    return;
-  }
+  if (!hasPeers()) return;
   const folder = mkdtempSync(join(tmpdir(), 'train-forest-'));
   try {
-    run(python, [join(peersDir, 'train_trees.py'), '--export', folder, String(rows), String(features)]);
+    exportData(folder, rows, features);
     const ours: CaseResult[] = [];
     const peer: CaseResult[] = [];
     for (let repeat = 0; repeat < Number(values.repeats); repeat++) {
       ours.push(runOurs(folder, features));
-      if (!values['ours-only']) peer.push(runPeer(rows, features));
+      if (!values['ours-only']) peer.push(runPeer('sklearn-random-forest', { rows, features, threads: 1 }));
     }
     const about = { rows, features, trees: 100, depth: 10, threads: 1, repeats: ours.length };
     console.log(JSON.stringify({ name: 'train.forest', learner: 'ours', ...about, ...medians(ours) }));

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { anomalyScores, fitAnomalyDetector } from '../../ml/anomaly/anomaly-detector.js';
 import { SeriesDetector } from '../../ml/anomaly/series-detector.js';
-import { rocArea, sortedOrder } from '../../ml/evaluate/roc.js';
+import { averagePrecision } from '../../ml/evaluate/metrics.js';
+import { rocArea } from '../../ml/evaluate/roc.js';
 import type { FeatureMatrix } from '../../ml/matrix.js';
 import type { AccuracyRow } from './accuracy-row.js';
 import { bestPeer, readBaselines, type Baseline } from './baselines.js';
@@ -170,23 +171,6 @@ function readSeries(dataDir: string, folder: string): Series[] {
 /** The lines after the head of a compressed file. */
 function readLines(path: string): string[] {
   return gunzipSync(readFileSync(path)).toString('latin1').trim().split(/\r?\n/).slice(1);
-}
-
-/** Mean precision over the anomalies in order of score; those of equal scores share their precision. */
-function averagePrecision(scores: Float64Array, isPositive: Uint8Array): number {
-  const order = sortedOrder(scores.map((score) => -score));
-  const positives = isPositive.reduce((sum, one) => sum + one, 0);
-  let found = 0;
-  let sum = 0;
-  for (let start = 0; start < order.length;) {
-    let end = start;
-    let hits = 0;
-    while (end < order.length && scores[order[end]!] === scores[order[start]!]) hits += isPositive[order[end++]!]!;
-    found += hits;
-    sum += (hits / positives) * (found / end);
-    start = end;
-  }
-  return sum;
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
