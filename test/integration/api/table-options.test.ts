@@ -71,6 +71,16 @@ const train = async (model: string, more: object = {}) => {
   return { result, version: version.body };
 };
 
+/** An explanation adds up to the probability of the label that is answered. */
+async function expectExplained(model: string, features: object): Promise<void> {
+  const { body } = await service.post<Prediction>(`/predict/${model}`, { features, explain: true });
+  const sum = body.explanations['label']!.reduce((total, one) => total + one.contribution, 0);
+  expect(body.explanation_base_values['label']! + sum).toBeCloseTo(
+    body.predictions.probabilities[body.predictions.label]!,
+    5,
+  );
+}
+
 beforeAll(async () => {
   service = await Service.start(MODELS, { AUTO_ML_ENABLED: 'true' });
   service.file('customers.csv', learnableTable(600));
@@ -108,15 +118,7 @@ describe('how a table is learned', () => {
       path: 'hyperparameters.max_depth',
       message: 'was not used: a linear model has no max depth',
     });
-    const { body } = await service.post<Prediction>('/predict/straight', {
-      features: { usage: 3, plan: 'pro' },
-      explain: true,
-    });
-    const sum = body.explanations['label']!.reduce((total, one) => total + one.contribution, 0);
-    expect(body.explanation_base_values['label']! + sum).toBeCloseTo(
-      body.predictions.probabilities[body.predictions.label]!,
-      5,
-    );
+    await expectExplained('straight', { usage: 3, plan: 'pro' });
   });
 
   it('by a network that says which device trained it, answers without TensorFlow, and explains itself', async () => {
@@ -132,15 +134,7 @@ describe('how a table is learned', () => {
     });
     // 8 % of the answers are noise.
     expect(version.metrics['label']!['accuracy']!.value).toBeGreaterThan(0.8);
-    const { body } = await service.post<Prediction>('/predict/deep', {
-      features: { usage: 10, plan: 'pro' },
-      explain: true,
-    });
-    const sum = body.explanations['label']!.reduce((total, one) => total + one.contribution, 0);
-    expect(body.explanation_base_values['label']! + sum).toBeCloseTo(
-      body.predictions.probabilities[body.predictions.label]!,
-      5,
-    );
+    await expectExplained('deep', { usage: 10, plan: 'pro' });
   });
 
   it('answers the class that costs least, and says what that saves on held-out rows', async () => {
