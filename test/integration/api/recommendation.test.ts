@@ -107,6 +107,10 @@ describe('recommendations on the demo platform', () => {
     expect(items!['ndcg_at_10']!.lower).toBeGreaterThan(items!['popular_ndcg_at_10']!.value);
     expect(items!['coverage']!.value).toBeGreaterThan(items!['popular_coverage']!.value);
     expect(trained['warnings']).toEqual([expect.objectContaining({ path: 'cross_validation' })]);
+    const report = `/models/recommendation/versions/${String(trained['version'])}/report`;
+    const { status, body } = await service.get<{ sections: { title: string }[] }>(report);
+    expect(status).toBe(200);
+    expect(body.sections.map(({ title }) => title)).toContain('Popular items and the long tail');
   });
 
   it('come with an id, a score and a reason, best first, and without what the user has', async () => {
