@@ -74,7 +74,8 @@ export const KIND_PREDICTIONS: readonly {
     description:
       '`predictions.items`: `item_id`, `score` (0 to 1, about the chance that this is the user’s next item) and `reason`: ' +
       '`because_of_item` or `similar_content` with the item of the user’s history in `because_of`, `popular`, or `popular_new_user` for ' +
-      'a user of whom nothing is known. Items that the user has are left out. `context` asks for attributes of the items, `exclude` ' +
+      'a user of whom nothing is known, or `exploration` for an item that was drawn; `propensity` is the chance that its place had of ' +
+      'holding it. Items that the user has are left out. `context` asks for attributes of the items, `exclude` ' +
       'keeps items out, `recent_items` adds what the user took since the training.',
     example: { user_id: 'user_123', limit: 5, exclude: ['item_7'], context: { item_type: 'template' } },
   },

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { FieldProblem } from '../../../core/errors.js';
 import { encodeInteractions } from '../../../ml/recommend/interactions-format.js';
@@ -23,6 +24,10 @@ export interface RecommendationBody {
   includeSeen: boolean;
   diversity: number;
   mostPerAttribute: number | null;
+  /** Absent in versions of earlier releases, which explore nothing. */
+  exploration?: number;
+  /** Makes the draws of one version its own. */
+  drawsOf?: string;
 }
 
 /**
@@ -46,7 +51,8 @@ export async function fitRecommendation(
     onProgress: (share, detail) => onProgress(0.05 + 0.9 * share, detail),
   });
   const { model: modelFile, histories, catalogue: catalogueFile } = RECOMMENDATION_FILES;
-  await writeStaged(join(staging, modelFile), encodeRecommender(model));
+  const encoded = encodeRecommender(model);
+  await writeStaged(join(staging, modelFile), encoded);
   await writeStaged(join(staging, histories), encodeInteractions(latestOf(interactions, settings.most_history)));
   await writeStaged(join(staging, catalogueFile), JSON.stringify(catalogue));
   await writeStaged(join(staging, JUDGEMENT_FILE), JSON.stringify(stageJudgement(report, interactions)));
@@ -55,6 +61,8 @@ export async function fitRecommendation(
     includeSeen: settings.include_seen,
     diversity: settings.diversity,
     mostPerAttribute: settings.most_per_attribute,
+    exploration: settings.exploration,
+    drawsOf: createHash('sha256').update(encoded).digest('hex'),
   };
   return {
     algorithm: model.method.replaceAll('-', '_'),
