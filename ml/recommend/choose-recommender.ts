@@ -41,12 +41,14 @@ const LEAST_JUDGES = 5000;
 const MOST_SCORES = 10_000_000;
 /** Half-lives are parts of the time that the interactions span. */
 const HALF_LIFE_PARTS = [4, 8, 16];
-const POPULARITY_WEIGHTS = [0, 0.1, 0.3, 0.6];
+const POPULARITY_WEIGHTS = [0, 0.05, 0.1, 0.2, 0.3, 0.6];
 /** Never 0 where attributes are known: items that nobody has met yet would have no place of their own. */
 const CONTENT_WEIGHTS = [0.02, 0.1, 0.3];
 const SHRINKAGES = [10, 50, 100];
 const NEIGHBOURS = 200;
 const LAMBDAS = [20, 100, 300, 1000];
+/** Steps between the λ of the first round, where the catalogue is small enough to be quick. */
+const FINER = [0.25, 0.5, 2];
 const EASE_ITEMS_OF_A_SEARCH = 2000;
 
 /**
@@ -73,6 +75,8 @@ export function chooseRecommender(
   const ease = bestOf(trials.filter(({ settings }) => settings.learner.method === 'ease'))?.settings.learner;
   if (ease?.method === 'ease') {
     trials.push(search.tryLearner({ ...ease, userExponent: 0.5 }, limits));
+    if (limits.mostEaseItems >= holdOut.rest.items)
+      for (const factor of FINER) trials.push(search.tryLearner({ ...ease, lambda: ease.lambda * factor }, limits));
     if (mostEaseItems < Math.min(limits.mostEaseItems, holdOut.rest.items))
       trials.push(search.tryLearner(ease, limits));
   }
