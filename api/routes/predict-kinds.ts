@@ -61,7 +61,7 @@ export const KIND_PREDICTIONS: readonly {
       '`predictions`: `is_anomaly`, `anomaly_score` (log10 of the conformal p-value over that rate: below 0 is anomalous, each unit ' +
       'lower ten times rarer), `anomaly_type`, `severity` (none, low, medium, high, critical) and `recommendations`, by the tables of the config. ' +
       'With a `history` of earlier measurements of the same series the row is judged beside its own past too, and `expected` says what is ' +
-      'usual at its time of day.',
+      'usual at its time of day, or of the week.',
     example: {
       features: { cpu_usage: 0.95, memory_usage: 0.88, request_rate: 1500, error_rate: 0.15 },
       threshold: 0.5,
