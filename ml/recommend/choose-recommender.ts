@@ -41,7 +41,7 @@ const LEAST_JUDGES = 5000;
 const MOST_SCORES = 10_000_000;
 /** Half-lives are parts of the time that the interactions span. */
 const HALF_LIFE_PARTS = [4, 8, 16];
-const POPULARITY_WEIGHTS = [0, 0.05, 0.1, 0.2, 0.3, 0.6];
+const POPULARITY_WEIGHTS = [0, 0.1, 0.3, 0.6];
 /** Never 0 where attributes are known: items that nobody has met yet would have no place of their own. */
 const CONTENT_WEIGHTS = [0.02, 0.1, 0.3];
 const SHRINKAGES = [10, 50, 100];
