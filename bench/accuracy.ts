@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { advantage, isReached, type AccuracyRow } from './accuracy/accuracy-row.js';
 import { measureAnomalies } from './accuracy/anomaly.js';
 import { measureForecasts } from './accuracy/forecast.js';
+import { measureForecastPromises } from './accuracy/forecast-simulations.js';
 import { measureNextActivity } from './accuracy/next-activity.js';
 import { measureRecommendations } from './accuracy/recommend.js';
 import { measureTables } from './accuracy/tables.js';
@@ -40,7 +41,10 @@ const PARTS: Record<string, () => Promise<AccuracyRow[]>> = {
       hyperparameters: flags.hyperparameters ? (JSON.parse(flags.hyperparameters) as Record<string, unknown>) : {},
       onRows: (rows) => rows.forEach(printRow),
     }),
-  forecast: () => printed(measureForecasts(dataDir)),
+  forecast: async () => [
+    ...(await printed(measureForecasts(dataDir))),
+    ...(await printed(Promise.resolve().then(measureForecastPromises))),
+  ],
   anomaly: () => printed(measureAnomalies(dataDir)),
   recommend: () => printed(measureRecommendations(dataDir)),
   next: () => printed(measureNextActivity(dataDir)),

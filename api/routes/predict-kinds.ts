@@ -61,7 +61,7 @@ export const KIND_PREDICTIONS: readonly {
       '`predictions`: `is_anomaly`, `anomaly_score` (log10 of the conformal p-value over that rate: below 0 is anomalous, each unit ' +
       'lower ten times rarer), `anomaly_type`, `severity` (none, low, medium, high, critical) and `recommendations`, by the tables of the config. ' +
       'With a `history` of earlier measurements of the same series the row is judged beside its own past too, and `expected` says what is ' +
-      'usual at its time of day.',
+      'usual at its time of day, or of the week.',
     example: {
       features: { cpu_usage: 0.95, memory_usage: 0.88, request_rate: 1500, error_rate: 0.15 },
       threshold: 0.5,
@@ -74,7 +74,8 @@ export const KIND_PREDICTIONS: readonly {
     description:
       '`predictions.items`: `item_id`, `score` (0 to 1, about the chance that this is the user’s next item) and `reason`: ' +
       '`because_of_item` or `similar_content` with the item of the user’s history in `because_of`, `popular`, or `popular_new_user` for ' +
-      'a user of whom nothing is known. Items that the user has are left out. `context` asks for attributes of the items, `exclude` ' +
+      'a user of whom nothing is known, or `exploration` for an item that was drawn; `propensity` is the chance that its place had of ' +
+      'holding it. Items that the user has are left out. `context` asks for attributes of the items, `exclude` ' +
       'keeps items out, `recent_items` adds what the user took since the training.',
     example: { user_id: 'user_123', limit: 5, exclude: ['item_7'], context: { item_type: 'template' } },
   },

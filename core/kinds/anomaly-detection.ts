@@ -104,7 +104,7 @@ export interface SeriesFinding {
   /** Share of the earlier measurements that were at least as odd as this one. */
   pValue: number;
   features: FeatureFinding[];
-  /** By feature what is usual at this time of day; null where the history has no earlier day. */
+  /** By feature what is usual at this time of day, or of the week; null where the history has no earlier day. */
   expected: Record<string, number | null>;
 }
 

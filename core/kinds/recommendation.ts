@@ -48,6 +48,14 @@ export const recommendSettingsSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe('Items with the same value of an attribute in one answer; null for no limit'),
+  exploration: z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0.05)
+    .describe(
+      'Chance of each place to hold an item drawn from all others that may be in the answer, so that what the model would never show can be learned about; 0 for none',
+    ),
 });
 export type RecommendSettings = z.output<typeof recommendSettingsSchema>;
 
@@ -79,8 +87,8 @@ export const recommendOptionsSchema = recommendRequestSchema.pick({
 });
 export type RecommendOptions = z.output<typeof recommendOptionsSchema>;
 
-/** Why an item is in the answer: the largest part of its score. */
-export type RecommendReason = 'because_of_item' | 'similar_content' | 'popular' | 'popular_new_user';
+/** Why an item is in the answer: the largest part of its score, or that it was drawn. */
+export type RecommendReason = 'because_of_item' | 'similar_content' | 'popular' | 'popular_new_user' | 'exploration';
 
 /** One item of an answer. */
 export interface RecommendedItem {
@@ -90,6 +98,8 @@ export interface RecommendedItem {
   reason: RecommendReason;
   /** The item of the user's history that the reason speaks of. */
   becauseOf?: string;
+  /** The chance that its place had of holding it, above 0 to 1. */
+  propensity: number;
 }
 
 /**
@@ -100,11 +110,13 @@ export function shapeRecommendations(items: readonly RecommendedItem[]): ShapedP
   const chance = items.reduce((sum, item) => sum + item.score, 0);
   return {
     predictions: {
-      items: items.map(({ itemId, score, reason, becauseOf }) => ({
+      items: items.map(({ itemId, score, reason, becauseOf, propensity }) => ({
         item_id: itemId,
         score: rounded(score),
         reason,
         ...(becauseOf === undefined ? {} : { because_of: becauseOf }),
+        // Not rounded: estimates divide by it, and in large catalogues it is tiny.
+        propensity,
       })),
     },
     confidence_scores: { items: rounded(Math.min(1, chance)) },

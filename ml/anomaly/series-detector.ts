@@ -29,7 +29,7 @@ const STEPS_REMEMBERED = 101;
 /**
  * Watches one series as it comes; nothing but the past of the series itself is compared with, so no two series share a scale. Each
  * value is looked at in five ways: the value, its step from the last, level and spread of the last ones, and the residual from what
- * is usual at its time of day. How far out each lies in the tails of all earlier ones is added up as in ECOD, both tails counted
+ * is usual at its time of day or of the week. How far out each lies in the tails of all earlier ones is added up as in ECOD, both tails counted
  * half, and of several columns the one with the largest sum speaks. The p-value is the share of earlier measurements with as large a
  * sum, which makes one threshold do for every series. Beyond the largest it falls in proportion, as `extendedPValue` says.
  */
@@ -60,7 +60,7 @@ export class SeriesDetector {
    * Judges the next measurement by those before it, then remembers it. Measurements count in the order they are pushed, so that
    * repeated times and small steps back do no harm; after a gap of more than a window's usual time, level and spread begin anew.
    * @param values one a column; missing ones (NaN) count as ordinary ones, and a measurement of missing ones alone is skipped
-   * @param timeMs milliseconds since 1970; NaN where unknown, then nothing is usual at a time of day
+   * @param timeMs milliseconds since 1970; NaN where unknown, then nothing is usual at any time
    * @param options.isLearned false for one that is known to be odd: it is judged, but nothing later is compared with it
    * @throws RangeError for another number of columns
    */

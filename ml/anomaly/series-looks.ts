@@ -1,5 +1,5 @@
-import { DayProfile } from './day-profile.js';
 import { SortedWindow } from './sorted-window.js';
+import { UsualProfile } from './usual-profile.js';
 
 /** The ways in which a measurement of a series is looked at. */
 export const SERIES_LOOKS = ['value', 'step', 'level', 'spread', 'residual'] as const;
@@ -14,7 +14,7 @@ export interface ColumnLook {
   look: SeriesLook;
   /** On which side of the usual the value itself lies. */
   side: 'low' | 'high';
-  /** What the value usually is at this time of day, and between what 99 of 100 lay; NaN before a first whole day, or without a time. */
+  /** What the value usually is at this time of day or of the week, and between what 99 of 100 lay; NaN before a first whole day, or without a time. */
   expected: number;
   lower: number;
   upper: number;
@@ -26,7 +26,7 @@ const BAND = [0.005, 0.995] as const;
 /** One column of a series, seen value by value. */
 export class SeriesLooks {
   private readonly past: SortedWindow[];
-  private readonly profile = new DayProfile();
+  private readonly profile = new UsualProfile();
   /** The values since the last gap, at most the window. */
   private recent: number[] = [];
   private sum = 0;

@@ -1,4 +1,4 @@
-import { autoSmoothing, holtWinters } from './exponential-smoothing.js';
+import { autoSmoothing, holtWintersAdditive, holtWintersMultiplicative } from './exponential-smoothing.js';
 import type { Forecaster } from './forecaster.js';
 import { lagTrees } from './lag-trees.js';
 import { mstl } from './mstl.js';
@@ -14,7 +14,7 @@ const SEASONAL: readonly Forecaster[] = [
   seasonalNaive(1),
   seasonalMean,
   mean,
-  holtWinters('multiplicative'),
+  holtWintersMultiplicative,
   autoSmoothing,
   theta,
   mstl('ets'),
@@ -28,7 +28,7 @@ const PLAIN: readonly Forecaster[] = [
   seasonalNaive(0),
   mean,
   drift,
-  holtWinters('additive'),
+  holtWintersAdditive,
   autoSmoothing,
   theta,
   lagTrees({ block: 'step', isLevelled: true }),
@@ -43,7 +43,7 @@ const EVERY: readonly Forecaster[] = [
   ...SEASONAL,
   naive,
   drift,
-  holtWinters('additive'),
+  holtWintersAdditive,
   lagTrees({ block: 'season', isLevelled: true }),
   lagTrees({ block: 'step', isLevelled: false }),
 ];

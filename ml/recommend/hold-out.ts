@@ -1,4 +1,5 @@
 import { createPrng } from '../random/prng.js';
+import { selectInteractions } from './interactions.js';
 import type { Interactions } from './interactions.js';
 
 /** Interactions less one of each of some users, and what was taken away. */
@@ -16,7 +17,7 @@ export interface HoldOut {
  * @param least 2 or more, so that everyone keeps something to be judged by
  */
 export function holdOutLast(interactions: Interactions, least: number, seed: number): HoldOut {
-  const { users, offsets, item, weight, time, hasTimes } = interactions;
+  const { users, offsets, item, hasTimes } = interactions;
   const isKept = new Uint8Array(item.length).fill(1);
   const user: number[] = [];
   const target: number[] = [];
@@ -29,18 +30,6 @@ export function holdOutLast(interactions: Interactions, least: number, seed: num
     user.push(u);
     target.push(item[at]!);
   }
-  const restOffsets = new Int32Array(users + 1);
-  for (let u = 0; u < users; u++) {
-    let kept = 0;
-    for (let at = offsets[u]!; at < offsets[u + 1]!; at++) kept += isKept[at]!;
-    restOffsets[u + 1] = restOffsets[u]! + kept;
-  }
-  const rest: Interactions = {
-    ...interactions,
-    offsets: restOffsets,
-    item: item.filter((_, at) => isKept[at] === 1),
-    weight: weight.filter((_, at) => isKept[at] === 1),
-    time: time.filter((_, at) => isKept[at] === 1),
-  };
+  const rest = selectInteractions(interactions, (at) => isKept[at] === 1);
   return { rest, user: Int32Array.from(user), target: Int32Array.from(target) };
 }

@@ -103,6 +103,30 @@ function checkEvents({ users, items, user, item, weight, time }: InteractionEven
   }
 }
 
+/**
+ * Some of the interactions, in their order; users who keep none stay as users without any.
+ * @param isKept is asked with the place of each interaction and its user
+ */
+export function selectInteractions(
+  interactions: Interactions,
+  isKept: (at: number, user: number) => boolean,
+): Interactions {
+  const { users, offsets, item, weight, time } = interactions;
+  const kept: number[] = [];
+  const keptOffsets = new Int32Array(users + 1);
+  for (let user = 0; user < users; user++) {
+    for (let at = offsets[user]!; at < offsets[user + 1]!; at++) if (isKept(at, user)) kept.push(at);
+    keptOffsets[user + 1] = kept.length;
+  }
+  return {
+    ...interactions,
+    offsets: keptOffsets,
+    item: Int32Array.from(kept, (at) => item[at]!),
+    weight: Float64Array.from(kept, (at) => weight[at]!),
+    time: Float64Array.from(kept, (at) => time[at]!),
+  };
+}
+
 /** What the weight of an interaction means to a model: nothing beyond its presence, or log2(1 + weight). */
 export type Strength = 'presence' | 'log';
 

@@ -18,6 +18,8 @@ export interface RecommenderJudgement {
   ndcgAt10: number;
   /** Share of the catalogue that is in anyone's first ten. */
   coverage: number;
+  /** One number an item: in how many users' first ten it is. */
+  listed: Int32Array;
   intervals: { recallAt10: Interval; ndcgAt10: Interval };
   /** For the calibration: shares of all scores of the first places, and whether the place held the user's item. */
   shares: Float64Array;
@@ -30,28 +32,36 @@ const CALIBRATED_PLACES = 20;
 /**
  * Ranks the whole catalogue for each user of a hold-out by what they have left.
  * @param model trained on `holdOut.rest`
+ * @param mostKnown looks only at the latest so many entries of each user, as if they were that new; what they have besides is
+ *   left out of the ranking all the same. Default all.
  * @returns figures with 95 % bootstrap intervals over users
  */
-export function judgeRecommender(model: Recommender, holdOut: HoldOut, seed: number): RecommenderJudgement {
+export function judgeRecommender(
+  model: Recommender,
+  holdOut: HoldOut,
+  seed: number,
+  mostKnown = Infinity,
+): RecommenderJudgement {
   const { rest, user, target } = holdOut;
   const scorer = new ItemScorer(model);
   const ranks = new Float64Array(user.length);
-  const isListed = new Uint8Array(model.items);
+  const listed = new Int32Array(model.items);
   const shares: number[] = [];
   const hits: number[] = [];
   for (let k = 0; k < user.length; k++) {
     const [start, end] = [rest.offsets[user[k]!]!, rest.offsets[user[k]! + 1]!];
-    const items = rest.item.subarray(start, end);
-    const [weights, times] = [rest.weight.subarray(start, end), rest.time.subarray(start, end)];
+    const from = Math.max(start, end - mostKnown);
+    const items = rest.item.subarray(from, end);
+    const [weights, times] = [rest.weight.subarray(from, end), rest.time.subarray(from, end)];
     const history = weighHistory({ items, weights, times }, model.reading, model.items);
     scorer.score(history);
     const { scores } = scorer;
-    for (const item of history.items) scores[item] = -Infinity;
+    for (const item of rest.item.subarray(start, end)) scores[item] = -Infinity;
     ranks[k] = rankOf(target[k]!, scores);
     let total = 0;
     for (let i = 0; i < scores.length; i++) if (scores[i]! > 0) total += scores[i]!;
     topItems(scores, CALIBRATED_PLACES).forEach((item, place) => {
-      if (place < LIST_LENGTH) isListed[item] = 1;
+      if (place < LIST_LENGTH) listed[item]!++;
       if (history.items.length === 0) return;
       shares.push(total > 0 ? Math.max(0, scores[item]!) / total : 0);
       hits.push(item === target[k] ? 1 : 0);
@@ -60,7 +70,8 @@ export function judgeRecommender(model: Recommender, holdOut: HoldOut, seed: num
   return {
     users: user.length,
     ...summarise(ranks, seed),
-    coverage: model.items > 0 ? isListed.reduce((sum, value) => sum + value, 0) / model.items : 0,
+    coverage: model.items > 0 ? listed.reduce((sum, value) => sum + (value > 0 ? 1 : 0), 0) / model.items : 0,
+    listed,
     shares: Float64Array.from(shares),
     hits: Float64Array.from(hits),
   };

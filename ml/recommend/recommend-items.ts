@@ -1,6 +1,8 @@
 import { applyIsotonic } from '../calibrate/isotonic.js';
 import type { Diversity } from './diversify.js';
 import { candidatesFor, diversify } from './diversify.js';
+import type { Exploration } from './explore-list.js';
+import { exploreList } from './explore-list.js';
 import type { History, WeighedHistory } from './history.js';
 import { weighHistory } from './history.js';
 import { attributeSimilarity } from './item-attributes.js';
@@ -12,13 +14,16 @@ export type RecommendReason =
   | { kind: 'because_of_item'; item: number }
   | { kind: 'similar_content'; item: number }
   | { kind: 'popular' }
-  | { kind: 'popular_new_user' };
+  | { kind: 'popular_new_user' }
+  | { kind: 'exploration' };
 
 export interface Recommendation {
   item: number;
   /** 0 to 1: about how likely this is the user's next item (see `RecommenderReport` for how it was measured). */
   score: number;
   reason: RecommendReason;
+  /** The chance that its place had of holding it; 1 without exploration. */
+  propensity: number;
 }
 
 export interface RecommendOptions {
@@ -31,6 +36,8 @@ export interface RecommendOptions {
   /** True lets items of the history appear again. Default false. */
   includeSeen?: boolean;
   diversity?: Diversity;
+  /** Items that are drawn are in no order of scores, and diversity does not look at them. Default none. */
+  exploration?: Exploration;
 }
 
 /**
@@ -45,7 +52,7 @@ export function recommendItems(
   history: History,
   options: RecommendOptions,
 ): Recommendation[] {
-  const { limit, diversity } = options;
+  const { limit, diversity, exploration } = options;
   if (!(Number.isInteger(limit) && limit >= 1))
     throw new RangeError(`limit must be a whole number from 1 on, got ${limit}`);
   const weighed = weighHistory(history, model.reading, model.items);
@@ -56,10 +63,14 @@ export function recommendItems(
   for (let i = 0; i < scores.length; i++) if (scores[i]! > 0) total += scores[i]!;
   const ranked = topItems(scores, Math.min(model.items, candidatesFor(limit, diversity)));
   const list = diversity ? diversify(model, ranked, scores, limit, diversity) : ranked;
-  return list.map((item) => ({
+  const places = exploration
+    ? exploreList(list, scores, exploration)
+    : list.map((item) => ({ item, propensity: 1, isExplored: false }));
+  return places.map(({ item, propensity, isExplored }) => ({
     item,
     score: chanceOf(model, weighed, total > 0 ? Math.max(0, scores[item]!) / total : 0),
-    reason: explain(model, scorer, weighed, item),
+    reason: isExplored ? { kind: 'exploration' } : explain(model, scorer, weighed, item),
+    propensity,
   }));
 }
 

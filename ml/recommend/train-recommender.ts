@@ -4,6 +4,8 @@ import { chooseRecommender } from './choose-recommender.js';
 import type { RecommenderTrial, TriedMethod } from './choose-recommender.js';
 import { holdOutLast } from './hold-out.js';
 import type { HoldOut } from './hold-out.js';
+import { inspectRecommender } from './inspect-recommender.js';
+import type { RecommenderInspection } from './inspect-recommender.js';
 import type { Interactions } from './interactions.js';
 import type { ItemAttributes } from './item-attributes.js';
 import { calibrateShares, judgeRecommender } from './judge-recommender.js';
@@ -22,6 +24,8 @@ export interface TrainRecommenderInput {
   /** Items that take part in EASE, the most taken first. Default 3,000: a quarter of a minute for each fit. */
   mostEaseItems?: number;
   seed: number;
+  /** True looks into the judgement too (`report.inspection`), which takes about as long as two more fits. Default false. */
+  inspect?: boolean;
   /** Called after each thing that was tried, with how far all is, 0 to 1. */
   onProgress?: (share: number, detail: string) => void;
 }
@@ -41,6 +45,10 @@ export interface RecommenderReport {
   comparison?: BaselineComparison;
   refusal?: RecommenderRefusal;
   trials: RecommenderTrial[];
+  /** The one of the trials that was judged; absent where there were too few users. */
+  best?: RecommenderTrial;
+  /** Of `judged`, where it was asked for. */
+  inspection?: RecommenderInspection;
 }
 
 /** Fewer users to choose by or to judge by say nothing. */
@@ -85,11 +93,8 @@ export function trainRecommender(input: TrainRecommenderInput): { model: Recomme
   );
   onProgress?.(0.8, 'judging');
   const popular = judgeRecommender(fitRecommender(judging.rest, choice.popular.settings, limits), judging, seed);
-  const judged = judgeRecommender(
-    fitRecommender(judging.rest, choice.best.settings, limits, attributes),
-    judging,
-    seed,
-  );
+  const candidate = fitRecommender(judging.rest, choice.best.settings, limits, attributes);
+  const judged = judgeRecommender(candidate, judging, seed);
   const losses = (ranks: Float64Array): Float64Array => ranks.map((rank) => 1 - gainAt10(rank));
   const comparison = compareToBaseline({ losses: losses(judged.ranks), baselineLosses: losses(popular.ranks), seed });
   const { settings } = comparison.better ? choice.best : choice.popular;
@@ -97,7 +102,10 @@ export function trainRecommender(input: TrainRecommenderInput): { model: Recomme
   const fitted = fitRecommender(interactions, settings, limits, attributes);
   const model = { ...fitted, calibration: calibrateShares(comparison.better ? judged : popular) };
   const refusal = comparison.better ? undefined : ({ code: 'no_better_than_popular', comparison } as const);
-  return { model, report: { settings, judged, popular, comparison, refusal, trials: choice.trials } };
+  const inspected = { judging, model: candidate, judged, popular, settings: choice.best.settings, limits, attributes };
+  const inspection = input.inspect ? inspectRecommender(inspected) : undefined;
+  const { trials, best } = choice;
+  return { model, report: { settings, judged, popular, comparison, refusal, trials, best, inspection } };
 }
 
 function defaultMethods({ interactions }: TrainRecommenderInput, limits: FitLimits): TriedMethod[] {

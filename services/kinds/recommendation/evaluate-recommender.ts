@@ -4,19 +4,16 @@ import { recommendOptionsSchema } from '../../../core/kinds/recommendation.js';
 import { judgePromotion } from '../../../core/policy/promotion.js';
 import type { MetricEstimate } from '../../../ml/evaluate/metrics.js';
 import type { GoldenCase } from '../../artifacts/model-bundle.js';
+import type { ReportDocument } from '../../reports/report-document.js';
 import { readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
-import {
-  JUDGEMENT_FILE,
-  RECOMMENDATION_FILES,
-  type JudgementFigures,
-  type RecommendationBody,
-  type StagedJudgement,
-} from './fit-recommender.js';
+import { RECOMMENDATION_FILES, type RecommendationBody } from './fit-recommender.js';
 import type { Catalogue } from './interaction-table.js';
 import { RecommendationModel } from './recommendation-model.js';
+import { buildRecommendationReport } from './report.js';
 import { numbersOf } from './scorer.js';
+import { JUDGEMENT_FILE, type JudgementFigures, type StagedJudgement } from './staged-judgement.js';
 
 /** Users whose answers are stored with the version, so that every later load can be held to them. */
 const GOLDEN_USERS = 12;
@@ -25,12 +22,13 @@ const UNKNOWN_USER = '\u0000';
 
 /** Reports how good the fit found itself on what users took last, and writes down golden answers. */
 export async function evaluateRecommendation(
-  _plan: TrainingPlan,
+  plan: TrainingPlan,
   staging: string,
   onProgress: OnProgress,
-): Promise<{ evaluation: Evaluation; golden: GoldenCase[] }> {
+): Promise<{ evaluation: Evaluation; golden: GoldenCase[]; report: ReportDocument }> {
   const fit = await readStagedJson<FitOutcome>(join(staging, STAGED.fit));
-  const { refusal, comparison, judged, popular } = await readStagedJson<StagedJudgement>(join(staging, JUDGEMENT_FILE));
+  const judgement = await readStagedJson<StagedJudgement>(join(staging, JUDGEMENT_FILE));
+  const { refusal, comparison, judged, popular } = judgement;
   // Where the model was refused the popular items answer, and their figures are the version's.
   const answering = refusal ? popular : judged;
   const evidence = comparison && {
@@ -51,7 +49,7 @@ export async function evaluateRecommendation(
   };
   const golden = await goldenCases(staging, fit.body as RecommendationBody);
   onProgress(1, 'items');
-  return { evaluation, golden };
+  return { evaluation, golden, report: buildRecommendationReport(plan, fit, evaluation, judgement) };
 }
 
 function metricsOf(figures: JudgementFigures | undefined, prefix: string): Record<string, MetricEstimate> {

@@ -1,16 +1,16 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { FieldProblem } from '../../../core/errors.js';
 import { encodeInteractions } from '../../../ml/recommend/interactions-format.js';
-import type { Interactions } from '../../../ml/recommend/interactions.js';
-import type { RecommenderJudgement } from '../../../ml/recommend/judge-recommender.js';
+import { selectInteractions, type Interactions } from '../../../ml/recommend/interactions.js';
 import { encodeRecommender } from '../../../ml/recommend/recommender-format.js';
-import type { RecommenderSettings } from '../../../ml/recommend/recommender-settings.js';
 import { trainRecommender, type RecommenderReport } from '../../../ml/recommend/train-recommender.js';
 import { writeStaged } from '../../storage/staged-file.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import type { FitOutcome, OnProgress } from '../recipe.js';
 import { readInteractionTable } from './interaction-table.js';
 import { settingsOf } from './plan.js';
+import { describeSettings, JUDGEMENT_FILE, stageJudgement } from './staged-judgement.js';
 
 /** The files of a version: the model, what users had taken when it was trained, and the names of all. */
 export const RECOMMENDATION_FILES = {
@@ -24,20 +24,11 @@ export interface RecommendationBody {
   includeSeen: boolean;
   diversity: number;
   mostPerAttribute: number | null;
+  /** Absent in versions of earlier releases, which explore nothing. */
+  exploration?: number;
+  /** Makes the draws of one version its own. */
+  drawsOf?: string;
 }
-
-/** What the fit found out about itself, for the evaluation; not part of the version. */
-export const JUDGEMENT_FILE = 'judgement.json';
-export interface StagedJudgement {
-  refusal?: RecommenderReport['refusal'];
-  comparison?: RecommenderReport['comparison'];
-  judged?: JudgementFigures;
-  popular?: JudgementFigures;
-}
-export type JudgementFigures = Pick<
-  RecommenderJudgement,
-  'users' | 'recallAt10' | 'ndcgAt10' | 'coverage' | 'intervals'
->;
 
 /**
  * Chooses, judges and fits a recommender. What users took last is judged by and part of the final fit only; so the judgement is
@@ -56,28 +47,25 @@ export async function fitRecommendation(
     methods: settings.methods?.map((method) => METHODS[method]),
     mostEaseItems: settings.most_ease_items,
     seed: plan.seed,
+    inspect: true,
     onProgress: (share, detail) => onProgress(0.05 + 0.9 * share, detail),
   });
   const { model: modelFile, histories, catalogue: catalogueFile } = RECOMMENDATION_FILES;
-  await writeStaged(join(staging, modelFile), encodeRecommender(model));
+  const encoded = encodeRecommender(model);
+  await writeStaged(join(staging, modelFile), encoded);
   await writeStaged(join(staging, histories), encodeInteractions(latestOf(interactions, settings.most_history)));
   await writeStaged(join(staging, catalogueFile), JSON.stringify(catalogue));
-  const { refusal, comparison, judged, popular } = report;
-  const judgement: StagedJudgement = {
-    refusal,
-    comparison,
-    judged: judged && figuresOf(judged),
-    popular: popular && figuresOf(popular),
-  };
-  await writeStaged(join(staging, JUDGEMENT_FILE), JSON.stringify(judgement));
+  await writeStaged(join(staging, JUDGEMENT_FILE), JSON.stringify(stageJudgement(report, interactions)));
   onProgress(1, 'stored');
   const body: RecommendationBody = {
     includeSeen: settings.include_seen,
     diversity: settings.diversity,
     mostPerAttribute: settings.most_per_attribute,
+    exploration: settings.exploration,
+    drawsOf: createHash('sha256').update(encoded).digest('hex'),
   };
   return {
-    algorithm: plainName(model.method),
+    algorithm: model.method.replaceAll('-', '_'),
     hyperparameters: { ...describeSettings(report.settings), seed: plan.seed },
     signature: [{ name: 'user_id', type: 'string' }],
     heads: [{ name: 'items', task: 'ranking' }],
@@ -94,26 +82,6 @@ export async function fitRecommendation(
 }
 
 const METHODS = { item_neighbours: 'item-neighbours', ease: 'ease', implicit_als: 'implicit-als' } as const;
-const plainName = (method: string): string => method.replaceAll('-', '_');
-
-function figuresOf({ users, recallAt10, ndcgAt10, coverage, intervals }: RecommenderJudgement): JudgementFigures {
-  return { users, recallAt10, ndcgAt10, coverage, intervals };
-}
-
-/** As plain JSON, which has no infinity: a half-life of null is none. Times are in milliseconds, so half-lives come in days. */
-function describeSettings(settings: RecommenderSettings): Record<string, unknown> {
-  const days = (halfLife: number) => (halfLife === Infinity ? null : halfLife / 86_400_000);
-  const { method, ...own } = settings.learner;
-  return {
-    method: plainName(method),
-    ...own,
-    strength: settings.strength,
-    history_half_life_days: days(settings.historyHalfLife),
-    popularity_half_life_days: days(settings.popularityHalfLife),
-    popularity_weight: settings.popularityWeight,
-    content_weight: settings.contentWeight,
-  };
-}
 
 function describeRefusal({ refusal }: RecommenderReport): FieldProblem[] {
   if (!refusal) return [];
@@ -126,19 +94,6 @@ function describeRefusal({ refusal }: RecommenderReport): FieldProblem[] {
 
 /** The latest entries of each user. */
 function latestOf(interactions: Interactions, most: number): Interactions {
-  const { users, offsets } = interactions;
-  const kept: number[] = [];
-  const keptOffsets = new Int32Array(users + 1);
-  for (let user = 0; user < users; user++) {
-    const end = offsets[user + 1]!;
-    for (let at = Math.max(offsets[user]!, end - most); at < end; at++) kept.push(at);
-    keptOffsets[user + 1] = kept.length;
-  }
-  return {
-    ...interactions,
-    offsets: keptOffsets,
-    item: Int32Array.from(kept, (at) => interactions.item[at]!),
-    weight: Float64Array.from(kept, (at) => interactions.weight[at]!),
-    time: Float64Array.from(kept, (at) => interactions.time[at]!),
-  };
+  const { offsets } = interactions;
+  return selectInteractions(interactions, (at, user) => at >= offsets[user + 1]! - most);
 }

@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto';
 import type { FieldProblem } from '../../../core/errors.js';
 import type { RecommendedItem, RecommendOptions } from '../../../core/kinds/recommendation.js';
+import { createPrng } from '../../../ml/random/prng.js';
+import type { Exploration } from '../../../ml/recommend/explore-list.js';
 import type { History } from '../../../ml/recommend/history.js';
 import { decodeInteractions } from '../../../ml/recommend/interactions-format.js';
 import type { Interactions } from '../../../ml/recommend/interactions.js';
@@ -56,14 +59,27 @@ export class RecommendationModel {
       attributes: this.wantedAttributes(context),
       includeSeen,
       diversity: isDiverse ? { strength: diversity, mostPerAttribute: mostPerAttribute ?? Infinity } : undefined,
+      exploration: this.explorationOf(userId, options),
     });
-    return list.map(({ item, score, reason }) => ({
+    return list.map(({ item, score, reason, propensity }) => ({
       item,
       itemId: this.catalogue.items[item]!,
       score,
       reason: reason.kind,
       becauseOf: 'item' in reason ? this.catalogue.items[reason.item] : undefined,
+      propensity,
     }));
+  }
+
+  /** Draws that depend on the version, the user and the request alone: a repeated request gets the same answer. */
+  private explorationOf(userId: string | undefined, options: RecommendOptions): Exploration | undefined {
+    const { exploration: share = 0, drawsOf = '' } = this.body;
+    if (share === 0) return undefined;
+    const { limit, exclude, context, recent_items: recent } = options;
+    const wanted = Object.entries(context).sort(([a], [b]) => (a < b ? -1 : 1));
+    const key = JSON.stringify([drawsOf, userId ?? null, limit, exclude, wanted, recent]);
+    const hash = createHash('sha256').update(key).digest();
+    return { share, prng: createPrng(hash.readUInt32LE(0), hash.readUInt32LE(4), hash.readUInt32LE(8)) };
   }
 
   private historyOf(userId: string | undefined, recent: readonly string[]): History {

@@ -1,15 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { judgePromotion, type SkillEvidence } from '../../../core/policy/promotion.js';
+import { judgePromotion } from '../../../core/policy/promotion.js';
 import { bootstrapIntervals, resampledMean } from '../../../ml/evaluate/bootstrap.js';
 import type { MetricEstimate } from '../../../ml/evaluate/metrics.js';
-import { signedRankInterval } from '../../../ml/forecast/signed-rank-interval.js';
 import type { GoldenCase } from '../../artifacts/model-bundle.js';
 import type { ReportDocument } from '../../reports/report-document.js';
 import { readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
-import { JUDGEMENT_FILE, type MeasureJudgement } from './judge-usage-model.js';
+import { JUDGEMENT_FILE, skillOf, type MeasureJudgement } from './judge-usage-model.js';
 import { buildUsageReport } from './report.js';
 import { decodeNumbers, FORECASTS_FILE, type UsageBody } from './usage-model.js';
 import { UsageForecaster } from './usage-forecaster.js';
@@ -35,7 +34,7 @@ export async function evaluateUsageModel(
   const varying = judgements.filter(({ constant, fitted, refused }) => fitted > 0 || constant === 0 || refused > 0);
   const evaluation: Evaluation = {
     metrics,
-    verdict: judgePromotion(varying.map(evidenceOf)),
+    verdict: judgePromotion(varying.map(skillOf)),
     trainingRows: fit.trainingRows,
     holdoutRows: judgements.reduce((sum, { measured }) => sum + measured, 0),
     details: { fallbacks: Object.fromEntries(judgements.map(({ measure, fallbacks }) => [measure, fallbacks])) },
@@ -68,27 +67,6 @@ function meanOf(values: readonly number[], seed: number): MetricEstimate {
   const value = list.reduce((sum, error) => sum + error / rows, 0);
   const [interval] = bootstrapIntervals(rows, [resampledMean(list)], [value], LEVEL, seed);
   return rows < 2 ? { value, lower: null, upper: null, rows } : { value, ...interval!, rows };
-}
-
-/**
- * The gain of a typical origin, by signed ranks: the seasonal naive forecast is far off on the few days that differ from the day
- * before, and Student's interval takes such gains for noise.
- */
-function evidenceOf({ measure, origins }: MeasureJudgement): SkillEvidence {
-  const gains = Float64Array.from(origins, ({ error, baseError }) => baseError - error);
-  const { difference, lower, upper } = signedRankInterval(gains);
-  // Small gains at most origins do not make up for a loss on the whole.
-  const total = gains.reduce((sum, gain) => sum + gain, 0);
-  // With too few origins nothing is known: the verdict is stored as JSON, which has no infinity.
-  const bounded = (value: number): number => Math.max(-1e9, Math.min(1e9, value));
-  return {
-    head: `${measure}_usage`,
-    loss: 'mase',
-    difference,
-    lower: bounded(total > 0 ? lower : Math.min(0, lower)),
-    upper: bounded(upper),
-    entities: origins.length,
-  };
 }
 
 function goldenCases(forecaster: UsageForecaster, body: UsageBody): GoldenCase[] {

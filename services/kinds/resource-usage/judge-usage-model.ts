@@ -1,4 +1,6 @@
+import type { SkillEvidence } from '../../../core/policy/promotion.js';
 import type { ForecastOutcome } from '../../../ml/forecast/forecast-series.js';
+import { signedRankInterval } from '../../../ml/forecast/signed-rank-interval.js';
 import type { TimedBand, TimedValue } from '../../reports/report-document.js';
 import type { UsageTable } from './usage-table.js';
 
@@ -40,7 +42,7 @@ type Fitted = Extract<ForecastOutcome, { kind: 'fitted' }>;
 export function judgeMeasure(
   measure: string,
   outcomes: readonly ForecastOutcome[],
-  table: UsageTable,
+  table: Pick<UsageTable, 'series' | 'stepMs'>,
   at: number,
 ): MeasureJudgement {
   const fitted = outcomes.flatMap((outcome, k) => (outcome.kind === 'fitted' ? [{ outcome, k }] : []));
@@ -94,7 +96,12 @@ function meanCandidates(fitted: readonly Fitted[]): Record<string, number | null
   );
 }
 
-function showStretch({ replayed, backtest }: Fitted, table: UsageTable, k: number, at: number): HeldStretch[] {
+function showStretch(
+  { replayed, backtest }: Fitted,
+  table: Pick<UsageTable, 'series' | 'stepMs'>,
+  k: number,
+  at: number,
+): HeldStretch[] {
   const newest = replayed.at(-1);
   const series = table.series[k]!;
   const values = series.values[at]!;
@@ -119,4 +126,25 @@ function showStretch({ replayed, backtest }: Fitted, table: UsageTable, k: numbe
       actual: timed(values.slice(origin, origin + backtest.horizon), origin),
     },
   ];
+}
+
+/**
+ * The gain of a typical origin, by signed ranks: the seasonal naive forecast is far off on the few days that differ from the day
+ * before, and Student's interval takes such gains for noise.
+ */
+export function skillOf({ measure, origins }: MeasureJudgement): SkillEvidence {
+  const gains = Float64Array.from(origins, ({ error, baseError }) => baseError - error);
+  const { difference, lower, upper } = signedRankInterval(gains);
+  // Small gains at most origins do not make up for a loss on the whole.
+  const total = gains.reduce((sum, gain) => sum + gain, 0);
+  // With too few origins nothing is known: the verdict is stored as JSON, which has no infinity.
+  const bounded = (value: number): number => Math.max(-1e9, Math.min(1e9, value));
+  return {
+    head: `${measure}_usage`,
+    loss: 'mase',
+    difference,
+    lower: bounded(total > 0 ? lower : Math.min(0, lower)),
+    upper: bounded(upper),
+    entities: origins.length,
+  };
 }

@@ -18,6 +18,10 @@ const METRICS: Record<string, [name: string, meaning: string]> = {
   rmse: ['root mean squared error', 'lower is better'],
   r2: ['R²', '0 is the mean, 1 perfect'],
   coverage: ['coverage of the interval', 'share of truths within the interval'],
+  recall_at_10: ['recall@10', 'share of users whose next item is in their first ten'],
+  popular_recall_at_10: ['the popular items’ recall@10', 'of the same ten for everyone'],
+  ndcg_at_10: ['NDCG@10', 'the same, with the higher places counting more'],
+  popular_ndcg_at_10: ['the popular items’ NDCG@10', 'of the same ten for everyone'],
 };
 
 /** What a figure is worth nothing without stands in the line below it. */
@@ -28,17 +32,23 @@ export function metricsSection(input: {
   metrics: Readonly<Record<string, Readonly<Record<string, MetricEstimate>>>>;
   trainingRows: number;
   holdoutRows: number;
+  /** Of figures that mean something else to this kind. */
+  meanings?: Readonly<Record<string, [name: string, meaning: string]>>;
 }): ReportSection {
-  const { metrics, trainingRows, holdoutRows } = input;
+  const { metrics, trainingRows, holdoutRows, meanings = {} } = input;
   return {
     title: 'The figures',
     text: `Fitted on ${formatNumber(trainingRows)} rows, judged on ${formatNumber(holdoutRows)} that no fit and no choice has seen.`,
     plots: [],
-    tables: Object.entries(metrics).map(([head, figures]) => metricsTable(head, figures)),
+    tables: Object.entries(metrics).map(([head, figures]) => metricsTable(head, figures, { ...METRICS, ...meanings })),
   };
 }
 
-function metricsTable(head: string, figures: Readonly<Record<string, MetricEstimate>>): ReportTable {
+function metricsTable(
+  head: string,
+  figures: Readonly<Record<string, MetricEstimate>>,
+  meanings: typeof METRICS,
+): ReportTable {
   const rankOf = (key: string): number => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
   const keys = Object.keys(figures).sort((a, b) => rankOf(a) - rankOf(b));
   return {
@@ -46,7 +56,7 @@ function metricsTable(head: string, figures: Readonly<Record<string, MetricEstim
     columns: ['figure', 'value [95 % interval]', 'rows', 'meaning'],
     rows: keys.map((key) => {
       const { rows, ...figure } = figures[key]!;
-      const [name, meaning] = METRICS[key] ?? [key.replaceAll('_', ' '), ''];
+      const [name, meaning] = meanings[key] ?? [key.replaceAll('_', ' '), ''];
       return [name, figure, rows, meaning];
     }),
   };

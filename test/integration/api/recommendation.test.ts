@@ -3,13 +3,21 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPrng } from '../../../ml/random/prng.js';
 import { projectRoot } from '../../../services/project-root.js';
+import type { ReportDocument } from '../../../services/reports/report-document.js';
 import { simulateFiles } from '../../support/simulate-files.js';
-import { csv, Service, type ProblemBody } from './support/service.js';
+import { csv, eventually, Service, type ProblemBody } from './support/service.js';
 
-/** The entry that the project itself comes with, and some for tables of other shapes. */
-const SHIPPED = readFileSync(join(projectRoot(), 'models', 'config.yaml'), 'utf8');
-const SHOP = 'recommend: { user: customer, item: product, time: day, attributes: [genres] }';
+/** The entry that the project itself comes with, less its draws, and some for tables of other shapes. */
+const SHIPPED = readFileSync(join(projectRoot(), 'models', 'config.yaml'), 'utf8').replace(
+  'exploration: 0.05',
+  'exploration: 0',
+);
+const SHOP = 'recommend: { user: customer, item: product, time: day, attributes: [genres], exploration: 0 }';
 const MODELS = `${SHIPPED}
+exploring:
+  kind: recommendation
+  source: item_interactions
+  recommend: { exploration: 0.5 }
 shop:
   kind: recommendation
   source: shop
@@ -34,9 +42,10 @@ forest:
 `;
 
 interface Prediction {
+  prediction_id: string;
   model: string;
   cached: boolean;
-  predictions: { items: { item_id: string; score: number; reason: string; because_of?: string }[] };
+  predictions: { items: { item_id: string; score: number; reason: string; because_of?: string; propensity: number }[] };
   confidence_scores: { items: number };
   warnings?: { path: string; message: string }[];
 }
@@ -107,6 +116,11 @@ describe('recommendations on the demo platform', () => {
     expect(items!['ndcg_at_10']!.lower).toBeGreaterThan(items!['popular_ndcg_at_10']!.value);
     expect(items!['coverage']!.value).toBeGreaterThan(items!['popular_coverage']!.value);
     expect(trained['warnings']).toEqual([expect.objectContaining({ path: 'cross_validation' })]);
+    const report = `/models/recommendation/versions/${String(trained['version'])}/report`;
+    const asData = { accept: 'application/json' };
+    const { status, body } = await service.call<ReportDocument>('GET', report, undefined, asData);
+    expect(status).toBe(200);
+    expect(body.sections.map(({ title }) => title)).toContain('Popular items and the long tail');
   });
 
   it('come with an id, a score and a reason, best first, and without what the user has', async () => {
@@ -115,7 +129,8 @@ describe('recommendations on the demo platform', () => {
     expect(status).toBe(200);
     const { items } = body.predictions;
     expect(items).toHaveLength(5);
-    for (const { item_id: item, score, reason, because_of: because } of items) {
+    for (const { item_id: item, score, reason, because_of: because, propensity } of items) {
+      expect(propensity).toBe(1);
       expect(own.has(item)).toBe(false);
       expect(typeOf.has(item)).toBe(true);
       expect(score).toBeGreaterThanOrEqual(0);
@@ -184,6 +199,40 @@ describe('recommendations on the demo platform', () => {
   ])('%j is 422 with the paths %j', async (request, paths) => {
     const { status, body } = await service.post<ProblemBody>('/predict/recommendations', request);
     expect([status, body.errors?.map(({ path }) => path).toSorted()]).toEqual([422, paths]);
+  });
+});
+
+describe('recommendations that explore', () => {
+  it('say what was drawn and how likely it was, the same however often they are asked for', async () => {
+    await service.run('/models/train', { model_type: 'exploring', auto_deploy: true });
+    const users = [...taken].filter(([, items]) => items.size >= 6).slice(0, 20);
+    let drawn = 0;
+    let last: Prediction | undefined;
+    for (const [user, own] of users) {
+      const exclude = ['item_1', 'item_2', 'item_3'];
+      const { body } = await recommend(user, { exclude }, 'exploring');
+      const { items } = body.predictions;
+      expect(new Set(items.map(({ item_id: item }) => item)).size).toBe(10);
+      for (const { item_id: item, reason, propensity } of items) {
+        expect(own.has(item) || exclude.includes(item)).toBe(false);
+        if (reason === 'exploration') drawn++;
+        // Of some 400 items a few dozen are the user's, excluded or in the list already.
+        if (reason === 'exploration') expect(propensity).toBeCloseTo(0.5 / (typeOf.size - 10), 3);
+        else expect(propensity).toBe(0.5);
+      }
+      const again = await recommend(user, { exclude, model_version: 'v1.0.0' }, 'exploring');
+      expect(again.body.predictions).toEqual(body.predictions);
+      last = body;
+    }
+    // What is logged carries the propensities: estimates are made from the log alone.
+    const [row] = await eventually('the prediction in the database', async () => {
+      const sql = 'SELECT predictions FROM predictions WHERE id = $1';
+      const rows = await service.query<{ predictions: object }>(sql, [last!.prediction_id]);
+      return rows.length > 0 ? rows : undefined;
+    });
+    expect(row!.predictions).toEqual(last!.predictions);
+    // 200 places at one half each: four standard errors are 28.
+    expect(Math.abs(drawn - 100)).toBeLessThan(28);
   });
 });
 

@@ -44,8 +44,10 @@ describe('the settings of a recommendation', () => {
       include_seen: false,
       diversity: 0,
       most_per_attribute: null,
+      exploration: 0.05,
     });
     expect(recommendSettingsSchema.safeParse({ diversity: 1.5 }).success).toBe(false);
+    expect(recommendSettingsSchema.safeParse({ exploration: 0.6 }).success).toBe(false);
     expect(recommendSettingsSchema.safeParse({ methods: ['guess'] }).success).toBe(false);
     expect(recommendSettingsSchema.safeParse({ action_weights: { view: -1 } }).success).toBe(false);
   });
@@ -55,14 +57,14 @@ describe('the answer', () => {
   it('gives each item its reason, and as confidence the chance that the next item is in the list', () => {
     expect(
       shapeRecommendations([
-        { itemId: 'a', score: 0.123456789, reason: 'because_of_item', becauseOf: 'b' },
-        { itemId: 'c', score: 0.1, reason: 'popular' },
+        { itemId: 'a', score: 0.123456789, reason: 'because_of_item', becauseOf: 'b', propensity: 0.95 },
+        { itemId: 'c', score: 0.1, reason: 'exploration', propensity: 1.25e-7 },
       ]),
     ).toEqual({
       predictions: {
         items: [
-          { item_id: 'a', score: 0.123457, reason: 'because_of_item', because_of: 'b' },
-          { item_id: 'c', score: 0.1, reason: 'popular' },
+          { item_id: 'a', score: 0.123457, reason: 'because_of_item', because_of: 'b', propensity: 0.95 },
+          { item_id: 'c', score: 0.1, reason: 'exploration', propensity: 1.25e-7 },
         ],
       },
       confidence_scores: { items: 0.223457 },
@@ -71,7 +73,7 @@ describe('the answer', () => {
 
   it('has no items and no confidence where nothing is left, and never a confidence above 1', () => {
     expect(shapeRecommendations([])).toEqual({ predictions: { items: [] }, confidence_scores: { items: 0 } });
-    const sure = [0.7, 0.6].map((score) => ({ itemId: 'a', score, reason: 'popular' as const }));
+    const sure = [0.7, 0.6].map((score) => ({ itemId: 'a', score, reason: 'popular' as const, propensity: 1 }));
     expect(shapeRecommendations(sure).confidence_scores).toEqual({ items: 1 });
   });
 });

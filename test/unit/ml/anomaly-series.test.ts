@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DayProfile } from '../../../ml/anomaly/day-profile.js';
+import { SeasonProfile } from '../../../ml/anomaly/season-profile.js';
+import { UsualProfile } from '../../../ml/anomaly/usual-profile.js';
 import { SeriesDetector } from '../../../ml/anomaly/series-detector.js';
 import { SortedWindow } from '../../../ml/anomaly/sorted-window.js';
 import { createPrng } from '../../../ml/random/prng.js';
@@ -152,9 +153,44 @@ describe('a sorted window', () => {
   });
 });
 
+describe('what is usual', () => {
+  const HOUR = DAY / 24;
+  const valueAt = (hour: number, weekend: number, noise: () => number): number =>
+    10 + 4 * Math.sin((2 * Math.PI * hour) / 24) + (Math.floor(hour / 24) % 7 >= 5 ? weekend : 0) + noise();
+  const expectedAfter = (weeks: number, weekend: number) => {
+    const prng = createPrng(5, weeks);
+    const profile = new UsualProfile();
+    for (let hour = 0; hour < weeks * 168; hour++)
+      profile.add(
+        hour * HOUR,
+        valueAt(hour, weekend, () => 0.2 * prng.nextGaussian()),
+      );
+    const saturday = weeks * 168 + 5 * 24 + 12;
+    return {
+      isWeekly: profile.isWeekly,
+      gap: profile.expect(saturday * HOUR) - valueAt(saturday, weekend, () => 0),
+    };
+  };
+
+  it('goes by the time of the week where weekends differ, from three weeks on', () => {
+    expect(expectedAfter(2, -5).isWeekly).toBe(false);
+    // Most of the last seven days are no Saturdays.
+    expect(expectedAfter(2, -5).gap).toBeGreaterThan(4);
+    for (const weeks of [4, 8]) {
+      const { isWeekly, gap } = expectedAfter(weeks, -5);
+      expect(isWeekly).toBe(true);
+      expect(Math.abs(gap)).toBeLessThan(0.5);
+    }
+  });
+
+  it('stays with the time of day where all days are alike', () => {
+    for (const weeks of [4, 8, 20]) expect(expectedAfter(weeks, 0).isWeekly).toBe(false);
+  });
+});
+
 describe('a day profile', () => {
   it('is the median of the last seven days at the same time, and leaves today out', () => {
-    const profile = new DayProfile();
+    const profile = new SeasonProfile(1, 7);
     expect(profile.expect(0)).toBeNaN();
     [1, 2, 3, 4, 5, 100, 7, 8, 9].forEach((value, day) => {
       profile.add(day * DAY, value);

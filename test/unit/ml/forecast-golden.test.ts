@@ -195,11 +195,12 @@ describe('on two monthly series, five years from twelve months each', () => {
     [
       ['seasonal_naive', 'seasonal_naive'],
       ['holt_winters_multiplicative', 'holt_winters_mul'],
+      ['holt_winters_additive', 'holt_winters_add'],
       ['theta', 'theta'],
     ].map(([ours, theirs]) => ({ series: row.series, ours: ours!, figure: Number(row[theirs!]) })),
   );
-  // Both find different local maxima of a likelihood with several: a tenth, five origins of one series tell no more.
-  it.each(rows)('$ours on $series has a MASE of at most $figure and a tenth', ({ series: name, ours, figure }) => {
-    expect(measure(ours, series[name])).toBeLessThan(figure * 1.1);
+  // Local maxima of a likelihood with several differ from library to library; five origins of one series tell no more than this.
+  it.each(rows)('$ours on $series has a MASE of at most $figure and 6 %', ({ series: name, ours, figure }) => {
+    expect(measure(ours, series[name])).toBeLessThan(figure * 1.06);
   });
 });
