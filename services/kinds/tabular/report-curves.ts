@@ -7,6 +7,7 @@ import { answerRows, fitHead, type FittedHead } from './fit-head.js';
 import { headInput } from './fit-model.js';
 import { boostingHead, type TabularAlgorithm } from './head-model.js';
 import { candidatesOf } from './plan.js';
+import type { NetworkTraining } from './sequence-trial.js';
 import { lossName, rowLosses, thinRows, type JudgedHead, type MeasuredTable } from './report-measures.js';
 
 /** Rows that are looked at for one point of a curve. */
@@ -21,7 +22,7 @@ const POINTS = 16;
 /**
  * How the head was learned: by rounds where it is boosted, as its first rounds are models themselves; else by rows, by fitting it
  * anew on two small parts.
- * @returns undefined where the rows are too few to take any away, and of networks
+ * @returns undefined where the rows are too few to take any away, and of networks, which `networkProgress` is for
  */
 export function measureProgress(head: JudgedHead, measured: MeasuredTable): MeasuredProgress | undefined {
   const { algorithm } = head.stored;
@@ -30,6 +31,23 @@ export function measureProgress(head: JudgedHead, measured: MeasuredTable): Meas
   if (algorithm === 'neural_network') return undefined;
   const algorithms = algorithm === 'blend' ? candidatesOf(measured.plan.algorithm) : [algorithm];
   return measureLearningCurve(head, measured, algorithms);
+}
+
+/** The losses of a network by pass over its rows, as its training recorded them. */
+export function networkProgress(
+  measure: string,
+  { epochs, best_epoch: chosen }: Pick<NetworkTraining, 'epochs' | 'best_epoch'>,
+): MeasuredProgress {
+  return {
+    measure,
+    by: 'rounds',
+    points: epochs.map(({ epoch, trainingLoss, validationLoss }) => ({
+      at: epoch,
+      training: trainingLoss,
+      validation: validationLoss ?? null,
+    })),
+    chosen,
+  };
 }
 
 function measureRounds(head: JudgedHead, measured: MeasuredTable): MeasuredProgress | undefined {
@@ -79,7 +97,11 @@ function measureLearningCurve(
         : fitHead({ ...input, rows: part, algorithms, onProgress: () => {} });
       const own = thinRows(part, MOST_ROWS);
       return {
-        heldOutLosses: rowLosses(head.target, head.rows, isWhole ? head.answers : answerRows(fitted, heldOut)),
+        heldOutLosses: rowLosses(
+          head.target,
+          head.rows,
+          isWhole && !head.sequence ? head.answers : answerRows(fitted, heldOut),
+        ),
         trainingLoss: mean(rowLosses(head.target, own, answerRows(fitted, takeRows(x, own)))),
       };
     },
