@@ -6,6 +6,7 @@ import type { FeatureMatrix } from '../../../ml/matrix.js';
 import type { LabelValue } from '../../../ml/preprocess/label-encoder.js';
 import { encodeTable, fitTableEncoder, type TableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import type { SignatureFeature } from '../../artifacts/model-bundle.js';
+import type { NetworkTraining } from '../../reports/sections/network-section.js';
 import { writeStaged } from '../../storage/staged-file.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import type { FitOutcome, OnProgress } from '../recipe.js';
@@ -16,7 +17,7 @@ import { fitHead, type CandidateResult, type FittedHead, type HeadInput } from '
 import type { HeadAlgorithm } from './head-model.js';
 import { candidatesOf, settingsOf } from './plan.js';
 import { encodeSequenceFiles, type SequenceHead, type StoredSequence } from './sequence-head.js';
-import type { NetworkTraining, SequenceTrial } from './sequence-trial.js';
+import type { SequenceTrial } from './sequence-trial.js';
 import { notTrainable, readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
 
 /** One head as it is stored: which file, how to read its numbers. */

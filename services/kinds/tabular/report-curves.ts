@@ -7,7 +7,6 @@ import { answerRows, fitHead, type FittedHead } from './fit-head.js';
 import { headInput } from './fit-model.js';
 import { boostingHead, type TabularAlgorithm } from './head-model.js';
 import { candidatesOf } from './plan.js';
-import type { NetworkTraining } from './sequence-trial.js';
 import { lossName, rowLosses, thinRows, type JudgedHead, type MeasuredTable } from './report-measures.js';
 
 /** Rows that are looked at for one point of a curve. */
@@ -22,7 +21,7 @@ const POINTS = 16;
 /**
  * How the head was learned: by rounds where it is boosted, as its first rounds are models themselves; else by rows, by fitting it
  * anew on two small parts.
- * @returns undefined where the rows are too few to take any away, and of networks, which `networkProgress` is for
+ * @returns undefined where the rows are too few to take any away, and of networks
  */
 export function measureProgress(head: JudgedHead, measured: MeasuredTable): MeasuredProgress | undefined {
   const { algorithm } = head.stored;
@@ -31,23 +30,6 @@ export function measureProgress(head: JudgedHead, measured: MeasuredTable): Meas
   if (algorithm === 'neural_network') return undefined;
   const algorithms = algorithm === 'blend' ? candidatesOf(measured.plan.algorithm) : [algorithm];
   return measureLearningCurve(head, measured, algorithms);
-}
-
-/** The losses of a network by pass over its rows, as its training recorded them. */
-export function networkProgress(
-  measure: string,
-  { epochs, best_epoch: chosen }: Pick<NetworkTraining, 'epochs' | 'best_epoch'>,
-): MeasuredProgress {
-  return {
-    measure,
-    by: 'rounds',
-    points: epochs.map(({ epoch, trainingLoss, validationLoss }) => ({
-      at: epoch,
-      training: trainingLoss,
-      validation: validationLoss ?? null,
-    })),
-    chosen,
-  };
 }
 
 function measureRounds(head: JudgedHead, measured: MeasuredTable): MeasuredProgress | undefined {

@@ -7,6 +7,7 @@ import { comparisonSection } from '../../reports/sections/comparison-section.js'
 import { importanceSection } from '../../reports/sections/importance-section.js';
 import { learningCurveSection } from '../../reports/sections/learning-curve-section.js';
 import { metricsSection, promotionSection, summarise } from '../../reports/sections/metrics-section.js';
+import { networkSection, type NetworkTraining } from '../../reports/sections/network-section.js';
 import { regressionSection } from '../../reports/sections/regression-section.js';
 import { slicesSection } from '../../reports/sections/slices-section.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
@@ -20,9 +21,9 @@ import {
   type JudgedHead,
   type MeasuredTable,
 } from './report-measures.js';
-import { measureProgress, networkProgress } from './report-curves.js';
+import { measureProgress } from './report-curves.js';
 import { settingsOf } from './plan.js';
-import type { NetworkTraining, SequenceTrial } from './sequence-trial.js';
+import type { SequenceTrial } from './sequence-trial.js';
 
 /** What the evaluation has found already. */
 export interface TabularFindings extends MeasuredTable {
@@ -207,9 +208,10 @@ const sequenceCurveOf: Part = (head, findings) => {
   const trial = trialOf(head, findings);
   if (!trial?.epochs?.length) return undefined;
   const { epochs, best_epoch = 0 } = trial;
-  return learningCurveSection({
+  return networkSection({
     head: `the network of ${shownName(head)}`,
-    ...networkProgress('log loss of the next activity', { epochs, best_epoch }),
+    measure: 'log loss of the next activity',
+    training: { epochs, best_epoch },
   });
 };
 
@@ -218,7 +220,7 @@ const curveOf: Part = (head, findings) => {
   // All heads are learned together, so that there is one curve.
   if (network)
     return head.stored.index === 0
-      ? learningCurveSection({ head: 'the network', ...networkProgress('loss of all heads together', network) })
+      ? networkSection({ head: 'the network', measure: 'loss of all heads together', training: network })
       : undefined;
   const progress = measureProgress(head, findings);
   return progress && learningCurveSection({ head: shownName(head), ...progress });

@@ -1,12 +1,5 @@
 import type { EpochRecord } from '../../../ml/neural/weight-training.js';
 
-/** How the training of a network went; kept with the version in `details.network`. */
-export interface NetworkTraining {
-  device: string;
-  epochs: readonly EpochRecord[];
-  best_epoch: number;
-}
-
 interface Figures {
   log_loss: number;
   accuracy: number;
