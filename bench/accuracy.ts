@@ -44,7 +44,7 @@ const PARTS: Record<string, () => Promise<AccuracyRow[]>> = {
       onRows: (rows) => rows.forEach(printRow),
     }),
   forecast: () => printed(measureForecasts(dataDir)),
-  anomaly: () => printed(measureAnomalies(dataDir)),
+  anomaly: () => printed(measureAnomalies(dataDir, { algorithm: flags.algorithm })),
   recommend: () => printed(measureRecommendations(dataDir)),
   next: () => printed(measureNextActivity(dataDir)),
   simulator: () => printed(measureSimulator()),
