@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PREDICT_REQUESTS, toPredictInput } from '../../../core/kinds/requests.js';
 import { encodeTable, fitTableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import { createPrng } from '../../../ml/random/prng.js';
 import type { BundleManifest } from '../../../services/artifacts/model-bundle.js';
@@ -179,6 +180,27 @@ describe('a scorer with a head that is told from sequences', async () => {
       { path: 'recent_activities.5', message: '"yawn" did not occur in training and is left out' },
     ]);
     expect(scorer.outputs(odd)).toEqual(scorer.outputs(input));
+  });
+});
+
+describe('a request about a user', () => {
+  const parse = (recent?: unknown) =>
+    PREDICT_REQUESTS.user_behavior.safeParse({
+      features: { activity_score: 0.8 },
+      ...(recent === undefined ? {} : { recent_activities: recent }),
+    });
+
+  it('may list the latest activities, and needs not', () => {
+    expect(toPredictInput(parse().data!)).not.toHaveProperty('options');
+    expect(toPredictInput(parse(['login', 'commit']).data!).options).toEqual({
+      recent_activities: ['login', 'commit'],
+    });
+  });
+
+  it('is refused with an activity that is no name, or with more than a thousand', () => {
+    expect(parse([1]).success).toBe(false);
+    expect(parse(['']).success).toBe(false);
+    expect(parse(new Array(1001).fill('login')).success).toBe(false);
   });
 });
 
