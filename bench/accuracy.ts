@@ -2,6 +2,8 @@
  * Trains the service's own recipes on real data sets, with the splits that the peers' figures were made with, and prints ours
  * beside the best peer's, the difference and its standard error.
  *
+ * The part `simulator` needs no data: it learns the simulated platform and stands beside the best that anything could reach there.
+ *
  * Run: node dist/bench/accuracy.js [--part tables] [--only telco] [--algorithm auto] [--hyperparameters '{"max_depth": 8}']
  * DATA_DIR has the data sets and `baselines.json` (default ../shared/data). Ends with 1 where a figure is not reached.
  */
@@ -14,6 +16,7 @@ import { measureForecasts } from './accuracy/forecast.js';
 import { measureForecastPromises } from './accuracy/forecast-simulations.js';
 import { measureNextActivity } from './accuracy/next-activity.js';
 import { measureRecommendations } from './accuracy/recommend.js';
+import { measureSimulator } from './accuracy/simulator.js';
 import { measureTables } from './accuracy/tables.js';
 
 const dataDir = resolve(process.env['DATA_DIR'] ?? '../shared/data');
@@ -45,9 +48,10 @@ const PARTS: Record<string, () => Promise<AccuracyRow[]>> = {
     ...(await printed(measureForecasts(dataDir))),
     ...(await printed(Promise.resolve().then(measureForecastPromises))),
   ],
-  anomaly: () => printed(measureAnomalies(dataDir)),
+  anomaly: () => printed(measureAnomalies(dataDir, { algorithm: flags.algorithm })),
   recommend: () => printed(measureRecommendations(dataDir)),
   next: () => printed(measureNextActivity(dataDir)),
+  simulator: () => printed(measureSimulator()),
 };
 
 function printRow(row: AccuracyRow): void {
@@ -66,7 +70,7 @@ function printRow(row: AccuracyRow): void {
   process.stdout.write(`${cells.join('  ').trimEnd()}\n`);
 }
 
-if (!existsSync(join(dataDir, 'baselines.json'))) {
+if (flags.part !== 'simulator' && !existsSync(join(dataDir, 'baselines.json'))) {
   process.stdout.write(`There are no data sets in ${dataDir}; set DATA_DIR to the folder that has baselines.json.\n`);
   process.exit(0);
 }

@@ -12,7 +12,9 @@ export const KIND_PREDICTIONS: readonly {
     path: 'user-behavior',
     kind: 'user_behavior',
     summary: 'Will this user leave, how engaged are they, what do they do next?',
-    description: '`predictions`: `churn_probability`, `engagement_level` (low, medium, high), `next_activity`.',
+    description:
+      '`predictions`: `churn_probability`, `engagement_level` (low, medium, high), `next_activity`. With `recent_activities`, the types of ' +
+      'the latest events with the latest last, the next activity is told from their order too, where the version learned to.',
     example: {
       user_id: 'user_123',
       features: { activity_score: 0.8, project_count: 5, collaboration_score: 0.6, ai_usage_frequency: 0.7 },

@@ -12,12 +12,14 @@ export interface Head {
   classes?: readonly string[];
   /** Of a binary head: the value that counts as true; every other one counts as false. */
   positive?: string;
+  /** The field of a request, and the column of the training table, that lists what the entity did last, the latest last. */
+  sequence?: string;
 }
 
 export const USER_BEHAVIOR_HEADS: readonly Head[] = [
   { name: 'churn_probability', column: 'churn_flag', task: 'binary', classes: ['false', 'true'] },
   { name: 'engagement_level', column: 'engagement_level', task: 'multiclass', classes: ['low', 'medium', 'high'] },
-  { name: 'next_activity', column: 'next_activity', task: 'multiclass' },
+  { name: 'next_activity', column: 'next_activity', task: 'multiclass', sequence: 'recent_activities' },
 ];
 
 /** What a fitted head says about one row. */

@@ -12,6 +12,13 @@ const features = featuresSchema.describe(
 const userBehaviorRequestSchema = z.strictObject({
   user_id: entityIdSchema.optional(),
   features,
+  recent_activities: z
+    .array(z.string().min(1).max(256))
+    .max(1000)
+    .optional()
+    .describe(
+      'Types of the user’s latest events in the last 60 days, the latest last; the next activity is told from their order',
+    ),
   ...commonPredictFields,
 });
 const projectSuccessRequestSchema = z.strictObject({

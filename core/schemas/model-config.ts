@@ -10,7 +10,14 @@ const name = z
   .regex(NAME_PATTERN, 'must be lower-case letters, digits and `_`, starting with a letter, at most 63');
 
 /** Ways to learn; which of them a kind has is checked with its entry. `auto` is the best of the kind's own by validation. */
-export const ALGORITHMS = ['auto', 'random_forest', 'gradient_boosting', 'linear', 'neural_network'] as const;
+export const ALGORITHMS = [
+  'auto',
+  'random_forest',
+  'gradient_boosting',
+  'linear',
+  'neural_network',
+  'autoencoder',
+] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
 
 /** What a config entry and a request may set. Each algorithm takes its own; of the others the answer says that they were not used. */

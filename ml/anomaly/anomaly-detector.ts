@@ -7,6 +7,7 @@ import {
   scoreIsolationForestRow,
   type IsolationForest,
 } from './isolation-forest.js';
+import { reconstructionParts, reconstructionSurprise, type ReconstructionView } from './reconstruction-view.js';
 import { fitSurpriseCurve, surpriseOf, type SurpriseCurve } from './surprise-curve.js';
 import { columnTails } from './tail-table.js';
 
@@ -21,6 +22,8 @@ export interface AnomalyDetector {
   readonly forests: readonly IsolationForest[];
   /** Of ECOD, then of each forest. */
   readonly curves: readonly SurpriseCurve[];
+  /** Where an autoencoder looks too. It has a file of its own: `encodeDetector` leaves it out. */
+  readonly reconstruction?: ReconstructionView;
 }
 
 export interface AnomalyParameters {
@@ -64,13 +67,13 @@ export function fitAnomalyDetector(x: FeatureMatrix, parameters: AnomalyParamete
   return { ecod, forests, curves };
 }
 
-/** How odd a row is that was not fitted on; see `AnomalyVerdict`. Allocates nothing. @param row one number a column, NaN = missing */
+/** How odd a row is that was not fitted on; see `AnomalyVerdict`. @param row one number a column, NaN = missing */
 export function anomalyScore(detector: AnomalyDetector, row: ArrayLike<number>): number {
-  const { ecod, forests, curves } = detector;
+  const { ecod, forests, curves, reconstruction } = detector;
   let most = surpriseOf(curves[0]!, scoreEcodRow(ecod, row));
   for (let k = 0; k < forests.length; k++)
     most = Math.max(most, surpriseOf(curves[k + 1]!, scoreIsolationForestRow(forests[k]!, row)));
-  return most;
+  return reconstruction ? Math.max(most, reconstructionSurprise(reconstruction, row)) : most;
 }
 
 /**
@@ -83,7 +86,7 @@ export function anomalyScores(
   x: FeatureMatrix,
   options: { isTraining?: boolean } = {},
 ): Float64Array {
-  const { ecod, forests, curves } = detector;
+  const { ecod, forests, curves, reconstruction } = detector;
   const byEcod = options.isTraining ? ecodTrainingScores(ecod, x) : ecodScores(ecod, x);
   const out = byEcod.map((score) => surpriseOf(curves[0]!, score));
   forests.forEach((forest, k) => {
@@ -91,6 +94,12 @@ export function anomalyScores(
       out[row] = Math.max(out[row]!, surpriseOf(curves[k + 1]!, score));
     });
   });
+  if (!reconstruction) return out;
+  const row = new Float64Array(x.columns);
+  for (let at = 0; at < x.rows; at++) {
+    for (let column = 0; column < x.columns; column++) row[column] = x.values[column * x.rows + at]!;
+    out[at] = Math.max(out[at]!, reconstructionSurprise(reconstruction, row));
+  }
   return out;
 }
 
@@ -104,12 +113,13 @@ export function judgeRow(detector: AnomalyDetector, row: ArrayLike<number>): Ano
 }
 
 /**
- * Each column's part in the oddity of a row, 0 to 1, by the two ways of looking: how much further out in its tails the value lies than the average value, and how
- * many cuts it saves. Each is brought to a sum of 1 over the columns that speak against the row, and the two are weighed by how
- * surprised ECOD and the most surprised forest are. They sum to 1, or are all 0 where nothing speaks against the row.
+ * Each column's part in the oddity of a row, 0 to 1, by the ways of looking: how much further out in its tails the value lies than
+ * the average value, how many cuts it saves, and how badly it is rebuilt. Each is brought to a sum of 1 over the columns that speak
+ * against the row, and they are weighed by how surprised ECOD, the most surprised forest and the autoencoder are. They sum to 1, or
+ * are all 0 where nothing speaks against the row.
  */
 export function columnShares(detector: AnomalyDetector, row: ArrayLike<number>): Float64Array {
-  const { ecod, forests, curves } = detector;
+  const { ecod, forests, curves, reconstruction } = detector;
   const tails = new Float64Array(ecod.columns.length);
   const tailSurprise = surpriseOf(curves[0]!, scoreEcodRow(ecod, row, tails));
   for (let column = 0; column < tails.length; column++) tails[column]! -= ecod.columns[column]!.average;
@@ -125,8 +135,12 @@ export function columnShares(detector: AnomalyDetector, row: ArrayLike<number>):
   if (chosen) isolationContributions(chosen, row, cuts);
   const tailWeight = toShares(tails) ? tailSurprise : 0;
   const cutWeight = toShares(cuts) ? forestSurprise : 0;
-  const total = tailWeight + cutWeight;
-  return tails.map((share, column) => (total > 0 ? (tailWeight * share + cutWeight * cuts[column]!) / total : 0));
+  const rebuilt = reconstruction ? reconstructionParts(reconstruction, row) : new Float64Array(tails.length);
+  const rebuiltWeight = toShares(rebuilt) && reconstruction ? reconstructionSurprise(reconstruction, row) : 0;
+  const total = tailWeight + cutWeight + rebuiltWeight;
+  return tails.map((share, column) =>
+    total > 0 ? (tailWeight * share + cutWeight * cuts[column]! + rebuiltWeight * rebuilt[column]!) / total : 0,
+  );
 }
 
 /** Leaves the positive values, as shares of their sum. @returns whether there are any */

@@ -12,12 +12,15 @@ import { fitSequenceNetwork } from './fit-sequence-network.js';
 import type { SequenceNetworkParameters } from './fit-sequence-network.js';
 import { fitMarkovChain, predictMarkovChain } from './markov-chain.js';
 import type { NextActivityModel } from './next-activity-model.js';
+import type { SequenceNetwork } from './sequence-network.js';
 import { predictSequenceNetwork } from './sequence-prediction.js';
-import type { EpochRecord } from './weight-training.js';
+import type { EpochRecord, TrainingHistory } from './weight-training.js';
 
 export interface NextActivityInput {
-  /** Ordered in time: the last ones judge what is chosen. */
+  /** The last ones judge what is chosen. */
   sequences: EventSequences;
+  /** Whether they are ordered in time, so that later ones may count more. Default true. */
+  isInTime?: boolean;
   parameters?: Partial<SequenceNetworkParameters>;
   /** Without: only chains are tried, no network is trained. Default true. */
   withNetwork?: boolean;
@@ -30,6 +33,15 @@ export interface NextActivityCandidate {
   name: string;
   loss: number;
   accuracy: number;
+}
+
+/** What was chosen, so that it can be learnt again from other sequences. */
+export interface NextActivityRecipe {
+  chain: ChainOptions;
+  /** Share of the network in the answer, 0 to 1. */
+  networkShare: number;
+  /** Passes that were best for the network; 0 where none is trained. */
+  epochs: number;
 }
 
 /** Why the model is as it is. */
@@ -50,7 +62,7 @@ const LEAST_PROBABILITY = 1e-6;
 const LEAST_Z = 1.96;
 
 /**
- * Chooses by validation in time between Markov chains of order 1 to 3, each with and without a preference for later
+ * Chooses by the last sequences between Markov chains of order 1 to 3, each with and without a preference for later
  * sequences, a recurrent network, and mixtures of the two; then learns the winner again from all sequences. The network is
  * trained where tfjs runs at the time.
  * @throws RangeError for sequences without events
@@ -58,28 +70,46 @@ const LEAST_Z = 1.96;
 export async function fitNextActivityModel(
   input: NextActivityInput,
 ): Promise<{ model: NextActivityModel; choice: NextActivityChoice }> {
-  const { sequences, withNetwork = true } = input;
+  const { recipe, choice } = await chooseNextActivityModel(input);
+  return { model: await refitNextActivityModel(input, recipe), choice };
+}
+
+/** What `chooseNextActivityModel` found. */
+export interface NextActivityTrial {
+  /** The winner as it was judged: learnt from the earlier sequences alone. */
+  model: NextActivityModel;
+  recipe: NextActivityRecipe;
+  choice: NextActivityChoice;
+  /** How the training of the network went, where one was tried. */
+  history?: TrainingHistory;
+}
+
+/**
+ * The choice of `fitNextActivityModel` without the second fit.
+ * @throws RangeError for sequences without events
+ */
+export async function chooseNextActivityModel(input: NextActivityInput): Promise<NextActivityTrial> {
+  const { sequences, withNetwork = true, isInTime = true } = input;
   checkSequences(sequences);
   const count = sequenceCount(sequences);
   const judges = Math.floor(count * JUDGE_SHARE);
   const earlier = sliceSequences(sequences, 0, count - judges);
-  if (count < LEAST_SEQUENCES || earlier.codes.length === 0) return fitLeast(sequences);
+  if (count < LEAST_SEQUENCES || earlier.codes.length === 0) return chooseLeast(sequences);
   const later = sliceSequences(sequences, count - judges, count);
   const truths = listTruths(later);
-  const chains = listChains(count).map((options) => {
+  const chains = listChains(count, isInTime).map((options) => {
     const chain = fitMarkovChain(earlier, options);
     const probabilities = predictAll(later, (codes, _, out) => predictMarkovChain(chain, codes, out));
-    return { options, probabilities, name: nameChain(options) };
+    return { options, chain, probabilities, name: nameChain(options) };
   });
   const candidates = chains.map(({ name, probabilities }) => judge(name, probabilities, truths));
   const best = chooseChain(chains, candidates, truths);
-  const { options, probabilities: ofChain } = chains[best]!;
+  const { options, chain, probabilities: ofChain } = chains[best]!;
   let networkShare = 0;
-  let bestEpoch = 0;
   let chosen = candidates[best]!;
-  if (withNetwork) {
-    const { probabilities, epoch } = await tryNetwork(input, earlier, later, options.halfLife);
-    bestEpoch = epoch;
+  const tried = withNetwork ? await tryNetwork(input, earlier, later, options.halfLife) : undefined;
+  if (tried) {
+    const { probabilities } = tried;
     for (const share of NETWORK_SHARES) {
       const mixed = ofChain.map((p, i) => share * probabilities[i]! + (1 - share) * p);
       const name = share === 1 ? 'network' : `${share} network + ${1 - share} ${chains[best]!.name}`;
@@ -91,23 +121,42 @@ export async function fitNextActivityModel(
       }
     }
   }
-  const choice = { candidates, chosen: chosen.name, judgedOn: { sequences: judges, predictions: truths.length } };
-  const chain = fitMarkovChain(sequences, options);
-  if (networkShare === 0) return { model: { networkShare, chain }, choice };
-  const { network } = await fitSequenceNetwork({
-    ...input,
-    weights: recencyWeights(count, options.halfLife),
-    validationSequences: 0,
-    // As many passes as were best; the rate still falls to zero over them.
-    parameters: { ...input.parameters, epochs: Math.max(1, bestEpoch), patience: Math.max(1, bestEpoch) },
-  });
-  return { model: { networkShare, chain, network }, choice };
+  return {
+    model: { networkShare, chain, ...(networkShare > 0 && tried ? { network: tried.network } : {}) },
+    recipe: { chain: options, networkShare, epochs: networkShare > 0 ? (tried?.history.bestEpoch ?? 0) : 0 },
+    choice: { candidates, chosen: chosen.name, judgedOn: { sequences: judges, predictions: truths.length } },
+    ...(tried ? { history: tried.history } : {}),
+  };
 }
 
-function fitLeast(sequences: EventSequences): { model: NextActivityModel; choice: NextActivityChoice } {
-  const chosen = 'chain of order 1';
-  const choice = { candidates: [], chosen, judgedOn: { sequences: 0, predictions: 0 } };
-  return { model: { networkShare: 0, chain: fitMarkovChain(sequences, { order: 1 }) }, choice };
+/**
+ * Learns what was chosen from all of some sequences.
+ * @throws RangeError for sequences without events
+ */
+export async function refitNextActivityModel(
+  input: NextActivityInput,
+  { chain: options, networkShare, epochs }: NextActivityRecipe,
+): Promise<NextActivityModel> {
+  const { sequences } = input;
+  const chain = fitMarkovChain(sequences, options);
+  if (networkShare === 0) return { networkShare, chain };
+  const { network } = await fitSequenceNetwork({
+    ...input,
+    weights: recencyWeights(sequenceCount(sequences), options.halfLife),
+    validationSequences: 0,
+    // As many passes as were best; the rate still falls to zero over them.
+    parameters: { ...input.parameters, epochs: Math.max(1, epochs), patience: Math.max(1, epochs) },
+  });
+  return { networkShare, chain, network };
+}
+
+function chooseLeast(sequences: EventSequences): NextActivityTrial {
+  const options = { order: 1, halfLife: Infinity };
+  return {
+    model: { networkShare: 0, chain: fitMarkovChain(sequences, options) },
+    recipe: { chain: options, networkShare: 0, epochs: 0 },
+    choice: { candidates: [], chosen: 'chain of order 1', judgedOn: { sequences: 0, predictions: 0 } },
+  };
 }
 
 interface ChainOptions {
@@ -115,9 +164,9 @@ interface ChainOptions {
   halfLife: number;
 }
 
-/** Half-lives from all of the past to a sixteenth of it. */
-function listChains(sequences: number): ChainOptions[] {
-  const halfLives = [Infinity, sequences / 2, sequences / 4, sequences / 8, sequences / 16];
+/** Half-lives from all of the past to a sixteenth of it, where later means something. */
+function listChains(sequences: number, isInTime: boolean): ChainOptions[] {
+  const halfLives = [Infinity, ...(isInTime ? [2, 4, 8, 16].map((part) => sequences / part) : [])];
   return [1, 2, 3].flatMap((order) =>
     halfLives.map((halfLife) => ({ order, halfLife: Math.max(1, Math.round(halfLife)) })),
   );
@@ -132,7 +181,7 @@ async function tryNetwork(
   earlier: EventSequences,
   later: EventSequences,
   halfLife: number,
-): Promise<{ probabilities: Float64Array; epoch: number }> {
+): Promise<{ network: SequenceNetwork; history: TrainingHistory; probabilities: Float64Array }> {
   const count = sequenceCount(earlier);
   const { network, history } = await fitSequenceNetwork({
     ...input,
@@ -142,7 +191,7 @@ async function tryNetwork(
     validationSequences: Math.max(1, Math.floor(count * JUDGE_SHARE)),
   });
   const predict: Predict = (codes, times, out) => predictSequenceNetwork(network, { codes, times }, out);
-  return { probabilities: predictAll(later, predict), epoch: history.bestEpoch };
+  return { network, history, probabilities: predictAll(later, predict) };
 }
 
 type Predict = (codes: Int32Array, times: Float64Array, out: Float64Array) => void;

@@ -79,7 +79,8 @@ export function scoreSequences(
   let memory: tf.Tensor2D = tf.zeros([segments, hidden]);
   const memories: tf.Tensor2D[] = [];
   // Splitting and not slicing: the gradient of a slice is as large as the whole, each time.
-  for (const own of tf.split(fromInput as tf.Tensor2D, steps, 0)) {
+  // Of a single step there is nothing to split, and tfjs has no gradient for that.
+  for (const own of steps === 1 ? [fromInput] : tf.split(fromInput as tf.Tensor2D, steps, 0)) {
     memory = advance(own as tf.Tensor2D, memory, weights);
     memories.push(memory);
   }

@@ -110,12 +110,22 @@ export const USER_BEHAVIOR_FEATURES: readonly UserBehaviorFeature[] = [
 /** The label columns, in column order, after the features. `next_activity` is null where the horizon holds no event. */
 export const USER_BEHAVIOR_LABELS = ['churn_flag', 'engagement_level', 'next_activity'] as const;
 
+/** Events that `recent_activities` holds at most. */
+export const MOST_RECENT_ACTIVITIES = 48;
+/**
+ * What a user did last before the as-of time, in column order, after the labels: `recent_activities`, the types of the latest
+ * events in the lookback, the latest last; `last_ordinal`, the place of the latest of them among all events of the user that
+ * count, so that what two rows both know can be told from what only the later one does.
+ */
+export const USER_BEHAVIOR_SEQUENCE = ['recent_activities', 'last_ordinal'] as const;
+
 /** The columns of the training table, in order. */
 export const USER_BEHAVIOR_COLUMNS: readonly string[] = [
   'user_id',
   'as_of',
   ...USER_BEHAVIOR_FEATURES.map((feature) => feature.name),
   ...USER_BEHAVIOR_LABELS,
+  ...USER_BEHAVIOR_SEQUENCE,
 ];
 
 /** A request that the features cannot be built from: where it is wrong and, where that helps, what would be right. */

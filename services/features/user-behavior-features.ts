@@ -18,6 +18,7 @@ import { featuresSql, labelledRowsSql, orderedEventsSql } from './user-behavior-
 export {
   ENGAGEMENT_EVENTS_PER_30_DAYS,
   FeatureInputError,
+  MOST_RECENT_ACTIVITIES,
   USER_BEHAVIOR_COLUMNS,
   USER_BEHAVIOR_FEATURES,
 } from './user-behavior-columns.js';

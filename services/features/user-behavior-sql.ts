@@ -3,6 +3,7 @@ import {
   AI_EVENT_TYPES,
   COLLABORATION_EVENT_TYPES,
   ENGAGEMENT_EVENTS_PER_30_DAYS,
+  MOST_RECENT_ACTIVITIES,
   NO_CATEGORY,
   SHARED_EVENT_TYPES,
   USER_BEHAVIOR_FEATURES,
@@ -151,17 +152,21 @@ function expressionsSql(lookbackDays: number): string {
   )`;
 }
 
-/** Labels from events in [as_of, as_of + horizon): a row a user and as-of time that has any. */
+/** The features with the labels, from events in [as_of, as_of + horizon), and with the latest activities before the as-of time. */
 export function labelledRowsSql(query: FeatureQuery, horizonDays: number): string {
   const bound = (level: 'medium' | 'high'): number => (ENGAGEMENT_EVENTS_PER_30_DAYS[level] * horizonDays) / 30;
   return `WITH features AS (${featuresSql(query)}),
 ahead AS (
   SELECT as_of, user_id, count(*) AS events, arg_min(event_type, ordinal) AS next_activity
   FROM (${eventsAroundSql(query, 0, horizonDays)}) GROUP BY as_of, user_id
+),
+recent AS (
+  SELECT as_of, user_id, list(event_type ORDER BY ordinal)[-${MOST_RECENT_ACTIVITIES}:] AS recent_activities, max(ordinal) AS last_ordinal
+  FROM (${eventsAroundSql(query, -query.lookbackDays, 0)}) GROUP BY as_of, user_id
 )
 SELECT features.*, ahead.events IS NULL AS churn_flag,
   CASE WHEN ahead.events >= ${bound('high')} THEN 'high' WHEN ahead.events >= ${bound('medium')} THEN 'medium' ELSE 'low' END AS engagement_level,
-  ahead.next_activity
-FROM features LEFT JOIN ahead USING (as_of, user_id)
+  ahead.next_activity, recent.recent_activities, recent.last_ordinal
+FROM features LEFT JOIN ahead USING (as_of, user_id) LEFT JOIN recent USING (as_of, user_id)
 ORDER BY as_of, user_id`;
 }

@@ -8,6 +8,7 @@ import { canonicalModelName, MODEL_KINDS, type ModelKind } from '../../core/name
 import {
   dataTypesFileSchema,
   modelsFileSchema,
+  type Algorithm,
   type DataType,
   type ModelEntry,
 } from '../../core/schemas/model-config.js';
@@ -101,6 +102,17 @@ const FIELDS_OF_KINDS: Partial<Record<keyof ModelEntry, readonly ModelKind[]>> =
   recommend: ['recommendation'],
 };
 
+const OF_TABLES: readonly Algorithm[] = ['random_forest', 'gradient_boosting', 'linear', 'neural_network'];
+const ALGORITHMS_OF_KINDS: Record<ModelKind, readonly Algorithm[]> = {
+  user_behavior: OF_TABLES,
+  project_success: OF_TABLES,
+  classification: OF_TABLES,
+  regression: OF_TABLES,
+  anomaly_detection: ['autoencoder'],
+  resource_usage: [],
+  recommendation: [],
+};
+
 function checkEntry(definition: ModelDefinition): Problem | undefined {
   const { kind, target, features } = definition;
   for (const [field, kinds] of Object.entries(FIELDS_OF_KINDS) as [keyof ModelEntry, readonly ModelKind[]][]) {
@@ -112,6 +124,11 @@ function checkEntry(definition: ModelDefinition): Problem | undefined {
     return { path: ['split'], problem: 'needs `timestamp: <column>`: the latest rows by it are held out' };
   if (definition.costs && definition.positive_class === undefined)
     return { path: ['costs'], problem: 'needs `positive_class`: the value of the target that counts as positive' };
+  if (definition.algorithm && definition.algorithm !== 'auto') {
+    const own = ALGORITHMS_OF_KINDS[kind];
+    const problem = `is ${definition.algorithm}, which the kind ${kind} does not have; ${own.length > 0 ? `it has auto, ${own.join(', ')}` : 'leave it out'}`;
+    if (!own.includes(definition.algorithm)) return { path: ['algorithm'], problem };
+  }
   if (kind === 'user_behavior') return checkUserBehavior(definition);
   if (!FIELDS_OF_KINDS.target?.includes(kind)) return undefined;
   if (!target) return { path: [], problem: 'needs a target: the column to predict' };

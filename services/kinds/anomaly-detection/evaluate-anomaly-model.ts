@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { judgePromotion, type SkillEvidence } from '../../../core/policy/promotion.js';
-import { decodeDetector } from '../../../ml/anomaly/anomaly-format.js';
 import { anomalyScores, type AnomalyDetector } from '../../../ml/anomaly/anomaly-detector.js';
 import { conformalPValue, falseAlarmRate } from '../../../ml/anomaly/conformal-p-value.js';
 import { delongInterval, rocArea, wilsonInterval } from '../../../ml/evaluate/roc.js';
@@ -12,7 +11,7 @@ import type { ReportDocument } from '../../reports/report-document.js';
 import { readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
-import { DETECTOR_FILE, type AnomalyBody } from './anomaly-model.js';
+import { AUTOENCODER_FILE, DETECTOR_FILE, loadDetector, type AnomalyBody } from './anomaly-model.js';
 import { readAnomalyTable } from './anomaly-table.js';
 import { buildAnomalyReport } from './report.js';
 import { outputsOfRow } from './scorer.js';
@@ -36,7 +35,11 @@ export async function evaluateAnomalyModel(
   const table = await readAnomalyTable(plan, staging);
   const fit = await readStagedJson<FitOutcome>(join(staging, STAGED.fit));
   const body = fit.body as AnomalyBody;
-  const detector = decodeDetector(await readFile(join(staging, DETECTOR_FILE)));
+  const files = [DETECTOR_FILE, ...(body.reconstruction ? [AUTOENCODER_FILE] : [])];
+  const bytes = new Map(
+    await Promise.all(files.map(async (file) => [file, await readFile(join(staging, file))] as const)),
+  );
+  const detector = loadDetector(body, (file, decode) => decode(bytes.get(file)!));
   const calibration = Float64Array.from(body.calibration);
   const normal = anomalyScores(detector, table.holdout);
   const known = anomalyScores(detector, table.known);

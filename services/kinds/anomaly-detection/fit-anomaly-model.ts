@@ -1,13 +1,16 @@
 import { join } from 'node:path';
 import { encodeDetector } from '../../../ml/anomaly/anomaly-format.js';
 import { anomalyScores, fitAnomalyDetector } from '../../../ml/anomaly/anomaly-detector.js';
+import type { SurpriseCurve } from '../../../ml/anomaly/surprise-curve.js';
+import { encodeNetwork } from '../../../ml/neural/network-format.js';
 import { ServiceError, type FieldProblem } from '../../../core/errors.js';
 import { writeStaged } from '../../storage/staged-file.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import type { FitOutcome, OnProgress } from '../recipe.js';
-import { DETECTOR_FILE, type AnomalyBody } from './anomaly-model.js';
+import { AUTOENCODER_FILE, DETECTOR_FILE, type AnomalyBody } from './anomaly-model.js';
 import { readAnomalyTable } from './anomaly-table.js';
-import { settingsOf } from './plan.js';
+import type { fitReconstruction as fitView } from './fit-reconstruction.js';
+import { hasAutoencoder, settingsOf } from './plan.js';
 
 /** Calibration scores that are kept: more tell nothing new about one in two thousand. */
 const MOST_CALIBRATION = 20_000;
@@ -27,12 +30,17 @@ export async function fitAnomalyModel(
       `${plan.model} cannot be trained on ${plan.datasetId}: only ${table.fitting.rows} rows without a label are left to learn what is normal.`,
     );
   onProgress(0.1, 'growing isolation forests');
-  const detector = fitAnomalyDetector(table.fitting, {
+  const views = fitAnomalyDetector(table.fitting, {
     trees: Number(plan.hyperparameters['n_estimators']),
     seed: plan.seed,
-    onProgress: (share) => onProgress(0.1 + 0.6 * share, 'growing isolation forests'),
+    onProgress: (share) => onProgress(0.1 + 0.3 * share, 'growing isolation forests'),
   });
-  await writeStaged(join(staging, DETECTOR_FILE), encodeDetector(detector));
+  await writeStaged(join(staging, DETECTOR_FILE), encodeDetector(views));
+  const rebuilt = hasAutoencoder(plan)
+    ? await fitReconstruction(plan, table.fitting, (share, detail) => onProgress(0.4 + 0.3 * share, detail))
+    : undefined;
+  if (rebuilt) await writeStaged(join(staging, AUTOENCODER_FILE), encodeNetwork(rebuilt.view.autoencoder));
+  const detector = rebuilt ? { ...views, reconstruction: rebuilt.view } : views;
   onProgress(0.7, 'calibrating');
   const calibration = anomalyScores(detector, table.calibration).sort();
   const body: AnomalyBody = {
@@ -40,18 +48,34 @@ export async function fitAnomalyModel(
     settings: settingsOf(plan),
     calibration: [...thin(calibration)],
     medians: plan.features.map((_, column) => medianOf(table.fitting, column)),
+    ...(rebuilt ? { reconstruction: plainCurve(rebuilt.view.curve) } : {}),
   };
   return {
     algorithm: plan.algorithm,
     hyperparameters: plan.hyperparameters,
     signature: plan.features.map((name) => ({ name, type: 'number' })),
     heads: [{ name: 'is_anomaly', task: 'binary', classes: [false, true] }],
-    files: [DETECTOR_FILE],
+    files: [DETECTOR_FILE, ...(rebuilt ? [AUTOENCODER_FILE] : [])],
     body,
+    ...(rebuilt ? { details: { network: rebuilt.training } } : {}),
     trainingRows: table.fitting.rows + table.calibration.rows,
-    warnings: describeCalibration(calibration.length),
+    warnings: [
+      ...describeCalibration(calibration.length),
+      ...(rebuilt?.warning ? [{ path: 'GPU_ENABLED', message: rebuilt.warning }] : []),
+    ],
   };
 }
+
+/** TensorFlow is loaded only where an autoencoder is trained. */
+async function fitReconstruction(...input: Parameters<typeof fitView>): ReturnType<typeof fitView> {
+  return (await import('./fit-reconstruction.js')).fitReconstruction(...input);
+}
+
+const plainCurve = ({ scores, surprises, tail }: SurpriseCurve) => ({
+  scores: [...scores],
+  surprises: [...surprises],
+  tail,
+});
 
 function thin(sorted: Float64Array): Float64Array {
   if (sorted.length <= MOST_CALIBRATION) return sorted;

@@ -5,16 +5,28 @@ import type { TrainingPlan } from '../../training/training-plan.js';
 import type { PlanInput, PlannedKind } from '../recipe.js';
 
 const DEFAULT_SEED = 42;
-/** Hyperparameters that the detector has. */
+/** Hyperparameters that the detector has, and those that an autoencoder adds. */
 const USED: readonly (keyof Hyperparameters)[] = ['n_estimators', 'seed'];
+const USED_BY_AUTOENCODER: readonly (keyof Hyperparameters)[] = [
+  'hidden_units',
+  'epochs',
+  'batch_size',
+  'learning_rate',
+];
+/** What the version says it was learned by. */
+const ISOLATION = 'isolation_forest_ecod';
+const WITH_AUTOENCODER = 'isolation_forest_ecod_autoencoder';
 
-export const settingsOf = (plan: TrainingPlan) => plan.settings as AnomalySettings;
+/** Whether the entry asked for an autoencoder beside the other views. */
+export const hasAutoencoder = (plan: TrainingPlan): boolean => plan.algorithm === WITH_AUTOENCODER;
+
+export const settingsOf = (plan: TrainingPlan) => plan.settings as AnomalySettings & { gpuEnabled?: boolean };
 
 /** The column of the data that a feature is read from. */
 export const columnOf = (settings: AnomalySettings, feature: string): string => settings.columns?.[feature] ?? feature;
 
 /** Plans the kind `anomaly_detection`: rows without a target. */
-export function planAnomalyDetection({ definition, request, manifest }: PlanInput): PlannedKind {
+export function planAnomalyDetection({ definition, request, manifest, gpuEnabled }: PlanInput): PlannedKind {
   const settings = anomalySettingsSchema.parse(definition.anomaly ?? {});
   const given: Hyperparameters = { ...definition.hyperparameters, ...request.hyperparameters };
   const numeric = manifest.columns
@@ -38,10 +50,16 @@ export function planAnomalyDetection({ definition, request, manifest }: PlanInpu
       problems.push({ path: 'model_type', message: `the column ${column} holds no numbers; leave it out of features` });
   }
   if (features.length === 0) problems.push({ path: 'model_type', message: 'no numeric column is left to learn from' });
-  const unusedParameters = (Object.keys(given) as (keyof Hyperparameters)[]).filter((name) => !USED.includes(name));
+  const isWithAutoencoder = definition.algorithm === 'autoencoder';
+  const used = isWithAutoencoder ? [...USED, ...USED_BY_AUTOENCODER] : USED;
+  const unusedParameters = (Object.keys(given) as (keyof Hyperparameters)[]).filter((name) => !used.includes(name));
   return {
-    algorithm: 'isolation_forest_ecod',
-    hyperparameters: { n_estimators: given.n_estimators ?? 100, seed: given.seed ?? DEFAULT_SEED },
+    algorithm: isWithAutoencoder ? WITH_AUTOENCODER : ISOLATION,
+    hyperparameters: {
+      ...(isWithAutoencoder ? given : {}),
+      n_estimators: given.n_estimators ?? 100,
+      seed: given.seed ?? DEFAULT_SEED,
+    },
     seed: given.seed ?? DEFAULT_SEED,
     warnings: unusedParameters.map((name) => ({
       path: `hyperparameters.${name}`,
@@ -49,7 +67,7 @@ export function planAnomalyDetection({ definition, request, manifest }: PlanInpu
     })),
     heads: [],
     features,
-    settings,
+    settings: isWithAutoencoder ? { ...settings, gpuEnabled } : settings,
     entity: definition.entity,
     timestamp: definition.timestamp,
     problems,

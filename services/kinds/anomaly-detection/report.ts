@@ -2,6 +2,7 @@ import { formatEstimate, formatNumber, formatShare } from '../../reports/format-
 import type { ReportDocument, ReportSection, ReportTable } from '../../reports/report-document.js';
 import { anomalySection } from '../../reports/sections/anomaly-section.js';
 import { metricsSection, promotionSection } from '../../reports/sections/metrics-section.js';
+import { networkSection, type NetworkTraining } from '../../reports/sections/network-section.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import type { Evaluation, FitOutcome } from '../recipe.js';
 import type { WatchedSeries } from './watch-series.js';
@@ -14,11 +15,15 @@ export function buildAnomalyReport(
   watched: WatchedSeries | undefined,
 ): ReportDocument {
   const { metrics, verdict, trainingRows, holdoutRows } = evaluation;
+  const training = fit.details?.['network'] as NetworkTraining | undefined;
   const sections: ReportSection[] = [
     promotionSection(verdict),
     metricsSection({ metrics, trainingRows, holdoutRows }),
     ...rowsSection(evaluation),
     ...seriesSection(watched),
+    ...(training
+      ? [networkSection({ head: 'the autoencoder', measure: 'loss of all columns together', training })]
+      : []),
   ];
   return {
     format_version: 1,
@@ -37,6 +42,7 @@ export function buildAnomalyReport(
       ['dataset', `${plan.datasetId} (${plan.datasetDigest.slice(0, 12)})`],
       ['seed', String(plan.seed)],
       ['trained by release', plan.codeVersion],
+      ...(training ? [['network trained on', training.device] as [string, string]] : []),
     ],
     warnings: [...plan.warnings, ...fit.warnings, ...(evaluation.warnings ?? [])].map(
       ({ path, message }) => `${path}: ${message}`,

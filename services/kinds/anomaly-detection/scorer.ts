@@ -2,12 +2,11 @@ import type { FieldProblem } from '../../../core/errors.js';
 import { anomalyOptionsSchema, shapeAnomaly } from '../../../core/kinds/anomaly-detection.js';
 import type { ScoreInput } from '../../../core/schemas/prediction.js';
 import { anomalyScore, columnShares, judgeRow, type AnomalyDetector } from '../../../ml/anomaly/anomaly-detector.js';
-import { decodeDetector } from '../../../ml/anomaly/anomaly-format.js';
 import { extendedPValue, falseAlarmRate } from '../../../ml/anomaly/conformal-p-value.js';
 import { decodeFile, type ModelBundle } from '../../artifacts/model-bundle.js';
 import { invalidFeatures } from '../../serving/invalid-features.js';
 import type { HeadExplanation, Scorer } from '../../serving/scorer.js';
-import { DETECTOR_FILE, type AnomalyBody } from './anomaly-model.js';
+import { loadDetector, type AnomalyBody } from './anomaly-model.js';
 import { describeHistory, judgeHistory } from './judge-history.js';
 
 type Features = ScoreInput['features'];
@@ -15,7 +14,7 @@ type Features = ScoreInput['features'];
 /** Judges single rows, and those with a history beside it. @throws ServiceError `artifact_corrupt` */
 export function createAnomalyScorer(bundle: ModelBundle): Scorer {
   const body = bundle.manifest.body as AnomalyBody;
-  const detector = decodeFile(bundle, DETECTOR_FILE, decodeDetector);
+  const detector = loadDetector(body, (file, decode) => decodeFile(bundle, file, decode));
   const calibration = Float64Array.from(body.calibration);
   const names = new Set(body.features);
   return {

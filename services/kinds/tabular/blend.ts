@@ -2,9 +2,9 @@ import type { Candidate } from './candidate.js';
 import { blendedHead } from './head-model.js';
 
 /** A model that counts less than this is not worth its time. */
-const LEAST_WEIGHT = 0.05;
+export const LEAST_WEIGHT = 0.05;
 /** The weighted mean must be better than the best of its parts by more than chance: a one-sided 1 % of a paired z-test. */
-const LEAST_Z = 2.33;
+export const LEAST_Z = 2.33;
 const ITERATIONS = 100;
 
 /**
@@ -35,7 +35,7 @@ export function blendCandidates(candidates: readonly Candidate[], y: Float64Arra
 }
 
 /** @param truths by model the probability that it gave the true class of each row */
-function mixtureWeights(truths: readonly Float64Array[]): number[] {
+export function mixtureWeights(truths: readonly Float64Array[]): number[] {
   const rows = truths[0]!.length;
   let weights = truths.map(() => 1 / truths.length);
   for (let iteration = 0; iteration < ITERATIONS; iteration++) {

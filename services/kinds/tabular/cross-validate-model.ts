@@ -5,8 +5,9 @@ import type { TrainingPlan } from '../../training/training-plan.js';
 import type { CrossValidation, OnProgress } from '../recipe.js';
 import { takeRows } from './candidate.js';
 import { answerRows, fitHead, type FittedHead } from './fit-head.js';
-import { headInput, importNetworkFit, networkInput } from './fit-model.js';
+import { headInput, importNetworkFit, networkInput, trySequence } from './fit-model.js';
 import type { NetworkInput } from './fit-network.js';
+import { mixInSequences } from './sequence-head.js';
 import { readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
 
 const FOLDS = 5;
@@ -86,6 +87,13 @@ export async function predictFolds(
         Uint32Array.from(judged, (at) => usable[at]!),
       ),
     );
+    const tried = await trySequence(plan, table, target, fitted, (row) => foldOf.has(row) && isFitting(row), onStep);
+    if (tried?.sequence)
+      mixInSequences(
+        tried.sequence,
+        judged.map((at) => table.histories!.activities[usable[at]!]!),
+        answers,
+      );
     judged.forEach((at, index) =>
       predictions.set(answers.subarray(index * outputs, (index + 1) * outputs), at * outputs),
     );

@@ -16,6 +16,7 @@ import { decodeHead } from './head-model.js';
 import { settingsOf } from './plan.js';
 import { buildTabularReport } from './report.js';
 import type { JudgedHead } from './report-measures.js';
+import { loadSequence, mixInSequences, type SequenceHead } from './sequence-head.js';
 import { readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
 
 /** Rows whose answers are stored with the version, so that every later load can be held to them. */
@@ -44,10 +45,12 @@ export async function evaluateModel(
     const model = decodeHead(head.algorithm, bytes, head.index);
     const rows = rowsOf(target, (row) => table.isHeldOut[row] === 1);
     const answers = answerRows({ ...head, model }, takeRows(x, rows));
+    const sequence = await readSequence(head, staging);
+    if (sequence) mixInSequences(sequence, historiesOf(table, rows), answers);
     metrics[head.name] = measure(plan, target, rows, answers, head);
     if (head.decision) costs[head.name] = measureCosts(plan, target, head.decision.positive, rows, answers);
     evidence.push(compareWithBase(plan, table, target, rows, answers));
-    heads.push({ stored: head, model, bytes, target, rows, answers });
+    heads.push({ stored: head, model, ...(sequence ? { sequence } : {}), bytes, target, rows, answers });
     onProgress((JUDGING_SHARE * (index + 1)) / table.targets.length, head.name);
   }
   const evaluation: Evaluation = {
@@ -63,6 +66,19 @@ export async function evaluateModel(
   );
   return { evaluation, golden: goldenCases(table, heads, x), report };
 }
+
+async function readSequence({ sequence }: StoredHead, staging: string): Promise<SequenceHead | undefined> {
+  if (!sequence) return undefined;
+  const files = [sequence.chainFile, ...(sequence.networkFile ? [sequence.networkFile] : [])];
+  const bytes = new Map(
+    await Promise.all(files.map(async (file) => [file, await readFile(join(staging, file))] as const)),
+  );
+  return loadSequence(sequence, (file, decode) => decode(bytes.get(file)!));
+}
+
+/** What the entities of some rows did last. */
+const historiesOf = ({ histories }: TrainingTable, rows: Uint32Array): (readonly string[])[] =>
+  Array.from(rows, (row) => histories?.activities[row] ?? []);
 
 /** What the stated costs come to on the held-out rows: at the threshold, at a half, and if nobody or everybody were acted on. */
 function measureCosts(
@@ -167,10 +183,17 @@ function goldenCases(
     Math.min(table.rows - 1, index * step),
   );
   const chosen = takeRows(x, rows);
-  const answers = heads.map(({ stored, model }) => answerRows({ ...stored, model }, chosen));
+  // Every other case has no sequence, as a request may have none.
+  const histories = historiesOf(table, rows).map((names, index) => (index % 2 === 0 ? names : []));
+  const field = heads.find(({ sequence }) => sequence)?.stored.sequence?.field;
+  const answers = heads.map(({ stored, model, sequence }) => {
+    const own = answerRows({ ...stored, model }, chosen);
+    return sequence ? mixInSequences(sequence, histories, own) : own;
+  });
   return [...rows].map((row, index) => ({
     input: {
       features: Object.fromEntries(table.features.map((column) => [column.name, plainValue(column.values[row])])),
+      ...(field !== undefined && histories[index]!.length > 0 ? { options: { [field]: histories[index] } } : {}),
     },
     outputs: Object.fromEntries(
       heads.map(({ stored }, at) => {

@@ -6,6 +6,7 @@ import type { FeatureMatrix } from '../../../ml/matrix.js';
 import type { LabelValue } from '../../../ml/preprocess/label-encoder.js';
 import { encodeTable, fitTableEncoder, type TableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import type { SignatureFeature } from '../../artifacts/model-bundle.js';
+import type { NetworkTraining } from '../../reports/sections/network-section.js';
 import { writeStaged } from '../../storage/staged-file.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import type { FitOutcome, OnProgress } from '../recipe.js';
@@ -15,6 +16,8 @@ import type { NetworkInput } from './fit-network.js';
 import { fitHead, type CandidateResult, type FittedHead, type HeadInput } from './fit-head.js';
 import type { HeadAlgorithm } from './head-model.js';
 import { candidatesOf, settingsOf } from './plan.js';
+import { encodeSequenceFiles, type SequenceHead, type StoredSequence } from './sequence-head.js';
+import type { SequenceTrial } from './sequence-trial.js';
 import { notTrainable, readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
 
 /** One head as it is stored: which file, how to read its numbers. */
@@ -32,6 +35,8 @@ export interface StoredHead {
   interval?: { level: number; halfWidth: number };
   /** Of two classes the one to answer with from this probability on, where costs were stated. */
   decision?: { positive: number; threshold: number };
+  /** Where what an entity did last has a say beside its features. */
+  sequence?: StoredSequence;
 }
 
 /** What a table's model is besides its files. */
@@ -63,17 +68,36 @@ export async function fitModel(plan: TrainingPlan, staging: string, onProgress: 
   }
   const x = encodeTable(encoder, table.features);
   const heads: StoredHead[] = [];
-  const tried: TriedHeads = {};
+  const candidates: TriedHeads = {};
   const hyperparameters: Record<string, unknown> = {};
-  const { fittedHeads, warnings } = await fitHeads(plan, table, encoder, x, staging, onProgress);
+  const hasSequence = hasSequences(table);
+  const { fittedHeads, warnings, network } = await fitHeads(plan, table, encoder, x, staging, (share, detail) =>
+    onProgress(hasSequence ? SHARE_BEFORE_SEQUENCES * share : share, detail),
+  );
+  const trials: Record<string, SequenceTrial> = {};
+  const files: string[] = [];
   for (const [index, target] of table.targets.entries()) {
     const { name } = target.head;
     const fitted = fittedHeads[index]!;
     const isNetwork = fitted.model.algorithm === 'neural_network';
     const file = isNetwork ? 'network.model' : `${name}.model`;
     if (!isNetwork || index === 0) await writeStaged(join(staging, file), fitted.model.encode());
-    heads.push({ ...describeHead(target, fitted, file, plan), ...(isNetwork ? { index } : {}) });
-    tried[name] = fitted.candidates;
+    const isTraining = (row: number) => table.isHeldOut[row] === 0;
+    const tried = await trySequence(plan, table, target, fitted, isTraining, (share, detail) =>
+      onProgress(SHARE_BEFORE_SEQUENCES + (1 - SHARE_BEFORE_SEQUENCES) * share, `${name}: ${detail}`),
+    );
+    if (tried) trials[name] = tried.trial;
+    if (tried?.warning) warnings.push({ path: 'GPU_ENABLED', message: tried.warning });
+    for (const [part, bytes] of tried?.sequence ? encodeSequenceFiles(tried.sequence) : []) {
+      await writeStaged(join(staging, part), bytes);
+      files.push(part);
+    }
+    heads.push({
+      ...describeHead(target, fitted, file, plan),
+      ...(isNetwork ? { index } : {}),
+      ...(tried?.sequence ? { sequence: tried.sequence.stored } : {}),
+    });
+    candidates[name] = fitted.candidates;
     Object.assign(hyperparameters, fitted.hyperparameters);
   }
   const body: TabularBody = {
@@ -86,9 +110,13 @@ export async function fitModel(plan: TrainingPlan, staging: string, onProgress: 
     hyperparameters,
     signature: signatureOf(encoder),
     heads: heads.map(({ name, task, classes }) => ({ name, task, classes })),
-    files: [...new Set(heads.map((head) => head.file))],
+    files: [...new Set([...heads.map((head) => head.file), ...files])],
     body,
-    details: { candidates: tried },
+    details: {
+      candidates,
+      ...(Object.keys(trials).length > 0 ? { sequences: trials } : {}),
+      ...(network ? { network } : {}),
+    },
     trainingRows: training.length,
     warnings: [...warnings, ...checkData(table)],
   };
@@ -102,16 +130,17 @@ async function fitHeads(
   x: FeatureMatrix,
   staging: string,
   onProgress: OnProgress,
-): Promise<{ fittedHeads: FittedHead[]; warnings: FieldProblem[] }> {
+): Promise<{ fittedHeads: FittedHead[]; warnings: FieldProblem[]; network?: NetworkTraining }> {
   const { targets } = table;
   if (plan.algorithm === 'neural_network') {
     const { fitNetworkHeads } = await importNetworkFit();
-    const { heads, backend } = await fitNetworkHeads({
+    const { heads, backend, history } = await fitNetworkHeads({
       ...networkInput(plan, table, encoder, x, targets, trainingRows(table)),
       onProgress,
     });
     const warnings = backend.warning ? [{ path: 'GPU_ENABLED', message: backend.warning }] : [];
-    return { fittedHeads: heads, warnings };
+    const network = { device: backend.device, epochs: history.epochs, best_epoch: history.bestEpoch };
+    return { fittedHeads: heads, warnings, network };
   }
   const fittedHeads = targets.map((target, index) =>
     fitHead({
@@ -121,6 +150,29 @@ async function fitHeads(
     }),
   );
   return { fittedHeads, warnings: [] };
+}
+
+const SHARE_BEFORE_SEQUENCES = 0.6;
+
+const hasSequences = ({ targets, histories }: TrainingTable) =>
+  histories !== undefined && targets.some(({ head }) => head.sequence !== undefined);
+
+/** Tries what the entities did one after another for a head that declares a `sequence`; undefined for any other. */
+export async function trySequence(
+  plan: TrainingPlan,
+  table: TrainingTable,
+  target: HeadTarget,
+  fitted: Pick<FittedHead, 'model' | 'unseen'>,
+  isWanted: (row: number) => boolean,
+  onProgress: OnProgress,
+): Promise<{ sequence?: SequenceHead; trial: SequenceTrial; warning?: string } | undefined> {
+  const { histories, groups } = table;
+  if (target.head.sequence === undefined || !histories) return undefined;
+  const { fitSequenceHead } = await import('./fit-sequence.js');
+  const { seed } = plan;
+  const gpuEnabled = settingsOf(plan).gpuEnabled === true;
+  const rows = rowsOf(target, isWanted);
+  return fitSequenceHead({ target, rows, groups, histories, fitted, seed, gpuEnabled, onProgress });
 }
 
 /** TensorFlow is loaded by a process that trains a network, not by each that knows of this recipe. */

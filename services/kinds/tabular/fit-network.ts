@@ -3,6 +3,7 @@ import { assignFolds } from '../../../ml/evaluate/folds.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 import { fitTabularNetwork, TABULAR_NETWORK_DEFAULTS } from '../../../ml/neural/fit-tabular-network.js';
 import type { TabularHeadInput } from '../../../ml/neural/fit-tabular-network.js';
+import type { TrainingHistory } from '../../../ml/neural/weight-training.js';
 import { selectNetworkBackend, type NetworkBackend } from '../../training/network-backend.js';
 import { takeRows, type Candidate } from './candidate.js';
 import { judgeCandidate, type FittedHead } from './fit-head.js';
@@ -33,7 +34,9 @@ const JUDGING = FOLDS - 1;
  * Trains one network for all heads together: what helps one answer helps the others. Four sixths of the rows are learned from, one
  * stops the training, and the last, which the network never saw, calibrates it.
  */
-export async function fitNetworkHeads(input: NetworkInput): Promise<{ heads: FittedHead[]; backend: NetworkBackend }> {
+export async function fitNetworkHeads(
+  input: NetworkInput,
+): Promise<{ heads: FittedHead[]; backend: NetworkBackend; history: TrainingHistory }> {
   const { x, targets, rows, hyperparameters: given } = input;
   const backend = await selectNetworkBackend({ gpuEnabled: input.gpuEnabled });
   const seed = given.seed ?? DEFAULT_SEED;
@@ -53,7 +56,7 @@ export async function fitNetworkHeads(input: NetworkInput): Promise<{ heads: Fit
     batchSize: given.batch_size ?? TABULAR_NETWORK_DEFAULTS.batchSize,
   };
   let epoch = 0;
-  const { network } = await fitTabularNetwork({
+  const { network, history } = await fitTabularNetwork({
     matrix: fitting,
     categories: input.categories,
     heads: targets.map((target) =>
@@ -96,7 +99,7 @@ export async function fitNetworkHeads(input: NetworkInput): Promise<{ heads: Fit
     const { fitted, loss } = judgeCandidate(candidate, y, target, seed);
     return { ...fitted, candidates: [{ algorithm: candidate.algorithm, loss, isChosen: true }] };
   });
-  return { heads, backend };
+  return { heads, backend, history };
 }
 
 function foldsOf({ rows, groups, isInTime }: NetworkInput, seed: number): ArrayLike<number> {

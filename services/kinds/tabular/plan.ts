@@ -45,7 +45,8 @@ export function planTabular({ definition, request, manifest, autoMl, gpuEnabled 
     positiveClass: definition.positive_class,
     monotone: definition.monotone,
     project,
-    ...(algorithm === 'neural_network' ? { gpuEnabled } : {}),
+    // Only where a network may be trained.
+    ...(algorithm === 'neural_network' || isUserBehavior ? { gpuEnabled } : {}),
   };
   return {
     algorithm,

@@ -79,7 +79,11 @@ function measureLearningCurve(
         : fitHead({ ...input, rows: part, algorithms, onProgress: () => {} });
       const own = thinRows(part, MOST_ROWS);
       return {
-        heldOutLosses: rowLosses(head.target, head.rows, isWhole ? head.answers : answerRows(fitted, heldOut)),
+        heldOutLosses: rowLosses(
+          head.target,
+          head.rows,
+          isWhole && !head.sequence ? head.answers : answerRows(fitted, heldOut),
+        ),
         trainingLoss: mean(rowLosses(head.target, own, answerRows(fitted, takeRows(x, own)))),
       };
     },

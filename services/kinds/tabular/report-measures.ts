@@ -7,12 +7,15 @@ import { takeRows } from './candidate.js';
 import { answerRows } from './fit-head.js';
 import type { StoredHead } from './fit-model.js';
 import type { HeadModel } from './head-model.js';
+import { mixInSequences, type SequenceHead } from './sequence-head.js';
 import type { HeadTarget, TrainingTable } from './training-table.js';
 
 /** A head with what it says of the held-out rows. */
 export interface JudgedHead {
   stored: StoredHead;
   model: HeadModel;
+  /** What answers beside the model from what the entities did last. */
+  sequence?: SequenceHead;
   /** The model as it is stored. */
   bytes: Uint8Array;
   target: HeadTarget;
@@ -55,23 +58,42 @@ const IMPORTANCE_ANSWERS = 100_000;
 const MOST_REPEATS = 5;
 
 /** What each feature is worth on held-out rows; fewer rows and shuffles where there are many features. */
-export function measureImportance(head: JudgedHead, { plan, encoder, x }: MeasuredTable): FeatureImportance[] {
+export function measureImportance(head: JudgedHead, measured: MeasuredTable): FeatureImportance[] {
+  const { plan, encoder, x } = measured;
   const features = Math.max(1, encoder.features.length);
   const affordable = Math.max(LEAST_IMPORTANCE_ROWS, Math.floor(IMPORTANCE_ANSWERS / features));
   const rows = thinRows(head.rows, Math.min(MOST_IMPORTANCE_ROWS, affordable));
   if (rows.length === 0) return [];
   const repeats = Math.min(MOST_REPEATS, Math.max(1, Math.floor(IMPORTANCE_ANSWERS / (rows.length * features))));
+  const groups = encoder.features.map(({ name, start, width }) => ({
+    name,
+    columns: Array.from({ length: width }, (_, at) => start + at),
+  }));
+  const { sequence } = head;
   return permutationImportance({
-    x: takeRows(x, rows),
-    predict: (part) => answerRows({ ...head.stored, model: head.model }, part),
+    x: sequence ? withRowNumbers(takeRows(x, rows), rows) : takeRows(x, rows),
+    predict: (part) => predictPart(head, measured, part),
     lossOf: (answers) => rowLosses(head.target, rows, answers),
-    groups: encoder.features.map(({ name, start, width }) => ({
-      name,
-      columns: Array.from({ length: width }, (_, at) => start + at),
-    })),
+    groups: sequence ? [...groups, { name: sequence.stored.field, columns: [x.columns] }] : groups,
     seed: plan.seed,
     repeats,
   });
+}
+
+/** A last column with each row's number in the table: shuffling it gives rows the sequences of others. */
+function withRowNumbers({ rows, columns, values }: FeatureMatrix, numbers: Uint32Array): FeatureMatrix {
+  const wider = new Float64Array(rows * (columns + 1));
+  wider.set(values);
+  wider.set(numbers, rows * columns);
+  return { rows, columns: columns + 1, values: wider };
+}
+
+function predictPart({ stored, model, sequence }: JudgedHead, { table, x }: MeasuredTable, part: FeatureMatrix) {
+  if (!sequence) return answerRows({ ...stored, model }, part);
+  const size = part.rows * x.columns;
+  const features = { rows: part.rows, columns: x.columns, values: part.values.subarray(0, size) };
+  const histories = Array.from(part.values.subarray(size), (row) => table.histories?.activities[row] ?? []);
+  return mixInSequences(sequence, histories, answerRows({ ...stored, model }, features));
 }
 
 const MOST_SLICE_CELLS = 500_000;

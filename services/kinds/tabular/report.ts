@@ -7,6 +7,7 @@ import { comparisonSection } from '../../reports/sections/comparison-section.js'
 import { importanceSection } from '../../reports/sections/importance-section.js';
 import { learningCurveSection } from '../../reports/sections/learning-curve-section.js';
 import { metricsSection, promotionSection, summarise } from '../../reports/sections/metrics-section.js';
+import { networkSection, type NetworkTraining } from '../../reports/sections/network-section.js';
 import { regressionSection } from '../../reports/sections/regression-section.js';
 import { slicesSection } from '../../reports/sections/slices-section.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
@@ -22,6 +23,7 @@ import {
 } from './report-measures.js';
 import { measureProgress } from './report-curves.js';
 import { settingsOf } from './plan.js';
+import type { SequenceTrial } from './sequence-trial.js';
 
 /** What the evaluation has found already. */
 export interface TabularFindings extends MeasuredTable {
@@ -43,7 +45,7 @@ export function buildTabularReport(findings: TabularFindings, onProgress: OnProg
     promotionSection(verdict),
     metricsSection({ metrics, trainingRows: evaluation.trainingRows, holdoutRows: evaluation.holdoutRows }),
   ];
-  const parts = [answersOf, importanceOf, slicesOf, rivalsOf, curveOf];
+  const parts = [answersOf, importanceOf, slicesOf, rivalsOf, curveOf, sequenceOf, sequenceCurveOf];
   heads.forEach((head, index) =>
     parts.forEach((part, at) => {
       onProgress((index + at / parts.length) / heads.length, `report on ${head.stored.name}`);
@@ -90,6 +92,7 @@ function factsOf(plan: TrainingPlan, fit: FitOutcome, { trainingRows, holdoutRow
     ['dataset', `${plan.datasetId} (${plan.datasetDigest.slice(0, 12)})`],
     ['seed', String(plan.seed)],
     ['trained by release', plan.codeVersion],
+    ...deviceOf(fit).map((device): [string, string] => ['network trained on', device]),
   ];
 }
 
@@ -167,7 +170,58 @@ const rivalsOf: Part = ({ stored, target }, { fit }) => {
   });
 };
 
+/** Where networks were trained, if any were. */
+function deviceOf({ details }: FitOutcome): string[] {
+  const sequences = Object.values((details?.['sequences'] ?? {}) as Record<string, SequenceTrial>);
+  const devices = [details?.['network'] as NetworkTraining | undefined, ...sequences].map((one) => one?.device);
+  return [...new Set(devices.filter((device) => device !== undefined))];
+}
+
+const trialOf = ({ stored }: JudgedHead, { fit }: TabularFindings): SequenceTrial | undefined =>
+  (fit.details?.['sequences'] as Record<string, SequenceTrial> | undefined)?.[stored.name];
+
+/** Whether the order of what an entity did says more than its features. */
+const sequenceOf: Part = (head, findings) => {
+  const trial = trialOf(head, findings);
+  if (!trial?.gain) return undefined;
+  const { isChosen, features, sequence, both, gain, entities, share } = trial;
+  const verdict = isChosen
+    ? 'that is more than chance, so the mean answers where a request has the activities'
+    : 'that is no more than chance, so the features answer alone';
+  return comparisonSection({
+    head: `${shownName(head)}, from the sequence`,
+    measure: 'log loss',
+    better: 'lower',
+    text:
+      `On ${trial.rows} rows of ${entities} entities that no model had seen, the features are right in ${formatShare(features!.accuracy)}, ` +
+      `the sequence in ${formatShare(sequence!.accuracy)} (${trial.learned_by}), their mean (the sequence counts ${formatShare(share!)}) in ${formatShare(both!.accuracy)}. ` +
+      `The mean lowers the log loss by ${formatNumber(gain.value)} with a standard error of ${formatNumber(gain.standard_error)}: ${verdict}.`,
+    rivals: [
+      { name: 'features', value: features!.log_loss, lower: null, upper: null, chosen: !isChosen },
+      { name: 'sequence', value: sequence!.log_loss, lower: null, upper: null, chosen: false },
+      { name: 'mean of both', value: both!.log_loss, lower: null, upper: null, chosen: isChosen },
+    ],
+  });
+};
+
+const sequenceCurveOf: Part = (head, findings) => {
+  const trial = trialOf(head, findings);
+  if (!trial?.epochs?.length) return undefined;
+  const { epochs, best_epoch = 0 } = trial;
+  return networkSection({
+    head: `the network of ${shownName(head)}`,
+    measure: 'log loss of the next activity',
+    training: { epochs, best_epoch },
+  });
+};
+
 const curveOf: Part = (head, findings) => {
+  const network = findings.fit.details?.['network'] as NetworkTraining | undefined;
+  // All heads are learned together, so that there is one curve.
+  if (network)
+    return head.stored.index === 0
+      ? networkSection({ head: 'the network', measure: 'loss of all heads together', training: network })
+      : undefined;
   const progress = measureProgress(head, findings);
   return progress && learningCurveSection({ head: shownName(head), ...progress });
 };

@@ -10,6 +10,7 @@ import { invalidFeatures } from '../../serving/invalid-features.js';
 import type { HeadExplanation, Scorer } from '../../serving/scorer.js';
 import type { StoredHead, TabularBody } from './fit-model.js';
 import { decodeHead, type HeadModel } from './head-model.js';
+import { loadSequence, mixInSequence, type SequenceHead, type StoredSequence } from './sequence-head.js';
 
 type FeatureValues = ScoreInput['features'];
 
@@ -17,6 +18,7 @@ type FeatureValues = ScoreInput['features'];
 interface LoadedHead {
   stored: StoredHead;
   model: HeadModel;
+  sequence?: SequenceHead;
   buffer: Float64Array;
 }
 
@@ -29,6 +31,9 @@ export function createTabularScorer(bundle: ModelBundle): Scorer {
   const heads = body.heads.map((stored): LoadedHead => ({
     stored,
     model: decodeFile(bundle, stored.file, (bytes) => decodeHead(stored.algorithm, bytes, stored.index)),
+    ...(stored.sequence
+      ? { sequence: loadSequence(stored.sequence, (file, decode) => decodeFile(bundle, file, decode)) }
+      : {}),
     buffer: new Float64Array(Math.max(1, stored.classes.length)),
   }));
   const names = encoder.features.map((feature) => feature.name);
@@ -42,15 +47,16 @@ export function createTabularScorer(bundle: ModelBundle): Scorer {
     const problems = encodeRow(encoder, features, row);
     if (problems.length > 0) throw invalidFeatures(problems, signature);
   };
-  const predictHeads = (features: FeatureValues) => {
+  const predictHeads = ({ features, options }: ScoreInput) => {
     encode(features);
-    return heads.map((head) => readHead(head.stored, answer(head, row)));
+    return heads.map((head) => readHead(head.stored, answer(head, row, options)));
   };
   return {
     bundle,
     isByEntity: false,
-    predict({ features }) {
-      const outputs = predictHeads(features);
+    predict(input) {
+      const { features } = input;
+      const outputs = predictHeads(input);
       if (kind !== 'project_success') return shapePrediction(kind, outputs);
       const settings = body.project as ProjectSettings;
       const effects = explainHead(heads[0]!, row, features, encoder).contributions;
@@ -58,15 +64,20 @@ export function createTabularScorer(bundle: ModelBundle): Scorer {
       const days = typeof planned === 'number' ? planned : undefined;
       return shapeProjectSuccess(outputs, effects, settings, body.medians ?? {}, days);
     },
-    outputs({ features }) {
+    outputs({ features, options }) {
       encode(features);
-      return Object.fromEntries(heads.map((head) => [head.stored.name, [...answer(head, row)]]));
+      return Object.fromEntries(heads.map((head) => [head.stored.name, [...answer(head, row, options)]]));
     },
-    explain({ features }) {
+    explain({ features, options }) {
       encode(features);
-      return Object.fromEntries(heads.map((head) => [head.stored.name, explainHead(head, row, features, encoder)]));
+      return Object.fromEntries(
+        heads.map((head) => [head.stored.name, explainHead(head, row, features, encoder, options)]),
+      );
     },
-    warnings: ({ features }) => describeGaps(features, knownCategories, names),
+    warnings: ({ features, options }) => [
+      ...describeGaps(features, knownCategories, names),
+      ...heads.flatMap(({ sequence }) => describeUnknownActivities(sequence, options)),
+    ],
   };
 }
 
@@ -98,10 +109,26 @@ function describeGaps(
 }
 
 /** What a head answers: calibrated probabilities or a value, in its own buffer. */
-function answer({ stored, model, buffer }: LoadedHead, row: Float64Array): Float64Array {
+function answer({ stored, model, sequence, buffer }: LoadedHead, row: Float64Array, options: Options): Float64Array {
   model.predictRow(row, buffer);
   finish(stored, buffer);
+  if (sequence) mixInSequence(sequence, activitiesOf(sequence, options), buffer);
   return buffer;
+}
+
+type Options = ScoreInput['options'];
+
+const activitiesOf = ({ stored }: SequenceHead, options: Options): readonly string[] =>
+  (options?.[stored.field] ?? []) as readonly string[];
+
+function describeUnknownActivities(sequence: SequenceHead | undefined, options: Options): FieldProblem[] {
+  if (!sequence) return [];
+  const { field, activities } = sequence.stored;
+  return activitiesOf(sequence, options).flatMap((name, at) =>
+    activities.includes(name)
+      ? []
+      : [{ path: `${field}.${at}`, message: `${JSON.stringify(name)} did not occur in training and is left out` }],
+  );
 }
 
 /** From the model's own numbers to those that are answered, in place. */
@@ -134,10 +161,11 @@ function readHead({ name, task, classes, interval, transform, decision }: Stored
 
 /** Shapley values of the output that the head answers with: the second of two classes, the likeliest of more, or the number. */
 function explainHead(
-  { stored, model }: LoadedHead,
+  { stored, model, sequence }: LoadedHead,
   row: Float64Array,
   features: FeatureValues,
   encoder: TableEncoder,
+  options?: Options,
 ): HeadExplanation {
   const { base, raw, contributions } = model.explainRow(row);
   const final = new Float64Array(raw.length);
@@ -146,16 +174,46 @@ function explainHead(
   const baseAnswer = new Float64Array(raw.length);
   model.link(base, baseAnswer);
   finish(stored, baseAnswer);
-  const output = stored.task === 'binary' ? 1 : stored.task === 'multiclass' ? final.indexOf(Math.max(...final)) : 0;
+  const answered = final.slice();
+  const activities = sequence ? activitiesOf(sequence, options) : [];
+  const isMixed = sequence !== undefined && mixInSequence(sequence, activities, answered);
+  const output =
+    stored.task === 'binary' ? 1 : stored.task === 'multiclass' ? answered.indexOf(Math.max(...answered)) : 0;
   const own = contributions.subarray(output * row.length, (output + 1) * row.length);
   const linked = rescaleContributions(base[output]!, raw[output]!, own, (value) =>
     value === raw[output] ? final[output]! : baseAnswer[output]!,
   );
-  return {
+  const explanation = {
     // Taken from the sum, so that base and contributions add up to the answer whatever the calibration did.
     base_value: final[output]! - linked.contributions.reduce((sum, value) => sum + value, 0),
     output: final[output]!,
     contributions: byFeature(encoder, linked.contributions, features),
+  };
+  return isMixed ? addSequence(explanation, sequence.stored, activities, answered[output]!) : explanation;
+}
+
+/** Names that a contribution shows of a long list. */
+const SHOWN_ACTIVITIES = 5;
+
+/**
+ * The features count by their share of the mean; the rest of the way from what is answered about nobody to the answer is what the
+ * sequence did, with what the calibration of the mean adds to it.
+ */
+function addSequence(
+  { base_value: base, contributions }: HeadExplanation,
+  { field, share }: StoredSequence,
+  activities: readonly string[],
+  output: number,
+): HeadExplanation {
+  const scaled = contributions.map((one) => ({ ...one, contribution: (1 - share) * one.contribution }));
+  const rest = output - base - scaled.reduce((sum, one) => sum + one.contribution, 0);
+  const value = `${activities.length > SHOWN_ACTIVITIES ? '…, ' : ''}${activities.slice(-SHOWN_ACTIVITIES).join(', ')}`;
+  return {
+    base_value: base,
+    output,
+    contributions: [...scaled, { feature: field, value, contribution: rest }].sort(
+      (a, b) => Math.abs(b.contribution) - Math.abs(a.contribution),
+    ),
   };
 }
 

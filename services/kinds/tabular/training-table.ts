@@ -29,6 +29,16 @@ export interface TrainingTable {
   isHeldOut: Uint8Array;
   /** True where the rows stand in order of time, and the latest are held out. */
   isInTime: boolean;
+  /** What each entity did before its row, where a head is told from that. */
+  histories?: RowHistories;
+}
+
+/** What the entity of each row did last, as known at the time of the row. */
+export interface RowHistories {
+  /** By row the activities, the latest last. */
+  activities: readonly (readonly string[])[];
+  /** The place of the latest of them among all that the entity did. */
+  lastOrdinal: Float64Array;
 }
 
 /** Reads the staged table and splits it. The split follows from the plan alone, so every step and attempt has the same. */
@@ -60,6 +70,23 @@ export async function readTrainingTable(plan: TrainingPlan, staging: string): Pr
     targets,
     isHeldOut,
     isInTime,
+    ...readHistories(plan, byName),
+  };
+}
+
+function readHistories(
+  plan: TrainingPlan,
+  columns: ReadonlyMap<string, RawColumn>,
+): Pick<TrainingTable, 'histories'> | undefined {
+  const name = plan.heads.find((head) => head.sequence !== undefined)?.sequence;
+  const lists = name === undefined ? undefined : columns.get(name)?.values;
+  const ordinals = columns.get('last_ordinal')?.values;
+  if (!lists || !ordinals) return undefined;
+  return {
+    histories: {
+      activities: lists.map((list) => (list ?? []) as string[]),
+      lastOrdinal: Float64Array.from(ordinals, Number),
+    },
   };
 }
 

@@ -11,7 +11,7 @@ import {
   USER_BEHAVIOR_FEATURES,
 } from '../../../services/features/user-behavior-features.js';
 import { RandomSource } from '../../../simulator/random-source.js';
-import { oracleFeatures, oracleLabels, type OracleEvent } from './user-behavior-oracle.js';
+import { oracleFeatures, oracleLabels, oracleSequence, type OracleEvent } from './user-behavior-oracle.js';
 
 const DAY_MS = 86_400_000;
 const START = Date.parse('2024-01-01T00:00:00Z');
@@ -70,7 +70,9 @@ async function readTable(file: string): Promise<Record<string, unknown>[]> {
   const result = await connection.runAndReadAll(
     `SELECT * REPLACE (epoch_ms(as_of) AS as_of) FROM read_parquet('${file}')`,
   );
-  return result.getRowObjects().map((row) => Object.assign(row, { as_of: Number(row['as_of']) }));
+  return result
+    .getRowObjectsJS()
+    .map((row) => Object.assign(row, { as_of: Number(row['as_of']), last_ordinal: Number(row['last_ordinal']) }));
 }
 
 const outputFile = (name: string): string => join(folder, `${name}.parquet`);
@@ -105,7 +107,15 @@ describe('the training table of user behaviour', () => {
         const features = oracleFeatures(events, user, asOf, 45);
         return features === undefined
           ? []
-          : [{ user_id: user, as_of: asOf, ...features, ...oracleLabels(events, user, asOf, 30) }];
+          : [
+              {
+                user_id: user,
+                as_of: asOf,
+                ...features,
+                ...oracleLabels(events, user, asOf, 30),
+                ...oracleSequence(events, user, asOf, 45),
+              },
+            ];
       });
     });
     expect(rows).toEqual(expected);

@@ -92,3 +92,13 @@ export function oracleLabels(events: readonly OracleEvent[], user: string, asOf:
     next_activity: ahead[0]?.event_type ?? null,
   };
 }
+
+/** The latest 48 events before the as-of time, and how many of the user's events come up to the last of them. */
+export function oracleSequence(events: readonly OracleEvent[], user: string, asOf: number, lookbackDays: number) {
+  const all = inOrder(events, user);
+  const seen = all.filter((event) => event.at >= asOf - lookbackDays * DAY_MS && event.at < asOf);
+  return {
+    recent_activities: seen.slice(-48).map((event) => event.event_type),
+    last_ordinal: all.filter((event) => event.at < asOf).length,
+  };
+}

@@ -1,8 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { reconstructRow } from '../../../ml/neural/autoencoder.js';
+import { columnError, reconstructRow } from '../../../ml/neural/autoencoder.js';
 import type { Autoencoder } from '../../../ml/neural/autoencoder.js';
 import { fitAutoencoder } from '../../../ml/neural/fit-autoencoder.js';
+import { predictTabularGraph } from '../../../ml/neural/tabular-graph.js';
+import { tabularOutputs } from '../../../ml/neural/tabular-network.js';
+import { predictTabularNetworkRow } from '../../../ml/neural/tabular-prediction.js';
 import { createPrng } from '../../../ml/random/prng.js';
 import { selectNetworkBackend } from '../../../services/training/network-backend.js';
 import { matrixOf } from './matrix-of.js';
@@ -63,6 +66,31 @@ describe('an autoencoder', () => {
     expect(columns[1]).toBeNaN();
     expect(error).toBeGreaterThan(1);
     expect(reconstructRow(autoencoder, [NaN, NaN, NaN, NaN]).error).toBeNaN();
+  });
+
+  it('rebuilds rows without TensorFlow as its graph does within 1e-5, so that all errors agree', () => {
+    const rows = [...makeRows(40, 9), [NaN, 10, 101, 1], [0, NaN, NaN, NaN]];
+    const network = { description: autoencoder.description.network, weights: autoencoder.weights };
+    const graph = predictTabularGraph(network, matrixOf(rows));
+    const outputs = tabularOutputs(network.description);
+    rows.forEach((row, i) => {
+      const { columns } = reconstructRow(autoencoder, row);
+      const rebuilt = graph.slice(i * outputs, (i + 1) * outputs);
+      columns.forEach((error, column) => {
+        // Three numbers come first, so that their heads stand where their columns do; the category has the rest.
+        const byGraph =
+          columnError(network.description, column, row[column]!, rebuilt, column) /
+          autoencoder.description.usualErrors[column]!;
+        if (Number.isNaN(error)) expect(byGraph).toBeNaN();
+        // An error is the square of a difference over a small number: 1e-5 of the difference is more of the error.
+        else expect(Math.abs(error - byGraph) / Math.max(1, error)).toBeLessThan(1e-3);
+      });
+      const answers = new Float64Array(outputs);
+      predictTabularNetworkRow(network, row, answers);
+      answers.forEach((value, o) =>
+        expect(Math.abs(value - rebuilt[o]!) / Math.max(1, Math.abs(value))).toBeLessThan(1e-5),
+      );
+    });
   });
 
   it('is the same to the bit for the same seed, and leaves no tensor behind', async () => {

@@ -157,6 +157,18 @@ describe('a sequence network', () => {
     expect(() => ask([3])).toThrow(RangeError);
   });
 
+  it('learns from sequences of a single event too', async () => {
+    const sequences = toSequences(
+      Array.from({ length: 64 }, () => [1]),
+      3,
+      false,
+    );
+    const { network } = await fitSequenceNetwork({ sequences, validationSequences: 0, parameters, seed: 1 });
+    const out = new Float64Array(3);
+    predictSequenceNetwork(network, NONE, out);
+    expect(out[1]).toBeGreaterThan(0.9);
+  });
+
   it('is the same to the bit for the same seed, and leaves no tensor behind', async () => {
     const before = tf.memory().numTensors;
     const input = {

@@ -52,6 +52,16 @@ describe('a models file', () => {
       'a: {kind: regression, target: y}\nb:\n  kind: regression\n  target: y\n  hyperparameters: {momentum: 0.1}\n',
       /^config\.yaml:5: b\.hyperparameters\.momentum: /,
     ],
+    [
+      'an algorithm that the kind has not',
+      'a:\n  kind: regression\n  target: y\n  algorithm: autoencoder\n',
+      /^config\.yaml:4: a\.algorithm: is autoencoder, which the kind regression does not have/,
+    ],
+    [
+      'an algorithm where there is none to choose',
+      'a:\n  kind: recommendation\n  algorithm: linear\n',
+      /^config\.yaml:3: a\.algorithm: .*leave it out/,
+    ],
     ['an unknown kind', 'a:\n  target: y\n  kind: magic\n', /^config\.yaml:3: a\.kind: /],
     [
       'a field of another kind',

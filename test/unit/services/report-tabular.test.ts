@@ -175,3 +175,58 @@ describe('the report of a table’s model', () => {
     expect(kinds).toEqual(['residuals', 'importance', 'slices', 'learning_curve']);
   });
 });
+
+describe('the report of a version that networks were trained for', () => {
+  const findings = findingsOf('multiclass', 'linear');
+  const epochs = [
+    { epoch: 1, trainingLoss: 0.9, validationLoss: 0.8 },
+    { epoch: 2, trainingLoss: 0.7, validationLoss: 0.75 },
+  ];
+  const trained = { device: 'WebAssembly on a processor', epochs, best_epoch: 2 };
+  const reportWith = (details: Record<string, unknown>, index?: number) =>
+    buildTabularReport({
+      ...findings,
+      fit: { ...findings.fit, details },
+      heads: findings.heads.map((head) => ({ ...head, stored: { ...head.stored, index } })),
+    });
+
+  it('has the losses of a network by pass, which one was kept, and the device', () => {
+    const report = reportWith({ network: trained }, 0);
+    const { by, chosen, curves } = plotOf(report, 'learning_curve');
+    expect([by, chosen]).toEqual(['rounds', 2]);
+    expect(curves.map(({ points }) => points.map(({ at, value }) => [at, value]))).toEqual([
+      [
+        [1, 0.8],
+        [2, 0.75],
+      ],
+      [
+        [1, 0.9],
+        [2, 0.7],
+      ],
+    ]);
+    expect(JSON.stringify(report)).toContain('WebAssembly on a processor');
+  });
+
+  it('says by paired figures whether the sequence answers beside the features', () => {
+    const trial = {
+      ...trained,
+      rows: 300,
+      entities: 60,
+      features: { log_loss: 0.43, accuracy: 0.917 },
+      sequence: { log_loss: 0.49, accuracy: 0.896 },
+      both: { log_loss: 0.42, accuracy: 0.92 },
+      gain: { value: 0.01, standard_error: 0.002 },
+      share: 0.3,
+      network_share: 0.5,
+      learned_by: 'network',
+    };
+    const textOf = (isChosen: boolean) =>
+      reportWith({ sequences: { label: { ...trial, isChosen } } })
+        .sections.map(({ text }) => text)
+        .join('\n');
+    expect(textOf(true)).toMatch(
+      /right in 91.7 %, the sequence in 89.6 %.*by 0.01 with a standard error of 0.002: that is more/s,
+    );
+    expect(textOf(false)).toContain('no more than chance, so the features answer alone');
+  });
+});
