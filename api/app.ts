@@ -25,7 +25,7 @@ export function createApp(context: ApiContext): Express {
   const small = express.json({ limit: BODY_LIMIT, strict: true });
   const large = express.json({ limit: BATCH_LIMIT, strict: true });
   for (const route of longestFirst(ALL_ROUTES)) {
-    const handlers = route.body ? [requireJson, route.path.endsWith('/batch') ? large : small] : [];
+    const handlers = route.readBody ?? (route.body ? [requireJson, route.path.endsWith('/batch') ? large : small] : []);
     app[route.method](route.path.replaceAll(/\{(\w+)\}/g, ':$1'), nameRoute(route), ...handlers, run(route, context));
   }
   for (const path of new Set(ALL_ROUTES.map((route) => route.path)))

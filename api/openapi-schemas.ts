@@ -43,6 +43,8 @@ const contribution = strict({
 });
 const fieldProblem = strict({ path: text, message: text });
 
+const tensorMetadata = strict({ name: text, datatype: text, shape: { type: 'array', items: { type: 'integer' } } });
+
 const texts = { type: 'array', items: text } as const;
 
 /** The shapes of the answers. */
@@ -189,6 +191,33 @@ export const ANSWER_SCHEMAS = {
     next_runs: { type: 'array', items: time },
     recent_jobs: { type: 'array', items: text },
   }),
+  InferenceServer: strict({ name: text, version: text, extensions: texts }),
+  InferenceLive: strict({ live: { type: 'boolean' } }),
+  InferenceServerReady: strict({ ready: { type: 'boolean' } }),
+  InferenceReady: strict({ name: text, ready: { type: 'boolean' } }),
+  InferenceError: strict({ error: text }),
+  InferenceMetadata: strict({
+    name: text,
+    versions: texts,
+    platform: text,
+    inputs: { type: 'array', items: tensorMetadata },
+    outputs: { type: 'array', items: tensorMetadata },
+  }),
+  InferenceAnswer: strict(
+    {
+      model_name: text,
+      model_version: text,
+      id: text,
+      outputs: {
+        type: 'array',
+        items: strict(
+          { ...tensorMetadata.properties, parameters: { type: 'object' }, data: { type: 'array', items: anything } },
+          ['parameters', 'data'],
+        ),
+      },
+    },
+    ['id'],
+  ),
   Health: strict({
     status: { enum: ['ok', 'degraded'] },
     version: text,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ERROR_TABLE } from '../core/errors.js';
 import { releaseVersion } from '../services/release-version.js';
 import { ANSWER_SCHEMAS } from './openapi-schemas.js';
+import { inferenceStatus } from './middleware/inference-error.js';
 import { ALL_ROUTES } from './routes/index-of-routes.js';
 import type { RouteDefinition } from './routes/route-definition.js';
 
@@ -54,6 +55,7 @@ function describeOperation(route: RouteDefinition): Record<string, unknown> {
                 schema: jsonSchema(route.body),
                 ...(route.example === undefined ? {} : { example: route.example }),
               },
+              ...route.otherBodies,
             },
           },
         }
@@ -108,9 +110,12 @@ function describeErrors(route: RouteDefinition) {
   const byStatus = new Map<number, string[]>();
   const ofBody = route.body ? BODY_ERRORS : [];
   for (const code of new Set([...(route.errors ?? []), ...ofBody, 'internal_error' as const])) {
-    const { status } = ERROR_TABLE[code];
+    const status = route.path.startsWith('/v2') ? inferenceStatus(code) : ERROR_TABLE[code].status;
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
+  const content = route.path.startsWith('/v2')
+    ? { 'application/json': { schema: { $ref: '#/components/schemas/InferenceError' } } }
+    : { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
   return Object.fromEntries(
     [...byStatus]
       .filter(([status]) => !route.answers.some((answer) => answer.status === status))
@@ -119,7 +124,7 @@ function describeErrors(route: RouteDefinition) {
         {
           description: codes.map((code) => ERROR_TABLE[code as keyof typeof ERROR_TABLE].title).join('; '),
           headers: correlationHeader,
-          content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+          content,
         },
       ]),
   );

@@ -11,6 +11,7 @@ import { createPredictor } from '../services/serving/predict.js';
 import { RoutingTable } from '../services/serving/routing-table.js';
 import { createMetrics } from '../services/telemetry/metrics.js';
 import { createApp } from './app.js';
+import { startInferenceServer } from './grpc/inference-server.js';
 import type { ApiContext } from './http-context.js';
 
 const RECONCILE_EVERY_MS = 10_000;
@@ -76,6 +77,7 @@ async function main(): Promise<void> {
     createApp(context),
   );
   const { address, port } = await listen(server, config);
+  const stopGrpc = config.grpcPort > 0 ? await startInferenceServer(context, config.host, config.grpcPort) : undefined;
   const reconcile = setInterval(() => {
     reconcileJobs(context).catch((error: unknown) =>
       logger.debug({ err: error }, 'jobs cannot be reconciled at present'),
@@ -91,6 +93,7 @@ async function main(): Promise<void> {
     server.closeIdleConnections();
     await new Promise((resolve) => server.close(resolve));
     clearTimeout(force);
+    await stopGrpc?.();
     await context.predictionLog.stop();
     await context.routing.stop();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));

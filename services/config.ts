@@ -22,6 +22,7 @@ const whole = (fallback: number, least: number, most: number) =>
 export const environmentSchema = z.object({
   HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
   PORT: whole(8080, 0, 65_535).describe('Port that the API listens on; 0 takes a free one'),
+  GRPC_PORT: whole(0, 0, 65_535).describe('Port of the Open Inference Protocol over gRPC; 0 leaves it off'),
   STATE_DIR: z.string().default('.state').describe('Folder for all that the embedded stack keeps'),
   DATABASE_URL: z.string().optional().describe('PostgreSQL; the embedded one when `npm start` starts it'),
   TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233').describe('Temporal front end, host:port'),
@@ -63,6 +64,8 @@ export const environmentSchema = z.object({
 export interface Config {
   host: string;
   port: number;
+  /** 0 = no gRPC. */
+  grpcPort: number;
   stateDir: string;
   databaseUrl: string;
   temporal: {
@@ -147,6 +150,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
   return {
     host: env.HOST,
     port: env.PORT,
+    grpcPort: env.GRPC_PORT,
     stateDir,
     databaseUrl: env.DATABASE_URL ?? '',
     temporal: {

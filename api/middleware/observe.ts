@@ -3,7 +3,7 @@ import type { Logger } from '../../services/telemetry/logger.js';
 import type { Metrics } from '../../services/telemetry/metrics.js';
 
 /** Paths that probes and scrapers call all the time; a line for each would bury the others. */
-const QUIET = /^\/(health|metrics|predict)\b/;
+const QUIET = /^\/(health|metrics|predict|v2)\b/;
 
 /** Counts and times each request by its route (never by its raw path, which has no bounds), and logs it. */
 export function observe(metrics: Metrics, logger: Logger) {

@@ -3,6 +3,7 @@ import { ERROR_TABLE, ServiceError, type ErrorCode, type FieldProblem } from '..
 import { isDatabaseAway } from '../../services/database/database.js';
 import type { Logger } from '../../services/telemetry/logger.js';
 import { correlationIdOf } from '../http-context.js';
+import { isInferencePath, sendInferenceError } from './inference-error.js';
 
 /** RFC 9457. */
 export interface Problem {
@@ -16,6 +17,7 @@ export interface Problem {
 }
 
 export function sendProblem(request: Request, response: Response, error: ServiceError): void {
+  if (isInferencePath(request.path)) return sendInferenceError(response, error);
   const problem: Problem = {
     type: `urn:problem:${error.code}`,
     title: ERROR_TABLE[error.code].title,

@@ -2,7 +2,9 @@ import { dataRoutes } from './data.js';
 import { deploymentRoutes } from './deployments.js';
 import { jobRoutes } from './jobs.js';
 import { modelRoutes } from './models.js';
+import { openInferenceRoutes } from './open-inference.js';
 import { operateRoutes } from './operate.js';
+import { predictBatchRoutes } from './predict-batch.js';
 import { predictRoutes } from './predict.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
@@ -11,6 +13,8 @@ import { scheduleRoutes } from './schedules.js';
 /** Every endpoint. The router, OpenAPI and the tests that walk all routes are made from this list. */
 export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...predictRoutes,
+  ...predictBatchRoutes,
+  ...openInferenceRoutes,
   ...modelRoutes,
   ...reportRoutes,
   ...deploymentRoutes,

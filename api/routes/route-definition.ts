@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
 import type { ErrorCode } from '../../core/errors.js';
 import type { ApiContext } from '../http-context.js';
@@ -8,7 +8,7 @@ export interface RouteDefinition {
   method: 'get' | 'post' | 'put' | 'delete';
   /** With `{name}` for parameters, as in OpenAPI. */
   path: string;
-  tag: 'Predict' | 'Models' | 'Jobs' | 'Data' | 'Deployments' | 'Schedules' | 'Operate';
+  tag: 'Predict' | 'Inference' | 'Models' | 'Jobs' | 'Data' | 'Deployments' | 'Schedules' | 'Operate';
   summary: string;
   description?: string;
   /** The role that a caller needs, once authentication is configured. */
@@ -16,6 +16,10 @@ export interface RouteDefinition {
   query?: z.ZodType;
   body?: z.ZodType;
   example?: unknown;
+  /** Read the body instead of the JSON parser, for routes that take other media types. */
+  readBody?: readonly RequestHandler[];
+  /** Other media types that the body may have, with what they hold. */
+  otherBodies?: Record<string, { schema: Record<string, unknown> }>;
   answers: { status: number; description: string; schema?: Record<string, unknown>; contentType?: string }[];
   errors?: readonly ErrorCode[];
   handle(request: Request, response: Response, context: ApiContext): Promise<unknown>;

@@ -210,7 +210,8 @@ export function encodeRow(
   return problems ?? [];
 }
 
-function describeProblem(feature: EncodedFeature, value: unknown): string {
+/** Why a value cannot be the feature's. */
+export function describeProblem(feature: EncodedFeature, value: unknown): string {
   const wanted = {
     number: 'a finite number',
     boolean: 'true or false',
@@ -227,7 +228,8 @@ function describeProblem(feature: EncodedFeature, value: unknown): string {
   return `must be ${wanted[feature.type]} or null, got ${got}`;
 }
 
-interface Reader {
+/** Reads the values of one feature. */
+export interface Reader {
   feature: EncodedFeature;
   /** Writes the feature's cells; false where the value cannot be read and was written as missing. */
   read: (value: unknown, out: Float64Array) => boolean;
@@ -240,6 +242,11 @@ interface CompiledEncoder {
 }
 
 const compiled = new WeakMap<TableEncoder, CompiledEncoder>();
+
+/** The readers of an encoder's features, in their order. */
+export function encoderReaders(encoder: TableEncoder): readonly Reader[] {
+  return compile(encoder).readers;
+}
 
 function compile(encoder: TableEncoder): CompiledEncoder {
   const known = compiled.get(encoder);

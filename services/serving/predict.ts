@@ -65,7 +65,7 @@ export function createPredictor(dependencies: PredictDependencies) {
     return { model, version, scorer };
   }
 
-  return async function predict(model: string, input: PredictInput, correlationId: string): Promise<PredictionAnswer> {
+  async function predict(model: string, input: PredictInput, correlationId: string): Promise<PredictionAnswer> {
     const served = await servedModel(model, input.modelVersion);
     const startMs = performance.now();
     const { shaped, cached } = answer(served, input, dependencies.cache);
@@ -95,7 +95,9 @@ export function createPredictor(dependencies: PredictDependencies) {
       ...(warnings.length > 0 ? { warnings } : {}),
       ...(input.explain ? explain(served, input) : {}),
     };
-  };
+  }
+  // Batches ask for the version once and then answer many rows with it.
+  return Object.assign(predict, { versionFor: servedModel });
 }
 
 export type Predictor = ReturnType<typeof createPredictor>;

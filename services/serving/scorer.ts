@@ -1,6 +1,7 @@
-import type { FieldProblem } from '../../core/errors.js';
+import type { FieldProblem, ServiceError } from '../../core/errors.js';
 import type { ShapedPrediction } from '../../core/kinds/shaped-prediction.js';
 import type { ScoreInput } from '../../core/schemas/prediction.js';
+import type { BatchColumn, BatchProblem } from '../../ml/preprocess/encode-batch.js';
 import type { ModelBundle } from '../artifacts/model-bundle.js';
 
 export interface HeadExplanation {
@@ -8,6 +9,26 @@ export interface HeadExplanation {
   base_value: number;
   output: number;
   contributions: { feature: string; value: string | number | boolean | null; contribution: number }[];
+}
+
+/** One answer of many rows. */
+export type AnswerColumn =
+  | { name: string; kind: 'number'; values: Float64Array }
+  /** `classes[codes[row]]` */
+  | { name: string; kind: 'category'; codes: Int32Array; classes: readonly (string | number | boolean)[] };
+
+/** Answers of many rows at once; each row's is the same to the bit as `predict` gives alone. */
+export interface BatchScorer {
+  /** Columns of the training table that carried nothing: a caller may send them all the same. */
+  readonly unusedFeatures: readonly string[];
+  /** One entry a row: its answer, or why it has none. */
+  predictRows(inputs: readonly ScoreInput[]): (ShapedPrediction | ServiceError)[];
+  /** Rows [start, end) of columns. Where there are problems the answers of their rows take the value as missing. */
+  predictColumns(
+    columns: readonly BatchColumn[],
+    start: number,
+    end: number,
+  ): { answers: AnswerColumn[]; problems: BatchProblem[] };
 }
 
 /** A loaded model, ready to answer; what a kind's `create…Scorer(bundle)` gives. */
@@ -23,4 +44,6 @@ export interface Scorer {
   explain(input: ScoreInput): Record<string, HeadExplanation> | undefined;
   /** What the caller should know about the request: values that count as not known, or nothing to go by at all. */
   warnings(input: ScoreInput): FieldProblem[];
+  /** Where the kind answers from a table: many rows at once. */
+  readonly batch?: BatchScorer;
 }

@@ -1,21 +1,22 @@
 import type { FieldProblem } from '../../../core/errors.js';
-import { shapePrediction, type HeadOutput } from '../../../core/kinds/heads.js';
+import { shapePrediction } from '../../../core/kinds/heads.js';
 import { shapeProjectSuccess, type ProjectSettings } from '../../../core/kinds/project-success.js';
 import type { ScoreInput } from '../../../core/schemas/prediction.js';
-import { applyCalibration } from '../../../ml/calibrate/calibration.js';
 import { rescaleContributions } from '../../../ml/explain/tree-shap.js';
 import { encodeRow, type TableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import { decodeFile, type ModelBundle } from '../../artifacts/model-bundle.js';
 import { invalidFeatures } from '../../serving/invalid-features.js';
 import type { HeadExplanation, Scorer } from '../../serving/scorer.js';
 import type { StoredHead, TabularBody } from './fit-model.js';
+import { createBatchScorer } from './batch-scorer.js';
 import { decodeHead, type HeadModel } from './head-model.js';
-import { loadSequence, mixInSequence, type SequenceHead, type StoredSequence } from './sequence-head.js';
+import { finish, readHead } from './head-answer.js';
+import { activitiesOf, loadSequence, mixInSequence, type SequenceHead, type StoredSequence } from './sequence-head.js';
 
 type FeatureValues = ScoreInput['features'];
 
 /** One head with its model and a buffer for its answer, so that a prediction allocates little. */
-interface LoadedHead {
+export interface LoadedHead {
   stored: StoredHead;
   model: HeadModel;
   sequence?: SequenceHead;
@@ -78,6 +79,8 @@ export function createTabularScorer(bundle: ModelBundle): Scorer {
       ...describeGaps(features, knownCategories, names),
       ...heads.flatMap(({ sequence }) => describeUnknownActivities(sequence, options)),
     ],
+    // The factors of a project come from each row's own attributions, so its rows are answered one by one.
+    ...(kind === 'project_success' ? {} : { batch: createBatchScorer(kind, encoder, heads, signature) }),
   };
 }
 
@@ -118,9 +121,6 @@ function answer({ stored, model, sequence, buffer }: LoadedHead, row: Float64Arr
 
 type Options = ScoreInput['options'];
 
-const activitiesOf = ({ stored }: SequenceHead, options: Options): readonly string[] =>
-  (options?.[stored.field] ?? []) as readonly string[];
-
 function describeUnknownActivities(sequence: SequenceHead | undefined, options: Options): FieldProblem[] {
   if (!sequence) return [];
   const { field, activities } = sequence.stored;
@@ -129,34 +129,6 @@ function describeUnknownActivities(sequence: SequenceHead | undefined, options: 
       ? []
       : [{ path: `${field}.${at}`, message: `${JSON.stringify(name)} did not occur in training and is left out` }],
   );
-}
-
-/** From the model's own numbers to those that are answered, in place. */
-function finish({ transform, calibration }: StoredHead, out: Float64Array): void {
-  if (transform === 'log') out[0] = Math.exp(out[0]!);
-  if (calibration) applyCalibration(calibration, out, out);
-}
-
-function readHead({ name, task, classes, interval, transform, decision }: StoredHead, out: Float64Array): HeadOutput {
-  if (task !== 'regression') {
-    const chosen =
-      decision && (out[decision.positive]! >= decision.threshold ? decision.positive : 1 - decision.positive);
-    return {
-      head: name,
-      task,
-      classes,
-      probabilities: [...out],
-      ...(chosen === undefined ? {} : { decision: chosen }),
-    };
-  }
-  const value = out[0]!;
-  const { level, halfWidth } = interval ?? { level: 0, halfWidth: 0 };
-  // An interval of logarithms is a factor on the value.
-  const [lower, upper] =
-    transform === 'log'
-      ? [value * Math.exp(-halfWidth), value * Math.exp(halfWidth)]
-      : [value - halfWidth, value + halfWidth];
-  return { head: name, task: 'regression', value, interval: { lower, upper, level } };
 }
 
 /** Shapley values of the output that the head answers with: the second of two classes, the likeliest of more, or the number. */

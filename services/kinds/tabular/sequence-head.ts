@@ -1,3 +1,4 @@
+import type { ScoreInput } from '../../../core/schemas/prediction.js';
 import { applyCalibration, type Calibration } from '../../../ml/calibrate/calibration.js';
 import type { MarkovChain } from '../../../ml/neural/markov-chain.js';
 import { decodeNetwork, encodeNetwork } from '../../../ml/neural/network-format.js';
@@ -65,6 +66,10 @@ function decodeSequence(bytes: Uint8Array): SequenceNetwork {
   if ('weights' in network && network.description.kind === 'sequence') return network as SequenceNetwork;
   throw new RangeError('this is no network for sequences');
 }
+
+/** The latest activities that a request lists; its schema has checked them. */
+export const activitiesOf = ({ stored }: SequenceHead, options: ScoreInput['options']): readonly string[] =>
+  (options?.[stored.field] ?? []) as readonly string[];
 
 /** The codes of the latest activities; names that did not occur in training are left out. */
 export function encodeActivities(

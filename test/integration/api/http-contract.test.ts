@@ -359,7 +359,9 @@ describe('operation', () => {
         `${method} ${path}`,
       ).toBe(true);
       if (operation['requestBody'])
-        expect(statuses, `${method} ${path}`).toEqual(expect.arrayContaining(['400', '415', '422']));
+        expect(statuses, `${method} ${path}`).toEqual(
+          expect.arrayContaining(path.startsWith('/v2') ? ['400', '415'] : ['400', '415', '422']),
+        );
     }
     for (const [, reference] of JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g))
       expect(resolveReference(document, reference!)).toBeDefined();

@@ -45,7 +45,7 @@ const plotOf = <Kind extends ReportPlot['kind']>(document: ReportDocument, title
   >;
 
 describe('the report of a recommender', () => {
-  const { document, missed } = reportOf(900, 6);
+  const { document, missed } = reportOf(1800, 6);
 
   it('says what it finds beside the popular items, with intervals', () => {
     const { bars } = plotOf(document, 'Beside the popular items', 'comparison');

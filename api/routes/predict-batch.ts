@@ -1,0 +1,153 @@
+import express, { type Request, type Response } from 'express';
+import { ServiceError } from '../../core/errors.js';
+import type { ModelKind } from '../../core/names.js';
+import { batchRequestSchema, type PredictInput } from '../../core/schemas/prediction.js';
+import { parseRequest, pollutingPaths, unstorablePaths } from '../../services/parse-request.js';
+import { CallerGoneError, predictMany, type BatchCall } from '../../services/serving/predict-many.js';
+import { answerArrow } from '../../services/serving/answer-arrow.js';
+import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { predictErrors, readInput, resolveModel } from './asked-model.js';
+import { readPlainInstance } from './plain-instance.js';
+import { ref, type RouteDefinition } from './route-definition.js';
+
+const ARROW = 'application/vnd.apache.arrow.stream';
+const JSON_LIMIT = '32mb';
+/** A row of 26 numbers is 208 bytes: room for 100,000 of them ten times over. */
+const ARROW_LIMIT = '256mb';
+
+const readJson = express.json({ limit: JSON_LIMIT, strict: true });
+const readArrowBytes = express.raw({ limit: ARROW_LIMIT, type: ARROW });
+
+/** What all rows of a call share. @param model as it is called in the registry */
+export function batchCallOf(response: Response, model: string, modelVersion: string | undefined): BatchCall {
+  return {
+    model,
+    modelVersion,
+    correlationId: correlationIdOf(response),
+    isGone: () => response.destroyed,
+  };
+}
+
+async function answerJson(request: Request, response: Response, context: ApiContext) {
+  const { model, kind } = await resolveModel(pathParameter(request, 'model'), context);
+  const { instances, model_version: version } = readEnvelope(request.body);
+  const inputs: PredictInput[] = [];
+  const places: number[] = [];
+  const results = new Array<unknown>(instances.length);
+  for (const [at, instance] of instances.entries()) {
+    const input = readInstance(kind, instance);
+    if (input instanceof ServiceError) {
+      results[at] = instanceError(input);
+    } else {
+      places.push(at);
+      inputs.push(input);
+    }
+  }
+  refuseHostile(instances, kind);
+  const answers = await predictMany(context, inputs, batchCallOf(response, model, version));
+  answers.forEach((answer, i) => {
+    results[places[i]!] = answer instanceof ServiceError ? instanceError(answer) : answer;
+  });
+  return { results };
+}
+
+/** The call without its instances, which are checked one by one. */
+function readEnvelope(body: unknown): { instances: readonly unknown[]; model_version?: string } {
+  const instances = (body as { instances?: unknown } | null)?.instances;
+  // A list is held to its length alone here: its items are numbers to the schema, whatever they are.
+  const checked = Array.isArray(instances) ? { ...(body as object), instances: instances.map(() => 0) } : body;
+  return { ...parseRequest(batchRequestSchema, checked), instances: instances as readonly unknown[] };
+}
+
+/** What could never be kept, or reaches for a prototype, refuses the whole call. @throws ServiceError `request_invalid` */
+function refuseHostile(instances: readonly unknown[], kind: ModelKind): void {
+  const problems = instances.flatMap((instance, at) => {
+    if (readPlainInstance(kind, instance)) return [];
+    const path = ['instances', String(at)];
+    return [...pollutingPaths(instance, path), ...unstorablePaths(instance, path)];
+  });
+  if (problems.length > 0)
+    throw new ServiceError('request_invalid', `The request has ${problems.length} problems.`, problems);
+}
+
+function readInstance(kind: ModelKind, instance: unknown): PredictInput | ServiceError {
+  const plain = readPlainInstance(kind, instance);
+  if (plain) return plain;
+  try {
+    return readInput(kind, instance);
+  } catch (error) {
+    if (error instanceof ServiceError && error.code === 'request_invalid') return error;
+    throw error;
+  }
+}
+
+const instanceError = ({ code, message, problems }: ServiceError) => ({
+  error: { code, detail: message, errors: problems },
+});
+
+async function answerColumns(request: Request, response: Response, context: ApiContext) {
+  const { model } = await resolveModel(pathParameter(request, 'model'), context);
+  const version = request.get('x-model-version');
+  const bytes = request.body as Uint8Array;
+  const answer = await answerArrow(context, bytes, batchCallOf(response, model, version));
+  response.type(ARROW).send(Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength));
+}
+
+const refuseOtherTypes: express.RequestHandler = (request, _response, next) => {
+  if (request.get('content-length') !== '0' && request.is(['application/json', ARROW]) === false)
+    throw new ServiceError(
+      'media_type_unsupported',
+      `This endpoint takes application/json or ${ARROW}, not "${(request.get('content-type') ?? '').slice(0, 100)}".`,
+    );
+  next();
+};
+
+export const predictBatchRoutes: RouteDefinition[] = [
+  {
+    method: 'post',
+    path: '/predict/{model}/batch',
+    tag: 'Predict',
+    summary: 'Predict for up to 10,000 entities, or for 1,000,000 rows of Apache Arrow',
+    description:
+      '`results` has one entry an instance, in order: a prediction, or `{error}` for an instance that does not fit. ' +
+      `A body of the type \`${ARROW}\` is answered in kind: a column a feature (and \`entity_id\`) in, \`prediction_id\` and a column ` +
+      'an answer out; `X-Model-Version` asks for a version. A row that does not fit refuses the whole stream.',
+    role: 'predictor',
+    body: batchRequestSchema,
+    otherBodies: { [ARROW]: { schema: { type: 'string', format: 'binary' } } },
+    readBody: [refuseOtherTypes, readJson, readArrowBytes],
+    example: {
+      instances: [
+        { user_id: 'user_123', features: { activity_score: 0.8 } },
+        { user_id: 'user_456', features: { activity_score: 0.1 } },
+      ],
+    },
+    answers: [
+      {
+        status: 200,
+        description: 'One result an instance',
+        schema: {
+          type: 'object',
+          required: ['results'],
+          properties: { results: { type: 'array', items: { anyOf: [ref('Prediction'), ref('InstanceError')] } } },
+        },
+      },
+      {
+        status: 200,
+        description: 'One row a row',
+        contentType: ARROW,
+        schema: { type: 'string', format: 'binary' },
+      },
+    ],
+    errors: predictErrors,
+    async handle(request, response, context) {
+      try {
+        return await (request.is(ARROW) ? answerColumns : answerJson)(request, response, context);
+      } catch (error) {
+        // Nobody is there to be told.
+        if (error instanceof CallerGoneError) return undefined;
+        throw error;
+      }
+    },
+  },
+];

@@ -1,0 +1,119 @@
+import { indexOfLargest, shapePrediction } from '../../../core/kinds/heads.js';
+import { rounded } from '../../../core/kinds/shaped-prediction.js';
+import type { ModelKind } from '../../../core/names.js';
+import type { FeatureMatrix } from '../../../ml/matrix.js';
+import { encodeBatch } from '../../../ml/preprocess/encode-batch.js';
+import { encodeRow, type TableEncoder } from '../../../ml/preprocess/table-encoder.js';
+import { invalidFeatures } from '../../serving/invalid-features.js';
+import type { AnswerColumn, BatchScorer } from '../../serving/scorer.js';
+import { finish, readHead } from './head-answer.js';
+import type { LoadedHead } from './scorer.js';
+import { activitiesOf, mixInSequences } from './sequence-head.js';
+
+/**
+ * Answers many rows with each head's trees walked block by block. The numbers are those of single rows to the bit, and so is what
+ * is made of them.
+ * @param names the features as the caller knows them
+ */
+export function createBatchScorer(
+  kind: ModelKind,
+  encoder: TableEncoder,
+  heads: readonly LoadedHead[],
+  names: readonly string[],
+): BatchScorer {
+  return {
+    unusedFeatures: encoder.ignored.map(({ name }) => name),
+    predictRows(inputs) {
+      const columns = encoder.columns.length;
+      const values = new Float64Array(inputs.length * columns);
+      const row = new Float64Array(columns);
+      const refusals = inputs.map(({ features }, at) => {
+        const problems = encodeRow(encoder, features, row);
+        for (let column = 0; column < columns; column++) values[column * inputs.length + at] = row[column]!;
+        return problems.length > 0 ? invalidFeatures(problems, names) : undefined;
+      });
+      const matrix = { rows: inputs.length, columns, values };
+      const finished = heads.map((head) => {
+        const all = finishedRows(head, matrix);
+        const { sequence } = head;
+        if (!sequence) return all;
+        const histories = inputs.map(({ options }) => activitiesOf(sequence, options));
+        return mixInSequences(sequence, histories, all);
+      });
+      return refusals.map(
+        (refusal, at) =>
+          refusal ??
+          shapePrediction(
+            kind,
+            heads.map(({ stored, model: { outputs } }, h) =>
+              readHead(stored, finished[h]!.subarray(at * outputs, (at + 1) * outputs)),
+            ),
+          ),
+      );
+    },
+    predictColumns(columns, start, end) {
+      const { matrix, problems } = encodeBatch(encoder, columns, start, end);
+      return { answers: heads.flatMap((head) => answerColumns(kind, head, finishedRows(head, matrix))), problems };
+    },
+  };
+}
+
+/** `[row * outputs + output]`: what the head answers with, calibrated. */
+function finishedRows({ stored, model }: LoadedHead, matrix: FeatureMatrix): Float64Array {
+  const { outputs } = model;
+  const all = model.predict(matrix);
+  if (stored.transform !== 'log' && !stored.calibration) return all;
+  for (let at = 0; at < all.length; at += outputs) finish(stored, all.subarray(at, at + outputs));
+  return all;
+}
+
+/** The answer as columns, by the names that `shapePrediction` gives its parts, joined with dots. */
+function answerColumns(kind: ModelKind, { stored, model }: LoadedHead, all: Float64Array): AnswerColumn[] {
+  const { outputs } = model;
+  const rows = all.length / outputs;
+  if (stored.task === 'regression') return regressionColumns(stored, all);
+  const { name, task, classes, decision } = stored;
+  const confidence = new Float64Array(rows);
+  const codes = new Int32Array(rows);
+  const row = new Array<number>(outputs);
+  for (let at = 0; at < rows; at++) {
+    for (let o = 0; o < outputs; o++) row[o] = all[at * outputs + o]!;
+    codes[at] = decision
+      ? row[decision.positive]! >= decision.threshold
+        ? decision.positive
+        : 1 - decision.positive
+      : indexOfLargest(row);
+    confidence[at] = rounded(task === 'binary' ? Math.max(...row) : row[codes[at]!]!);
+  }
+  const probabilityOf = (o: number) => Float64Array.from({ length: rows }, (_, at) => rounded(all[at * outputs + o]!));
+  return [
+    task === 'binary' ? { name, kind: 'number', values: probabilityOf(1) } : { name, kind: 'category', codes, classes },
+    ...(kind === 'classification'
+      ? classes.map((label, o): AnswerColumn => ({
+          name: `probabilities.${String(label)}`,
+          kind: 'number',
+          values: probabilityOf(o),
+        }))
+      : []),
+    { name: `${name}.confidence`, kind: 'number', values: confidence },
+  ];
+}
+
+function regressionColumns(stored: LoadedHead['stored'], all: Float64Array): AnswerColumn[] {
+  const parts = { value: all.map(rounded), lower: all.slice(), upper: all.slice(), level: all.slice() };
+  for (let row = 0; row < all.length; row++) {
+    const output = readHead(stored, all.subarray(row, row + 1));
+    if (output.task !== 'regression') continue;
+    parts.lower[row] = rounded(output.interval.lower);
+    parts.upper[row] = rounded(output.interval.upper);
+    parts.level[row] = output.interval.level;
+  }
+  const { name } = stored;
+  return [
+    { name, kind: 'number', values: parts.value },
+    { name: 'interval.lower', kind: 'number', values: parts.lower },
+    { name: 'interval.upper', kind: 'number', values: parts.upper },
+    { name: 'interval.level', kind: 'number', values: parts.level },
+    { name: `${name}.confidence`, kind: 'number', values: parts.level },
+  ];
+}

@@ -1,0 +1,35 @@
+import type { HeadOutput } from '../../../core/kinds/heads.js';
+import { applyCalibration } from '../../../ml/calibrate/calibration.js';
+import type { StoredHead } from './fit-model.js';
+
+/** From the model's own numbers to those that are answered, in place. */
+export function finish({ transform, calibration }: StoredHead, out: Float64Array): void {
+  if (transform === 'log') out[0] = Math.exp(out[0]!);
+  if (calibration) applyCalibration(calibration, out, out);
+}
+
+/** What a head says of a row. @param out the finished numbers */
+export function readHead(
+  { name, task, classes, interval, transform, decision }: StoredHead,
+  out: Float64Array,
+): HeadOutput {
+  if (task !== 'regression') {
+    const chosen =
+      decision && (out[decision.positive]! >= decision.threshold ? decision.positive : 1 - decision.positive);
+    return {
+      head: name,
+      task,
+      classes,
+      probabilities: [...out],
+      ...(chosen === undefined ? {} : { decision: chosen }),
+    };
+  }
+  const value = out[0]!;
+  const { level, halfWidth } = interval ?? { level: 0, halfWidth: 0 };
+  // An interval of logarithms is a factor on the value.
+  const [lower, upper] =
+    transform === 'log'
+      ? [value * Math.exp(-halfWidth), value * Math.exp(halfWidth)]
+      : [value - halfWidth, value + halfWidth];
+  return { head: name, task: 'regression', value, interval: { lower, upper, level } };
+}

@@ -1,0 +1,246 @@
+import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ServiceError, type FieldProblem } from '../../core/errors.js';
+import type { PredictInput } from '../../core/schemas/prediction.js';
+import type { BatchColumn, BatchProblem } from '../../ml/preprocess/encode-batch.js';
+import type { Metrics } from '../telemetry/metrics.js';
+import { cellOf, columnRow } from './column-row.js';
+import type { PredictionLog } from './prediction-log.js';
+import type { PredictionAnswer, Predictor } from './predict.js';
+import type { ServedModel } from './routing-table.js';
+import type { AnswerColumn } from './scorer.js';
+
+/** Rows between two looks at the clock: a fraction of a millisecond even for the widest models of the service. */
+const BLOCK_ROWS = 256;
+/** Other requests wait for a batch no longer than about this. */
+const MOST_MS_AT_A_TIME = 8;
+/** Rows after which a batch waits until the log has written them, so that it never fills the log's buffer. */
+const ROWS_A_FLUSH = 20_000;
+
+export interface BatchContext {
+  predict: Predictor;
+  predictionLog: PredictionLog;
+  metrics: Metrics;
+}
+
+export interface BatchCall {
+  model: string;
+  modelVersion: string | undefined;
+  correlationId: string;
+  /** True once nobody waits for the answer: the rest is left undone. */
+  isGone: () => boolean;
+}
+
+/** Nobody waits for the answer any more. */
+export class CallerGoneError extends Error {
+  override readonly name = 'CallerGoneError';
+}
+
+/** Gives way to other requests when the batch has had its time. */
+class TimeSlice {
+  #sinceMs = performance.now();
+  constructor(private readonly isGone: () => boolean) {}
+  async giveWay(): Promise<void> {
+    if (performance.now() - this.#sinceMs < MOST_MS_AT_A_TIME) return;
+    await nextTurn();
+    if (this.isGone()) throw new CallerGoneError();
+    this.#sinceMs = performance.now();
+  }
+}
+
+/** Ids of predictions from one draw of random bytes. */
+function drawIds(count: number): string[] {
+  const hex = randomBytes(16 * count).toString('hex');
+  return Array.from({ length: count }, (_, at) => `pred_${hex.slice(32 * at, 32 * at + 32)}`);
+}
+
+/**
+ * Answers many requests to one model, in order. Each is a prediction of its own: logged, counted, with its id. Rows of models that
+ * answer from a table go through block by block, past the cache: finding a row there takes as long as answering it in a block.
+ * @returns an entry a row: its answer, or the refusal of a row that does not fit
+ * @throws ServiceError what concerns the whole call, such as `version_not_deployed`; CallerGoneError
+ */
+export async function predictMany(
+  context: BatchContext,
+  inputs: readonly PredictInput[],
+  call: BatchCall,
+): Promise<(PredictionAnswer | ServiceError)[]> {
+  const { model, correlationId } = call;
+  const served = await context.predict.versionFor(model, call.modelVersion);
+  const results = new Array<PredictionAnswer | ServiceError>(inputs.length);
+  const slice = new TimeSlice(call.isGone);
+  const together: number[] = [];
+  for (const [at, input] of inputs.entries()) {
+    if (served.scorer.batch && !input.explain && input.modelVersion === undefined) {
+      together.push(at);
+      continue;
+    }
+    const modelVersion = input.modelVersion ?? call.modelVersion;
+    results[at] = await context.predict(model, { ...input, modelVersion }, correlationId).catch(onlyOfTheRow);
+    await slice.giveWay();
+  }
+  for (let start = 0; start < together.length; start += BLOCK_ROWS) {
+    const block = together.slice(start, start + BLOCK_ROWS);
+    const answers = answerBlock(
+      context,
+      served,
+      block.map((at) => inputs[at]!),
+      correlationId,
+    );
+    for (const [i, at] of block.entries()) results[at] = answers[i]!;
+    await slice.giveWay();
+  }
+  return results;
+}
+
+/** A missing model concerns the whole call; a bad row concerns itself only. */
+function onlyOfTheRow(error: unknown): ServiceError {
+  if (error instanceof ServiceError && error.code === 'request_invalid') return error;
+  throw error;
+}
+
+function answerBlock(
+  { predictionLog, metrics }: BatchContext,
+  { model, version, scorer }: ServedModel,
+  inputs: readonly PredictInput[],
+  correlationId: string,
+): (PredictionAnswer | ServiceError)[] {
+  const startMs = performance.now();
+  const shapes = scorer.batch!.predictRows(inputs);
+  const rowSeconds = (performance.now() - startMs) / 1000 / inputs.length;
+  const ids = drawIds(inputs.length);
+  const createdAt = new Date();
+  return shapes.map((shaped, at) => {
+    if (shaped instanceof ServiceError) return shaped;
+    const { entityId, features } = inputs[at]!;
+    const { predictions } = shaped;
+    const latencyUs = Math.round(rowSeconds * 1e6);
+    const id = ids[at]!;
+    countRow(metrics, model, version, rowSeconds);
+    predictionLog.add({
+      id,
+      model,
+      version,
+      entityId,
+      features,
+      predictions,
+      latencyUs,
+      cached: false,
+      correlationId,
+      createdAt,
+    });
+    const warnings = scorer.warnings(inputs[at]!);
+    return {
+      prediction_id: id,
+      model,
+      model_version: version,
+      ...shaped,
+      cached: false,
+      ...(warnings.length > 0 ? { warnings } : {}),
+    };
+  });
+}
+
+function countRow(metrics: Metrics, model: string, version: string, seconds: number, rows = 1): void {
+  metrics.predictions.inc({ model, version, cached: 'false' }, rows);
+  metrics.predictionDuration.observe({ model }, seconds);
+}
+
+/** Rows of columns, and the column that names their entities where there is one. */
+export interface ColumnBatch {
+  rows: number;
+  columns: readonly BatchColumn[];
+  entities?: BatchColumn;
+}
+
+export interface AnsweredColumns {
+  version: string;
+  ids: string[];
+  answers: AnswerColumn[];
+}
+
+/**
+ * Answers rows that came as columns, without an object a row on the way. All rows are looked at before any is logged: a batch with
+ * a value that cannot be read is refused as a whole.
+ * @param served a version whose scorer has `batch`
+ * @throws ServiceError `request_invalid` with the path of the first 20 values that do not fit; CallerGoneError
+ */
+export async function predictColumns(
+  context: BatchContext,
+  served: ServedModel,
+  batch: ColumnBatch,
+  call: BatchCall,
+): Promise<AnsweredColumns> {
+  const { rows, columns } = batch;
+  const slice = new TimeSlice(call.isGone);
+  const blocks: AnswerColumn[][] = [];
+  const startMs = performance.now();
+  for (let start = 0; start < rows; start += BLOCK_ROWS) {
+    const block = served.scorer.batch!.predictColumns(columns, start, Math.min(rows, start + BLOCK_ROWS));
+    if (block.problems.length > 0) throw unreadable(block.problems);
+    blocks.push(block.answers);
+    await slice.giveWay();
+  }
+  const seconds = (performance.now() - startMs) / 1000;
+  const answers = joinBlocks(blocks, rows);
+  const ids = drawIds(rows);
+  if (rows > 0) countRow(context.metrics, served.model, served.version, seconds / rows, rows);
+  await logColumns(context, served, { ...batch, ids, answers, latencyUs: Math.round((seconds / rows) * 1e6) }, call);
+  return { version: served.version, ids, answers };
+}
+
+function unreadable(problems: readonly BatchProblem[]): ServiceError {
+  return new ServiceError(
+    'request_invalid',
+    'The batch has values that do not fit the model’s features. Nothing of it was answered.',
+    problems.map(({ row, name, message }): FieldProblem => ({ path: `rows.${row}.features.${name}`, message })),
+  );
+}
+
+function joinBlocks(blocks: readonly AnswerColumn[][], rows: number): AnswerColumn[] {
+  return (blocks[0] ?? []).map((first, at): AnswerColumn => {
+    if (first.kind === 'number') {
+      const values = new Float64Array(rows);
+      blocks.forEach((block, b) => values.set((block[at] as typeof first).values, b * BLOCK_ROWS));
+      return { ...first, values };
+    }
+    const codes = new Int32Array(rows);
+    blocks.forEach((block, b) => codes.set((block[at] as typeof first).codes, b * BLOCK_ROWS));
+    return { ...first, codes };
+  });
+}
+
+type AnsweredBatch = ColumnBatch & Omit<AnsweredColumns, 'version'> & { latencyUs: number };
+
+async function logColumns(
+  { predictionLog }: BatchContext,
+  { model, version }: ServedModel,
+  { rows, columns, entities, ids, answers, latencyUs }: AnsweredBatch,
+  { correlationId }: BatchCall,
+): Promise<void> {
+  const createdAt = new Date();
+  // The rows were answered, so they are logged whether or not the caller is still there.
+  const slice = new TimeSlice(() => false);
+  const heads = answers.filter(({ name }) => !name.endsWith('.confidence'));
+  let flushing: Promise<void> | undefined;
+  for (let row = 0; row < rows; row++) {
+    const entity = entities && cellOf(entities, row);
+    predictionLog.add({
+      id: ids[row]!,
+      model,
+      version,
+      ...(entity === undefined || entity === null ? {} : { entityId: String(entity) }),
+      features: columnRow(columns, row),
+      predictions: columnRow(heads, row),
+      latencyUs,
+      cached: false,
+      correlationId,
+      createdAt,
+    });
+    if (row % ROWS_A_FLUSH === ROWS_A_FLUSH - 1) {
+      await flushing;
+      flushing = predictionLog.flush();
+    }
+    if (row % BLOCK_ROWS === 0) await slice.giveWay();
+  }
+}
