@@ -45,7 +45,8 @@ export function createFitActivities(container: Container) {
   const runStep = (plan: TrainingPlan, step: TrainerStep, range: StageRange) =>
     runActivity(container, plan.jobId, range, ({ signal, report }) => {
       const limits = { seconds: plan.fitTimeoutSeconds, memoryMb: config.trainingMemoryMb, signal };
-      return runTrainer({ step, plan, staging: join(folders.modelStaging, plan.jobId) }, limits, report);
+      const order = { step, plan, staging: join(folders.modelStaging, plan.jobId), threads: config.trainingThreads };
+      return runTrainer(order, limits, report);
     });
   return {
     fitModel: (plan: TrainingPlan) =>

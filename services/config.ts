@@ -41,6 +41,9 @@ export const environmentSchema = z.object({
   MAX_TRAINING_TIME: whole(3600, 1, 7 * 86_400).describe('Seconds that one fit may take'),
   MAX_CONCURRENT_JOBS: whole(5, 1, 256).describe('Training jobs at once on one worker'),
   TRAINING_MEMORY_MB: whole(4096, 128, 1_048_576).describe('Memory that one fit may use, in MiB'),
+  TRAINING_THREADS: whole(1, 1, 64).describe(
+    'Threads that a fit of boosted trees may use; the model is the same to the bit, and several jobs side by side use the cores better',
+  ),
   AUTO_ML_ENABLED: flag('true').describe(
     'A model whose entry names no algorithm gets the best of several; otherwise a random forest',
   ),
@@ -84,6 +87,7 @@ export interface Config {
   maxTrainingTimeSeconds: number;
   maxConcurrentJobs: number;
   trainingMemoryMb: number;
+  trainingThreads: number;
   autoMl: boolean;
   gpuEnabled: boolean;
   predictionCacheTtlSeconds: number;
@@ -169,6 +173,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     maxTrainingTimeSeconds: env.MAX_TRAINING_TIME,
     maxConcurrentJobs: env.MAX_CONCURRENT_JOBS,
     trainingMemoryMb: env.TRAINING_MEMORY_MB,
+    trainingThreads: env.TRAINING_THREADS,
     autoMl: env.AUTO_ML_ENABLED,
     gpuEnabled: env.GPU_ENABLED,
     predictionCacheTtlSeconds: env.PREDICTION_CACHE_TTL,

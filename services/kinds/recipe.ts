@@ -1,6 +1,7 @@
 import type { FieldProblem } from '../../core/errors.js';
 import type { PromotionVerdict } from '../../core/policy/promotion.js';
 import type { TrainRequest } from '../../core/schemas/training.js';
+import type { BoostingCrew } from '../../ml/ensemble/boosting-work.js';
 import type { MetricEstimate } from '../../ml/evaluate/metrics.js';
 import type { GoldenCase, SignatureFeature, SignatureHead } from '../artifacts/model-bundle.js';
 import type { DatasetManifest } from '../datasets/manifest.js';
@@ -76,9 +77,15 @@ export interface KindRecipe {
   plan(input: PlanInput): PlannedKind;
   /** Writes `STAGED.table`. @throws ServiceError `training_data_insufficient` */
   buildTable(plan: TrainingPlan, folders: { datasets: string; staging: string }): Promise<{ rows: number }>;
-  fit(plan: TrainingPlan, staging: string, onProgress: OnProgress): Promise<FitOutcome>;
+  /** `crew`: threads for the learners that can use several; what they learn does not depend on it. */
+  fit(plan: TrainingPlan, staging: string, onProgress: OnProgress, crew?: BoostingCrew): Promise<FitOutcome>;
   /** Absent where the evaluation is a backtest over several origins or users already. */
-  crossValidate?(plan: TrainingPlan, staging: string, onProgress: OnProgress): Promise<CrossValidation>;
+  crossValidate?(
+    plan: TrainingPlan,
+    staging: string,
+    onProgress: OnProgress,
+    crew?: BoostingCrew,
+  ): Promise<CrossValidation>;
   /** `golden`: cases whose answers every later load is held to; at least one. `report`: the version's report. */
   evaluate(
     plan: TrainingPlan,

@@ -5,6 +5,7 @@ import { RECIPES } from '../kinds/recipes.js';
 import type { OnProgress } from '../kinds/recipe.js';
 import { writeStaged } from '../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from './training-plan.js';
+import { createTreeThreads } from './tree-threads.js';
 
 export const TRAINER_STEPS = ['fit', 'cross_validate', 'evaluate'] as const;
 export type TrainerStep = (typeof TRAINER_STEPS)[number];
@@ -13,6 +14,8 @@ export interface TrainerOrder {
   step: TrainerStep;
   plan: TrainingPlan;
   staging: string;
+  /** Threads that may work on one fit. */
+  threads: number;
 }
 export type TrainerMessage =
   | { type: 'progress'; share: number; detail: string; rssBytes: number }
@@ -20,13 +23,15 @@ export type TrainerMessage =
   | { type: 'failed'; code?: ServiceError['code']; message: string; problems?: readonly FieldProblem[] };
 
 /** Runs the step of the kind's recipe and stages what comes of it. */
-async function runStep({ step, plan, staging }: TrainerOrder, onProgress: OnProgress): Promise<void> {
+async function runStep({ step, plan, staging, threads }: TrainerOrder, onProgress: OnProgress): Promise<void> {
   const recipe = RECIPES[plan.kind];
+  // They end with this process.
+  const crew = threads > 1 ? createTreeThreads(threads) : undefined;
   const stage = (file: string, content: unknown) => writeStaged(join(staging, file), JSON.stringify(content));
   if (step === 'fit') {
-    await stage(STAGED.fit, await recipe.fit(plan, staging, onProgress));
+    await stage(STAGED.fit, await recipe.fit(plan, staging, onProgress, crew));
   } else if (step === 'cross_validate') {
-    await stage(STAGED.crossValidation, await recipe.crossValidate!(plan, staging, onProgress));
+    await stage(STAGED.crossValidation, await recipe.crossValidate!(plan, staging, onProgress, crew));
   } else {
     const { evaluation, golden, report } = await recipe.evaluate(plan, staging, onProgress);
     await stage(STAGED.golden, golden);

@@ -1,4 +1,5 @@
 import type { Hyperparameters } from '../../../core/schemas/model-config.js';
+import type { BoostingCrew } from '../../../ml/ensemble/boosting-work.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 import type { HeadAlgorithm, HeadModel } from './head-model.js';
 
@@ -20,6 +21,8 @@ export interface CandidateInput {
   hyperparameters: Hyperparameters;
   /** Where unfinished work is kept; undefined where starting anew costs little. */
   checkpoint?: Checkpoint;
+  /** Threads that learners may share, where there are any. */
+  crew?: BoostingCrew;
   onProgress: (share: number, detail: string) => void;
 }
 

@@ -1,3 +1,4 @@
+import type { BoostingCrew } from '../../../ml/ensemble/boosting-work.js';
 import { assignFolds } from '../../../ml/evaluate/folds.js';
 import { evaluateClassification, evaluateRegression } from '../../../ml/evaluate/metrics.js';
 import { encodeTable, fitTableEncoder } from '../../../ml/preprocess/table-encoder.js';
@@ -20,13 +21,14 @@ export async function crossValidateModel(
   plan: TrainingPlan,
   staging: string,
   onProgress: OnProgress,
+  crew?: BoostingCrew,
 ): Promise<CrossValidation> {
   const table = await readTrainingTable(plan, staging);
   const heads: CrossValidation['heads'] = {};
   for (const [index, target] of table.targets.entries()) {
-    heads[target.head.name] = await measureHead(plan, table, target, (share) =>
-      onProgress((index + share) / table.targets.length, `${target.head.name}: 5-fold estimates`),
-    );
+    const onStep = (share: number) =>
+      onProgress((index + share) / table.targets.length, `${target.head.name}: 5-fold estimates`);
+    heads[target.head.name] = await measureHead(plan, table, target, onStep, crew);
   }
   return { folds: FOLDS, heads };
 }
@@ -36,6 +38,7 @@ async function measureHead(
   table: TrainingTable,
   target: HeadTarget,
   onProgress: (share: number) => void,
+  crew: BoostingCrew | undefined,
 ) {
   const { seed } = plan;
   const usable = rowsOf(target, () => true);
@@ -43,7 +46,7 @@ async function measureHead(
   const folds = table.isInTime
     ? Uint8Array.from(usable, (_, at) => Math.floor((at * FOLDS) / usable.length))
     : assignFolds(usable.length, FOLDS, { seed, labels, groups: Int32Array.from(usable, (row) => table.groups[row]!) });
-  const predictions = await predictFolds(plan, table, target, usable, folds, onProgress);
+  const predictions = await predictFolds(plan, table, target, usable, folds, onProgress, crew);
   return target.head.task === 'regression'
     ? evaluateRegression({ predictions, targets: labels, seed })
     : evaluateClassification({ probabilities: predictions, labels, classes: target.classes.length, seed });
@@ -61,6 +64,7 @@ export async function predictFolds(
   usable: Uint32Array,
   folds: ArrayLike<number>,
   onProgress: (share: number) => void,
+  crew?: BoostingCrew,
 ): Promise<Float64Array> {
   const outputs = Math.max(1, target.classes.length);
   const predictions = new Float64Array(usable.length * outputs);
@@ -77,6 +81,7 @@ export async function predictFolds(
         ? await fitNetwork({ ...networkInput(plan, table, encoder, x, [target], wanted), onProgress: onStep })
         : fitHead({
             ...headInput(plan, table, encoder, x, target, (row) => foldOf.has(row) && isFitting(row)),
+            crew,
             onProgress: onStep,
           });
     const judged = [...usable.keys()].filter((at) => folds[at] === fold);

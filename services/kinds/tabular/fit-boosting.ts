@@ -25,9 +25,10 @@ const FEW_ROWS = 5000;
  * they had on average. Each row is judged by the model that did not learn from its fold.
  */
 export function fitBoostingCandidate(input: CandidateInput): Candidate {
-  const { x, y, classes, categorical, monotone, checkpoint } = input;
+  const { x, y, classes, categorical, monotone, checkpoint, crew } = input;
   const loss: BoostingLoss =
     classes === 0 ? { kind: 'squared' } : classes === 2 ? { kind: 'logistic' } : { kind: 'softmax', classes };
+  const rules = { categorical, monotone, loss };
   const parameters = boostingParameters(input.hyperparameters, loss, x.rows);
   const share = 1 / (1 + new Set(input.folds).size);
   const rounds: number[] = [];
@@ -35,17 +36,18 @@ export function fitBoostingCandidate(input: CandidateInput): Candidate {
     const known = readModel(checkpoint?.read(`fold-${fold}`));
     const model =
       known ??
-      fitGradientBoosting({
-        x: takeRows(x, rows),
-        y: pick(y, rows),
-        categorical,
-        monotone,
-        loss,
-        parameters,
-        validation: { x: takeRows(x, held), y: pick(y, held) },
-        onRound: ({ done, total }) =>
-          input.onProgress(share * (fold + done / total), `fold ${fold + 1}, round ${done}`),
-      });
+      fitGradientBoosting(
+        {
+          ...rules,
+          x: takeRows(x, rows),
+          y: pick(y, rows),
+          parameters,
+          validation: { x: takeRows(x, held), y: pick(y, held) },
+          onRound: ({ done, total }) =>
+            input.onProgress(share * (fold + done / total), `fold ${fold + 1}, round ${done}`),
+        },
+        crew,
+      );
     if (!known) checkpoint?.write(`fold-${fold}`, () => encodeBoosting(model), true);
     rounds.push(roundCount(model));
     return boostingHead(model);
@@ -61,29 +63,23 @@ export function fitBoostingCandidate(input: CandidateInput): Candidate {
       ? stopped
       : predictUnseen(input, (rows) =>
           boostingHead(
-            fitGradientBoosting({
-              x: takeRows(x, rows),
-              y: pick(y, rows),
-              categorical,
-              monotone,
-              loss,
-              parameters: settled,
-            }),
+            fitGradientBoosting({ ...rules, x: takeRows(x, rows), y: pick(y, rows), parameters: settled }, crew),
           ),
         );
-  const model = fitGradientBoosting({
-    x,
-    y,
-    categorical,
-    monotone,
-    loss,
-    parameters: settled,
-    resumeFrom: readModel(checkpoint?.read('final')),
-    onRound({ done, total, partial }) {
-      input.onProgress(1 - share * (1 - done / total), `round ${done} of ${total}`);
-      checkpoint?.write('final', () => encodeBoosting(partial()), done === total);
+  const model = fitGradientBoosting(
+    {
+      ...rules,
+      x,
+      y,
+      parameters: settled,
+      resumeFrom: readModel(checkpoint?.read('final')),
+      onRound({ done, total, partial }) {
+        input.onProgress(1 - share * (1 - done / total), `round ${done} of ${total}`);
+        checkpoint?.write('final', () => encodeBoosting(partial()), done === total);
+      },
     },
-  });
+    crew,
+  );
   return {
     algorithm: 'gradient_boosting',
     model: boostingHead(model),

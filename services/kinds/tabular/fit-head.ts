@@ -1,6 +1,7 @@
 import type { Hyperparameters } from '../../../core/schemas/model-config.js';
 import { applyCalibration, fitCalibration, type Calibration } from '../../../ml/calibrate/calibration.js';
 import { conformalQuantile } from '../../../ml/calibrate/conformal.js';
+import type { BoostingCrew } from '../../../ml/ensemble/boosting-work.js';
 import { assignFolds } from '../../../ml/evaluate/folds.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 import { takeRows, type Candidate, type CandidateInput, type Checkpoint } from './candidate.js';
@@ -53,6 +54,7 @@ export interface HeadInput {
   seed: number;
   /** Of each algorithm and transform, by name. */
   checkpoint?: (name: string) => Checkpoint;
+  crew?: BoostingCrew;
   onProgress: (share: number, detail: string) => void;
 }
 
@@ -80,6 +82,7 @@ export function fitHead(input: HeadInput): FittedHead {
     folds: foldsOf(input, y),
     isInTime: input.isInTime,
     hyperparameters: input.hyperparameters,
+    crew: input.crew,
   };
   const candidates = variants.map(({ algorithm, transform }, index) =>
     FIT[algorithm]({

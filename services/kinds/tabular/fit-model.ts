@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync
 import { join } from 'node:path';
 import type { FieldProblem } from '../../../core/errors.js';
 import type { Calibration } from '../../../ml/calibrate/calibration.js';
+import type { BoostingCrew } from '../../../ml/ensemble/boosting-work.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 import type { LabelValue } from '../../../ml/preprocess/label-encoder.js';
 import { encodeTable, fitTableEncoder, type TableEncoder } from '../../../ml/preprocess/table-encoder.js';
@@ -58,7 +59,12 @@ const CHECKPOINT_EVERY_MS = 2000;
  * Fits every head on the training rows. Finished heads and, within a head, finished work are kept on disk, so that an
  * attempt that is killed costs at most two seconds of work, and the model is the same to the bit as without the kill.
  */
-export async function fitModel(plan: TrainingPlan, staging: string, onProgress: OnProgress): Promise<FitOutcome> {
+export async function fitModel(
+  plan: TrainingPlan,
+  staging: string,
+  onProgress: OnProgress,
+  crew?: BoostingCrew,
+): Promise<FitOutcome> {
   const table = await readTrainingTable(plan, staging);
   const training = trainingRows(table);
   const encoder = fitTableEncoder(table.features, training, {});
@@ -71,9 +77,11 @@ export async function fitModel(plan: TrainingPlan, staging: string, onProgress: 
   const candidates: TriedHeads = {};
   const hyperparameters: Record<string, unknown> = {};
   const hasSequence = hasSequences(table);
-  const { fittedHeads, warnings, network } = await fitHeads(plan, table, encoder, x, staging, (share, detail) =>
-    onProgress(hasSequence ? SHARE_BEFORE_SEQUENCES * share : share, detail),
-  );
+  const { fittedHeads, warnings, network } = await fitHeads(plan, table, encoder, x, {
+    staging,
+    crew,
+    onProgress: (share, detail) => onProgress(hasSequence ? SHARE_BEFORE_SEQUENCES * share : share, detail),
+  });
   const trials: Record<string, SequenceTrial> = {};
   const files: string[] = [];
   for (const [index, target] of table.targets.entries()) {
@@ -128,8 +136,7 @@ async function fitHeads(
   table: TrainingTable,
   encoder: TableEncoder,
   x: FeatureMatrix,
-  staging: string,
-  onProgress: OnProgress,
+  { staging, crew, onProgress }: { staging: string; crew?: BoostingCrew; onProgress: OnProgress },
 ): Promise<{ fittedHeads: FittedHead[]; warnings: FieldProblem[]; network?: NetworkTraining }> {
   const { targets } = table;
   if (plan.algorithm === 'neural_network') {
@@ -145,6 +152,7 @@ async function fitHeads(
   const fittedHeads = targets.map((target, index) =>
     fitHead({
       ...headInput(plan, table, encoder, x, target, (row) => table.isHeldOut[row] === 0),
+      crew,
       checkpoint: (stage) => createCheckpoint(join(staging, `${target.head.name}.${stage}`)),
       onProgress: (share, detail) => onProgress((index + share) / targets.length, `${target.head.name}: ${detail}`),
     }),

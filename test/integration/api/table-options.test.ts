@@ -82,7 +82,7 @@ async function expectExplained(model: string, features: object): Promise<void> {
 }
 
 beforeAll(async () => {
-  service = await Service.start(MODELS, { AUTO_ML_ENABLED: 'true' });
+  service = await Service.start(MODELS, { AUTO_ML_ENABLED: 'true', TRAINING_THREADS: '2' });
   service.file('customers.csv', learnableTable(600));
   // A level that grows by one a day: whoever learned from the early days has never seen the late ones.
   const rows = Array.from({ length: 200 }, (_, day) => [
