@@ -25,11 +25,6 @@ export function planRecommendation({ definition, request, manifest }: PlanInput)
     const message = `the model needs the column ${settings[part]} (recommend.${part}), which the dataset ${manifest.dataset_id} lacks; its columns: ${columns.join(', ')}`;
     problems.push({ path: 'model_type', message });
   }
-  if (definition.algorithm !== undefined && definition.algorithm !== 'auto')
-    problems.push({
-      path: 'model_type',
-      message: `the entry ${definition.name} names the algorithm ${definition.algorithm}, which a recommendation does not have; list its learners in recommend.methods`,
-    });
   const warnings = Object.keys(given)
     .filter((name) => name !== 'seed' && given[name as keyof typeof given] !== undefined)
     .map((name) => ({

@@ -1,4 +1,3 @@
-import type { Hyperparameters } from '../../../core/schemas/model-config.js';
 import { decodeBoosting, encodeBoosting } from '../../../ml/ensemble/boosting-format.js';
 import {
   defaultGradientBoostingParameters,
@@ -14,6 +13,8 @@ import { DEFAULT_SEED } from './hyperparameters.js';
 
 /** Rounds at most, where the data decide how many are kept. */
 const MOST_ROUNDS = 600;
+/** Rounds where nothing decides how many, at a lower rate. */
+const SETTLED_ROUNDS = 400;
 /** From so many rows on, trees may be larger without learning chance by heart. */
 const MANY_ROWS = 100_000;
 const PATIENCE = 30;
@@ -29,7 +30,7 @@ export function fitBoostingCandidate(input: CandidateInput): Candidate {
   const loss: BoostingLoss =
     classes === 0 ? { kind: 'squared' } : classes === 2 ? { kind: 'logistic' } : { kind: 'softmax', classes };
   const rules = { categorical, monotone, loss };
-  const parameters = boostingParameters(input.hyperparameters, loss, x.rows);
+  const parameters = boostingParameters(input, loss);
   const share = 1 / (1 + new Set(input.folds).size);
   const rounds: number[] = [];
   const stopped = predictUnseen(input, (rows, fold, held) => {
@@ -89,12 +90,17 @@ export function fitBoostingCandidate(input: CandidateInput): Candidate {
 }
 
 /** What was given, else values that do well on most tables. */
-function boostingParameters(given: Hyperparameters, loss: BoostingLoss, rows: number): GradientBoostingParameters {
-  const stopping = given.early_stopping_rounds === undefined ? PATIENCE : given.early_stopping_rounds;
+function boostingParameters(
+  { hyperparameters: given, isInTime, x: { rows } }: CandidateInput,
+  loss: BoostingLoss,
+): GradientBoostingParameters {
+  // Stretches of time differ from each other: where one of them stops learning says little of those to come.
+  const usual = isInTime ? null : PATIENCE;
+  const stopping = given.early_stopping_rounds === undefined ? usual : given.early_stopping_rounds;
   return {
     ...defaultGradientBoostingParameters(loss),
-    nEstimators: given.n_estimators ?? (stopping === null ? 300 : MOST_ROUNDS),
-    learningRate: given.learning_rate ?? 0.05,
+    nEstimators: given.n_estimators ?? (stopping === null ? SETTLED_ROUNDS : MOST_ROUNDS),
+    learningRate: given.learning_rate ?? (stopping === null ? 0.03 : 0.05),
     maxLeaves: given.max_leaf_nodes ?? (rows >= MANY_ROWS ? 31 : loss.kind === 'softmax' ? 8 : 15),
     maxDepth: given.max_depth ?? null,
     minSamplesLeaf: given.min_samples_leaf ?? Math.max(3, Math.min(20, Math.floor(rows / 50))),

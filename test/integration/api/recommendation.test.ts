@@ -34,11 +34,6 @@ wrong_column:
   kind: recommendation
   source: shop
   recommend: { user: nobody }
-forest:
-  kind: recommendation
-  source: shop
-  algorithm: random_forest
-  ${SHOP}
 `;
 
 interface Prediction {
@@ -264,16 +259,11 @@ describe('recommendations on anyone’s own table', () => {
     expect(answer.body.predictions.items.every(({ reason }) => reason.startsWith('popular'))).toBe(true);
   });
 
-  it('are refused before the training where a column is missing or an algorithm is not theirs', async () => {
-    for (const [model, told] of [
-      ['wrong_column', /column nobody/],
-      ['forest', /algorithm random_forest/],
-    ] as const) {
-      const { status, body } = await service.post<ProblemBody>('/models/train', { model_type: model });
-      expect(status).toBe(422);
-      expect(new Set(body.errors?.map(({ path }) => path))).toEqual(new Set(['model_type']));
-      expect(body.errors?.[0]?.message).toMatch(told);
-    }
+  it('are refused before the training where a column is missing', async () => {
+    const { status, body } = await service.post<ProblemBody>('/models/train', { model_type: 'wrong_column' });
+    expect(status).toBe(422);
+    expect(new Set(body.errors?.map(({ path }) => path))).toEqual(new Set(['model_type']));
+    expect(body.errors?.[0]?.message).toMatch(/column nobody/);
   });
 
   it('need 20 events within the dates', async () => {
