@@ -140,9 +140,9 @@ export const openInferenceRoutes: RouteDefinition[] = [
     method: 'get',
     path: '/v2/health/ready',
     tag: 'Inference',
-    summary: 'Whether every model that should be served can answer',
+    summary: 'Whether the server takes requests; each model has a route of its own',
     role: 'public',
-    answers: [{ status: 200, description: 'They can', schema: ref('InferenceServerReady') }],
+    answers: [{ status: 200, description: 'It does', schema: ref('InferenceServerReady') }],
     errors: ['dependency_unavailable'],
     handle(_request, _response, context) {
       if (!context.isAccepting()) throw new ServiceError('dependency_unavailable', 'The server is shutting down.');
