@@ -78,6 +78,7 @@ export function createTabularScorer(bundle: ModelBundle): Scorer {
     warnings: ({ features, options }) => [
       ...describeGaps(features, knownCategories, names),
       ...heads.flatMap(({ sequence }) => describeUnknownActivities(sequence, options)),
+      ...(heads.some(({ sequence }) => sequence) ? [] : describeUnusedSequences(options)),
     ],
     // The factors of a project come from each row's own attributions, so its rows are answered one by one.
     ...(kind === 'project_success' ? {} : { batch: createBatchScorer(kind, encoder, heads, signature) }),
@@ -120,6 +121,12 @@ function answer({ stored, model, sequence, buffer }: LoadedHead, row: Float64Arr
 }
 
 type Options = ScoreInput['options'];
+
+/** Whoever lists activities should know that they were not looked at. */
+const describeUnusedSequences = (options: Options): FieldProblem[] =>
+  options?.['recent_activities'] === undefined
+    ? []
+    : [{ path: 'recent_activities', message: 'was not used: this version answers from the features alone' }];
 
 function describeUnknownActivities(sequence: SequenceHead | undefined, options: Options): FieldProblem[] {
   if (!sequence) return [];

@@ -393,6 +393,11 @@ describe('user behavior', () => {
     expect(body.predictions['churn_probability']).toBeLessThanOrEqual(1);
     expect(['low', 'medium', 'high']).toContain(body.predictions['engagement_level']);
     expect(Object.keys(body.confidence_scores).toSorted()).toEqual(Object.keys(body.predictions).toSorted());
+    // Whether the order of activities counts is decided by the data; a caller who lists them in vain is told so.
+    const listed = await predict('user_behavior', { ...request, recent_activities: ['login', 'code_commit'] });
+    const isUsed = listed.body.confidence_scores['next_activity'] !== body.confidence_scores['next_activity'];
+    const { warnings = [] } = listed.body as { warnings?: { path: string }[] };
+    expect(warnings.some(({ path }) => path === 'recent_activities')).toBe(!isUsed);
     const versioned = await predict('user_behavior', { ...request, model_version: 'v1.0.0', explain: true });
     expect(versioned.body.predictions).toEqual(body.predictions);
     for (const [head, items] of Object.entries(versioned.body.explanations)) {
