@@ -7,11 +7,11 @@ import { correlate } from './middleware/correlate.js';
 import { observe } from './middleware/observe.js';
 import { handleErrors } from './middleware/problem.js';
 import { refuseMethod } from './middleware/refuse-method.js';
+import { requireType } from './middleware/require-type.js';
 import { ALL_ROUTES } from './routes/index-of-routes.js';
 import type { RouteDefinition } from './routes/route-definition.js';
 
 const BODY_LIMIT = '1mb';
-const BATCH_LIMIT = '32mb';
 
 /** Builds the API; listening is somebody else's job. */
 export function createApp(context: ApiContext): Express {
@@ -22,10 +22,9 @@ export function createApp(context: ApiContext): Express {
   app.use(correlate, observe(context.metrics, context.logger), helmet());
   mountDocs(app);
   // Bodies are read once the route is known, so that an unknown path costs nothing.
-  const small = express.json({ limit: BODY_LIMIT, strict: true });
-  const large = express.json({ limit: BATCH_LIMIT, strict: true });
+  const usual = [requireType('application/json'), express.json({ limit: BODY_LIMIT, strict: true })];
   for (const route of longestFirst(ALL_ROUTES)) {
-    const handlers = route.readBody ?? (route.body ? [requireJson, route.path.endsWith('/batch') ? large : small] : []);
+    const handlers = route.readBody ?? (route.body ? usual : []);
     app[route.method](route.path.replaceAll(/\{(\w+)\}/g, ':$1'), nameRoute(route), ...handlers, run(route, context));
   }
   for (const path of new Set(ALL_ROUTES.map((route) => route.path)))
@@ -52,17 +51,6 @@ function nameRoute(route: RouteDefinition) {
     response.locals['route'] = route.path;
     next();
   };
-}
-
-function requireJson(request: Request, _response: Response, next: NextFunction): void {
-  // An empty body has no type; the schema then says what is missing.
-  if (request.get('content-length') !== '0' && request.is('application/json') === false) {
-    throw new ServiceError(
-      'media_type_unsupported',
-      `This endpoint takes application/json, not "${(request.get('content-type') ?? '').slice(0, 100)}".`,
-    );
-  }
-  next();
 }
 
 function run(route: RouteDefinition, context: ApiContext) {

@@ -12,7 +12,7 @@ export function fieldProblems(error: z.core.$ZodError): FieldProblem[] {
 }
 
 /** Names that would reach an object's prototype; no honest caller sends them. */
-const POLLUTING = new Set(['__proto__', 'constructor', 'prototype']);
+export const POLLUTING = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** The paths of all keys, at any depth, that would pollute a prototype. `JSON.parse` makes `__proto__` an own key. */
 export function pollutingPaths(value: unknown, path: readonly string[] = []): FieldProblem[] {
@@ -26,7 +26,7 @@ export function pollutingPaths(value: unknown, path: readonly string[] = []): Fi
 }
 
 /** What PostgreSQL keeps in no text and no JSON: the NUL character, and half of a surrogate pair. */
-const UNSTORABLE = /[\0\p{Surrogate}]/u;
+export const UNSTORABLE = /[\0\p{Surrogate}]/u;
 
 /** The paths of all texts, and of all names, that no database could keep. */
 export function unstorablePaths(value: unknown, path: readonly string[] = []): FieldProblem[] {

@@ -1,5 +1,6 @@
 import type { ModelKind } from '../../core/names.js';
 import type { PredictInput } from '../../core/schemas/prediction.js';
+import { POLLUTING, UNSTORABLE } from '../../services/parse-request.js';
 
 /** The kinds whose requests are features and an entity, and the names that they have for the entity. */
 const ENTITY_NAMES: Partial<Record<ModelKind, readonly string[]>> = {
@@ -8,9 +9,6 @@ const ENTITY_NAMES: Partial<Record<ModelKind, readonly string[]>> = {
   classification: ['entity_id', 'user_id', 'project_id'],
   regression: ['entity_id', 'user_id', 'project_id'],
 };
-/** What `parseRequest` refuses: names that reach a prototype, and what PostgreSQL cannot keep. */
-const POLLUTING = new Set(['__proto__', 'constructor', 'prototype']);
-const UNSTORABLE = /[\0\p{Surrogate}]/u;
 const MOST_CHARACTERS = 10_000;
 const MOST_NAME = 256;
 

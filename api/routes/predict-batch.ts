@@ -1,11 +1,12 @@
 import express, { type Request, type Response } from 'express';
-import { ServiceError } from '../../core/errors.js';
+import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
 import { batchRequestSchema, type PredictInput } from '../../core/schemas/prediction.js';
 import { parseRequest, pollutingPaths, unstorablePaths } from '../../services/parse-request.js';
 import { CallerGoneError, predictMany, type BatchCall } from '../../services/serving/predict-many.js';
 import { answerArrow } from '../../services/serving/answer-arrow.js';
 import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { requireType } from '../middleware/require-type.js';
 import { predictErrors, readInput, resolveModel } from './asked-model.js';
 import { readPlainInstance } from './plain-instance.js';
 import { ref, type RouteDefinition } from './route-definition.js';
@@ -34,8 +35,11 @@ async function answerJson(request: Request, response: Response, context: ApiCont
   const inputs: PredictInput[] = [];
   const places: number[] = [];
   const results = new Array<unknown>(instances.length);
+  const hostile: FieldProblem[] = [];
   for (const [at, instance] of instances.entries()) {
-    const input = readInstance(kind, instance);
+    const plain = readPlainInstance(kind, instance);
+    if (!plain) hostile.push(...hostileParts(instance, at));
+    const input = plain ?? readInstance(kind, instance);
     if (input instanceof ServiceError) {
       results[at] = instanceError(input);
     } else {
@@ -43,7 +47,8 @@ async function answerJson(request: Request, response: Response, context: ApiCont
       inputs.push(input);
     }
   }
-  refuseHostile(instances, kind);
+  if (hostile.length > 0)
+    throw new ServiceError('request_invalid', `The request has ${hostile.length} problems.`, hostile);
   const answers = await predictMany(context, inputs, batchCallOf(response, model, version));
   answers.forEach((answer, i) => {
     results[places[i]!] = answer instanceof ServiceError ? instanceError(answer) : answer;
@@ -59,20 +64,13 @@ function readEnvelope(body: unknown): { instances: readonly unknown[]; model_ver
   return { ...parseRequest(batchRequestSchema, checked), instances: instances as readonly unknown[] };
 }
 
-/** What could never be kept, or reaches for a prototype, refuses the whole call. @throws ServiceError `request_invalid` */
-function refuseHostile(instances: readonly unknown[], kind: ModelKind): void {
-  const problems = instances.flatMap((instance, at) => {
-    if (readPlainInstance(kind, instance)) return [];
-    const path = ['instances', String(at)];
-    return [...pollutingPaths(instance, path), ...unstorablePaths(instance, path)];
-  });
-  if (problems.length > 0)
-    throw new ServiceError('request_invalid', `The request has ${problems.length} problems.`, problems);
+/** What could never be kept, or reaches for a prototype: it refuses the whole call. */
+function hostileParts(instance: unknown, at: number): FieldProblem[] {
+  const path = ['instances', String(at)];
+  return [...pollutingPaths(instance, path), ...unstorablePaths(instance, path)];
 }
 
 function readInstance(kind: ModelKind, instance: unknown): PredictInput | ServiceError {
-  const plain = readPlainInstance(kind, instance);
-  if (plain) return plain;
   try {
     return readInput(kind, instance);
   } catch (error) {
@@ -93,15 +91,6 @@ async function answerColumns(request: Request, response: Response, context: ApiC
   response.type(ARROW).send(Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength));
 }
 
-const refuseOtherTypes: express.RequestHandler = (request, _response, next) => {
-  if (request.get('content-length') !== '0' && request.is(['application/json', ARROW]) === false)
-    throw new ServiceError(
-      'media_type_unsupported',
-      `This endpoint takes application/json or ${ARROW}, not "${(request.get('content-type') ?? '').slice(0, 100)}".`,
-    );
-  next();
-};
-
 export const predictBatchRoutes: RouteDefinition[] = [
   {
     method: 'post',
@@ -115,7 +104,7 @@ export const predictBatchRoutes: RouteDefinition[] = [
     role: 'predictor',
     body: batchRequestSchema,
     otherBodies: { [ARROW]: { schema: { type: 'string', format: 'binary' } } },
-    readBody: [refuseOtherTypes, readJson, readArrowBytes],
+    readBody: [requireType('application/json', ARROW), readJson, readArrowBytes],
     example: {
       instances: [
         { user_id: 'user_123', features: { activity_score: 0.8 } },

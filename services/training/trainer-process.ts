@@ -25,8 +25,8 @@ export type TrainerMessage =
 /** Runs the step of the kind's recipe and stages what comes of it. */
 async function runStep({ step, plan, staging, threads }: TrainerOrder, onProgress: OnProgress): Promise<void> {
   const recipe = RECIPES[plan.kind];
-  // They end with this process.
-  const crew = threads > 1 ? createTreeThreads(threads) : undefined;
+  // They end with this process; an evaluation fits nothing that could use them.
+  const crew = threads > 1 && step !== 'evaluate' ? createTreeThreads(threads) : undefined;
   const stage = (file: string, content: unknown) => writeStaged(join(staging, file), JSON.stringify(content));
   if (step === 'fit') {
     await stage(STAGED.fit, await recipe.fit(plan, staging, onProgress, crew));

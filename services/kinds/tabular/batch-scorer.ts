@@ -6,7 +6,7 @@ import { encodeBatch } from '../../../ml/preprocess/encode-batch.js';
 import { encodeRow, type TableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import { invalidFeatures } from '../../serving/invalid-features.js';
 import type { AnswerColumn, BatchScorer } from '../../serving/scorer.js';
-import { finish, readHead } from './head-answer.js';
+import { decidedClass, finish, readHead } from './head-answer.js';
 import type { LoadedHead } from './scorer.js';
 import { activitiesOf, mixInSequences } from './sequence-head.js';
 
@@ -78,11 +78,7 @@ function answerColumns(kind: ModelKind, { stored, model }: LoadedHead, all: Floa
   const row = new Array<number>(outputs);
   for (let at = 0; at < rows; at++) {
     for (let o = 0; o < outputs; o++) row[o] = all[at * outputs + o]!;
-    codes[at] = decision
-      ? row[decision.positive]! >= decision.threshold
-        ? decision.positive
-        : 1 - decision.positive
-      : indexOfLargest(row);
+    codes[at] = decision ? decidedClass(decision, row) : indexOfLargest(row);
     confidence[at] = rounded(task === 'binary' ? Math.max(...row) : row[codes[at]!]!);
   }
   const probabilityOf = (o: number) => Float64Array.from({ length: rows }, (_, at) => rounded(all[at * outputs + o]!));

@@ -8,14 +8,19 @@ export function finish({ transform, calibration }: StoredHead, out: Float64Array
   if (calibration) applyCalibration(calibration, out, out);
 }
 
+/** The class that costs least, by the threshold on the probability of the positive one. */
+export const decidedClass = (
+  { positive, threshold }: NonNullable<StoredHead['decision']>,
+  probabilities: ArrayLike<number>,
+): number => (probabilities[positive]! >= threshold ? positive : 1 - positive);
+
 /** What a head says of a row. @param out the finished numbers */
 export function readHead(
   { name, task, classes, interval, transform, decision }: StoredHead,
   out: Float64Array,
 ): HeadOutput {
   if (task !== 'regression') {
-    const chosen =
-      decision && (out[decision.positive]! >= decision.threshold ? decision.positive : 1 - decision.positive);
+    const chosen = decision && decidedClass(decision, out);
     return {
       head: name,
       task,

@@ -23,6 +23,7 @@ import {
 } from './report-measures.js';
 import { measureProgress } from './report-curves.js';
 import { settingsOf } from './plan.js';
+import { decidedClass } from './head-answer.js';
 import type { SequenceTrial } from './sequence-trial.js';
 
 /** What the evaluation has found already. */
@@ -111,9 +112,7 @@ const answersOf: Part = ({ stored, target, rows, answers }, { plan, evaluation }
     ...(decision
       ? {
           positive: decision.positive,
-          answers: Uint8Array.from(rows, (_, at) =>
-            answers[2 * at + decision.positive]! >= decision.threshold ? decision.positive : 1 - decision.positive,
-          ),
+          answers: Uint8Array.from(rows, (_, at) => decidedClass(decision, answers.subarray(2 * at, 2 * at + 2))),
         }
       : {}),
   });
