@@ -3,6 +3,7 @@ import helmet from 'helmet';
 import { ServiceError } from '../core/errors.js';
 import type { ApiContext } from './http-context.js';
 import { mountDocs } from './docs.js';
+import { admit } from './middleware/admit.js';
 import { correlate } from './middleware/correlate.js';
 import { observe } from './middleware/observe.js';
 import { handleErrors } from './middleware/problem.js';
@@ -19,7 +20,7 @@ export function createApp(context: ApiContext): Express {
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', 'simple');
-  app.use(correlate, observe(context.metrics, context.logger), helmet());
+  app.use(correlate, observe(context.metrics, context.logger), helmet(), admit(context.admission));
   mountDocs(app);
   // Bodies are read once the route is known, so that an unknown path costs nothing.
   const usual = [requireType('application/json'), express.json({ limit: BODY_LIMIT, strict: true })];

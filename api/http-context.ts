@@ -3,16 +3,20 @@ import { ServiceError } from '../core/errors.js';
 import type { Container } from '../services/container.js';
 import type { createDatasetStore } from '../services/datasets/dataset-store.js';
 import type { createDeploymentStore } from '../services/deployments/deployment-store.js';
+import type { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
 import type { PredictionLog } from '../services/serving/prediction-log.js';
 import type { Predictor } from '../services/serving/predict.js';
 import type { RoutingTable } from '../services/serving/routing-table.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
+import type { Admission } from './admission.js';
 
 /** What the routes work with: the shared services and those of the serving process. */
 export interface ApiContext extends Container {
   metrics: Metrics;
   routing: RoutingTable;
   predictionLog: PredictionLog;
+  outcomes: OutcomeRecorder;
+  admission: Admission;
   predict: Predictor;
   datasets: ReturnType<typeof createDatasetStore>;
   deployments: ReturnType<typeof createDeploymentStore>;

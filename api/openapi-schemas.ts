@@ -82,6 +82,7 @@ export const ANSWER_SCHEMAS = {
     prediction_id: text,
     observed_at: time,
     outcome: { type: 'object', additionalProperties: anything },
+    state: { enum: ['stored', 'waiting'] },
   }),
   JobAccepted: strict({ ...accepted, dataset_id: text, warnings: { type: 'array', items: fieldProblem } }, [
     'dataset_id',

@@ -25,9 +25,12 @@ export const ERROR_TABLE = {
   training_data_insufficient: { status: 422, title: 'There is too little data to train on' },
   training_timeout: { status: 422, title: 'The training took longer than it may' },
   training_out_of_memory: { status: 422, title: 'The training needed more memory than it may use' },
+  overloaded: { status: 429, title: 'There are more requests than can be answered in time' },
+  rate_limited: { status: 429, title: 'The caller sends more requests than it may' },
   artifact_corrupt: { status: 500, title: 'A stored model is damaged' },
   deployment_check_failed: { status: 500, title: 'The new version failed its checks' },
   dependency_unavailable: { status: 503, title: 'A dependency is away' },
+  deadline_exceeded: { status: 504, title: 'The answer would come after the deadline' },
   internal_error: { status: 500, title: 'Something went wrong on our side' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
@@ -60,5 +63,6 @@ const LASTING: readonly ErrorCode[] = ['artifact_corrupt', 'deployment_check_fai
 
 /** A bad request stays bad however often it is tried: workflows must not retry these. */
 export function isPermanent(code: ErrorCode): boolean {
-  return ERROR_TABLE[code].status < 500 || LASTING.includes(code);
+  const { status } = ERROR_TABLE[code];
+  return (status < 500 && status !== 429) || LASTING.includes(code);
 }

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { projectRoot } from './project-root.js';
@@ -53,6 +54,24 @@ export const environmentSchema = z.object({
   PREDICTION_CACHE_TTL: whole(300, 0, 86_400).describe(
     'Seconds that a prediction may be answered again; 0 turns it off',
   ),
+  API_WORKERS: whole(Math.max(1, Math.floor(availableParallelism() / 2)), 1, 256).describe(
+    'Processes that answer requests on the one port; half of the cores by default',
+  ),
+  PREDICTION_SPOOL_MB: whole(1024, 16, 1_048_576).describe(
+    'MiB on disk, for each API process, that predictions may take while the database is away; beyond it the oldest are given up, and counted',
+  ),
+  PREDICTION_RETENTION_DAYS: whole(400, 0, 36_500).describe(
+    'Days that logged predictions and outcomes are kept; 0 keeps them for ever',
+  ),
+  MAX_REQUEST_WAIT: whole(100, 0, 60_000).describe(
+    'Milliseconds that a request may have waited for its turn; later ones are answered 429 at once. 0 turns this off',
+  ),
+  RATE_LIMIT: whole(0, 0, 1_000_000).describe(
+    'Requests a second that one client address may send to each API process, in bursts of up to as many; 0 is no limit',
+  ),
+  SHUTDOWN_DELAY: whole(0, 0, 300).describe(
+    'Seconds that the API goes on answering after SIGTERM, not ready any more, so that a load balancer can take it out first',
+  ),
   LOG_LEVEL: z
     .string()
     .default('INFO')
@@ -91,6 +110,15 @@ export interface Config {
   autoMl: boolean;
   gpuEnabled: boolean;
   predictionCacheTtlSeconds: number;
+  apiWorkers: number;
+  predictionSpoolMegabytes: number;
+  /** 0 = for ever. */
+  predictionRetentionDays: number;
+  /** 0 = however long. */
+  maxRequestWaitMs: number;
+  /** Requests a second; 0 = no limit. */
+  rateLimit: number;
+  shutdownDelaySeconds: number;
   logLevel: string;
   failPoint?: string;
 }
@@ -177,6 +205,12 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     autoMl: env.AUTO_ML_ENABLED,
     gpuEnabled: env.GPU_ENABLED,
     predictionCacheTtlSeconds: env.PREDICTION_CACHE_TTL,
+    apiWorkers: env.API_WORKERS,
+    predictionSpoolMegabytes: env.PREDICTION_SPOOL_MB,
+    predictionRetentionDays: env.PREDICTION_RETENTION_DAYS,
+    maxRequestWaitMs: env.MAX_REQUEST_WAIT,
+    rateLimit: env.RATE_LIMIT,
+    shutdownDelaySeconds: env.SHUTDOWN_DELAY,
     logLevel: env.LOG_LEVEL.toLowerCase(),
     failPoint: env.NODE_ENV === 'test' ? env.FAILPOINT : undefined,
   };

@@ -13,8 +13,7 @@ export function observe(metrics: Metrics, logger: Logger) {
       const seconds = (performance.now() - start) / 1000;
       const route = (response.locals['route'] as string | undefined) ?? 'unmatched';
       const status = response.writableFinished ? response.statusCode : 499;
-      metrics.httpRequests.inc({ method: request.method, route, status });
-      metrics.httpDuration.observe({ method: request.method, route }, seconds);
+      metrics.countRequest(request.method, route, status, seconds);
       const level = status >= 500 ? 'error' : QUIET.test(request.path) && status < 400 ? 'debug' : 'info';
       logger[level](
         { method: request.method, path: request.path.slice(0, 200), status, ms: Math.round(seconds * 1e5) / 100 },

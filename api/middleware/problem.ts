@@ -16,17 +16,22 @@ export interface Problem {
   errors?: readonly FieldProblem[];
 }
 
-export function sendProblem(request: Request, response: Response, error: ServiceError): void {
-  if (isInferencePath(request.path)) return sendInferenceError(response, error);
-  const problem: Problem = {
+/** @param path of the request */
+export function problemOf(error: ServiceError, path: string, correlationId: string): Problem {
+  return {
     type: `urn:problem:${error.code}`,
     title: ERROR_TABLE[error.code].title,
     status: error.status,
     detail: error.message,
-    instance: request.originalUrl.split('?', 1)[0]!.slice(0, 500),
-    correlation_id: correlationIdOf(response),
+    instance: path.slice(0, 500),
+    correlation_id: correlationId,
     ...(error.problems.length > 0 ? { errors: error.problems } : {}),
   };
+}
+
+export function sendProblem(request: Request, response: Response, error: ServiceError): void {
+  if (isInferencePath(request.path)) return sendInferenceError(response, error);
+  const problem = problemOf(error, request.originalUrl.split('?', 1)[0]!, correlationIdOf(response));
   if (error.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(error.retryAfterSeconds));
   response.status(error.status).type('application/problem+json').send(JSON.stringify(problem));
 }

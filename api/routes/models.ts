@@ -12,11 +12,11 @@ import { modelDefinition, type ModelDefinition } from '../../services/training/m
 import { planTraining } from '../../services/training/plan-training.js';
 import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
+import { versionLoadedByAll } from '../all-processes.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
 async function presentModel(definition: ModelDefinition, context: ApiContext) {
   const { name, kind, description = null, algorithm = 'auto', source, target = null } = definition;
-  const served = context.routing.served(name);
   const latest = await withDatabase(() => context.versions.list(name, { limit: 1 }));
   return {
     model: name,
@@ -26,7 +26,7 @@ async function presentModel(definition: ModelDefinition, context: ApiContext) {
     source,
     target,
     latest_version: latest.items[0]?.version ?? null,
-    serving: { version: context.routing.wanted(name) ?? null, loaded_version: served?.version ?? null },
+    serving: { version: context.routing.wanted(name) ?? null, loaded_version: await versionLoadedByAll(name) },
   };
 }
 

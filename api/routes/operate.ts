@@ -1,4 +1,5 @@
 import { checkHealth } from '../../services/health/check-health.js';
+import { metricsOfAll } from '../all-processes.js';
 import { ref, type RouteDefinition } from './route-definition.js';
 
 export const operateRoutes: RouteDefinition[] = [
@@ -66,7 +67,7 @@ export const operateRoutes: RouteDefinition[] = [
       { status: 200, description: 'Prometheus text format', contentType: 'text/plain', schema: { type: 'string' } },
     ],
     async handle(_request, response, context) {
-      response.type(context.metrics.registry.contentType).send(await context.metrics.registry.metrics());
+      response.type(context.metrics.registry.contentType).send(await metricsOfAll(context.metrics.registry));
       return undefined;
     },
   },

@@ -12,6 +12,9 @@ const ENTITY_NAMES: Partial<Record<ModelKind, readonly string[]>> = {
 const MOST_CHARACTERS = 10_000;
 const MOST_NAME = 256;
 
+/** Whether requests of the kind are, as a rule, plain. */
+export const isPlainKind = (kind: ModelKind): boolean => ENTITY_NAMES[kind] !== undefined;
+
 /**
  * Reads an instance that has nothing but an entity and features that are in order, in about a microsecond.
  * @returns undefined for every other instance: the schema of the kind then says what is wrong with it, or reads its options

@@ -2,7 +2,6 @@ import type { Request, Response } from 'express';
 import { PREDICT_REQUESTS, tableRequestSchema } from '../../core/kinds/requests.js';
 import { feedbackRequestSchema } from '../../core/schemas/prediction.js';
 import { parseRequest } from '../../services/parse-request.js';
-import { recordOutcome } from '../../services/serving/record-outcome.js';
 import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { predictErrors, readInput, resolveModel } from './asked-model.js';
 import { KIND_PREDICTIONS } from './predict-kinds.js';
@@ -54,14 +53,25 @@ export const predictRoutes: RouteDefinition[] = [
     role: 'predictor',
     body: feedbackRequestSchema,
     example: { outcome: { churn_probability: false }, observed_at: '2024-07-01T00:00:00Z' },
-    answers: [{ status: 200, description: 'The outcome that counts now', schema: ref('Outcome') }],
+    answers: [
+      { status: 200, description: 'The outcome that counts now', schema: ref('Outcome') },
+      {
+        status: 202,
+        description:
+          'The database is away: the outcome is safe on disk, and is checked and stored when it is back (`state` is `waiting`)',
+        schema: ref('Outcome'),
+      },
+    ],
     errors: ['request_malformed', 'prediction_not_found', 'request_invalid', 'dependency_unavailable'],
-    async handle(request, _response, context) {
+    async handle(request, response, context) {
       const { outcome, observed_at: observedAt } = parseRequest(feedbackRequestSchema, request.body);
-      return recordOutcome(
-        { predictionId: pathParameter(request, 'prediction_id'), outcome, observedAt },
-        { database: context.database, log: context.predictionLog },
-      );
+      const recorded = await context.outcomes.record({
+        predictionId: pathParameter(request, 'prediction_id'),
+        outcome,
+        observedAt: observedAt ? new Date(observedAt) : new Date(),
+      });
+      if (recorded.state === 'waiting') response.status(202);
+      return recorded;
     },
   },
 ];

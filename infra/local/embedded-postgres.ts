@@ -17,7 +17,7 @@ import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { freePort } from './free-port.js';
 import { chooseDataFolder, preparedBinaries, unprivilegedAccount, type Account } from './postgres-folders.js';
-import { endProcess, identityOf, isRunning, signalProcess } from './process-identity.js';
+import { endProcess, identityOf, isRunning, signalProcess } from '../../services/process-identity.js';
 
 /** Where a prepared server is and how it is run. */
 export interface PostgresInstallation {

@@ -1,7 +1,13 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { endProcess, identityOf, isRunning, signalProcess, type ProcessIdentity } from './process-identity.js';
+import {
+  endProcess,
+  identityOf,
+  isRunning,
+  signalProcess,
+  type ProcessIdentity,
+} from '../../services/process-identity.js';
 
 export interface SupervisedOptions {
   name: string;

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import type { PredictInput } from '../../core/schemas/prediction.js';
@@ -14,8 +13,6 @@ import type { AnswerColumn } from './scorer.js';
 const BLOCK_ROWS = 256;
 /** Other requests wait for a batch no longer than about this. */
 const MOST_MS_AT_A_TIME = 8;
-/** Rows after which a batch waits until the log has written them, so that it never fills the log's buffer. */
-const ROWS_A_FLUSH = 20_000;
 
 export interface BatchContext {
   predict: Predictor;
@@ -48,12 +45,6 @@ class TimeSlice {
   }
 }
 
-/** Ids of predictions from one draw of random bytes. */
-function drawIds(count: number): string[] {
-  const hex = randomBytes(16 * count).toString('hex');
-  return Array.from({ length: count }, (_, at) => `pred_${hex.slice(32 * at, 32 * at + 32)}`);
-}
-
 /**
  * Answers many requests to one model, in order. Each is a prediction of its own: logged, counted, with its id. Rows of models that
  * answer from a table go through block by block, past the cache: finding a row there takes as long as answering it in a block.
@@ -76,7 +67,7 @@ export async function predictMany(
       continue;
     }
     const modelVersion = input.modelVersion ?? call.modelVersion;
-    results[at] = await context.predict(model, { ...input, modelVersion }, correlationId).catch(onlyOfTheRow);
+    results[at] = await answerRow(context, model, { ...input, modelVersion }, correlationId);
     await slice.giveWay();
   }
   for (let start = 0; start < together.length; start += BLOCK_ROWS) {
@@ -90,7 +81,16 @@ export async function predictMany(
     for (const [i, at] of block.entries()) results[at] = answers[i]!;
     await slice.giveWay();
   }
+  await context.predictionLog.written();
   return results;
+}
+
+async function answerRow({ predict }: BatchContext, model: string, input: PredictInput, correlationId: string) {
+  try {
+    return predict.answerNow(await predict.versionFor(model, input.modelVersion), input, correlationId);
+  } catch (error) {
+    return onlyOfTheRow(error);
+  }
 }
 
 /** A missing model concerns the whole call; a bad row concerns itself only. */
@@ -108,27 +108,16 @@ function answerBlock(
   const startMs = performance.now();
   const shapes = scorer.batch!.predictRows(inputs);
   const rowSeconds = (performance.now() - startMs) / 1000 / inputs.length;
-  const ids = drawIds(inputs.length);
-  const createdAt = new Date();
   return shapes.map((shaped, at) => {
     if (shaped instanceof ServiceError) return shaped;
     const { entityId, features } = inputs[at]!;
     const { predictions } = shaped;
     const latencyUs = Math.round(rowSeconds * 1e6);
-    const id = ids[at]!;
-    countRow(metrics, model, version, rowSeconds);
-    predictionLog.add({
-      id,
-      model,
-      version,
-      entityId,
-      features,
-      predictions,
-      latencyUs,
-      cached: false,
-      correlationId,
-      createdAt,
-    });
+    metrics.countPrediction(model, version, false, rowSeconds);
+    const id = predictionLog.add(
+      { model, version, correlationId },
+      { entityId, features, predictions, latencyUs, cached: false },
+    );
     const warnings = scorer.warnings(inputs[at]!);
     return {
       prediction_id: id,
@@ -139,11 +128,6 @@ function answerBlock(
       ...(warnings.length > 0 ? { warnings } : {}),
     };
   });
-}
-
-function countRow(metrics: Metrics, model: string, version: string, seconds: number, rows = 1): void {
-  metrics.predictions.inc({ model, version, cached: 'false' }, rows);
-  metrics.predictionDuration.observe({ model }, seconds);
 }
 
 /** Rows of columns, and the column that names their entities where there is one. */
@@ -183,10 +167,9 @@ export async function predictColumns(
   }
   const seconds = (performance.now() - startMs) / 1000;
   const answers = joinBlocks(blocks, rows);
-  const ids = drawIds(rows);
-  if (rows > 0) countRow(context.metrics, served.model, served.version, seconds / rows, rows);
-  await logColumns(context, served, { ...batch, ids, answers, latencyUs: Math.round((seconds / rows) * 1e6) }, call);
-  return { version: served.version, ids, answers };
+  if (rows > 0) context.metrics.countPrediction(served.model, served.version, false, seconds / rows, rows);
+  const answered = { ...batch, answers, latencyUs: Math.round((seconds / rows) * 1e6) };
+  return { version: served.version, ids: await logColumns(context, served, answered, call), answers };
 }
 
 function unreadable(problems: readonly BatchProblem[]): ServiceError {
@@ -210,37 +193,34 @@ function joinBlocks(blocks: readonly AnswerColumn[][], rows: number): AnswerColu
   });
 }
 
-type AnsweredBatch = ColumnBatch & Omit<AnsweredColumns, 'version'> & { latencyUs: number };
+type AnsweredBatch = ColumnBatch & { answers: AnswerColumn[]; latencyUs: number };
 
+/** @returns the ids, once all rows are on disk */
 async function logColumns(
   { predictionLog }: BatchContext,
   { model, version }: ServedModel,
-  { rows, columns, entities, ids, answers, latencyUs }: AnsweredBatch,
+  { rows, columns, entities, answers, latencyUs }: AnsweredBatch,
   { correlationId }: BatchCall,
-): Promise<void> {
-  const createdAt = new Date();
+): Promise<string[]> {
   // The rows were answered, so they are logged whether or not the caller is still there.
   const slice = new TimeSlice(() => false);
   const heads = answers.filter(({ name }) => !name.endsWith('.confidence'));
-  let flushing: Promise<void> | undefined;
+  const ids: string[] = [];
   for (let row = 0; row < rows; row++) {
     const entity = entities && cellOf(entities, row);
-    predictionLog.add({
-      id: ids[row]!,
-      model,
-      version,
-      ...(entity === undefined || entity === null ? {} : { entityId: String(entity) }),
-      features: columnRow(columns, row),
-      predictions: columnRow(heads, row),
-      latencyUs,
-      cached: false,
-      correlationId,
-      createdAt,
-    });
-    if (row % ROWS_A_FLUSH === ROWS_A_FLUSH - 1) {
-      await flushing;
-      flushing = predictionLog.flush();
-    }
+    const id = predictionLog.add(
+      { model, version, correlationId },
+      {
+        ...(entity === undefined || entity === null ? {} : { entityId: String(entity) }),
+        features: columnRow(columns, row),
+        predictions: columnRow(heads, row),
+        latencyUs,
+        cached: false,
+      },
+    );
+    ids.push(id);
     if (row % BLOCK_ROWS === 0) await slice.giveWay();
   }
+  await predictionLog.written();
+  return ids;
 }

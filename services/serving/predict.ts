@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import type { ShapedPrediction } from '../../core/kinds/shaped-prediction.js';
 import type { PredictInput } from '../../core/schemas/prediction.js';
@@ -65,39 +64,42 @@ export function createPredictor(dependencies: PredictDependencies) {
     return { model, version, scorer };
   }
 
-  async function predict(model: string, input: PredictInput, correlationId: string): Promise<PredictionAnswer> {
-    const served = await servedModel(model, input.modelVersion);
+  /** Answers at once. The prediction is on disk after `log.written()`, and its answer must not go out before that. */
+  function answerNow(served: ServedModel, input: PredictInput, correlationId: string): PredictionAnswer {
+    const { model, version } = served;
     const startMs = performance.now();
     const { shaped, cached } = answer(served, input, dependencies.cache);
     const seconds = (performance.now() - startMs) / 1000;
-    const id = `pred_${randomUUID().replaceAll('-', '')}`;
-    dependencies.metrics.predictions.inc({ model, version: served.version, cached: String(cached) });
-    dependencies.metrics.predictionDuration.observe({ model }, seconds);
-    dependencies.log.add({
-      id,
-      model,
-      version: served.version,
-      entityId: input.entityId,
-      features: input.features,
-      predictions: shaped.predictions,
-      latencyUs: Math.round(seconds * 1e6),
-      cached,
-      correlationId,
-      createdAt: new Date(),
-    });
+    dependencies.metrics.countPrediction(model, version, cached, seconds);
+    const id = dependencies.log.add(
+      { model, version, correlationId },
+      {
+        entityId: input.entityId,
+        features: input.features,
+        predictions: shaped.predictions,
+        latencyUs: Math.round(seconds * 1e6),
+        cached,
+      },
+    );
     const warnings = served.scorer.warnings(input);
     return {
       prediction_id: id,
       model,
-      model_version: served.version,
+      model_version: version,
       ...shaped,
       cached,
       ...(warnings.length > 0 ? { warnings } : {}),
       ...(input.explain ? explain(served, input) : {}),
     };
   }
+
+  async function predict(model: string, input: PredictInput, correlationId: string): Promise<PredictionAnswer> {
+    const answered = answerNow(await servedModel(model, input.modelVersion), input, correlationId);
+    await dependencies.log.written();
+    return answered;
+  }
   // Batches ask for the version once and then answer many rows with it.
-  return Object.assign(predict, { versionFor: servedModel });
+  return Object.assign(predict, { versionFor: servedModel, answerNow });
 }
 
 export type Predictor = ReturnType<typeof createPredictor>;

@@ -1,104 +1,150 @@
-import type { Database } from '../database/database.js';
+import { join } from 'node:path';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import { Spool } from '../spool/spool.js';
+import { SpoolShipper } from '../spool/ship-spool.js';
+import { newPredictionId } from './prediction-id.js';
+import type { PredictionStore } from './prediction-store.js';
 
-export interface PredictionRecord {
-  id: string;
-  model: string;
-  version: string;
+/** What is kept of one prediction. */
+export interface PredictionRow {
   entityId?: string;
   features: object;
   predictions: object;
   latencyUs: number;
   cached: boolean;
-  correlationId: string;
-  createdAt: Date;
 }
 
-const FLUSH_EVERY_MS = 250;
-const BATCH = 1000;
-/** Beyond this the oldest are dropped, and counted. */
-const MOST_BUFFERED = 50_000;
+/** What many predictions of a call have in common. */
+export interface PredictionCall {
+  model: string;
+  version: string;
+  correlationId: string;
+}
+
+/** Characters that are written at once, when one turn of the event loop has more than this. */
+const FRAME_CHARACTERS = 2 ** 20;
+
+export interface PredictionLogOptions {
+  stateDir: string;
+  spoolMegabytes: number;
+  store: PredictionStore;
+  logger: Logger;
+  metrics: Metrics;
+}
 
 /**
- * Writes predictions in batches, off the path of the answer. While the database is away they wait in memory, up to 50,000;
- * a batch is written once however often it is tried.
+ * Keeps each prediction that was answered. The rows of one turn of the event loop go to a file together before their answers go
+ * out, so that a kill between the two loses nothing; from there they are shipped to the database within a second, or whenever it
+ * is back. In the database a row is there once, however often it was shipped.
  */
 export class PredictionLog {
-  #buffer: PredictionRecord[] = [];
-  #flushing: Promise<void> | undefined;
-  readonly #timer: NodeJS.Timeout;
+  readonly #spool: Spool;
+  readonly #shipper: SpoolShipper;
+  readonly #metrics: Metrics;
+  #lines = '';
+  #rows = 0;
+  #firstMs = 0;
+  #nowMs = 0;
+  #waiting: (() => void)[] = [];
+  #isScheduled = false;
 
-  constructor(private readonly context: { database: Database; logger: Logger; metrics: Metrics }) {
-    this.#timer = setInterval(() => void this.flush(), FLUSH_EVERY_MS);
+  constructor({ stateDir, spoolMegabytes, store, logger, metrics }: PredictionLogOptions) {
+    this.#metrics = metrics;
+    const lose = (rows: number, reason: string) => {
+      metrics.logDropped.inc(rows);
+      logger.error({ rows, reason }, 'logged predictions were lost');
+    };
+    this.#spool = new Spool({
+      folder: join(stateDir, 'spool', 'predictions'),
+      mostBytes: spoolMegabytes * 2 ** 20,
+      logger,
+      onLost: lose,
+    });
+    this.#shipper = new SpoolShipper({
+      spool: this.#spool,
+      destination: store,
+      logger,
+      onShipped: (rows) => {
+        metrics.logWritten.inc(rows);
+        metrics.logBuffered.set(this.#spool.rows);
+      },
+      onRefused: lose,
+    });
+    this.#shipper.start();
   }
 
-  add(record: PredictionRecord): void {
-    this.#buffer.push(record);
-    const excess = this.#buffer.length - MOST_BUFFERED;
-    if (excess > 0) {
-      this.#buffer.splice(0, excess);
-      this.context.metrics.logDropped.inc(excess);
-    }
-    this.context.metrics.logBuffered.set(this.#buffer.length);
+  /**
+   * Takes a row. It is on disk once `afterWrite` calls back.
+   * @returns the id of the prediction
+   */
+  add({ model, version, correlationId }: PredictionCall, row: PredictionRow): string {
+    // One time for all rows of a turn.
+    if (!this.#isScheduled) this.#schedule();
+    const id = newPredictionId(this.#nowMs);
+    this.#lines += `${JSON.stringify({
+      id,
+      model,
+      version,
+      entity_id: row.entityId,
+      features: row.features,
+      predictions: row.predictions,
+      latency_us: row.latencyUs,
+      cached: row.cached,
+      correlation_id: correlationId,
+      created_at: this.#nowMs,
+    })}\n`;
+    this.#rows += 1;
+    if (this.#lines.length > FRAME_CHARACTERS) this.#write();
+    return id;
   }
 
-  /** Writes what is buffered; what cannot be written stays for the next time. */
+  #schedule(): void {
+    this.#isScheduled = true;
+    this.#nowMs = Date.now();
+    this.#firstMs = this.#nowMs;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#write();
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const proceed of waiting) proceed();
+    });
+  }
+
+  #write(): void {
+    if (this.#rows === 0) return;
+    const frame = {
+      rows: this.#rows,
+      firstMs: this.#firstMs,
+      lastMs: this.#nowMs,
+      payload: Buffer.from(this.#lines, 'utf8'),
+    };
+    this.#lines = '';
+    this.#rows = 0;
+    this.#spool.append(frame);
+    this.#metrics.logBuffered.set(this.#spool.rows);
+  }
+
+  /** Calls back at the end of this turn, when all rows so far are on disk. Answers are sent from here. */
+  afterWrite(proceed: () => void): void {
+    if (!this.#isScheduled) this.#schedule();
+    this.#waiting.push(proceed);
+  }
+
+  /** @returns when all rows so far are on disk */
+  written(): Promise<void> {
+    return new Promise((resolve) => this.afterWrite(resolve));
+  }
+
+  /** Brings all rows so far to the database; those that cannot be written stay on disk. */
   async flush(): Promise<void> {
-    this.#flushing ??= this.#writeAll().finally(() => (this.#flushing = undefined));
-    await this.#flushing;
+    this.#write();
+    await this.#shipper.flush();
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.flush();
-    if (this.#buffer.length > 0) {
-      this.context.metrics.logDropped.inc(this.#buffer.length);
-      this.context.logger.error(
-        { dropped: this.#buffer.length },
-        'predictions could not be logged before the end, since the database is away',
-      );
-    }
-  }
-
-  async #writeAll(): Promise<void> {
-    while (this.#buffer.length > 0) {
-      const batch = this.#buffer.slice(0, BATCH);
-      try {
-        await this.#write(batch);
-      } catch (error) {
-        this.context.logger.warn(
-          { err: error, buffered: this.#buffer.length },
-          'predictions cannot be logged at present',
-        );
-        return;
-      }
-      // Not by count: rows may have been dropped from the front meanwhile.
-      const written = new Set(batch);
-      this.#buffer = this.#buffer.filter((record) => !written.has(record));
-      this.context.metrics.logWritten.inc(batch.length);
-      this.context.metrics.logBuffered.set(this.#buffer.length);
-    }
-  }
-
-  async #write(batch: readonly PredictionRecord[]): Promise<void> {
-    const column = <T>(pick: (record: PredictionRecord) => T) => batch.map(pick);
-    await this.context.database.pool.query(
-      `INSERT INTO predictions (id, model, version, entity_id, features, predictions, latency_us, cached, correlation_id, created_at)
-       SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::jsonb[], $7::int[], $8::boolean[], $9::text[], $10::timestamptz[])
-       ON CONFLICT (id) DO NOTHING`,
-      [
-        column((record) => record.id),
-        column((record) => record.model),
-        column((record) => record.version),
-        column((record) => record.entityId ?? null),
-        column((record) => JSON.stringify(record.features)),
-        column((record) => JSON.stringify(record.predictions)),
-        column((record) => record.latencyUs),
-        column((record) => record.cached),
-        column((record) => record.correlationId),
-        column((record) => record.createdAt),
-      ],
-    );
+    this.#write();
+    await this.#shipper.stop();
   }
 }

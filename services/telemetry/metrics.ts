@@ -8,7 +8,7 @@ export function createMetrics() {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  return {
+  const metrics = {
     registry,
     httpRequests: new Counter({
       name: 'mlops_http_requests_total',
@@ -38,7 +38,7 @@ export function createMetrics() {
     }),
     logBuffered: new Gauge({
       name: 'mlops_prediction_log_buffered_rows',
-      help: 'Predictions that wait to be written.',
+      help: 'Predictions that wait on disk to be written to the database.',
       registers,
     }),
     logWritten: new Counter({
@@ -48,7 +48,18 @@ export function createMetrics() {
     }),
     logDropped: new Counter({
       name: 'mlops_prediction_log_dropped_total',
-      help: 'Predictions that could not be kept while the database was away.',
+      help: 'Predictions that were answered and could not be kept: the spool was full, the disk failed, or the database refused the row.',
+      registers,
+    }),
+    outcomesDropped: new Counter({
+      name: 'mlops_outcomes_dropped_total',
+      help: 'Outcomes that were taken while the database was away and then did not fit any prediction, or could not be kept.',
+      registers,
+    }),
+    requestsRefused: new Counter({
+      name: 'mlops_requests_refused_total',
+      help: 'Requests answered 429 or 504 before any work was done for them.',
+      labelNames: ['reason'],
       registers,
     }),
     jobsStarted: new Counter({
@@ -61,14 +72,48 @@ export function createMetrics() {
       name: 'mlops_served_version_info',
       help: 'Always 1; the labels say which version of a model this process serves.',
       labelNames: ['model', 'version'],
+      aggregator: 'max',
       registers,
     }),
     dependencyUp: new Gauge({
       name: 'mlops_dependency_up',
       help: '1 while the dependency answers, else 0; as of the last health check.',
       labelNames: ['dependency'],
+      aggregator: 'min',
       registers,
     }),
+  };
+  return { ...metrics, countPrediction: predictionCounter(metrics), countRequest: requestCounter(metrics) };
+}
+
+/** A metric with its labels filled in costs a fraction of one whose labels are looked up each time. */
+function remember<T>(make: (...labels: string[]) => T): (...labels: string[]) => T {
+  const known = new Map<string, T>();
+  return (...labels) => {
+    const key = labels.join(' ');
+    let child = known.get(key);
+    if (child === undefined) known.set(key, (child = make(...labels)));
+    return child;
+  };
+}
+
+function predictionCounter(of: { predictions: Counter; predictionDuration: Histogram }) {
+  const counted = remember((...labels) => of.predictions.labels(...labels));
+  const timed = remember((model) => of.predictionDuration.labels(model!));
+  /** Counts predictions of a version, and the time that one of them took. */
+  return (model: string, version: string, cached: boolean, seconds: number, rows = 1): void => {
+    counted(model, version, String(cached)).inc(rows);
+    timed(model).observe(seconds);
+  };
+}
+
+function requestCounter(of: { httpRequests: Counter; httpDuration: Histogram }) {
+  const counted = remember((...labels) => of.httpRequests.labels(...labels));
+  const timed = remember((method, route) => of.httpDuration.labels(method!, route!));
+  /** Counts an answered request. */
+  return (method: string, route: string, status: number, seconds: number): void => {
+    counted(method, route, String(status)).inc();
+    timed(method, route).observe(seconds);
   };
 }
 

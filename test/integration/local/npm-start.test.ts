@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { isRunning, type ProcessIdentity } from '../../../infra/local/process-identity.js';
+import { isRunning, type ProcessIdentity } from '../../../services/process-identity.js';
 import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { projectRoot } from '../../../services/project-root.js';
 import { createApiClient, pause } from '../../support/api-client.js';

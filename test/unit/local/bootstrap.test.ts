@@ -3,7 +3,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rm
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { identityOf } from '../../../infra/local/process-identity.js';
+import { identityOf } from '../../../services/process-identity.js';
 
 /**
  * A checkout with stand-ins: an `npm` that installs stand-ins for the compilers and vitest, and notes each run in `log`.

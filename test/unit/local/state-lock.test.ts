@@ -2,10 +2,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { identityOf, isRunning } from '../../../infra/local/process-identity.js';
+import { identityOf, isRunning } from '../../../services/process-identity.js';
 import { lockState } from '../../../infra/local/state-lock.js';
 
-vi.mock(import('../../../infra/local/process-identity.js'), async (original) => {
+vi.mock(import('../../../services/process-identity.js'), async (original) => {
   const real = await original();
   return { ...real, isRunning: vi.fn<typeof real.isRunning>(real.isRunning) };
 });

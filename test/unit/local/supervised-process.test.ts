@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { identityOf, isRunning, type ProcessIdentity } from '../../../infra/local/process-identity.js';
+import { identityOf, isRunning, type ProcessIdentity } from '../../../services/process-identity.js';
 import { endOrphan, SupervisedProcess, type SupervisedOptions } from '../../../infra/local/supervised-process.js';
 
 const SLEEPER = 'setInterval(() => undefined, 1000)';

@@ -1,0 +1,103 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import helmet from 'helmet';
+import { canonicalModelName } from '../core/names.js';
+import type { ServedModel } from '../services/serving/routing-table.js';
+import { correlationIdFrom } from '../services/telemetry/correlation.js';
+import type { ApiContext } from './http-context.js';
+import { problemOf } from './middleware/problem.js';
+import { isPlainKind, readPlainInstance } from './routes/plain-instance.js';
+import { KIND_PREDICTIONS } from './routes/predict-kinds.js';
+
+const PATH = /^\/predict\/([a-z][a-z0-9_-]{0,62})$/;
+const JSON_TYPE = /^application\/json(;\s*charset=utf-8)?$/i;
+/** What a socket hands over at once; bigger bodies come in pieces. */
+const MOST_BYTES = 65_536;
+
+/** The headers that Helmet would give each answer; they are the same for all. */
+function securityHeaders(): string[] {
+  const headers: string[] = [];
+  const response = {
+    setHeader: (name: string, value: string) => headers.push(name, value),
+    removeHeader: () => undefined,
+  };
+  helmet()({} as IncomingMessage, response as unknown as ServerResponse, (error) => {
+    if (error) throw error;
+  });
+  return headers;
+}
+
+/**
+ * Answers the common prediction past Express: a POST of JSON, a deployed model, an entity and features that are in order. Routing,
+ * middleware and schemas take several times as long as such a model. All else, and each request that is to be refused, goes to
+ * Express untouched, so there is one place that says what is wrong with it.
+ * @param otherwise Express
+ * @returns the listener of the server
+ */
+export function createFastPredict(
+  context: ApiContext,
+  otherwise: (request: IncomingMessage, response: ServerResponse) => void,
+) {
+  const { routing, predict, predictionLog, metrics, admission, logger, isAccepting } = context;
+  const answerHeaders = [...securityHeaders(), 'Content-Type', 'application/json; charset=utf-8'];
+  const problemHeaders = [...securityHeaders(), 'Content-Type', 'application/problem+json; charset=utf-8'];
+  // Where each request is to have its line in the log, all take the way of Express.
+  const isVerbose = logger.isLevelEnabled('debug');
+
+  /** @returns whether the request is answered, or will be at the end of this turn */
+  function answer(request: IncomingMessage, response: ServerResponse, served: ServedModel, body: Buffer): boolean {
+    const startMs = performance.now();
+    const correlationId = correlationIdFrom(request.headers['x-correlation-id'] as string | undefined);
+    const send = (status: number, headers: readonly string[], text: string) => {
+      const length = String(Buffer.byteLength(text));
+      response.writeHead(status, [...headers, 'X-Correlation-Id', correlationId, 'Content-Length', length]);
+      response.end(text);
+      metrics.countRequest('POST', routeOf(request.url!), status, (performance.now() - startMs) / 1000);
+    };
+    const refusal = admission.refuse(request);
+    if (refusal) {
+      const text = JSON.stringify(problemOf(refusal, request.url!, correlationId));
+      const retry = ['Retry-After', String(refusal.retryAfterSeconds ?? 1)];
+      send(refusal.status, [...problemHeaders, ...retry], text);
+      return true;
+    }
+    let text: string;
+    try {
+      const input = readPlainInstance(served.scorer.bundle.manifest.kind, JSON.parse(body.toString('utf8')));
+      if (!input) return false;
+      text = JSON.stringify(predict.answerNow(served, input, correlationId));
+    } catch {
+      return false;
+    }
+    // Not before the prediction is on disk.
+    predictionLog.afterWrite(() => send(200, answerHeaders, text));
+    return true;
+  }
+
+  function servedModelOf({ method, url, headers }: IncomingMessage): ServedModel | undefined {
+    if (method !== 'POST' || !JSON_TYPE.test(headers['content-type'] ?? '')) return undefined;
+    if (headers['content-encoding'] !== undefined || headers.expect !== undefined) return undefined;
+    const name = PATH.exec(url!)?.[1];
+    const served = name === undefined ? undefined : routing.served(canonicalModelName(name));
+    return served && isPlainKind(served.scorer.bundle.manifest.kind) ? served : undefined;
+  }
+
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    // A proxy then sends its next request elsewhere, before this process stops to listen.
+    if (!isAccepting()) response.setHeader('Connection', 'close');
+    const length = Number(request.headers['content-length']);
+    const served = isVerbose || !isAccepting() || !(length <= MOST_BYTES) ? undefined : servedModelOf(request);
+    if (!served) return otherwise(request, response);
+    request.once('data', (chunk: Buffer) => {
+      if (chunk.length === length && answer(request, response, served, chunk)) return;
+      // Express finds the request as if nobody had looked at it.
+      request.pause();
+      request.unshift(chunk);
+      otherwise(request, response);
+      request.resume();
+    });
+  };
+}
+
+const KIND_PATHS = new Set(KIND_PREDICTIONS.map(({ path }) => `/predict/${path}`));
+/** As the metrics name it: models of the config are not told apart here. */
+const routeOf = (url: string) => (KIND_PATHS.has(url) ? url : '/predict/{model}');

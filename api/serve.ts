@@ -1,0 +1,131 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Config } from '../services/config.js';
+import { createContainer } from '../services/container.js';
+import { createDatasetStore } from '../services/datasets/dataset-store.js';
+import { createDeploymentStore } from '../services/deployments/deployment-store.js';
+import { reconcileJobs } from '../services/pipelines/reconcile-jobs.js';
+import { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
+import { createPredictor } from '../services/serving/predict.js';
+import { PredictionCache } from '../services/serving/prediction-cache.js';
+import { PredictionLog } from '../services/serving/prediction-log.js';
+import { createPredictionStore } from '../services/serving/prediction-store.js';
+import { RoutingTable } from '../services/serving/routing-table.js';
+import { createMetrics } from '../services/telemetry/metrics.js';
+import { Admission } from './admission.js';
+import { answerForThisProcess } from './all-processes.js';
+import { createApp } from './app.js';
+import { createFastPredict } from './fast-predict.js';
+import { startInferenceServer } from './grpc/inference-server.js';
+import type { ApiContext } from './http-context.js';
+
+const RECONCILE_EVERY_MS = 10_000;
+const RETAIN_EVERY_MS = 3_600_000;
+/** In-flight requests get this long on SIGTERM. */
+const DRAIN_MS = 10_000;
+
+async function createContext(config: Config, isAccepting: () => boolean): Promise<ApiContext> {
+  const container = createContainer(config, 'api');
+  // A bad entry stops the start, with its line.
+  await container.readModelsConfig();
+  const metrics = createMetrics();
+  const { stateDir, modelStoragePath } = config;
+  const routing = new RoutingTable({
+    ...container,
+    databaseUrl: config.databaseUrl,
+    modelStoragePath,
+    stateDir,
+    metrics,
+  });
+  const spooling = { stateDir, spoolMegabytes: config.predictionSpoolMegabytes, logger: container.logger, metrics };
+  const predictionLog = new PredictionLog({ ...spooling, store: createPredictionStore(container.database) });
+  const predict = createPredictor({
+    routing,
+    versions: container.versions,
+    cache: new PredictionCache(config.predictionCacheTtlSeconds),
+    log: predictionLog,
+    metrics,
+    modelStoragePath,
+  });
+  answerForThisProcess({ registry: metrics.registry, routing });
+  return {
+    ...container,
+    metrics,
+    routing,
+    predictionLog,
+    predict,
+    outcomes: new OutcomeRecorder({ ...spooling, database: container.database, log: predictionLog }),
+    admission: new Admission({ maxWaitMs: config.maxRequestWaitMs, rateLimit: config.rateLimit, metrics }),
+    datasets: createDatasetStore(container.database, container.folders.datasets),
+    deployments: createDeploymentStore(container.database),
+    isAccepting,
+  };
+}
+
+function listen(server: Server, { host, port }: Config): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new Error(`Port ${port} on ${host} is taken. Stop the program that has it, or choose another with PORT.`)
+          : error,
+      );
+    });
+    server.listen(port, host, () => resolve(server.address() as AddressInfo));
+  });
+}
+
+/** Does something again and again; a failure is told to the log and waits for the next time. */
+function repeat(work: () => Promise<unknown>, everyMs: number, onError: (error: unknown) => void): () => void {
+  const timer = setInterval(() => void work().catch(onError), everyMs);
+  return () => clearInterval(timer);
+}
+
+/**
+ * Answers requests until SIGTERM, SIGINT, or the end of the process that has started this one.
+ * @returns the address
+ */
+export async function serve(config: Config): Promise<string> {
+  let isAccepting = true;
+  const context = await createContext(config, () => isAccepting);
+  const { logger, predictionLog } = context;
+  await context.routing.start();
+  const store = createPredictionStore(context.database);
+  const server = createServer(
+    { requestTimeout: 60_000, headersTimeout: 10_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5000 },
+    createFastPredict(context, createApp(context)),
+  );
+  const { address, port } = await listen(server, config);
+  const stopGrpc = config.grpcPort > 0 ? await startInferenceServer(context, config.host, config.grpcPort) : undefined;
+  const quietly = (error: unknown) => logger.debug({ err: error }, 'jobs or partitions cannot be looked at at present');
+  const stopReconciling = repeat(() => reconcileJobs(context), RECONCILE_EVERY_MS, quietly);
+  const retain = () => store.applyRetention(config.predictionRetentionDays, new Date());
+  void retain().catch(quietly);
+  const stopRetaining = repeat(retain, RETAIN_EVERY_MS, quietly);
+
+  const stop = async (reason: string) => {
+    if (!isAccepting) return;
+    isAccepting = false;
+    logger.info({ reason, delay_seconds: config.shutdownDelaySeconds }, 'api drains');
+    stopReconciling();
+    stopRetaining();
+    await new Promise((resolve) => setTimeout(resolve, config.shutdownDelaySeconds * 1000));
+    const force = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+    server.closeIdleConnections();
+    await new Promise((resolve) => server.close(resolve));
+    clearTimeout(force);
+    await stopGrpc?.();
+    await context.outcomes.stop();
+    await predictionLog.stop();
+    await context.routing.stop();
+    await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
+    process.exit(0);
+  };
+  process.on('SIGTERM', () => void stop('SIGTERM'));
+  process.on('SIGINT', () => void stop('SIGINT'));
+  // The stack that started this process is gone, so nobody would ever stop it.
+  process.on('disconnect', () => void stop('the supervisor is gone'));
+  const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
+  logger.info({ url }, 'api is ready');
+  return url;
+}

@@ -1,0 +1,157 @@
+import { join } from 'node:path';
+import { ServiceError } from '../../core/errors.js';
+import { isDatabaseAway, withDatabase, type Database } from '../database/database.js';
+import { Spool } from '../spool/spool.js';
+import { SpoolShipper } from '../spool/ship-spool.js';
+import type { Logger } from '../telemetry/logger.js';
+import type { Metrics } from '../telemetry/metrics.js';
+import { createdAtOf } from './prediction-id.js';
+import type { PredictionLog } from './prediction-log.js';
+
+export interface Outcome {
+  predictionId: string;
+  outcome: Record<string, string | number | boolean | null>;
+  observedAt: Date;
+}
+
+export interface RecordedOutcome {
+  prediction_id: string;
+  /** Of the outcome that counts now; of this one while it waits. */
+  observed_at: string;
+  outcome: unknown;
+  /** `waiting`: the database is away; the outcome is on disk, and is checked and stored when it is back. */
+  state: 'stored' | 'waiting';
+}
+
+export interface OutcomeRecorderOptions {
+  database: Database;
+  log: PredictionLog;
+  stateDir: string;
+  spoolMegabytes: number;
+  logger: Logger;
+  metrics: Metrics;
+}
+
+/** A prediction of another process arrives in the database within about this time. */
+const ARRIVES_WITHIN_MS = 3000;
+const LOOK_AGAIN_MS = 100;
+
+/** Keeps what turned out to be true: at once, or on disk while the database is away. */
+export class OutcomeRecorder {
+  readonly #spool: Spool;
+  readonly #shipper: SpoolShipper;
+
+  constructor(private readonly options: OutcomeRecorderOptions) {
+    const { stateDir, spoolMegabytes, logger, metrics } = options;
+    const lose = (rows: number, reason: string) => {
+      metrics.outcomesDropped.inc(rows);
+      logger.error({ rows, reason }, 'reported outcomes were not kept');
+    };
+    this.#spool = new Spool({
+      folder: join(stateDir, 'spool', 'outcomes'),
+      mostBytes: spoolMegabytes * 2 ** 20,
+      isSyncedAtOnce: true,
+      logger,
+      onLost: lose,
+    });
+    this.#shipper = new SpoolShipper({
+      spool: this.#spool,
+      destination: {
+        write: (rows) => this.#storeSpooled(rows),
+        isOfRows: (error) => error instanceof ServiceError && error.code !== 'dependency_unavailable',
+      },
+      logger,
+      onShipped: () => undefined,
+      onRefused: lose,
+    });
+    this.#shipper.start();
+  }
+
+  /**
+   * Late, repeated and corrected reports are all kept; the newest `observed_at` wins, and the same report twice is one.
+   * @throws ServiceError `prediction_not_found`, `request_invalid` for a head that the prediction does not have; neither while the
+   * database is away
+   */
+  async record(reported: Outcome): Promise<RecordedOutcome> {
+    const { predictionId, observedAt, outcome } = reported;
+    try {
+      // The prediction may still be on the disk of this process.
+      await this.options.log.flush();
+      return await this.#store(reported);
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
+      const nowMs = Date.now();
+      const payload = Buffer.from(`${JSON.stringify(reported)}\n`, 'utf8');
+      if (!this.#spool.append({ rows: 1, firstMs: nowMs, lastMs: nowMs, payload }))
+        throw new ServiceError('dependency_unavailable', 'Neither the database nor the disk takes the outcome.', [], 5);
+      return { prediction_id: predictionId, observed_at: observedAt.toISOString(), outcome, state: 'waiting' };
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#shipper.stop();
+  }
+
+  async #storeSpooled(rows: string[]): Promise<void> {
+    await this.options.log.flush();
+    // Storing one again changes nothing, so a failure half-way through is no harm.
+    for (const row of rows) {
+      const { predictionId, outcome, observedAt } = JSON.parse(row) as Outcome & { observedAt: string };
+      await withDatabase(() => this.#store({ predictionId, outcome, observedAt: new Date(observedAt) }));
+    }
+  }
+
+  async #store({ predictionId, outcome, observedAt }: Outcome): Promise<RecordedOutcome> {
+    const { prisma } = this.options.database;
+    refuseUnknownHeads(outcome, await this.#predictionsOf(predictionId));
+    const key = { predictionId, observedAt };
+    await prisma.predictionOutcome.upsert({
+      where: { predictionId_observedAt: key },
+      create: { ...key, outcome },
+      update: { outcome },
+    });
+    const newest = await prisma.predictionOutcome.findFirstOrThrow({
+      where: { predictionId },
+      orderBy: { observedAt: 'desc' },
+    });
+    return {
+      prediction_id: predictionId,
+      observed_at: newest.observedAt.toISOString(),
+      outcome: newest.outcome,
+      state: 'stored',
+    };
+  }
+
+  async #predictionsOf(id: string): Promise<Record<string, unknown>> {
+    const { prisma } = this.options.database;
+    const createdAt = createdAtOf(id);
+    const isRecent = createdAt !== undefined && Math.abs(Date.now() - createdAt.getTime()) < ARRIVES_WITHIN_MS;
+    for (let tries = isRecent ? ARRIVES_WITHIN_MS / LOOK_AGAIN_MS : 1; tries > 0; tries--) {
+      const found =
+        (createdAt && (await prisma.prediction.findUnique({ where: { id_createdAt: { id, createdAt } } }))) ??
+        // Ids of earlier releases do not tell their time.
+        (await prisma.prediction.findFirst({ where: { id } }));
+      if (found) return found.predictions as Record<string, unknown>;
+      if (tries > 1) await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
+    throw new ServiceError('prediction_not_found', `There is no prediction "${id.slice(0, 100)}".`);
+  }
+}
+
+/** Parts of an answer that are not predictions of their own. */
+const NO_HEADS = ['probabilities', 'interval'];
+
+/** A misspelt head would replace the right truth in silence. */
+function refuseUnknownHeads(outcome: Record<string, unknown>, predictions: Record<string, unknown>): void {
+  const heads = Object.keys(predictions).filter((name) => !NO_HEADS.includes(name));
+  const unknown = Object.keys(outcome).filter((name) => !heads.includes(name));
+  if (unknown.length === 0) return;
+  throw new ServiceError(
+    'request_invalid',
+    `The prediction has the heads ${heads.join(', ')}.`,
+    unknown.map((name) => ({
+      path: `outcome.${name}`,
+      message: `is not a head of this prediction; its heads: ${heads.join(', ')}`,
+    })),
+  );
+}

@@ -1,0 +1,111 @@
+import type { Logger } from '../telemetry/logger.js';
+import type { Frame } from './frame.js';
+import type { Spool } from './spool.js';
+
+const LOOK_EVERY_MS = 200;
+const LONGEST_PAUSE_MS = 2000;
+const ADOPT_EVERY_MS = 5000;
+const BATCH_BYTES = 2 ** 20;
+
+export interface Destination {
+  /** Writes rows, each a JSON text. Rows that are there already are left as they are. @throws when none of them was written */
+  write: (rows: string[], span: { firstMs: number; lastMs: number }) => Promise<void>;
+  /** Whether a failure is about the rows: trying the same again would never help. */
+  isOfRows: (error: unknown) => boolean;
+}
+
+export interface ShipperOptions {
+  spool: Spool;
+  destination: Destination;
+  logger: Logger;
+  onShipped: (rows: number) => void;
+  onRefused: (rows: number, reason: string) => void;
+}
+
+/** Brings the rows of a spool to their destination, oldest first, for as long as the process runs. */
+export class SpoolShipper {
+  #timer: NodeJS.Timeout | undefined;
+  #pauseMs = LOOK_EVERY_MS;
+  #shipping: Promise<void> | undefined;
+  #adoptedMs = -Infinity;
+  #isAway = false;
+  #isStopped = false;
+
+  constructor(private readonly options: ShipperOptions) {}
+
+  start(): void {
+    this.#timer = setTimeout(() => void this.ship().finally(() => !this.#isStopped && this.start()), this.#pauseMs);
+  }
+
+  /** Ships all that waits. Returns when it has arrived, or when the destination is away. Never throws. */
+  async ship(): Promise<void> {
+    this.#shipping ??= this.#shipAll().finally(() => (this.#shipping = undefined));
+    await this.#shipping;
+  }
+
+  /** Ships what was spooled before the call, too; for a caller that is about to read it. */
+  async flush(): Promise<void> {
+    await this.#shipping;
+    await this.ship();
+  }
+
+  /** @returns once the last rows have arrived, or stay on disk for the next process because the destination is away */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await this.flush();
+    const { spool, logger } = this.options;
+    if (!spool.isEmpty) logger.warn({ rows: spool.rows }, 'rows stay on disk; the next process ships them');
+    spool.close();
+  }
+
+  async #shipAll(): Promise<void> {
+    const { spool, logger } = this.options;
+    try {
+      if (performance.now() - this.#adoptedMs > ADOPT_EVERY_MS) {
+        this.#adoptedMs = performance.now();
+        await spool.adopt();
+      }
+      for (let batch = await spool.next(BATCH_BYTES); batch; batch = await spool.next(BATCH_BYTES)) {
+        await this.#write(batch.frames);
+        batch.done();
+        this.#pauseMs = LOOK_EVERY_MS;
+        if (this.#isAway) logger.info('spooled rows arrive again');
+        this.#isAway = false;
+      }
+    } catch (error) {
+      if (!this.#isAway) logger.warn({ err: error }, 'rows cannot be shipped at present; they wait on disk');
+      this.#isAway = true;
+      this.#pauseMs = Math.min(LONGEST_PAUSE_MS, this.#pauseMs * 2);
+    }
+  }
+
+  async #write(frames: readonly Frame[]): Promise<void> {
+    const rows = frames.flatMap(({ payload }) => payload.toString('utf8').split('\n').filter(Boolean));
+    const span = {
+      firstMs: Math.min(...frames.map(({ firstMs }) => firstMs)),
+      lastMs: Math.max(...frames.map(({ lastMs }) => lastMs)),
+    };
+    await this.#writeRows(rows, span);
+  }
+
+  /** Rows that are refused are looked for by halves, so that one bad row costs itself only. */
+  async #writeRows(rows: string[], span: { firstMs: number; lastMs: number }): Promise<void> {
+    if (rows.length === 0) return;
+    const { destination, logger, onShipped, onRefused } = this.options;
+    try {
+      await destination.write(rows, span);
+      onShipped(rows.length);
+    } catch (error) {
+      if (!destination.isOfRows(error)) throw error;
+      if (rows.length > 1) {
+        const middle = rows.length >> 1;
+        await this.#writeRows(rows.slice(0, middle), span);
+        await this.#writeRows(rows.slice(middle), span);
+        return;
+      }
+      logger.error({ err: error, row: rows[0]!.slice(0, 200) }, 'a row was refused and is lost');
+      onRefused(1, error instanceof Error ? error.message : String(error));
+    }
+  }
+}

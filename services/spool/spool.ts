@@ -1,0 +1,241 @@
+import { closeSync, fdatasync, fdatasyncSync, mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { open, readdir, rename, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from '../telemetry/logger.js';
+import { encodeFrame, readFrames, type Frame } from './frame.js';
+import { isOrphaned, ownerName } from './owner.js';
+
+const SEGMENT_BYTES = 4 * 2 ** 20;
+/** Frames are forced to the disk together, this long after the first of them. */
+const SYNC_AFTER_MS = 100;
+const ENDING = '.spool';
+
+/** A file of frames. All but the newest are complete. */
+interface Segment {
+  path: string;
+  bytes: number;
+  /** Bytes whose rows have reached their destination. */
+  shipped: number;
+  /** Rows that have not; not known of a file that another process has left. */
+  rows: number | undefined;
+}
+
+export interface SpoolOptions {
+  /** Each process that spools has a folder of its own in it. */
+  folder: string;
+  /** Above this the oldest file is given up. */
+  mostBytes: number;
+  /** Forces each frame to the disk before `append` returns. */
+  isSyncedAtOnce?: boolean;
+  logger: Logger;
+  /** Told of rows that are lost, with the reason. */
+  onLost: (rows: number, reason: string) => void;
+}
+
+/** Some frames on their way, all of one file. */
+export interface SpoolBatch {
+  frames: Frame[];
+  /** Called when the rows have arrived: they are not given out again. */
+  done: () => void;
+}
+
+/**
+ * Rows on disk, between the moment they came to be and the moment they have reached their destination. A row whose `append` has
+ * returned survives a kill of the process, and after a tenth of a second a loss of power. Rows may be given out twice after a
+ * crash, so their destination must know a row when it sees it again.
+ */
+export class Spool {
+  readonly #own: string;
+  #segments: Segment[] = [];
+  #file: number | undefined;
+  #syncTimer: NodeJS.Timeout | undefined;
+  /** The file that is being shipped is not given up meanwhile. */
+  #underWay: Segment | undefined;
+  #isFailing = false;
+  #adopted = 0;
+
+  constructor(private readonly options: SpoolOptions) {
+    this.#own = join(options.folder, ownerName());
+    mkdirSync(this.#own, { recursive: true });
+  }
+
+  /** Rows that wait; files of other processes whose rows were not counted yet are left out. */
+  get rows(): number {
+    return this.#segments.reduce((sum, { rows }) => sum + (rows ?? 0), 0);
+  }
+
+  get bytes(): number {
+    return this.#segments.reduce((sum, { bytes, shipped }) => sum + bytes - shipped, 0);
+  }
+
+  get isEmpty(): boolean {
+    return this.#segments.every(({ bytes, shipped }) => bytes === shipped);
+  }
+
+  /**
+   * Writes a frame. A disk that cannot take it costs the rows, which are counted, and never throws.
+   * @returns whether the frame was written
+   */
+  append(frame: Frame): boolean {
+    let isWritten = false;
+    try {
+      const bytes = encodeFrame(frame);
+      const { segment, file } = this.#writable();
+      let written = 0;
+      // At its place: what a failed attempt has left is written over.
+      while (written < bytes.length)
+        written += writeSync(file, bytes, written, bytes.length - written, segment.bytes + written);
+      if (this.options.isSyncedAtOnce) fdatasyncSync(file);
+      else this.#syncSoon(file);
+      segment.bytes += bytes.length;
+      segment.rows = (segment.rows ?? 0) + frame.rows;
+      this.#isFailing = false;
+      isWritten = true;
+    } catch (error) {
+      // Once, not for each of thousands of requests.
+      if (!this.#isFailing)
+        this.options.logger.error({ err: error, folder: this.#own }, 'the spool cannot be written; rows are lost');
+      this.#isFailing = true;
+      this.options.onLost(frame.rows, 'the spool cannot be written');
+    }
+    this.#keepWithinBounds();
+    return isWritten;
+  }
+
+  #writable(): { segment: Segment; file: number } {
+    const newest = this.#segments.at(-1);
+    if (this.#file !== undefined && newest && newest.bytes < SEGMENT_BYTES)
+      return { segment: newest, file: this.#file };
+    this.#closeFile();
+    const path = join(this.#own, `${Date.now().toString(36)}-${process.hrtime.bigint().toString(36)}${ENDING}`);
+    const file = openSync(path, 'wx');
+    const segment = { path, bytes: 0, shipped: 0, rows: 0 };
+    this.#segments.push(segment);
+    this.#file = file;
+    return { segment, file };
+  }
+
+  #closeFile(): void {
+    clearTimeout(this.#syncTimer);
+    this.#syncTimer = undefined;
+    if (this.#file === undefined) return;
+    const file = this.#file;
+    this.#file = undefined;
+    fdatasync(file, () => closeSync(file));
+  }
+
+  #syncSoon(file: number): void {
+    this.#syncTimer ??= setTimeout(() => {
+      this.#syncTimer = undefined;
+      // A later frame of the file may have rotated it away; closing syncs it, too.
+      if (this.#file === file) fdatasync(file, () => undefined);
+    }, SYNC_AFTER_MS);
+  }
+
+  #keepWithinBounds(): void {
+    while (this.bytes > this.options.mostBytes) {
+      const newest = this.#file === undefined ? undefined : this.#segments.at(-1);
+      const oldest = this.#segments.find((segment) => segment !== this.#underWay && segment !== newest);
+      if (!oldest) return;
+      const rows = oldest.rows ?? 0;
+      this.#forget(oldest);
+      this.options.onLost(rows, 'the spool is full: the oldest rows were given up');
+    }
+  }
+
+  #forget(segment: Segment): void {
+    if (segment === this.#segments.at(-1)) this.#closeFile();
+    this.#segments = this.#segments.filter((other) => other !== segment);
+    rmSync(segment.path, { force: true });
+  }
+
+  /**
+   * The oldest rows that wait. One batch at a time: the next begins behind it once it is done, and at its beginning if it never is.
+   * @param mostBytes read at once; a frame that is bigger comes alone
+   */
+  async next(mostBytes: number): Promise<SpoolBatch | undefined> {
+    for (;;) {
+      const segment = this.#segments.find(({ bytes, shipped }) => shipped < bytes);
+      this.#underWay = segment;
+      if (!segment) return undefined;
+      const read = await this.#read(segment, mostBytes);
+      const end = segment.shipped + read.consumed;
+      if (read.damaged > 0)
+        this.options.logger.error(
+          { file: segment.path, bytes: read.damaged },
+          'a part of a spool file is damaged and was skipped',
+        );
+      const rows = read.frames.reduce((sum, frame) => sum + frame.rows, 0);
+      const done = () => {
+        segment.shipped = end;
+        if (segment.rows !== undefined) segment.rows -= rows;
+        const isOpen = this.#file !== undefined && segment === this.#segments.at(-1);
+        if (segment.shipped >= segment.bytes && !isOpen) this.#forget(segment);
+        this.#underWay = undefined;
+      };
+      if (read.frames.length > 0) return { frames: read.frames, done };
+      done();
+    }
+  }
+
+  async #read(segment: Segment, mostBytes: number) {
+    const handle = await open(segment.path, 'r');
+    try {
+      const left = segment.bytes - segment.shipped;
+      for (let size = Math.min(left, mostBytes); ; size = Math.min(left, size * 4)) {
+        const bytes = Buffer.allocUnsafe(size);
+        const { bytesRead } = await handle.read(bytes, 0, size, segment.shipped);
+        const read = readFrames(bytes.subarray(0, bytesRead), size === left);
+        if (read.consumed > 0 || size === left) return { ...read, consumed: size === left ? left : read.consumed };
+      }
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** Takes over what processes have left that ended without shipping it. Of several that try, one gets each file. */
+  async adopt(): Promise<void> {
+    const { folder, logger } = this.options;
+    // Other machines see by this that the process lives.
+    await utimes(this.#own, new Date(), new Date());
+    for (const owner of await readdir(folder)) {
+      const left = join(folder, owner);
+      if (left === this.#own || !(await isOrphaned(owner, left))) continue;
+      const names = (await readdir(left)).filter((name) => name.endsWith(ENDING)).sort();
+      for (const name of names) await this.#adoptFile(join(left, name));
+      rmSync(left, { recursive: true, force: true });
+      if (names.length > 0) logger.info({ owner, files: names.length }, 'took over what an ended process had spooled');
+    }
+  }
+
+  async #adoptFile(from: string): Promise<void> {
+    const path = join(this.#own, `adopted-${this.#adopted++}${ENDING}`);
+    try {
+      await rename(from, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      throw error;
+    }
+    this.#segments.unshift({ path, bytes: statSync(path).size, shipped: 0, rows: await countRows(path) });
+  }
+
+  /** Lets go of the files. What was not shipped stays on disk for the next process. */
+  close(): void {
+    if (this.#file !== undefined) {
+      fdatasyncSync(this.#file);
+      closeSync(this.#file);
+      this.#file = undefined;
+    }
+    clearTimeout(this.#syncTimer);
+    if (this.isEmpty) rmSync(this.#own, { recursive: true, force: true });
+  }
+}
+
+async function countRows(path: string): Promise<number> {
+  const handle = await open(path, 'r');
+  try {
+    return readFrames(await handle.readFile(), true).frames.reduce((sum, { rows }) => sum + rows, 0);
+  } finally {
+    await handle.close();
+  }
+}
