@@ -63,7 +63,7 @@ export const environmentSchema = z.object({
   PREDICTION_RETENTION_DAYS: whole(400, 0, 36_500).describe(
     'Days that logged predictions and outcomes are kept; 0 keeps them for ever',
   ),
-  MAX_REQUEST_WAIT: whole(100, 0, 60_000).describe(
+  MAX_REQUEST_WAIT: whole(500, 0, 60_000).describe(
     'Milliseconds that a request may have waited for its turn; later ones are answered 429 at once. 0 turns this off',
   ),
   RATE_LIMIT: whole(0, 0, 1_000_000).describe(

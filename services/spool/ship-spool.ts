@@ -18,6 +18,7 @@ export interface ShipperOptions {
   spool: Spool;
   destination: Destination;
   logger: Logger;
+  /** Told of rows that have arrived, after the spool has let go of them. */
   onShipped: (rows: number) => void;
   onRefused: (rows: number, reason: string) => void;
 }
@@ -67,8 +68,9 @@ export class SpoolShipper {
         await spool.adopt();
       }
       for (let batch = await spool.next(BATCH_BYTES); batch; batch = await spool.next(BATCH_BYTES)) {
-        await this.#write(batch.frames);
+        const arrived = await this.#write(batch.frames);
         batch.done();
+        this.options.onShipped(arrived);
         this.#pauseMs = LOOK_EVERY_MS;
         if (this.#isAway) logger.info('spooled rows arrive again');
         this.#isAway = false;
@@ -80,32 +82,33 @@ export class SpoolShipper {
     }
   }
 
-  async #write(frames: readonly Frame[]): Promise<void> {
+  /** @returns how many rows have arrived; the others were refused */
+  async #write(frames: readonly Frame[]): Promise<number> {
     const rows = frames.flatMap(({ payload }) => payload.toString('utf8').split('\n').filter(Boolean));
     const span = {
       firstMs: Math.min(...frames.map(({ firstMs }) => firstMs)),
       lastMs: Math.max(...frames.map(({ lastMs }) => lastMs)),
     };
-    await this.#writeRows(rows, span);
+    return this.#writeRows(rows, span);
   }
 
   /** Rows that are refused are looked for by halves, so that one bad row costs itself only. */
-  async #writeRows(rows: string[], span: { firstMs: number; lastMs: number }): Promise<void> {
-    if (rows.length === 0) return;
-    const { destination, logger, onShipped, onRefused } = this.options;
+  async #writeRows(rows: string[], span: { firstMs: number; lastMs: number }): Promise<number> {
+    if (rows.length === 0) return 0;
+    const { destination, logger, onRefused } = this.options;
     try {
       await destination.write(rows, span);
-      onShipped(rows.length);
+      return rows.length;
     } catch (error) {
       if (!destination.isOfRows(error)) throw error;
       if (rows.length > 1) {
         const middle = rows.length >> 1;
-        await this.#writeRows(rows.slice(0, middle), span);
-        await this.#writeRows(rows.slice(middle), span);
-        return;
+        const before = await this.#writeRows(rows.slice(0, middle), span);
+        return before + (await this.#writeRows(rows.slice(middle), span));
       }
       logger.error({ err: error, row: rows[0]!.slice(0, 200) }, 'a row was refused and is lost');
       onRefused(1, error instanceof Error ? error.message : String(error));
+      return 0;
     }
   }
 }

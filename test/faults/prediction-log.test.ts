@@ -1,0 +1,219 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../infra/local/free-port.js';
+import { TestStack } from '../../infra/local/test-stack.js';
+import { compiledScript } from '../../services/project-root.js';
+import { createApiClient, pause } from '../support/api-client.js';
+import { simulateFiles } from '../support/simulate-files.js';
+
+let stack: TestStack;
+const started: ChildProcess[] = [];
+
+/** An API process of its own on the state of the stack, with nothing to reach but what `env` says. */
+async function startApi(env: Record<string, string>): Promise<{ url: string; child: ChildProcess }> {
+  const child = fork(compiledScript('api/server.js'), {
+    env: { ...process.env, STATE_DIR: stack.stateDir, PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'ERROR', ...env },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  started.push(child);
+  for (;;) {
+    const [message] = (await once(child, 'message')) as [{ ready?: boolean; address?: string }];
+    if (message.ready) return { url: message.address!, child };
+  }
+}
+
+const FEATURES = { activity_score: 0.5, project_count: 3 };
+const predict = (url: string, user: string) =>
+  fetch(`${url}/predict/user-behavior`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ user_id: user, features: FEATURES }),
+  });
+
+/** Sends predictions from several callers at once until `isOver`. @returns the ids that were answered */
+async function predictUntil(url: () => string, isOver: () => boolean): Promise<string[]> {
+  const ids: string[] = [];
+  const caller = async (name: number) => {
+    while (!isOver()) {
+      try {
+        const response = await predict(url(), `user_${name}`);
+        const body = (await response.json()) as { prediction_id?: string };
+        if (response.status === 200) ids.push(body.prediction_id!);
+      } catch {
+        await pause(20);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, (_, name) => caller(name)));
+  return ids;
+}
+
+async function query<Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: stack.addresses.databaseUrl });
+  await client.connect();
+  try {
+    return (await client.query<Row>(sql, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Each id is in the log exactly once, as soon as what was spooled has arrived. */
+async function expectLogged(ids: readonly string[]): Promise<void> {
+  expect(ids.length).toBeGreaterThan(0);
+  expect(new Set(ids).size).toBe(ids.length);
+  const sql = 'SELECT count(*)::int AS rows, count(DISTINCT id)::int AS ids FROM predictions WHERE id = ANY($1)';
+  let found = { rows: 0, ids: 0 };
+  for (let tries = 0; tries < 150 && found.ids < ids.length; tries++) {
+    [found] = (await query<{ rows: number; ids: number }>(sql, [ids])) as [typeof found];
+    if (found.ids < ids.length) await pause(200);
+  }
+  expect(found).toEqual({ rows: ids.length, ids: ids.length });
+}
+
+beforeAll(async () => {
+  stack = await TestStack.start({ PREDICTION_CACHE_TTL: '0', AUTO_ML_ENABLED: 'false' });
+  const api = createApiClient(() => stack.api);
+  const { events } = simulateFiles(stack.stateDir, 600);
+  await api.run('/data/ingest', { source: events, data_type: 'user_events' }, 'ingest');
+  await api.run(
+    '/models/train',
+    { model_type: 'user_behavior', auto_deploy: true, hyperparameters: { n_estimators: 30 } },
+    'train',
+  );
+});
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill('SIGKILL');
+});
+afterAll(() => stack?.stop());
+
+describe('the log of predictions', () => {
+  it('has every prediction that was answered, through kills of the API in the middle of the load', async () => {
+    let isOver = false;
+    const answered = predictUntil(
+      () => stack.api,
+      () => isOver,
+    );
+    for (let kill = 0; kill < 3; kill++) {
+      await pause(900);
+      stack.kill9('api');
+    }
+    await pause(3000);
+    isOver = true;
+    await expectLogged(await answered);
+  });
+
+  it('has every prediction that was answered while the database was killed', async () => {
+    let isOver = false;
+    const failed: number[] = [];
+    const ids: string[] = [];
+    const load = (async () => {
+      while (!isOver) {
+        const response = await predict(stack.api, 'u');
+        if (response.status === 200) ids.push(((await response.json()) as { prediction_id: string }).prediction_id);
+        else failed.push(response.status);
+      }
+    })();
+    await pause(300);
+    stack.kill9('postgres');
+    await pause(1500);
+    isOver = true;
+    await load;
+    expect(failed).toEqual([]);
+    await expectLogged(ids);
+  });
+});
+
+describe('an API process that can reach neither PostgreSQL nor Temporal', () => {
+  const nothing = async () => ({
+    DATABASE_URL: `postgresql://nobody@127.0.0.1:${await freePort()}/none`,
+    TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}`,
+  });
+
+  it.each([1, 2])('starts and answers, and nothing of it is lost when it is killed: %i processes', async (processes) => {
+    const { url, child } = await startApi({ ...(await nothing()), API_WORKERS: String(processes) });
+    const answers = await Promise.all(Array.from({ length: 40 }, (_, user) => predict(url, `user_${user}`)));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    const bodies = (await Promise.all(answers.map((answer) => answer.json()))) as {
+      prediction_id: string;
+      model_version: string;
+    }[];
+    expect(new Set(bodies.map(({ model_version: version }) => version))).toEqual(new Set(['v1.0.0']));
+    const ids = bodies.map((body) => body.prediction_id);
+    const feedback = await fetch(`${url}/predictions/${ids[0]}/feedback`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ outcome: { churn_probability: true }, observed_at: '2026-01-02T00:00:00Z' }),
+    });
+    expect(feedback.status).toBe(202);
+    expect(await feedback.json()).toEqual({
+      prediction_id: ids[0],
+      observed_at: '2026-01-02T00:00:00.000Z',
+      outcome: { churn_probability: true },
+      state: 'waiting',
+    });
+    child.kill('SIGKILL');
+    // The API of the stack finds what a process has left that is gone.
+    await expectLogged(ids);
+    const outcomes = () => query('SELECT outcome FROM prediction_outcomes WHERE prediction_id = $1', [ids[0]]);
+    for (let tries = 0; tries < 150 && (await outcomes()).length === 0; tries++) await pause(200);
+    expect(await outcomes()).toEqual([{ outcome: { churn_probability: true } }]);
+  });
+
+  it('leaves what it could not ship on disk when it is stopped, and says so in its metrics', async () => {
+    const { url, child } = await startApi(await nothing());
+    const { prediction_id: id } = (await (await predict(url, 'u')).json()) as { prediction_id: string };
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    expect(metrics).toMatch(/^mlops_prediction_log_buffered_rows 1$/m);
+    expect(metrics).toMatch(/^mlops_prediction_log_dropped_total 0$/m);
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+    await expectLogged([id]);
+  });
+});
+
+describe('several API processes on one port', () => {
+  it('count as one, agree on the version, and are each started again', async () => {
+    const env = { DATABASE_URL: stack.addresses.databaseUrl, TEMPORAL_ADDRESS: stack.addresses.temporal };
+    const { url, child } = await startApi({ ...env, API_WORKERS: '2', PREDICTION_CACHE_TTL: '0' });
+    const ids: string[] = [];
+    for (let at = 0; at < 20; at++)
+      ids.push(((await (await predict(url, 'u')).json()) as { prediction_id: string }).prediction_id);
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    expect(metrics).toMatch(/^mlops_predictions_total\{model="user_behavior",version="v1\.0\.0",cached="false"\} 20$/m);
+    expect(metrics).toMatch(/^mlops_served_version_info\{model="user_behavior",version="v1\.0\.0"\} 1$/m);
+    const model = (await (await fetch(`${url}/models/user_behavior`)).json()) as { serving: object };
+    expect(model.serving).toEqual({ version: 'v1.0.0', loaded_version: 'v1.0.0' });
+
+    const workers = childrenOf(child.pid!);
+    expect(workers).toHaveLength(2);
+    process.kill(workers[0]!, 'SIGKILL');
+    // The other goes on meanwhile. A request that was in the killed one may fail; each new connection is answered.
+    await pause(100);
+    for (let at = 0; at < 10; at++) expect((await predict(url, 'u')).status).toBe(200);
+    for (let tries = 0; tries < 100 && childrenOf(child.pid!).length < 2; tries++) await pause(100);
+    expect(childrenOf(child.pid!)).toHaveLength(2);
+    child.kill('SIGTERM');
+    expect((await once(child, 'exit'))[0]).toBe(0);
+    await expectLogged(ids);
+    expect(readdirSync(join(stack.stateDir, 'spool', 'predictions')).length).toBeLessThanOrEqual(1);
+  });
+});
+
+function childrenOf(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
+    .map(Number);
+}
+function parentOf(pid: string): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return undefined;
+  }
+}
