@@ -3,7 +3,7 @@ import { ServiceError } from '../core/errors.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
 
 /** The header by which a caller says how many milliseconds it waits for an answer. */
-const TIMEOUT_HEADER = 'x-timeout-ms';
+export const TIMEOUT_HEADER = 'x-timeout-ms';
 const MOST_CLIENTS = 50_000;
 
 export interface AdmissionOptions {

@@ -54,8 +54,8 @@ export const environmentSchema = z.object({
   PREDICTION_CACHE_TTL: whole(300, 0, 86_400).describe(
     'Seconds that a prediction may be answered again; 0 turns it off',
   ),
-  API_WORKERS: whole(Math.max(1, Math.floor(availableParallelism() / 2)), 1, 256).describe(
-    'Processes that answer requests on the one port; half of the cores by default',
+  API_WORKERS: whole(0, 0, 256).describe(
+    'Processes that answer requests on the one port; 0 takes half of the cores, and at least one',
   ),
   PREDICTION_SPOOL_MB: whole(1024, 16, 1_048_576).describe(
     'MiB on disk, for each API process, that predictions may take while the database is away; beyond it the oldest are given up, and counted',
@@ -205,7 +205,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     autoMl: env.AUTO_ML_ENABLED,
     gpuEnabled: env.GPU_ENABLED,
     predictionCacheTtlSeconds: env.PREDICTION_CACHE_TTL,
-    apiWorkers: env.API_WORKERS,
+    apiWorkers: env.API_WORKERS || Math.max(1, Math.floor(availableParallelism() / 2)),
     predictionSpoolMegabytes: env.PREDICTION_SPOOL_MB,
     predictionRetentionDays: env.PREDICTION_RETENTION_DAYS,
     maxRequestWaitMs: env.MAX_REQUEST_WAIT,

@@ -39,4 +39,6 @@ export const predictErrors = [
   'body_too_large',
   'media_type_unsupported',
   'request_invalid',
+  'overloaded',
+  'rate_limited',
 ] as const;

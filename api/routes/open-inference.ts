@@ -7,7 +7,7 @@ import {
   writeInferenceBody,
 } from '../../services/serving/inference-body.js';
 import { infer, inferenceMetadata } from '../../services/serving/inference-model.js';
-import { CallerGoneError } from '../../services/serving/predict-many.js';
+import { endGone } from '../middleware/admit.js';
 import { pathParameter, type ApiContext } from '../http-context.js';
 import { readInput, resolveModel } from './asked-model.js';
 import { batchCallOf } from './predict-batch.js';
@@ -109,7 +109,7 @@ function modelRoutes(prefix: string, what: string): RouteDefinition[] {
         try {
           await answerInference(request, response, context);
         } catch (error) {
-          if (!(error instanceof CallerGoneError)) throw error;
+          return endGone(error, response);
         }
       },
     },

@@ -3,9 +3,10 @@ import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
 import { batchRequestSchema, type PredictInput } from '../../core/schemas/prediction.js';
 import { parseRequest, pollutingPaths, unstorablePaths } from '../../services/parse-request.js';
-import { CallerGoneError, predictMany, type BatchCall } from '../../services/serving/predict-many.js';
+import { predictMany, type BatchCall } from '../../services/serving/predict-many.js';
 import { answerArrow } from '../../services/serving/answer-arrow.js';
 import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { endGone, isGone } from '../middleware/admit.js';
 import { requireType } from '../middleware/require-type.js';
 import { predictErrors, readInput, resolveModel } from './asked-model.js';
 import { readPlainInstance } from './plain-instance.js';
@@ -25,7 +26,7 @@ export function batchCallOf(response: Response, model: string, modelVersion: str
     model,
     modelVersion,
     correlationId: correlationIdOf(response),
-    isGone: () => response.destroyed,
+    isGone: () => isGone(response),
   };
 }
 
@@ -128,14 +129,12 @@ export const predictBatchRoutes: RouteDefinition[] = [
         schema: { type: 'string', format: 'binary' },
       },
     ],
-    errors: predictErrors,
+    errors: [...predictErrors, 'deadline_exceeded'],
     async handle(request, response, context) {
       try {
         return await (request.is(ARROW) ? answerColumns : answerJson)(request, response, context);
       } catch (error) {
-        // Nobody is there to be told.
-        if (error instanceof CallerGoneError) return undefined;
-        throw error;
+        return endGone(error, response);
       }
     },
   },

@@ -134,35 +134,38 @@ describe('an API process that can reach neither PostgreSQL nor Temporal', () => 
     TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}`,
   });
 
-  it.each([1, 2])('starts and answers, and nothing of it is lost when it is killed: %i processes', async (processes) => {
-    const { url, child } = await startApi({ ...(await nothing()), API_WORKERS: String(processes) });
-    const answers = await Promise.all(Array.from({ length: 40 }, (_, user) => predict(url, `user_${user}`)));
-    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
-    const bodies = (await Promise.all(answers.map((answer) => answer.json()))) as {
-      prediction_id: string;
-      model_version: string;
-    }[];
-    expect(new Set(bodies.map(({ model_version: version }) => version))).toEqual(new Set(['v1.0.0']));
-    const ids = bodies.map((body) => body.prediction_id);
-    const feedback = await fetch(`${url}/predictions/${ids[0]}/feedback`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ outcome: { churn_probability: true }, observed_at: '2026-01-02T00:00:00Z' }),
-    });
-    expect(feedback.status).toBe(202);
-    expect(await feedback.json()).toEqual({
-      prediction_id: ids[0],
-      observed_at: '2026-01-02T00:00:00.000Z',
-      outcome: { churn_probability: true },
-      state: 'waiting',
-    });
-    child.kill('SIGKILL');
-    // The API of the stack finds what a process has left that is gone.
-    await expectLogged(ids);
-    const outcomes = () => query('SELECT outcome FROM prediction_outcomes WHERE prediction_id = $1', [ids[0]]);
-    for (let tries = 0; tries < 150 && (await outcomes()).length === 0; tries++) await pause(200);
-    expect(await outcomes()).toEqual([{ outcome: { churn_probability: true } }]);
-  });
+  it.each([1, 2])(
+    'starts and answers, and nothing of it is lost when it is killed: %i processes',
+    async (processes) => {
+      const { url, child } = await startApi({ ...(await nothing()), API_WORKERS: String(processes) });
+      const answers = await Promise.all(Array.from({ length: 40 }, (_, user) => predict(url, `user_${user}`)));
+      expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+      const bodies = (await Promise.all(answers.map((answer) => answer.json()))) as {
+        prediction_id: string;
+        model_version: string;
+      }[];
+      expect(new Set(bodies.map(({ model_version: version }) => version))).toEqual(new Set(['v1.0.0']));
+      const ids = bodies.map((body) => body.prediction_id);
+      const feedback = await fetch(`${url}/predictions/${ids[0]}/feedback`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ outcome: { churn_probability: true }, observed_at: '2026-01-02T00:00:00Z' }),
+      });
+      expect(feedback.status).toBe(202);
+      expect(await feedback.json()).toEqual({
+        prediction_id: ids[0],
+        observed_at: '2026-01-02T00:00:00.000Z',
+        outcome: { churn_probability: true },
+        state: 'waiting',
+      });
+      child.kill('SIGKILL');
+      // The API of the stack finds what a process has left that is gone.
+      await expectLogged(ids);
+      const outcomes = () => query('SELECT outcome FROM prediction_outcomes WHERE prediction_id = $1', [ids[0]]);
+      for (let tries = 0; tries < 150 && (await outcomes()).length === 0; tries++) await pause(200);
+      expect(await outcomes()).toEqual([{ outcome: { churn_probability: true } }]);
+    },
+  );
 
   it('leaves what it could not ship on disk when it is stopped, and says so in its metrics', async () => {
     const { url, child } = await startApi(await nothing());
@@ -200,7 +203,10 @@ describe('several API processes on one port', () => {
     child.kill('SIGTERM');
     expect((await once(child, 'exit'))[0]).toBe(0);
     await expectLogged(ids);
-    expect(readdirSync(join(stack.stateDir, 'spool', 'predictions')).length).toBeLessThanOrEqual(1);
+    // Each process has tidied up behind itself, and another behind the killed one.
+    const folders = () => readdirSync(join(stack.stateDir, 'spool', 'predictions')).length;
+    for (let tries = 0; tries < 100 && folders() > 1; tries++) await pause(100);
+    expect(folders()).toBe(1);
   });
 });
 

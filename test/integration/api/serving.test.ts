@@ -231,6 +231,7 @@ describe('classification', () => {
       prediction_id: body.prediction_id,
       observed_at: '2024-06-01T00:00:00.000Z',
       outcome: { label: 'leave' },
+      state: 'stored',
     });
     expect(await report('late', '2024-04-01T00:00:00Z')).toMatchObject({ outcome: { label: 'leave' } });
     expect(await report('corrected', '2024-06-01T00:00:00Z')).toMatchObject({ outcome: { label: 'corrected' } });

@@ -39,10 +39,16 @@ async function drain(spool: Spool, mostBytes = 1000): Promise<string[]> {
 }
 
 describe('frames', () => {
-  const frames = fc.array(fc.array(fc.string().map((text) => JSON.stringify(text)), { minLength: 1, maxLength: 4 }), {
-    minLength: 1,
-    maxLength: 6,
-  });
+  const frames = fc.array(
+    fc.array(
+      fc.string().map((text) => JSON.stringify(text)),
+      { minLength: 1, maxLength: 4 },
+    ),
+    {
+      minLength: 1,
+      maxLength: 6,
+    },
+  );
 
   it('are read back as they were written', () => {
     fc.assert(
@@ -145,7 +151,11 @@ describe('a spool', () => {
 
 describe('a shipper', () => {
   class RefusedError extends Error {}
-  const shipper = (spool: Spool, write: (rows: string[]) => Promise<void>, told: { shipped: number; refused: number }) =>
+  const shipper = (
+    spool: Spool,
+    write: (rows: string[]) => Promise<void>,
+    told: { shipped: number; refused: number },
+  ) =>
     new SpoolShipper({
       spool,
       destination: { write, isOfRows: (error) => error instanceof RefusedError },
