@@ -28,6 +28,7 @@ export const ERROR_TABLE = {
   overloaded: { status: 429, title: 'There are more requests than can be answered in time' },
   rate_limited: { status: 429, title: 'The caller sends more requests than it may' },
   artifact_corrupt: { status: 500, title: 'A stored model is damaged' },
+  model_too_large: { status: 500, title: 'A model does not fit into memory' },
   deployment_check_failed: { status: 500, title: 'The new version failed its checks' },
   dependency_unavailable: { status: 503, title: 'A dependency is away' },
   deadline_exceeded: { status: 504, title: 'The answer would come after the deadline' },
@@ -59,7 +60,7 @@ export class ServiceError extends Error {
 }
 
 /** Failures of ours that trying again does not mend: a damaged file, a version that answers wrongly. */
-const LASTING: readonly ErrorCode[] = ['artifact_corrupt', 'deployment_check_failed'];
+const LASTING: readonly ErrorCode[] = ['artifact_corrupt', 'model_too_large', 'deployment_check_failed'];
 
 /** A bad request stays bad however often it is tried: workflows must not retry these. */
 export function isPermanent(code: ErrorCode): boolean {

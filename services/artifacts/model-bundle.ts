@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
@@ -69,7 +69,7 @@ export function bundleFolder(modelStoragePath: string, model: string, digest: st
 
 /**
  * Loads a stored model and checks every byte of it: digests, checksums, bounds. Nothing in the files is ever executed.
- * @throws ServiceError `artifact_corrupt` that names the file.
+ * @throws ServiceError `artifact_corrupt` that names the file; `model_too_large`, before anything but the manifest was read.
  */
 export async function loadModelBundle(folder: string, digest: string): Promise<ModelBundle> {
   const text = await readChecked(folder, BUNDLE_MANIFEST, digest);
@@ -80,6 +80,7 @@ export async function loadModelBundle(folder: string, digest: string): Promise<M
       `${join(folder, BUNDLE_MANIFEST)} has the format ${String(manifest.format_version)}; this release reads 1 and 2.`,
     );
   }
+  await refuseTooLarge(folder, manifest);
   const files = new Map<string, Uint8Array>();
   let bytes = text.byteLength;
   for (const { file, sha256: expected } of manifest.files) {
@@ -88,6 +89,22 @@ export async function loadModelBundle(folder: string, digest: string): Promise<M
     files.set(file, stored);
   }
   return { digest, manifest, files, bytes };
+}
+
+/** While it is decoded, a model is in memory as it is on disk and as it answers, with some room for the way. */
+const MEMORY_A_BYTE = 3;
+
+/** Loading a model that does not fit would end the process, and with it all that it serves. */
+async function refuseTooLarge(folder: string, { model, files }: BundleManifest): Promise<void> {
+  let bytes = 0;
+  for (const { file } of files) bytes += (await stat(join(folder, file)).catch(() => undefined))?.size ?? 0;
+  const available = process.availableMemory();
+  if (bytes * MEMORY_A_BYTE <= available) return;
+  const inMib = (value: number) => `${Math.ceil(value / 2 ** 20)} MiB`;
+  throw new ServiceError(
+    'model_too_large',
+    `${model} takes ${inMib(bytes)} on disk and about ${inMib(bytes * MEMORY_A_BYTE)} of memory to load; ${inMib(available)} are free. Train a smaller one, or serve it on a larger machine.`,
+  );
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Metrics } from '../telemetry/metrics.js';
 import { writeStaged } from '../storage/staged-file.js';
 import { loadScorer } from './load-scorer.js';
 import type { Scorer } from './scorer.js';
+import { warmUp } from './warm-up.js';
 
 /** A version that is loaded, tested and ready to answer. */
 export interface ServedModel {
@@ -122,6 +123,7 @@ export class RoutingTable {
     const { logger, metrics, modelStoragePath } = this.context;
     try {
       const { scorer } = await loadScorer(modelStoragePath, route.model, route.digest);
+      await warmUp(scorer);
       const before = this.#served.get(route.model);
       if (before) metrics.servedVersion.remove(route.model, before.version);
       this.#served.set(route.model, { model: route.model, version: route.version, scorer });

@@ -37,6 +37,7 @@ const PROMISED: Record<string, readonly string[]> = {
     'DatasetId',
     'SERVING',
   ],
+  'docs/guide/serving.md': ['"state":"stored"'],
   'docs/guide/your-own-data.md': [
     '"rows": 2043',
     '"promotable": true',
