@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import helmet from 'helmet';
 import { canonicalModelName } from '../core/names.js';
+import type { PredictionAnswer } from '../services/serving/predict.js';
 import type { ServedModel } from '../services/serving/routing-table.js';
 import { correlationIdFrom } from '../services/telemetry/correlation.js';
 import type { ApiContext } from './http-context.js';
@@ -44,7 +45,13 @@ export function createFastPredict(
   const isVerbose = logger.isLevelEnabled('debug');
 
   /** @returns whether the request is answered, or will be at the end of this turn */
-  function answer(request: IncomingMessage, response: ServerResponse, served: ServedModel, body: Buffer): boolean {
+  function answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    served: ServedModel,
+    body: Buffer,
+    giveToExpress: () => void,
+  ): boolean {
     const startMs = performance.now();
     const correlationId = correlationIdFrom(request.headers['x-correlation-id'] as string | undefined);
     const send = (status: number, headers: readonly string[], text: string) => {
@@ -60,16 +67,23 @@ export function createFastPredict(
       send(refusal.status, [...problemHeaders, ...retry], text);
       return true;
     }
-    let text: string;
+    const finish = (answered: PredictionAnswer) => {
+      const text = JSON.stringify(answered);
+      // Not before the prediction is on disk.
+      predictionLog.afterWrite(() => send(200, answerHeaders, text));
+    };
     try {
       const input = readPlainInstance(served.scorer.bundle.manifest.kind, JSON.parse(body.toString('utf8')));
       if (!input) return false;
-      text = JSON.stringify(predict.answerNow(served, input, correlationId));
+      const answered = predict.answerWith(served, input, correlationId);
+      if (answered instanceof Promise) {
+        // Its end must not have come when Express gets it after all.
+        request.pause();
+        answered.then(finish, giveToExpress).finally(() => request.resume());
+      } else finish(answered);
     } catch {
       return false;
     }
-    // Not before the prediction is on disk.
-    predictionLog.afterWrite(() => send(200, answerHeaders, text));
     return true;
   }
 
@@ -88,12 +102,15 @@ export function createFastPredict(
     const served = isVerbose || !isAccepting() || !(length <= MOST_BYTES) ? undefined : servedModelOf(request);
     if (!served) return otherwise(request, response);
     request.once('data', (chunk: Buffer) => {
-      if (chunk.length === length && answer(request, response, served, chunk)) return;
       // Express finds the request as if nobody had looked at it.
-      request.pause();
-      request.unshift(chunk);
-      otherwise(request, response);
-      request.resume();
+      const giveToExpress = () => {
+        request.pause();
+        request.unshift(chunk);
+        otherwise(request, response);
+        request.resume();
+      };
+      if (chunk.length === length && answer(request, response, served, chunk, giveToExpress)) return;
+      giveToExpress();
     });
   };
 }

@@ -6,6 +6,7 @@ import type { createDeploymentStore } from '../services/deployments/deployment-s
 import type { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
 import type { PredictionLog } from '../services/serving/prediction-log.js';
 import type { Predictor } from '../services/serving/predict.js';
+import type { RedisCache } from '../services/serving/redis-cache.js';
 import type { RoutingTable } from '../services/serving/routing-table.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
 import type { Admission } from './admission.js';
@@ -16,6 +17,8 @@ export interface ApiContext extends Container {
   routing: RoutingTable;
   predictionLog: PredictionLog;
   outcomes: OutcomeRecorder;
+  /** Where REDIS_URL is set. */
+  redis: RedisCache | undefined;
   admission: Admission;
   predict: Predictor;
   datasets: ReturnType<typeof createDatasetStore>;

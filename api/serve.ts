@@ -10,6 +10,7 @@ import { createPredictor } from '../services/serving/predict.js';
 import { PredictionCache } from '../services/serving/prediction-cache.js';
 import { PredictionLog } from '../services/serving/prediction-log.js';
 import { createPredictionStore } from '../services/serving/prediction-store.js';
+import { RedisCache } from '../services/serving/redis-cache.js';
 import { RoutingTable } from '../services/serving/routing-table.js';
 import { createMetrics } from '../services/telemetry/metrics.js';
 import { Admission } from './admission.js';
@@ -39,10 +40,20 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
   });
   const spooling = { stateDir, spoolMegabytes: config.predictionSpoolMegabytes, logger: container.logger, metrics };
   const predictionLog = new PredictionLog({ ...spooling, store: createPredictionStore(container.database) });
+  const ttlSeconds = config.predictionCacheTtlSeconds;
+  const shared =
+    config.redisUrl !== undefined && ttlSeconds > 0
+      ? new RedisCache({
+          url: config.redisUrl,
+          ttlSeconds,
+          logger: container.logger,
+          onChange: (isUp) => metrics.sharedCacheUp.set(isUp ? 1 : 0),
+        })
+      : undefined;
   const predict = createPredictor({
     routing,
     versions: container.versions,
-    cache: new PredictionCache(config.predictionCacheTtlSeconds),
+    cache: new PredictionCache({ ttlSeconds, shared, metrics }),
     log: predictionLog,
     metrics,
     modelStoragePath,
@@ -54,6 +65,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     routing,
     predictionLog,
     predict,
+    redis: shared,
     outcomes: new OutcomeRecorder({ ...spooling, database: container.database, log: predictionLog }),
     admission: new Admission({ maxWaitMs: config.maxRequestWaitMs, rateLimit: config.rateLimit, metrics }),
     datasets: createDatasetStore(container.database, container.folders.datasets),
@@ -118,6 +130,7 @@ export async function serve(config: Config): Promise<string> {
     await context.outcomes.stop();
     await predictionLog.stop();
     await context.routing.stop();
+    context.redis?.close();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
     process.exit(0);
   };

@@ -72,6 +72,11 @@ export const environmentSchema = z.object({
   SHUTDOWN_DELAY: whole(0, 0, 300).describe(
     'Seconds that the API goes on answering after SIGTERM, not ready any more, so that a load balancer can take it out first',
   ),
+  REDIS_URL: z
+    .string()
+    .regex(/^rediss?:\/\/\S+$/, 'must begin with redis:// or rediss://')
+    .optional()
+    .describe('Redis, for a cache of predictions that all processes share; without it each has its own'),
   LOG_LEVEL: z
     .string()
     .default('INFO')
@@ -110,6 +115,7 @@ export interface Config {
   autoMl: boolean;
   gpuEnabled: boolean;
   predictionCacheTtlSeconds: number;
+  redisUrl?: string;
   apiWorkers: number;
   predictionSpoolMegabytes: number;
   /** 0 = for ever. */
@@ -127,7 +133,6 @@ export interface Config {
 const REFUSED = ['ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] as const;
 /** These are harmless to go without, but nobody should believe that they are in force. */
 const WITHOUT_EFFECT: Record<string, string> = {
-  REDIS_URL: 'the cache stays in the process',
   ALERT_WEBHOOK_URLS: 'no alerts are sent',
   MLFLOW_TRACKING_URI: 'runs are kept in this service only',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'no traces are sent',
@@ -205,6 +210,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     autoMl: env.AUTO_ML_ENABLED,
     gpuEnabled: env.GPU_ENABLED,
     predictionCacheTtlSeconds: env.PREDICTION_CACHE_TTL,
+    redisUrl: env.REDIS_URL,
     apiWorkers: env.API_WORKERS || Math.max(1, Math.floor(availableParallelism() / 2)),
     predictionSpoolMegabytes: env.PREDICTION_SPOOL_MB,
     predictionRetentionDays: env.PREDICTION_RETENTION_DAYS,

@@ -28,10 +28,10 @@ const TIMEOUT_MS = 1500;
 
 /** Asks every dependency at once, each for at most 1.5 s. */
 export async function checkHealth(
-  context: { config: Config; database: Database; temporal: Client },
+  context: { config: Config; database: Database; temporal: Client; redis?: { ping: () => Promise<void> } },
   serving: Health['serving'],
 ): Promise<Health> {
-  const { config, database, temporal } = context;
+  const { config, database, temporal, redis } = context;
   const { namespace } = config.temporal;
   const hasPoller = async (taskQueue: string) => {
     const { pollers } = await withTemporal(
@@ -60,6 +60,7 @@ export async function checkHealth(
     ['model_storage', 'loading and registering versions', () => checkFolder(config.modelStoragePath)],
     ['data_storage', 'ingestion and training', () => checkFolder(config.dataStoragePath)],
   ];
+  if (redis) checks.push(['redis', 'predictions are cached in each process only', () => redis.ping()]);
   const results = await Promise.all(
     checks.map(async ([name, affects, check]) => [name, await ask(affects, check)] as const),
   );

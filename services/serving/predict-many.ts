@@ -87,7 +87,7 @@ export async function predictMany(
 
 async function answerRow({ predict }: BatchContext, model: string, input: PredictInput, correlationId: string) {
   try {
-    return predict.answerNow(await predict.versionFor(model, input.modelVersion), input, correlationId);
+    return await predict.answerWith(await predict.versionFor(model, input.modelVersion), input, correlationId);
   } catch (error) {
     return onlyOfTheRow(error);
   }

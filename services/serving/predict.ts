@@ -5,7 +5,7 @@ import { withDatabase } from '../database/database.js';
 import type { VersionStore } from '../registry/version-store.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { loadScorer } from './load-scorer.js';
-import type { PredictionCache } from './prediction-cache.js';
+import type { CachedAnswer, PredictionCache } from './prediction-cache.js';
 import type { PredictionLog } from './prediction-log.js';
 import type { RoutingTable, ServedModel } from './routing-table.js';
 import type { HeadExplanation, Scorer } from './scorer.js';
@@ -64,11 +64,31 @@ export function createPredictor(dependencies: PredictDependencies) {
     return { model, version, scorer };
   }
 
-  /** Answers at once. The prediction is on disk after `log.written()`, and its answer must not go out before that. */
-  function answerNow(served: ServedModel, input: PredictInput, correlationId: string): PredictionAnswer {
-    const { model, version } = served;
+  /**
+   * Answers at once, but for what only Redis may know. The prediction is on disk after `log.written()`, and its answer must not go
+   * out before that.
+   */
+  function answerWith(
+    served: ServedModel,
+    input: PredictInput,
+    correlationId: string,
+  ): PredictionAnswer | Promise<PredictionAnswer> {
     const startMs = performance.now();
-    const { shaped, cached } = answer(served, input, dependencies.cache);
+    const finish = (answer: CachedAnswer) => finishAnswer(served, input, correlationId, answer, startMs);
+    const { cache } = dependencies;
+    if (!cache.isOn) return finish({ shaped: served.scorer.predict(input), cached: false });
+    const answer = cache.answer(cacheKey(served.scorer, input), () => served.scorer.predict(input));
+    return answer instanceof Promise ? answer.then(finish) : finish(answer);
+  }
+
+  function finishAnswer(
+    served: ServedModel,
+    input: PredictInput,
+    correlationId: string,
+    { shaped, cached }: CachedAnswer,
+    startMs: number,
+  ): PredictionAnswer {
+    const { model, version } = served;
     const seconds = (performance.now() - startMs) / 1000;
     dependencies.metrics.countPrediction(model, version, cached, seconds);
     const id = dependencies.log.add(
@@ -94,31 +114,15 @@ export function createPredictor(dependencies: PredictDependencies) {
   }
 
   async function predict(model: string, input: PredictInput, correlationId: string): Promise<PredictionAnswer> {
-    const answered = answerNow(await servedModel(model, input.modelVersion), input, correlationId);
+    const answered = await answerWith(await servedModel(model, input.modelVersion), input, correlationId);
     await dependencies.log.written();
     return answered;
   }
   // Batches ask for the version once and then answer many rows with it.
-  return Object.assign(predict, { versionFor: servedModel, answerNow });
+  return Object.assign(predict, { versionFor: servedModel, answerWith });
 }
 
 export type Predictor = ReturnType<typeof createPredictor>;
-
-function answer(
-  served: ServedModel,
-  input: PredictInput,
-  cache: PredictionCache,
-): { shaped: ShapedPrediction; cached: boolean } {
-  const { scorer } = served;
-  if (!cache.isOn) return { shaped: scorer.predict(input), cached: false };
-  const key = cacheKey(scorer, input);
-  const nowMs = Date.now();
-  const known = cache.get(key, nowMs);
-  if (known) return { shaped: known, cached: true };
-  const shaped = scorer.predict(input);
-  cache.set(key, shaped, nowMs);
-  return { shaped, cached: false };
-}
 
 /** Names are sorted so that the order in which a caller writes features does not matter. */
 function cacheKey(scorer: Scorer, input: PredictInput): string {

@@ -51,6 +51,18 @@ export function createMetrics() {
       help: 'Predictions that were answered and could not be kept: the spool was full, the disk failed, or the database refused the row.',
       registers,
     }),
+    cacheLookups: new Counter({
+      name: 'mlops_prediction_cache_lookups_total',
+      help: 'Predictions that were looked for in the cache: found in the memory of the process, in Redis, or not at all (miss).',
+      labelNames: ['result'],
+      registers,
+    }),
+    sharedCacheUp: new Gauge({
+      name: 'mlops_prediction_cache_redis_up',
+      help: '1 while Redis is asked for predictions, 0 while it is slow, away, or not configured.',
+      aggregator: 'min',
+      registers,
+    }),
     outcomesDropped: new Counter({
       name: 'mlops_outcomes_dropped_total',
       help: 'Outcomes that were taken while the database was away and then did not fit any prediction, or could not be kept.',
@@ -83,7 +95,12 @@ export function createMetrics() {
       registers,
     }),
   };
-  return { ...metrics, countPrediction: predictionCounter(metrics), countRequest: requestCounter(metrics) };
+  return {
+    ...metrics,
+    countPrediction: predictionCounter(metrics),
+    countCache: cacheCounter(metrics),
+    countRequest: requestCounter(metrics),
+  };
 }
 
 /** A metric with its labels filled in costs a fraction of one whose labels are looked up each time. */
@@ -105,6 +122,11 @@ function predictionCounter(of: { predictions: Counter; predictionDuration: Histo
     counted(model, version, String(cached)).inc(rows);
     timed(model).observe(seconds);
   };
+}
+
+function cacheCounter(of: { cacheLookups: Counter }) {
+  const counted = remember((result) => of.cacheLookups.labels(result!));
+  return (result: 'memory' | 'redis' | 'miss'): void => counted(result).inc();
 }
 
 function requestCounter(of: { httpRequests: Counter; httpDuration: Histogram }) {

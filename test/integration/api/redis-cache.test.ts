@@ -1,0 +1,201 @@
+import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createClient } from '@redis/client';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../../infra/local/free-port.js';
+import { compiledScript } from '../../../services/project-root.js';
+import { eventually, Service } from './support/service.js';
+import { learnableTable } from './support/tables.js';
+
+const REDIS = ['/usr/bin/redis-server', '/usr/local/bin/redis-server', '/opt/homebrew/bin/redis-server'].find((path) =>
+  existsSync(path),
+);
+if (!REDIS) process.stderr.write('SKIPPED the tests of the Redis cache: redis-server is not installed.\n');
+
+const MODELS = `customers: { kind: classification, source: customers, entity: customer, target: outcome, features: [usage, plan] }
+`;
+const PASSWORD = 'kept-out-of-logs';
+
+let service: Service;
+let port: number;
+let redis: ChildProcess;
+const started: ChildProcess[] = [];
+
+async function startRedis(): Promise<void> {
+  redis = spawn(REDIS!, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--requirepass', PASSWORD], {
+    stdio: 'ignore',
+  });
+  await eventually('Redis answers', async () => {
+    const client = createClient({ url: urlOf(PASSWORD), socket: { reconnectStrategy: false } });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await client.ping();
+      return true;
+    } catch {
+      return undefined;
+    } finally {
+      if (client.isOpen) client.destroy();
+    }
+  });
+}
+const urlOf = (password: string) => `redis://:${password}@127.0.0.1:${port}`;
+
+interface Api {
+  url: string;
+  child: ChildProcess;
+  log: () => string;
+}
+
+async function startApi(env: Record<string, string> = {}): Promise<Api> {
+  const { databaseUrl, temporal } = service.stack.addresses;
+  const child = fork(compiledScript('api/server.js'), {
+    env: {
+      ...process.env,
+      STATE_DIR: service.stack.stateDir,
+      DATABASE_URL: databaseUrl,
+      TEMPORAL_ADDRESS: temporal,
+      PORT: '0',
+      HOST: '127.0.0.1',
+      LOG_LEVEL: 'INFO',
+      API_WORKERS: '1',
+      PREDICTION_CACHE_TTL: '300',
+      REDIS_URL: urlOf(PASSWORD),
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  started.push(child);
+  let log = '';
+  child.stdout!.on('data', (chunk) => (log += String(chunk)));
+  const [message] = (await once(child, 'message')) as [{ address: string }];
+  return { url: message.address, child, log: () => log };
+}
+
+const predict = async ({ url }: Api, usage: number | string, query = '') => {
+  const response = await fetch(`${url}/predict/customers${query}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ features: { usage, plan: 'pro' } }),
+  });
+  return { status: response.status, body: (await response.json()) as { cached: boolean; predictions: object } };
+};
+const metric = async ({ url }: Api, line: string) => {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const found = text.split('\n').find((one) => one.startsWith(`${line} `));
+  return found === undefined ? 0 : Number(found.split(' ').at(-1));
+};
+const lookups = (api: Api, result: string) => metric(api, `mlops_prediction_cache_lookups_total{result="${result}"}`);
+const redisIs = (api: Api, isUp: boolean) =>
+  eventually(`Redis is ${isUp ? 'used' : 'left alone'}`, async () =>
+    (await metric(api, 'mlops_prediction_cache_redis_up')) === Number(isUp) ? true : undefined,
+  );
+
+describe.skipIf(!REDIS)('the cache in Redis', () => {
+  beforeAll(async () => {
+    port = await freePort();
+    service = await Service.start(MODELS, { AUTO_ML_ENABLED: 'false' });
+    service.file('customers.csv', learnableTable(800));
+    await service.run('/data/ingest', { source: 'customers.csv', data_type: 'customers' });
+    await service.run('/models/train', { model_type: 'customers', hyperparameters: { n_estimators: 10 } });
+    await service.run('/models/customers/deploy', { version: 'v1.0.0', allow_unpromotable: true });
+  });
+  beforeEach(startRedis);
+  afterEach(async () => {
+    for (const child of [redis, ...started.splice(0)]) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+  });
+  afterAll(() => service?.stop());
+
+  it('answers in one process what another has computed, to the bit, and each prediction has its own id', async () => {
+    const [one, other] = [await startApi(), await startApi()];
+    await redisIs(one, true);
+    await redisIs(other, true);
+    const first = await predict(one, 10);
+    expect(first.body.cached).toBe(false);
+    const again = await predict(other, 10);
+    expect(again.body).toEqual({ ...first.body, cached: true, prediction_id: expect.any(String) as string });
+    expect(again.body).not.toMatchObject({ prediction_id: (first.body as { prediction_id?: string }).prediction_id });
+    expect(await lookups(other, 'redis')).toBe(1);
+    // From now on it is in the memory of the process.
+    expect((await predict(other, 10, '?x=1')).body.cached).toBe(true);
+    expect(await lookups(other, 'memory')).toBe(1);
+  });
+
+  it('asks once for equal requests that come at once, and keeps nothing that was refused', async () => {
+    const api = await startApi();
+    await redisIs(api, true);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => predict(api, 20)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect((await lookups(api, 'miss')) + (await lookups(api, 'redis'))).toBeLessThanOrEqual(2);
+    for (let at = 0; at < 2; at++) expect((await predict(api, 'many')).status).toBe(422);
+    const client = createClient({ url: urlOf(PASSWORD) });
+    await client.connect();
+    expect(await client.dbSize()).toBe(1);
+    client.destroy();
+  });
+
+  it('takes what is no answer of ours for not known', async () => {
+    const api = await startApi();
+    await redisIs(api, true);
+    const expected = await predict(api, 30);
+    const client = createClient({ url: urlOf(PASSWORD) });
+    await client.connect();
+    const [key] = await client.keys('*');
+    const other = await startApi();
+    await redisIs(other, true);
+    for (const text of [
+      '',
+      'null',
+      '{"answer":{}}',
+      '{"answer":{"predictions":{},"confidence_scores":{}},"expiresMs":1}',
+    ]) {
+      await client.set(key!, text);
+      const answer = await predict(other, 30);
+      expect(answer.body.predictions).toEqual(expected.body.predictions);
+      expect(answer.status).toBe(200);
+    }
+    client.destroy();
+  });
+
+  it.each([
+    ['is killed', 'SIGKILL' as const],
+    ['hangs', 'SIGSTOP' as const],
+  ])('when it %s costs those who wait 5 ms once, and is used again when it is back', async (_how, signal) => {
+    const api = await startApi();
+    await redisIs(api, true);
+    let usage = 100;
+    redis.kill(signal);
+    // All different, so that none is in memory.
+    const answers = await Promise.all(Array.from({ length: 50 }, () => predict(api, usage++)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    await redisIs(api, false);
+    const health = (await (await fetch(`${api.url}/health`)).json()) as { status: string; dependencies: object };
+    expect(health).toMatchObject({ status: 'degraded', dependencies: { redis: { status: 'down' } } });
+    for (let at = 0; at < 20; at++) expect((await predict(api, usage++)).status).toBe(200);
+    // Told once, not for each request.
+    expect(api.log().match(/Redis cannot be used at present/g)).toHaveLength(1);
+    if (signal === 'SIGSTOP') redis.kill('SIGCONT');
+    else await startRedis();
+    await redisIs(api, true);
+    expect((await predict(api, usage)).status).toBe(200);
+    const other = await startApi();
+    await redisIs(other, true);
+    expect((await predict(other, usage)).body.cached).toBe(true);
+  });
+
+  it('with a wrong password is told in the log without it, and costs nothing', async () => {
+    const api = await startApi({ REDIS_URL: urlOf('wrong-password') });
+    expect((await predict(api, 40)).status).toBe(200);
+    await eventually('the log says so', () =>
+      Promise.resolve(/Redis cannot be used at present/.test(api.log()) ? true : undefined),
+    );
+    expect(api.log()).toMatch(/WRONGPASS|invalid username-password/);
+    expect(api.log()).not.toContain('wrong-password');
+    expect((await predict(api, 40)).body.cached).toBe(true);
+  });
+});
