@@ -97,7 +97,7 @@ export class RedisCache {
   }
 
   #release(): void {
-    for (const finish of [...this.#waiting]) finish(undefined);
+    for (const finish of this.#waiting) finish(undefined);
   }
 
   async #probe(): Promise<void> {

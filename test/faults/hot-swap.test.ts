@@ -56,16 +56,16 @@ describe('a version that takes over under load', () => {
     const failed: unknown[] = [];
     const answersOf = new Map<string, Set<string>>();
     let answered = 0;
-    let last = '';
-    let isOver = false;
+    const seen = { last: '' };
+    const over = new AbortController();
     const caller = async () => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const { status, text } = await predict().catch((error: unknown) => ({ status: 0, text: String(error) }));
         if (status !== 200) failed.push(text);
         else {
           const { model_version: version, predictions } = JSON.parse(text) as Prediction;
           answersOf.set(version, (answersOf.get(version) ?? new Set()).add(JSON.stringify(predictions)));
-          last = version;
+          seen.last = version;
           answered++;
         }
       }
@@ -78,10 +78,10 @@ describe('a version that takes over under load', () => {
       await database.query(`UPDATE routes SET version = $1 WHERE model = 'customers'`, [version]);
       await database.query(`SELECT pg_notify('mlops_routes', 'customers')`);
       const deadlineMs = Date.now() + 10_000;
-      while (last !== version && Date.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 1));
-      if (last !== version) break;
+      while (seen.last !== version && Date.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 1));
+      if (seen.last !== version) break;
     }
-    isOver = true;
+    over.abort();
     await Promise.all(callers);
     agent.destroy();
     expect(failed).toEqual([]);

@@ -213,9 +213,9 @@ describe('a shutdown with SHUTDOWN_DELAY', () => {
     const { url, child } = await startApi({ SHUTDOWN_DELAY: '2' });
     const statuses: number[] = [];
     const problems: unknown[] = [];
-    let isInRotation = true;
+    const outOfRotation = new AbortController();
     const caller = async () => {
-      while (isInRotation) {
+      while (!outOfRotation.signal.aborted) {
         try {
           const answer = await post(url, '/predict/customers', { features: FEATURES });
           await answer.arrayBuffer();
@@ -232,7 +232,7 @@ describe('a shutdown with SHUTDOWN_DELAY', () => {
       (await fetch(`${url}/health/ready`)).status === 503 ? true : undefined,
     );
     await new Promise((resolve) => setTimeout(resolve, 300));
-    isInRotation = false;
+    outOfRotation.abort();
     await Promise.all(callers);
     await once(child, 'exit');
     expect(problems).toEqual([]);
