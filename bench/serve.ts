@@ -14,8 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import express from 'express';
 import { freePort } from '../infra/local/free-port.js';
-import { TestStack } from '../infra/local/test-stack.js';
-import { compiledScript } from '../services/project-root.js';
+import { startServedStack } from './served-stack.js';
 
 interface Load {
   requestsPerSecond: number;
@@ -143,34 +142,6 @@ function serveExpress(port: number): void {
   app.listen(port, '127.0.0.1');
 }
 
-/** The whole service with a trained and deployed model. */
-async function startOurs(): Promise<TestStack> {
-  const stack = await TestStack.start({ PREDICTION_CACHE_TTL: '0' });
-  execFileSync(
-    process.execPath,
-    [compiledScript('simulator/main.js'), '--users', '2000', '--output', join(stack.stateDir, 'demo')],
-    { stdio: 'ignore' },
-  );
-  await runJob(stack.api, '/data/ingest', { source: 'user_events.parquet', data_type: 'user_events' });
-  await runJob(stack.api, '/models/train', { model_type: 'user_behavior', auto_deploy: true });
-  return stack;
-}
-
-async function runJob(api: string, path: string, body: object): Promise<void> {
-  const started = await fetch(api + path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  const { job_id: id } = (await started.json()) as { job_id: string };
-  for (;;) {
-    const { status } = (await (await fetch(`${api}/jobs/${id}/status`)).json()) as { status: string };
-    if (status === 'completed') return;
-    if (status !== 'running' && status !== 'queued') throw new Error(`${path}: the job ${id} ${status}.`);
-    await new Promise((resolve_) => setTimeout(resolve_, 200));
-  }
-}
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -189,7 +160,7 @@ async function main(): Promise<void> {
   const hasPeers = existsSync(join(peersDir, 'serve_fastapi.py')) && existsSync(python);
   if (!hasPeers)
     process.stderr.write(`SKIPPED the peers: ${peersDir} or ${python} is absent (PEERS_DIR, PEERS_PYTHON).\n`);
-  const stack = await startOurs();
+  const stack = await startServedStack();
   try {
     for (let repeat = 0; repeat < Number(values.repeats); repeat++) {
       measure('ours')(stack.api + PATH_OF_PREDICTION);

@@ -1,0 +1,127 @@
+/**
+ * Measures batches of `user_behavior` (three heads of 100 trees) over HTTP, medians of several calls, as JSON lines: 1,000 instances of JSON,
+ * 100,000 rows of Arrow; and the latency of single predictions that arrive at a steady rate, whether or not the former were answered.
+ *
+ * Run: node dist/bench/serve-batch.js [--repeats 7] [--seconds 10]
+ */
+import { Agent, request } from 'node:http';
+import { parseArgs } from 'node:util';
+import { tableFromArrays, tableToIPC } from 'apache-arrow';
+import { startServedStack } from './served-stack.js';
+
+const JSON_TYPE = 'application/json';
+const ARROW_TYPE = 'application/vnd.apache.arrow.stream';
+const JSON_ROWS = 1000;
+const ARROW_ROWS = 100_000;
+const RATES = [250, 500, 1000, 2000, 3000, 4000];
+/** Connections: enough that none ever waits for one. */
+const SOCKETS = 256;
+
+const rounded = (value: number) => Math.round(value * 100) / 100;
+const quantile = (sorted: readonly number[], share: number) =>
+  sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
+const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+function featuresOf(row: number): Record<string, number> {
+  const at = (step: number) => ((row * step) % 199) / 199;
+  return { activity_score: at(7), project_count: row % 20, collaboration_score: at(11), ai_usage_frequency: at(13) };
+}
+
+async function timeBatches(
+  name: string,
+  url: string,
+  type: string,
+  body: Uint8Array<ArrayBuffer>,
+  rows: number,
+  repeats: number,
+) {
+  const times: number[] = [];
+  for (let repeat = 0; repeat <= repeats; repeat++) {
+    const startMs = performance.now();
+    const answer = await fetch(url, { method: 'POST', headers: { 'content-type': type }, body });
+    await answer.arrayBuffer();
+    if (answer.status !== 200) throw new Error(`${name}: ${answer.status}`);
+    // The first call finds cold code.
+    if (repeat > 0) times.push(performance.now() - startMs);
+  }
+  const ms = quantile(
+    times.sort((a, b) => a - b),
+    0.5,
+  );
+  print({
+    name: 'serve-batch',
+    batch: name,
+    rows,
+    median_ms: rounded(ms),
+    rows_per_second: Math.round((rows / ms) * 1000),
+  });
+}
+
+/** Sends at the times that the rate asks for; a request that is late counts from when it should have been sent. */
+async function timeOpenLoop(url: string, perSecond: number, seconds: number): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS });
+  const latencies: number[] = [];
+  let failed = 0;
+  const send = (row: number, dueMs: number) =>
+    new Promise<void>((resolve) => {
+      const body = JSON.stringify({ user_id: `user_${row % 500}`, features: featuresOf(row) });
+      const headers = { 'content-type': JSON_TYPE, 'content-length': Buffer.byteLength(body) };
+      const sent = request(url, { method: 'POST', headers, agent }, (response) => {
+        response.resume().on('end', () => {
+          if (response.statusCode === 200) latencies.push(performance.now() - dueMs);
+          else failed++;
+          resolve();
+        });
+      });
+      sent.on('error', () => {
+        failed++;
+        resolve();
+      });
+      sent.end(body);
+    });
+  const startMs = performance.now();
+  const total = perSecond * seconds;
+  const under: Promise<void>[] = [];
+  for (let row = 0; row < total;) {
+    const due = Math.min(total, Math.floor(((performance.now() - startMs) / 1000) * perSecond));
+    for (; row < due; row++) under.push(send(row, startMs + (row / perSecond) * 1000));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await Promise.all(under);
+  agent.destroy();
+  const sorted = latencies.sort((a, b) => a - b);
+  print({
+    name: 'serve-latency',
+    requests_per_second: perSecond,
+    p50_ms: rounded(quantile(sorted, 0.5)),
+    p95_ms: rounded(quantile(sorted, 0.95)),
+    p99_ms: rounded(quantile(sorted, 0.99)),
+    failed,
+  });
+}
+
+const { values } = parseArgs({
+  options: { repeats: { type: 'string', default: '7' }, seconds: { type: 'string', default: '10' } },
+});
+const stack = await startServedStack();
+try {
+  const url = `${stack.api}/predict/user-behavior`;
+  const batchUrl = `${stack.api}/predict/user_behavior/batch`;
+  const instances = Array.from({ length: JSON_ROWS }, (_, row) => ({
+    user_id: `user_${row}`,
+    features: featuresOf(row),
+  }));
+  const json = new TextEncoder().encode(JSON.stringify({ instances }));
+  await timeBatches('json', batchUrl, JSON_TYPE, json, JSON_ROWS, Number(values.repeats));
+  const rows = Array.from({ length: ARROW_ROWS }, (_, row) => featuresOf(row));
+  const columns = Object.fromEntries(
+    Object.keys(rows[0]!).map((name) => [name, Float64Array.from(rows, (row) => row[name]!)]),
+  );
+  const arrow = new Uint8Array(tableToIPC(tableFromArrays(columns), 'stream'));
+  await timeBatches('arrow', batchUrl, ARROW_TYPE, arrow, ARROW_ROWS, Number(values.repeats));
+  // What the batches have logged is on its way to the database for a while.
+  await new Promise((resolve) => setTimeout(resolve, 20_000));
+  for (const rate of RATES) await timeOpenLoop(url, rate, Number(values.seconds));
+} finally {
+  await stack.stop();
+}
