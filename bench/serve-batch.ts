@@ -4,9 +4,9 @@
  *
  * Run: node dist/bench/serve-batch.js [--repeats 7] [--seconds 10]
  */
-import { Agent, request } from 'node:http';
 import { parseArgs } from 'node:util';
 import { tableFromArrays, tableToIPC } from 'apache-arrow';
+import { quantile, runOpenLoop } from './open-loop.js';
 import { startServedStack } from './served-stack.js';
 
 const JSON_TYPE = 'application/json';
@@ -14,12 +14,8 @@ const ARROW_TYPE = 'application/vnd.apache.arrow.stream';
 const JSON_ROWS = 1000;
 const ARROW_ROWS = 100_000;
 const RATES = [250, 500, 1000, 2000, 3000, 4000];
-/** Connections: enough that none ever waits for one. */
-const SOCKETS = 256;
 
 const rounded = (value: number) => Math.round(value * 100) / 100;
-const quantile = (sorted: readonly number[], share: number) =>
-  sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
 const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 function featuresOf(row: number): Record<string, number> {
@@ -57,38 +53,22 @@ async function timeBatches(
   });
 }
 
-/** Sends at the times that the rate asks for; a request that is late counts from when it should have been sent. */
 async function timeOpenLoop(url: string, perSecond: number, seconds: number): Promise<void> {
-  const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS });
   const latencies: number[] = [];
   let failed = 0;
-  const send = (row: number, dueMs: number) =>
-    new Promise<void>((resolve) => {
-      const body = JSON.stringify({ user_id: `user_${row % 500}`, features: featuresOf(row) });
-      const headers = { 'content-type': JSON_TYPE, 'content-length': Buffer.byteLength(body) };
-      const sent = request(url, { method: 'POST', headers, agent }, (response) => {
-        response.resume().on('end', () => {
-          if (response.statusCode === 200) latencies.push(performance.now() - dueMs);
-          else failed++;
-          resolve();
-        });
-      });
-      sent.on('error', () => {
-        failed++;
-        resolve();
-      });
-      sent.end(body);
-    });
-  const startMs = performance.now();
-  const total = perSecond * seconds;
-  const under: Promise<void>[] = [];
-  for (let row = 0; row < total;) {
-    const due = Math.min(total, Math.floor(((performance.now() - startMs) / 1000) * perSecond));
-    for (; row < due; row++) under.push(send(row, startMs + (row / perSecond) * 1000));
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  await Promise.all(under);
-  agent.destroy();
+  await runOpenLoop({
+    url,
+    seconds,
+    ratePerSecond: () => perSecond,
+    arrival: (row) => ({
+      path: '/predict/user-behavior',
+      body: JSON.stringify({ user_id: `user_${row % 500}`, features: featuresOf(row) }),
+    }),
+    onAnswer({ status, latencyMs }) {
+      if (status === 200) latencies.push(latencyMs);
+      else failed++;
+    },
+  });
   const sorted = latencies.sort((a, b) => a - b);
   print({
     name: 'serve-latency',
@@ -105,7 +85,6 @@ const { values } = parseArgs({
 });
 const stack = await startServedStack();
 try {
-  const url = `${stack.api}/predict/user-behavior`;
   const batchUrl = `${stack.api}/predict/user_behavior/batch`;
   const instances = Array.from({ length: JSON_ROWS }, (_, row) => ({
     user_id: `user_${row}`,
@@ -121,7 +100,7 @@ try {
   await timeBatches('arrow', batchUrl, ARROW_TYPE, arrow, ARROW_ROWS, Number(values.repeats));
   // What the batches have logged is on its way to the database for a while.
   await new Promise((resolve) => setTimeout(resolve, 20_000));
-  for (const rate of RATES) await timeOpenLoop(url, rate, Number(values.seconds));
+  for (const rate of RATES) await timeOpenLoop(stack.api, rate, Number(values.seconds));
 } finally {
   await stack.stop();
 }

@@ -16,13 +16,19 @@ export async function startServedStack(): Promise<TestStack> {
   return stack;
 }
 
-async function runJob(api: string, path: string, body: object): Promise<void> {
+/** Starts a job. @returns its id */
+export async function postJob(api: string, path: string, body: object): Promise<string> {
   const started = await fetch(api + path, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   });
-  const { job_id: id } = (await started.json()) as { job_id: string };
+  return ((await started.json()) as { job_id: string }).job_id;
+}
+
+/** Starts a job and waits for its end. @throws Error when it does not complete */
+export async function runJob(api: string, path: string, body: object): Promise<void> {
+  const id = await postJob(api, path, body);
   for (;;) {
     const { status } = (await (await fetch(`${api}/jobs/${id}/status`)).json()) as { status: string };
     if (status === 'completed') return;
