@@ -11,11 +11,6 @@ export function normalCdf(z: number): number {
   return z < 0 ? 0.5 * erfc(-z * Math.SQRT1_2) : 1 - 0.5 * erfc(z * Math.SQRT1_2);
 }
 
-/** The standard normal density. */
-export function normalDensity(z: number): number {
-  return Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);
-}
-
 /** A normal number cut off to [low, high]. @param place from 0 to 1: the share of the kept mass below it */
 export function cutOffNormal(mean: number, deviation: number, low: number, high: number, place: number): number {
   const from = normalCdf((low - mean) / deviation);
