@@ -15,6 +15,16 @@ const correlationHeader = {
   'X-Correlation-Id': { description: 'The id of this call in logs, workflows and errors', schema: { type: 'string' } },
 };
 
+/** Calls that end when their caller waits no longer. */
+const PREDICTING = /^\/predict\/|\/infer$/;
+const timeoutParameter = {
+  name: 'X-Timeout-Ms',
+  in: 'header',
+  required: false,
+  description: 'How many milliseconds the caller waits; work that would end later is given up with 504',
+  schema: { type: 'integer', minimum: 1, maximum: 3_600_000 },
+};
+
 /** The OpenAPI 3.1 document, made from the very schemas that requests are held to. */
 export function buildOpenApi(): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
@@ -45,6 +55,7 @@ function describeOperation(route: RouteDefinition): Record<string, unknown> {
       ...pathParameters(route.path),
       ...queryParameters(route.query),
       ...(isStarting ? [idempotencyParameter] : []),
+      ...(PREDICTING.test(route.path) ? [timeoutParameter] : []),
     ],
     ...(route.body
       ? {
