@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 6f00f0adb2e4e0aebf7bb76bb6787d896373988727a577218b7930a72fef8629.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 b50b38543a1fe473836f470dc5a5aaa32a073bbd82798494d4dc455a11524707.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -867,8 +867,7 @@ export interface components {
         };
         JobAccepted: {
             job_id: string;
-            /** @enum {unknown} */
-            status: "queued" | "running" | "completed" | "failed" | "cancelled";
+            status: components["schemas"]["JobState"];
             status_url: string;
             dataset_id?: string;
             warnings?: {
@@ -878,17 +877,17 @@ export interface components {
         };
         DeploymentAccepted: {
             job_id: string;
-            /** @enum {unknown} */
-            status: "queued" | "running" | "completed" | "failed" | "cancelled";
+            status: components["schemas"]["JobState"];
             status_url: string;
             deployment_id: string;
         };
+        /** @enum {string} */
+        JobState: "queued" | "running" | "completed" | "failed" | "cancelled";
         JobStatus: {
             job_id: string;
             /** @enum {unknown} */
             type: "ingest" | "train" | "deploy";
-            /** @enum {unknown} */
-            status: "queued" | "running" | "completed" | "failed" | "cancelled";
+            status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
             /** Format: date-time */
@@ -903,8 +902,7 @@ export interface components {
             job_id: string;
             /** @enum {unknown} */
             type: "ingest" | "train" | "deploy";
-            /** @enum {unknown} */
-            status: "queued" | "running" | "completed" | "failed" | "cancelled";
+            status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
             /** Format: date-time */
