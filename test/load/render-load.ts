@@ -43,7 +43,7 @@ function renderResult({ scenario, problems, versions, seconds, ...figures }: Loa
 <tr><td>${requests}</td><td>${answered}</td><td>${refused}</td><td>${ms(p50Ms)}</td><td>${ms(p95Ms)}</td><td>${ms(p99Ms)}</td><td>${ms(mostMs)}</td></tr></table>
 ${drawCurve(seconds)}
 <p>Versions: ${escapeHtml(versions.join(', ') || 'none')}</p>
-${problems.length > 0 ? `<ul class="problems">${problems.map((problem) => `<li>${escapeHtml(problem)}</li>`).join('')}</ul>` : '<p>Nothing that must not be.</p>'}</section>`;
+${problems.length > 0 ? `<ul class="problems">${problems.map((problem) => `<li>${escapeHtml(problem)}</li>`).join('')}</ul>` : '<p>No wrong answer.</p>'}</section>`;
 }
 
 /** One HTML file that needs nothing else. */
