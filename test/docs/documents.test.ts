@@ -12,7 +12,13 @@ const documents = execFileSync('git', ['ls-files', '--cached', '--others', '--ex
 })
   .split('\n')
   .filter((path) => path && existsSync(join(root, path)));
-const scripts = Object.keys((JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts);
+const scriptsOf = (folder: string) =>
+  Object.keys((JSON.parse(read(join(folder, 'package.json'))) as { scripts: Record<string, string> }).scripts);
+/** Of the service, and of the package that a page describes. */
+const scriptsFor = (path: string) => [
+  ...scriptsOf('.'),
+  ...(path.startsWith('clients/typescript/') ? scriptsOf('clients/typescript') : []),
+];
 
 /** Text outside of fenced blocks. */
 const prose = (text: string) => text.replaceAll(/^```[\s\S]*?^```/gm, '');
@@ -58,7 +64,7 @@ describe('the documents', () => {
   it('name only npm scripts that exist', () => {
     const wrong = documents.flatMap((path) =>
       [...read(path).matchAll(/npm run (\w[\w:-]*)/g)]
-        .filter((match) => !scripts.includes(match[1] ?? ''))
+        .filter((match) => !scriptsFor(path).includes(match[1] ?? ''))
         .map((match) => `${path}: npm run ${match[1]}`),
     );
     expect(wrong).toEqual([]);
