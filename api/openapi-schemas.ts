@@ -157,7 +157,12 @@ export const ANSWER_SCHEMAS = {
         tables: {
           type: 'array',
           items: strict(
-            { title: text, columns: texts, rows: { type: 'array', items: { type: 'array', items: anything } }, note: text },
+            {
+              title: text,
+              columns: texts,
+              rows: { type: 'array', items: { type: 'array', items: anything } },
+              note: text,
+            },
             ['note'],
           ),
         },
