@@ -21,13 +21,17 @@ export interface AdmissionOptions {
  */
 export class Admission {
   #turnBeganMs: number | undefined;
+  /** A request that the direct way hands on was looked at already. */
+  readonly #admitted = new WeakSet<object>();
   /** By client address: when its allowance is full again (the theoretical arrival time of the generic cell rate algorithm). */
   readonly #fullAtMs = new Map<string, number>();
 
   constructor(private readonly options: AdmissionOptions) {}
 
   /** @returns why the request is not to be answered, or undefined */
-  refuse({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): ServiceError | undefined {
+  refuse(request: Pick<IncomingMessage, 'socket' | 'headers'>): ServiceError | undefined {
+    if (this.#admitted.has(request)) return undefined;
+    const { socket, headers } = request;
     const nowMs = performance.now();
     const waitedMs = this.#waitedMs(nowMs);
     const timeout = headers[TIMEOUT_HEADER] as string | undefined;
@@ -36,6 +40,7 @@ export class Admission {
       refuseLate(waitedMs, timeout) ??
       this.#refuseOverload(waitedMs);
     if (refusal) this.options.metrics.requestsRefused.inc({ reason: refusal.code });
+    else this.#admitted.add(request);
     return refusal;
   }
 

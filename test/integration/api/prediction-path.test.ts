@@ -153,6 +153,14 @@ describe('a caller that sends too much', () => {
     );
   });
 
+  it('has each request counted once, whichever way it takes', async () => {
+    const { url } = await startApi({ RATE_LIMIT: '6' });
+    // All at once: together they take less than the time in which one more would be allowed.
+    const bodies = Array.from({ length: 6 }, () => ({ features: { usage: 'many' } }));
+    const answers = await Promise.all(bodies.map((body) => post(url, '/predict/customers', body)));
+    expect(answers.map(({ status }) => status)).toEqual(bodies.map(() => 422));
+  });
+
   it('gets 429 for what would wait longer than MAX_REQUEST_WAIT, and an answer for the rest', async () => {
     const { url } = await startApi({ MAX_REQUEST_WAIT: '1', PREDICTION_CACHE_TTL: '0' });
     await post(url, '/predict/customers', { features: FEATURES });
