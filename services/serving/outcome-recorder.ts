@@ -35,11 +35,15 @@ export interface OutcomeRecorderOptions {
 /** A prediction of another process arrives in the database within about this time. */
 const ARRIVES_WITHIN_MS = 3000;
 const LOOK_AGAIN_MS = 100;
+/** After this an outcome from the disk counts as one of a prediction that never was. */
+const AWAITED_FOR_MS = 60_000;
 
 /** Keeps what turned out to be true: at once, or on disk while the database is away. */
 export class OutcomeRecorder {
   readonly #spool: Spool;
   readonly #shipper: SpoolShipper;
+  /** Predictions that outcomes on disk are about and that the database does not have, and since when that is known. */
+  readonly #awaitedSince = new Map<string, number>();
 
   constructor(private readonly options: OutcomeRecorderOptions) {
     const { stateDir, spoolMegabytes, logger, metrics } = options;
@@ -92,13 +96,31 @@ export class OutcomeRecorder {
     await this.#shipper.stop();
   }
 
+  /** Storing one again changes nothing, so a failure half-way through is no harm. */
   async #storeSpooled(rows: string[]): Promise<void> {
     await this.options.log.flush();
-    // Storing one again changes nothing, so a failure half-way through is no harm.
+    const awaited: string[] = [];
     for (const row of rows) {
       const { predictionId, outcome, observedAt } = JSON.parse(row) as Outcome & { observedAt: string };
-      await withDatabase(() => this.#store({ predictionId, outcome, observedAt: new Date(observedAt) }));
+      try {
+        await withDatabase(() => this.#store({ predictionId, outcome, observedAt: new Date(observedAt) }));
+        this.#awaitedSince.delete(predictionId);
+      } catch (error) {
+        if (!this.#mayStillArrive(predictionId, error)) throw error;
+        awaited.push(predictionId);
+      }
     }
+    if (awaited.length > 0) throw new Error(`The prediction ${awaited[0]} has not arrived in the database yet.`);
+  }
+
+  /** The prediction may be on the disk of another process, or of one that was killed and has not been taken over yet. */
+  #mayStillArrive(predictionId: string, error: unknown): boolean {
+    if (!(error instanceof ServiceError && error.code === 'prediction_not_found')) return false;
+    const sinceMs = this.#awaitedSince.get(predictionId) ?? performance.now();
+    this.#awaitedSince.set(predictionId, sinceMs);
+    if (performance.now() - sinceMs < AWAITED_FOR_MS) return true;
+    this.#awaitedSince.delete(predictionId);
+    return false;
   }
 
   async #store({ predictionId, outcome, observedAt }: Outcome): Promise<RecordedOutcome> {

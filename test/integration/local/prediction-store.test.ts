@@ -1,15 +1,20 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
 import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { applyMigrations } from '../../../services/database/apply-migrations.js';
 import { openDatabase, type Database } from '../../../services/database/database.js';
 import { projectRoot } from '../../../services/project-root.js';
+import { OutcomeRecorder } from '../../../services/serving/outcome-recorder.js';
 import { newPredictionId } from '../../../services/serving/prediction-id.js';
+import { PredictionLog } from '../../../services/serving/prediction-log.js';
 import { createPredictionStore } from '../../../services/serving/prediction-store.js';
+import { encodeFrame } from '../../../services/spool/frame.js';
+import { createMetrics } from '../../../services/telemetry/metrics.js';
 
 const DAY_MS = 86_400_000;
 const NOW = new Date('2026-03-10T12:00:00Z');
@@ -138,5 +143,42 @@ describe('the table of predictions', () => {
       { id: '2026-01-01T10:00:00Z', partition: 'predictions_20260101' },
     ]);
     await admin.end();
+  });
+});
+
+describe('an outcome that a killed process has left on disk', () => {
+  it('waits for its prediction, which may be on the disk of another one', async () => {
+    const stateDir = mkdtempSync(join(tmpdir(), 'mlops-outcome-'));
+    const owner = `${encodeURIComponent(hostname())}~999999999~1`;
+    mkdirSync(join(stateDir, 'spool', 'outcomes', owner), { recursive: true });
+    // Made a while ago, so that nobody takes it for one that is on its way at this moment.
+    const createdMs = Date.now() - 60_000;
+    const [id, early] = [newPredictionId(createdMs), newPredictionId(createdMs)];
+    const store = createPredictionStore(database);
+    const span = { firstMs: createdMs, lastMs: createdMs };
+    await store.write([row(early, createdMs)], span);
+    const reported = [id, early].map((predictionId) => ({
+      predictionId,
+      outcome: { label: 'leave' },
+      observedAt: new Date(createdMs),
+    }));
+    const payload = Buffer.from(reported.map((outcome) => `${JSON.stringify(outcome)}\n`).join(''));
+    writeFileSync(join(stateDir, 'spool', 'outcomes', owner, 'a.spool'), encodeFrame({ rows: 2, ...span, payload }));
+    const shared = { stateDir, spoolMegabytes: 16, logger: pino({ level: 'silent' }), metrics: createMetrics() };
+    const log = new PredictionLog({ ...shared, store });
+    const outcomes = new OutcomeRecorder({ ...shared, database, log });
+    const stored = async () =>
+      (await database.pool.query<{ id: string }>('SELECT prediction_id AS id FROM prediction_outcomes')).rows.map(
+        (one) => one.id,
+      );
+    // The other outcome does not wait for this one.
+    await expect.poll(stored, { timeout: 10_000 }).toEqual([early]);
+    await store.write([row(id, createdMs)], span);
+    await expect.poll(async () => (await stored()).sort(), { timeout: 20_000 }).toEqual([id, early].sort());
+    const dropped = await shared.metrics.registry.getSingleMetricAsString('mlops_outcomes_dropped_total');
+    expect(dropped).toMatch(/^mlops_outcomes_dropped_total 0$/m);
+    await outcomes.stop();
+    await log.stop();
+    rmSync(stateDir, { recursive: true });
   });
 });
