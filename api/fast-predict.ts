@@ -29,8 +29,8 @@ function securityHeaders(): string[] {
 
 /**
  * Answers the common prediction past Express: a POST of JSON, a deployed model, an entity and features that are in order. Routing,
- * middleware and schemas take several times as long as such a model. All else, and each request that is to be refused, goes to
- * Express untouched, so there is one place that says what is wrong with it.
+ * middleware and schemas take several times as long as such a model. What has to wait too long is turned away here, too, as that must cost
+ * little. All else, and each request with something wrong in it, goes to Express untouched, so that one place says what it is.
  * @param otherwise Express
  * @returns the listener of the server
  */
@@ -39,8 +39,9 @@ export function createFastPredict(
   otherwise: (request: IncomingMessage, response: ServerResponse) => void,
 ) {
   const { routing, predict, predictionLog, metrics, admission, logger, isAccepting } = context;
-  const answerHeaders = [...securityHeaders(), 'Content-Type', 'application/json; charset=utf-8'];
-  const problemHeaders = [...securityHeaders(), 'Content-Type', 'application/problem+json; charset=utf-8'];
+  const security = securityHeaders();
+  const answerHeaders = [...security, 'Content-Type', 'application/json; charset=utf-8'];
+  const problemHeaders = [...security, 'Content-Type', 'application/problem+json; charset=utf-8'];
   // Where each request is to have its line in the log, all take the way of Express.
   const isVerbose = logger.isLevelEnabled('debug');
 
@@ -63,7 +64,8 @@ export function createFastPredict(
     const refusal = admission.refuse(request);
     if (refusal) {
       const text = JSON.stringify(problemOf(refusal, request.url!, correlationId));
-      const retry = ['Retry-After', String(refusal.retryAfterSeconds ?? 1)];
+      const { retryAfterSeconds: seconds } = refusal;
+      const retry = seconds === undefined ? [] : ['Retry-After', String(seconds)];
       send(refusal.status, [...problemHeaders, ...retry], text);
       return true;
     }

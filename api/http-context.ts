@@ -5,6 +5,7 @@ import type { createDatasetStore } from '../services/datasets/dataset-store.js';
 import type { createDeploymentStore } from '../services/deployments/deployment-store.js';
 import type { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
 import type { PredictionLog } from '../services/serving/prediction-log.js';
+import type { PredictionStore } from '../services/serving/prediction-store.js';
 import type { Predictor } from '../services/serving/predict.js';
 import type { RedisCache } from '../services/serving/redis-cache.js';
 import type { RoutingTable } from '../services/serving/routing-table.js';
@@ -15,6 +16,7 @@ import type { Admission } from './admission.js';
 export interface ApiContext extends Container {
   metrics: Metrics;
   routing: RoutingTable;
+  predictionStore: PredictionStore;
   predictionLog: PredictionLog;
   outcomes: OutcomeRecorder;
   /** Where REDIS_URL is set. */

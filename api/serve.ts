@@ -39,7 +39,8 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     metrics,
   });
   const spooling = { stateDir, spoolMegabytes: config.predictionSpoolMegabytes, logger: container.logger, metrics };
-  const predictionLog = new PredictionLog({ ...spooling, store: createPredictionStore(container.database) });
+  const predictionStore = createPredictionStore(container.database);
+  const predictionLog = new PredictionLog({ ...spooling, store: predictionStore });
   const ttlSeconds = config.predictionCacheTtlSeconds;
   const shared =
     config.redisUrl !== undefined && ttlSeconds > 0
@@ -63,6 +64,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     ...container,
     metrics,
     routing,
+    predictionStore,
     predictionLog,
     predict,
     redis: shared,
@@ -100,9 +102,8 @@ function repeat(work: () => Promise<unknown>, everyMs: number, onError: (error: 
 export async function serve(config: Config): Promise<string> {
   let isAccepting = true;
   const context = await createContext(config, () => isAccepting);
-  const { logger, predictionLog } = context;
+  const { logger, predictionLog, predictionStore } = context;
   await context.routing.start();
-  const store = createPredictionStore(context.database);
   const server = createServer(
     { requestTimeout: 60_000, headersTimeout: 10_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5000 },
     createFastPredict(context, createApp(context)),
@@ -111,7 +112,7 @@ export async function serve(config: Config): Promise<string> {
   const stopGrpc = config.grpcPort > 0 ? await startInferenceServer(context, config.host, config.grpcPort) : undefined;
   const quietly = (error: unknown) => logger.debug({ err: error }, 'jobs or partitions cannot be looked at at present');
   const stopReconciling = repeat(() => reconcileJobs(context), RECONCILE_EVERY_MS, quietly);
-  const retain = () => store.applyRetention(config.predictionRetentionDays, new Date());
+  const retain = () => predictionStore.applyRetention(config.predictionRetentionDays, new Date());
   void retain().catch(quietly);
   const stopRetaining = repeat(retain, RETAIN_EVERY_MS, quietly);
 

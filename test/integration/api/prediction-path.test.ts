@@ -1,9 +1,8 @@
-import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { compiledScript } from '../../../services/project-root.js';
+import { ApiProcesses } from '../../support/api-processes.js';
 import { eventually, Service, type ProblemBody } from './support/service.js';
 import { learnableTable } from './support/tables.js';
 
@@ -13,29 +12,7 @@ const FEATURES = { usage: 2, plan: 'basic' };
 const JSON_HEADERS = { 'content-type': 'application/json' };
 
 let service: Service;
-const started: ChildProcess[] = [];
-
-/** One more API process on the same state, with settings of its own. */
-async function startApi(env: Record<string, string>): Promise<{ url: string; child: ChildProcess }> {
-  const { databaseUrl, temporal } = service.stack.addresses;
-  const child = fork(compiledScript('api/server.js'), {
-    env: {
-      ...process.env,
-      STATE_DIR: service.stack.stateDir,
-      DATABASE_URL: databaseUrl,
-      TEMPORAL_ADDRESS: temporal,
-      PORT: '0',
-      HOST: '127.0.0.1',
-      LOG_LEVEL: 'ERROR',
-      API_WORKERS: '1',
-      ...env,
-    },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  started.push(child);
-  const [message] = (await once(child, 'message')) as [{ address: string }];
-  return { url: message.address, child };
-}
+const processes = new ApiProcesses(() => service.stack);
 
 const post = (url: string, path: string, body: unknown, headers: Record<string, string> = {}) =>
   fetch(`${url}${path}`, {
@@ -54,9 +31,7 @@ beforeAll(async () => {
   });
   await service.run('/models/customers/deploy', { version });
 });
-afterEach(() => {
-  for (const child of started.splice(0)) child.kill('SIGKILL');
-});
+afterEach(() => processes.killAll());
 afterAll(() => service?.stop());
 
 describe('the direct way of a prediction', () => {
@@ -136,7 +111,7 @@ describe('the direct way of a prediction', () => {
 
 describe('a caller that sends too much', () => {
   it('is told so beyond RATE_LIMIT, and the service can be watched all the same', async () => {
-    const { url } = await startApi({ RATE_LIMIT: '5' });
+    const { url } = await processes.start({ RATE_LIMIT: '5' });
     const answers = [];
     for (let at = 0; at < 20; at++) answers.push(await post(url, '/predict/customers', { features: FEATURES }));
     const refused = answers.filter(({ status }) => status === 429);
@@ -154,7 +129,7 @@ describe('a caller that sends too much', () => {
   });
 
   it('has each request counted once, whichever way it takes', async () => {
-    const { url } = await startApi({ RATE_LIMIT: '6' });
+    const { url } = await processes.start({ RATE_LIMIT: '6' });
     // All at once: together they take less than the time in which one more would be allowed.
     const bodies = Array.from({ length: 6 }, () => ({ features: { usage: 'many' } }));
     const answers = await Promise.all(bodies.map((body) => post(url, '/predict/customers', body)));
@@ -162,7 +137,7 @@ describe('a caller that sends too much', () => {
   });
 
   it('gets 429 for what would wait longer than MAX_REQUEST_WAIT, and an answer for the rest', async () => {
-    const { url } = await startApi({ MAX_REQUEST_WAIT: '1', PREDICTION_CACHE_TTL: '0' });
+    const { url } = await processes.start({ MAX_REQUEST_WAIT: '1', PREDICTION_CACHE_TTL: '0' });
     await post(url, '/predict/customers', { features: FEATURES });
     const agent = new Agent({ keepAlive: true, maxSockets: 300 });
     const once = () =>
@@ -211,6 +186,8 @@ describe('X-Timeout-Ms', () => {
     for (const path of ['/predict/customers', '/predict/customers?x=1']) {
       const answer = await post(service.stack.api, path, { features: FEATURES }, { 'x-timeout-ms': value });
       expect(answer.status).toBe(400);
+      // Trying the same again would not help.
+      expect(answer.headers.get('retry-after')).toBeNull();
       expect(((await answer.json()) as ProblemBody).detail).toMatch(/X-Timeout-Ms must be a whole number/);
     }
   });
@@ -218,7 +195,7 @@ describe('X-Timeout-Ms', () => {
 
 describe('a shutdown with SHUTDOWN_DELAY', () => {
   it('fails no request of a proxy that heeds /health/ready', async () => {
-    const { url, child } = await startApi({ SHUTDOWN_DELAY: '2' });
+    const { url, child } = await processes.start({ SHUTDOWN_DELAY: '2' });
     const statuses: number[] = [];
     const problems: unknown[] = [];
     const outOfRotation = new AbortController();

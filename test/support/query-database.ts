@@ -1,0 +1,16 @@
+import pg from 'pg';
+
+/** Asks a database once, over a connection of its own: it may have been killed since the last time. */
+export async function queryDatabase<Row extends object>(
+  url: string,
+  sql: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Row>(sql, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
