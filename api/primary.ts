@@ -15,8 +15,8 @@ const PATIENCE_MS = 12_000;
  */
 export async function runPrimary(config: Config): Promise<string> {
   const logger = createLogger('api', config.logLevel);
-  const ready = new Map<number, string>();
-  const delays = { ms: FIRST_DELAY_MS };
+  const ready = new Set<number>();
+  let delayMs = FIRST_DELAY_MS;
   let isStopping = false;
   const workers = () =>
     Object.values(cluster.workers ?? {}).filter((worker): worker is Worker => Boolean(worker?.isConnected()));
@@ -27,8 +27,8 @@ export async function runPrimary(config: Config): Promise<string> {
       const worker = cluster.fork();
       worker.on('message', (message: { ready?: boolean; address?: string }) => {
         if (!message.ready) return relay(worker, message);
-        ready.set(worker.id, message.address!);
-        delays.ms = FIRST_DELAY_MS;
+        ready.add(worker.id);
+        delayMs = FIRST_DELAY_MS;
         resolve(message.address!);
       });
       worker.once('exit', (code, signal) => {
@@ -36,8 +36,9 @@ export async function runPrimary(config: Config): Promise<string> {
         reject(new Error('An API process ended at its start.'));
         if (isStopping) return;
         logger.error({ worker: worker.id, how: signal ?? `code ${code}` }, 'an api process died and is started again');
-        setTimeout(() => !isStopping && void start().catch(() => undefined), delays.ms);
-        delays.ms = Math.min(LONGEST_DELAY_MS, delays.ms * 2);
+        // One that ends again is told of, and started again, by this very handler.
+        setTimeout(() => !isStopping && void start().catch(() => undefined), delayMs);
+        delayMs = Math.min(LONGEST_DELAY_MS, delayMs * 2);
       });
     });
 

@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import express from 'express';
 import { freePort } from '../infra/local/free-port.js';
+import { median } from './median.js';
 import { startServedStack } from './served-stack.js';
 
 interface Load {
@@ -64,8 +65,6 @@ function runWrk(url: string, script: string, seconds: number): Load {
     failed: Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0),
   };
 }
-
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 
 async function waitUntilAnswering(url: string, child: ChildProcess): Promise<void> {
   const body = JSON.stringify({

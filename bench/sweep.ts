@@ -16,6 +16,7 @@ import type { Sampler } from '../ml/search/sampler.js';
 import { parseSearchSpace, type SearchSpace } from '../ml/search/search-space.js';
 import { createTpeSampler } from '../ml/search/tpe-sampler.js';
 import type { Trial } from '../ml/search/trial.js';
+import { median } from './median.js';
 
 const BUDGETS = [25, 50, 100] as const;
 const MOST_TRIALS = 100;
@@ -82,12 +83,6 @@ const SAMPLERS: Record<string, (space: SearchSpace) => Sampler> = {
 };
 
 type Regrets = Record<`regret_${(typeof BUDGETS)[number]}`, number>;
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
 
 const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const rounded = (value: number) => Number(value.toPrecision(3));

@@ -3,6 +3,7 @@ import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } fr
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { FeatureMatrix } from '../../ml/matrix.js';
+import { median } from '../median.js';
 
 /** What one fit in a process of its own came to. */
 export interface CaseResult {
@@ -74,12 +75,6 @@ export function runPeer(model: string, about: { rows: number; features: number; 
     auc: figure('auc'),
     peakRssMib: figure('peak_rss_mib'),
   };
-}
-
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** The median of each figure. */

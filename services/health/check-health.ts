@@ -7,6 +7,7 @@ import type { Database } from '../database/database.js';
 import { withTemporal } from '../pipelines/temporal-client.js';
 import { releaseVersion } from '../release-version.js';
 import { withoutCredentials } from '../telemetry/logger.js';
+import { within } from '../within.js';
 
 export interface DependencyHealth {
   status: 'up' | 'down';
@@ -81,12 +82,8 @@ async function checkFolder(path: string): Promise<void> {
 async function ask(affects: string, check: () => Promise<unknown>): Promise<DependencyHealth> {
   const start = performance.now();
   const latency = () => Math.round((performance.now() - start) * 10) / 10;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${TIMEOUT_MS} ms`)), TIMEOUT_MS);
-  });
   try {
-    await Promise.race([check(), late]);
+    await within(TIMEOUT_MS, check());
     return { status: 'up', latency_ms: latency(), affects };
   } catch (error) {
     return {
@@ -95,7 +92,5 @@ async function ask(affects: string, check: () => Promise<unknown>): Promise<Depe
       affects,
       error: withoutCredentials(error instanceof Error ? error.message : String(error)).slice(0, 200),
     };
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -5,7 +5,7 @@ import type { BatchColumn, BatchProblem } from '../../ml/preprocess/encode-batch
 import type { Metrics } from '../telemetry/metrics.js';
 import { cellOf, columnRow } from './column-row.js';
 import type { PredictionLog } from './prediction-log.js';
-import type { PredictionAnswer, Predictor } from './predict.js';
+import { completeAnswer, type PredictionAnswer, type Predictor } from './predict.js';
 import type { ServedModel } from './routing-table.js';
 import type { AnswerColumn } from './scorer.js';
 
@@ -100,34 +100,19 @@ function onlyOfTheRow(error: unknown): ServiceError {
 }
 
 function answerBlock(
-  { predictionLog, metrics }: BatchContext,
-  { model, version, scorer }: ServedModel,
+  { predictionLog: log, metrics }: BatchContext,
+  served: ServedModel,
   inputs: readonly PredictInput[],
   correlationId: string,
 ): (PredictionAnswer | ServiceError)[] {
   const startMs = performance.now();
-  const shapes = scorer.batch!.predictRows(inputs);
+  const shapes = served.scorer.batch!.predictRows(inputs);
   const rowSeconds = (performance.now() - startMs) / 1000 / inputs.length;
-  return shapes.map((shaped, at) => {
-    if (shaped instanceof ServiceError) return shaped;
-    const { entityId, features } = inputs[at]!;
-    const { predictions } = shaped;
-    const latencyUs = Math.round(rowSeconds * 1e6);
-    metrics.countPrediction(model, version, false, rowSeconds);
-    const id = predictionLog.add(
-      { model, version, correlationId },
-      { entityId, features, predictions, latencyUs, cached: false },
-    );
-    const warnings = scorer.warnings(inputs[at]!);
-    return {
-      prediction_id: id,
-      model,
-      model_version: version,
-      ...shaped,
-      cached: false,
-      ...(warnings.length > 0 ? { warnings } : {}),
-    };
-  });
+  return shapes.map((shaped, at) =>
+    shaped instanceof ServiceError
+      ? shaped
+      : completeAnswer({ metrics, log }, served, inputs[at]!, correlationId, { shaped, cached: false }, rowSeconds),
+  );
 }
 
 /** Rows of columns, and the column that names their entities where there is one. */

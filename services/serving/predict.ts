@@ -74,43 +74,12 @@ export function createPredictor(dependencies: PredictDependencies) {
     correlationId: string,
   ): PredictionAnswer | Promise<PredictionAnswer> {
     const startMs = performance.now();
-    const finish = (answer: CachedAnswer) => finishAnswer(served, input, correlationId, answer, startMs);
+    const finish = (answer: CachedAnswer) =>
+      completeAnswer(dependencies, served, input, correlationId, answer, (performance.now() - startMs) / 1000);
     const { cache } = dependencies;
     if (!cache.isOn) return finish({ shaped: served.scorer.predict(input), cached: false });
     const answer = cache.answer(cacheKey(served.scorer, input), () => served.scorer.predict(input));
     return answer instanceof Promise ? answer.then(finish) : finish(answer);
-  }
-
-  function finishAnswer(
-    served: ServedModel,
-    input: PredictInput,
-    correlationId: string,
-    { shaped, cached }: CachedAnswer,
-    startMs: number,
-  ): PredictionAnswer {
-    const { model, version } = served;
-    const seconds = (performance.now() - startMs) / 1000;
-    dependencies.metrics.countPrediction(model, version, cached, seconds);
-    const id = dependencies.log.add(
-      { model, version, correlationId },
-      {
-        entityId: input.entityId,
-        features: input.features,
-        predictions: shaped.predictions,
-        latencyUs: Math.round(seconds * 1e6),
-        cached,
-      },
-    );
-    const warnings = served.scorer.warnings(input);
-    return {
-      prediction_id: id,
-      model,
-      model_version: version,
-      ...shaped,
-      cached,
-      ...(warnings.length > 0 ? { warnings } : {}),
-      ...(input.explain ? explain(served, input) : {}),
-    };
   }
 
   async function predict(model: string, input: PredictInput, correlationId: string): Promise<PredictionAnswer> {
@@ -123,6 +92,37 @@ export function createPredictor(dependencies: PredictDependencies) {
 }
 
 export type Predictor = ReturnType<typeof createPredictor>;
+
+/**
+ * Counts and logs one prediction, and makes the answer of it.
+ * @param seconds that it took
+ */
+export function completeAnswer(
+  { metrics, log }: Pick<PredictDependencies, 'metrics' | 'log'>,
+  served: ServedModel,
+  input: PredictInput,
+  correlationId: string,
+  { shaped, cached }: CachedAnswer,
+  seconds: number,
+): PredictionAnswer {
+  const { model, version, scorer } = served;
+  const { entityId, features } = input;
+  metrics.countPrediction(model, version, cached, seconds);
+  const id = log.add(
+    { model, version, correlationId },
+    { entityId, features, predictions: shaped.predictions, latencyUs: Math.round(seconds * 1e6), cached },
+  );
+  const warnings = scorer.warnings(input);
+  return {
+    prediction_id: id,
+    model,
+    model_version: version,
+    ...shaped,
+    cached,
+    ...(warnings.length > 0 ? { warnings } : {}),
+    ...(input.explain ? explain(served, input) : {}),
+  };
+}
 
 /** Names are sorted so that the order in which a caller writes features does not matter. */
 function cacheKey(scorer: Scorer, input: PredictInput): string {

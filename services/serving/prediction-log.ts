@@ -44,7 +44,6 @@ export class PredictionLog {
   readonly #metrics: Metrics;
   #lines = '';
   #rows = 0;
-  #firstMs = 0;
   #nowMs = 0;
   #waiting: (() => void)[] = [];
   #isScheduled = false;
@@ -102,7 +101,6 @@ export class PredictionLog {
   #schedule(): void {
     this.#isScheduled = true;
     this.#nowMs = Date.now();
-    this.#firstMs = this.#nowMs;
     setImmediate(() => {
       this.#isScheduled = false;
       this.#write();
@@ -116,7 +114,7 @@ export class PredictionLog {
     if (this.#rows === 0) return;
     const frame = {
       rows: this.#rows,
-      firstMs: this.#firstMs,
+      firstMs: this.#nowMs,
       lastMs: this.#nowMs,
       payload: Buffer.from(this.#lines, 'utf8'),
     };

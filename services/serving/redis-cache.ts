@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createClient } from '@redis/client';
 import { withoutCredentials, type Logger } from '../telemetry/logger.js';
+import { within } from '../within.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 
 /** A prediction waits no longer than this for what another process may know. */
@@ -117,15 +118,3 @@ export class RedisCache {
 
 /** Keys are long, and may hold what a person would not want in a list of keys. */
 const nameOf = (key: string) => PREFIX + createHash('sha256').update(key).digest('base64url');
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

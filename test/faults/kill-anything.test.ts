@@ -1,11 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPrng } from '../../ml/random/prng.js';
 import { PARTS, type Part } from '../../infra/local/local-stack.js';
 import { TestStack } from '../../infra/local/test-stack.js';
 import { createApiClient, pause } from '../support/api-client.js';
+import { queryDatabase } from '../support/query-database.js';
 import { simulateFiles } from '../support/simulate-files.js';
 
 /** Long enough that a kill lands in the middle of something, short enough to run for every part. */
@@ -18,15 +18,8 @@ let undisturbed: { dataset: string; model: string };
 const api = createApiClient(() => stack.api);
 const prng = createPrng(20_261_123);
 
-async function query<Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: stack.addresses.databaseUrl });
-  await client.connect();
-  try {
-    return (await client.query<Row>(sql, values)).rows;
-  } finally {
-    await client.end();
-  }
-}
+const query = <Row extends object>(sql: string, values?: unknown[]) =>
+  queryDatabase<Row>(stack.addresses.databaseUrl, sql, values);
 
 const ingestion = () => ({ source: events, data_type: 'user_events' });
 

@@ -1,30 +1,16 @@
-import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../infra/local/free-port.js';
 import { TestStack } from '../../infra/local/test-stack.js';
-import { compiledScript } from '../../services/project-root.js';
+import { ApiProcesses } from '../support/api-processes.js';
 import { createApiClient, pause } from '../support/api-client.js';
+import { queryDatabase } from '../support/query-database.js';
 import { simulateFiles } from '../support/simulate-files.js';
 
 let stack: TestStack;
-const started: ChildProcess[] = [];
-
-/** An API process of its own on the state of the stack, with nothing to reach but what `env` says. */
-async function startApi(env: Record<string, string>): Promise<{ url: string; child: ChildProcess }> {
-  const child = fork(compiledScript('api/server.js'), {
-    env: { ...process.env, STATE_DIR: stack.stateDir, PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'ERROR', ...env },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  started.push(child);
-  for (;;) {
-    const [message] = (await once(child, 'message')) as [{ ready?: boolean; address?: string }];
-    if (message.ready) return { url: message.address!, child };
-  }
-}
+const processes = new ApiProcesses(() => stack);
 
 const FEATURES = { activity_score: 0.5, project_count: 3 };
 const predict = (url: string, user: string) =>
@@ -52,15 +38,8 @@ async function predictUntil(url: () => string, signal: AbortSignal): Promise<str
   return ids;
 }
 
-async function query<Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: stack.addresses.databaseUrl });
-  await client.connect();
-  try {
-    return (await client.query<Row>(sql, values)).rows;
-  } finally {
-    await client.end();
-  }
-}
+const query = <Row extends object>(sql: string, values?: unknown[]) =>
+  queryDatabase<Row>(stack.addresses.databaseUrl, sql, values);
 
 /** Each id is in the log exactly once, as soon as what was spooled has arrived. */
 async function expectLogged(ids: readonly string[]): Promise<void> {
@@ -86,9 +65,7 @@ beforeAll(async () => {
     'train',
   );
 });
-afterEach(() => {
-  for (const child of started.splice(0)) child.kill('SIGKILL');
-});
+afterEach(() => processes.killAll());
 afterAll(() => stack?.stop());
 
 describe('the log of predictions', () => {
@@ -133,41 +110,38 @@ describe('an API process that can reach neither PostgreSQL nor Temporal', () => 
     TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}`,
   });
 
-  it.each([1, 2])(
-    'starts and answers, and nothing of it is lost when it is killed: %i processes',
-    async (processes) => {
-      const { url, child } = await startApi({ ...(await nothing()), API_WORKERS: String(processes) });
-      const answers = await Promise.all(Array.from({ length: 40 }, (_, user) => predict(url, `user_${user}`)));
-      expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
-      const bodies = (await Promise.all(answers.map((answer) => answer.json()))) as {
-        prediction_id: string;
-        model_version: string;
-      }[];
-      expect(new Set(bodies.map(({ model_version: version }) => version))).toEqual(new Set(['v1.0.0']));
-      const ids = bodies.map((body) => body.prediction_id);
-      const feedback = await fetch(`${url}/predictions/${ids[0]}/feedback`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ outcome: { churn_probability: true }, observed_at: '2026-01-02T00:00:00Z' }),
-      });
-      expect(feedback.status).toBe(202);
-      expect(await feedback.json()).toEqual({
-        prediction_id: ids[0],
-        observed_at: '2026-01-02T00:00:00.000Z',
-        outcome: { churn_probability: true },
-        state: 'waiting',
-      });
-      child.kill('SIGKILL');
-      // The API of the stack finds what a process has left that is gone.
-      await expectLogged(ids);
-      const outcomes = () => query('SELECT outcome FROM prediction_outcomes WHERE prediction_id = $1', [ids[0]]);
-      for (let tries = 0; tries < 150 && (await outcomes()).length === 0; tries++) await pause(200);
-      expect(await outcomes()).toEqual([{ outcome: { churn_probability: true } }]);
-    },
-  );
+  it.each([1, 2])('starts and answers, and nothing of it is lost when it is killed: %i processes', async (count) => {
+    const { url, child } = await processes.start({ ...(await nothing()), API_WORKERS: String(count) });
+    const answers = await Promise.all(Array.from({ length: 40 }, (_, user) => predict(url, `user_${user}`)));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    const bodies = (await Promise.all(answers.map((answer) => answer.json()))) as {
+      prediction_id: string;
+      model_version: string;
+    }[];
+    expect(new Set(bodies.map(({ model_version: version }) => version))).toEqual(new Set(['v1.0.0']));
+    const ids = bodies.map((body) => body.prediction_id);
+    const feedback = await fetch(`${url}/predictions/${ids[0]}/feedback`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ outcome: { churn_probability: true }, observed_at: '2026-01-02T00:00:00Z' }),
+    });
+    expect(feedback.status).toBe(202);
+    expect(await feedback.json()).toEqual({
+      prediction_id: ids[0],
+      observed_at: '2026-01-02T00:00:00.000Z',
+      outcome: { churn_probability: true },
+      state: 'waiting',
+    });
+    child.kill('SIGKILL');
+    // The API of the stack finds what a process has left that is gone.
+    await expectLogged(ids);
+    const outcomes = () => query('SELECT outcome FROM prediction_outcomes WHERE prediction_id = $1', [ids[0]]);
+    for (let tries = 0; tries < 150 && (await outcomes()).length === 0; tries++) await pause(200);
+    expect(await outcomes()).toEqual([{ outcome: { churn_probability: true } }]);
+  });
 
   it('leaves what it could not ship on disk when it is stopped, and says so in its metrics', async () => {
-    const { url, child } = await startApi(await nothing());
+    const { url, child } = await processes.start(await nothing());
     const { prediction_id: id } = (await (await predict(url, 'u')).json()) as { prediction_id: string };
     const metrics = await (await fetch(`${url}/metrics`)).text();
     expect(metrics).toMatch(/^mlops_prediction_log_buffered_rows 1$/m);
@@ -180,8 +154,7 @@ describe('an API process that can reach neither PostgreSQL nor Temporal', () => 
 
 describe('several API processes on one port', () => {
   it('count as one, agree on the version, and are each started again', async () => {
-    const env = { DATABASE_URL: stack.addresses.databaseUrl, TEMPORAL_ADDRESS: stack.addresses.temporal };
-    const { url, child } = await startApi({ ...env, API_WORKERS: '2', PREDICTION_CACHE_TTL: '0' });
+    const { url, child } = await processes.start({ API_WORKERS: '2', PREDICTION_CACHE_TTL: '0' });
     const ids: string[] = [];
     for (let at = 0; at < 20; at++)
       ids.push(((await (await predict(url, 'u')).json()) as { prediction_id: string }).prediction_id);

@@ -1,10 +1,10 @@
-import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createClient } from '@redis/client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../../infra/local/free-port.js';
-import { compiledScript } from '../../../services/project-root.js';
+import { ApiProcesses, type ApiProcess } from '../../support/api-processes.js';
 import { eventually, Service } from './support/service.js';
 import { learnableTable } from './support/tables.js';
 
@@ -20,7 +20,7 @@ const PASSWORD = 'kept-out-of-logs';
 let service: Service;
 let port: number;
 let redis: ChildProcess;
-const started: ChildProcess[] = [];
+const processes = new ApiProcesses(() => service.stack);
 
 async function startRedis(): Promise<void> {
   redis = spawn(REDIS!, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--requirepass', PASSWORD], {
@@ -42,38 +42,10 @@ async function startRedis(): Promise<void> {
 }
 const urlOf = (password: string) => `redis://:${password}@127.0.0.1:${port}`;
 
-interface Api {
-  url: string;
-  child: ChildProcess;
-  log: () => string;
-}
+const startApi = (env: Record<string, string> = {}) =>
+  processes.start({ LOG_LEVEL: 'INFO', PREDICTION_CACHE_TTL: '300', REDIS_URL: urlOf(PASSWORD), ...env });
 
-async function startApi(env: Record<string, string> = {}): Promise<Api> {
-  const { databaseUrl, temporal } = service.stack.addresses;
-  const child = fork(compiledScript('api/server.js'), {
-    env: {
-      ...process.env,
-      STATE_DIR: service.stack.stateDir,
-      DATABASE_URL: databaseUrl,
-      TEMPORAL_ADDRESS: temporal,
-      PORT: '0',
-      HOST: '127.0.0.1',
-      LOG_LEVEL: 'INFO',
-      API_WORKERS: '1',
-      PREDICTION_CACHE_TTL: '300',
-      REDIS_URL: urlOf(PASSWORD),
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
-  });
-  started.push(child);
-  let log = '';
-  child.stdout!.on('data', (chunk) => (log += String(chunk)));
-  const [message] = (await once(child, 'message')) as [{ address: string }];
-  return { url: message.address, child, log: () => log };
-}
-
-const predict = async ({ url }: Api, usage: number | string, query = '') => {
+const predict = async ({ url }: ApiProcess, usage: number | string, query = '') => {
   const response = await fetch(`${url}/predict/customers${query}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -81,13 +53,14 @@ const predict = async ({ url }: Api, usage: number | string, query = '') => {
   });
   return { status: response.status, body: (await response.json()) as { cached: boolean; predictions: object } };
 };
-const metric = async ({ url }: Api, line: string) => {
+const metric = async ({ url }: ApiProcess, line: string) => {
   const text = await (await fetch(`${url}/metrics`)).text();
   const found = text.split('\n').find((one) => one.startsWith(`${line} `));
   return found === undefined ? 0 : Number(found.split(' ').at(-1));
 };
-const lookups = (api: Api, result: string) => metric(api, `mlops_prediction_cache_lookups_total{result="${result}"}`);
-const redisIs = (api: Api, isUp: boolean) =>
+const lookups = (api: ApiProcess, result: string) =>
+  metric(api, `mlops_prediction_cache_lookups_total{result="${result}"}`);
+const redisIs = (api: ApiProcess, isUp: boolean) =>
   eventually(`Redis is ${isUp ? 'used' : 'left alone'}`, async () =>
     (await metric(api, 'mlops_prediction_cache_redis_up')) === Number(isUp) ? true : undefined,
   );
@@ -103,11 +76,10 @@ describe.skipIf(!REDIS)('the cache in Redis', () => {
   });
   beforeEach(startRedis);
   afterEach(async () => {
-    for (const child of [redis, ...started.splice(0)]) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      child.kill('SIGKILL');
-      await once(child, 'exit');
-    }
+    await processes.killAll();
+    if (redis.exitCode !== null || redis.signalCode !== null) return;
+    redis.kill('SIGKILL');
+    await once(redis, 'exit');
   });
   afterAll(() => service?.stop());
 

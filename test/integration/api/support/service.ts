@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import pg from 'pg';
 import { expect } from 'vitest';
 import type { Part } from '../../../../infra/local/local-stack.js';
 import { TestStack } from '../../../../infra/local/test-stack.js';
+import { queryDatabase } from '../../../support/query-database.js';
 import { schemaProblems, type JsonSchema } from './json-schema.js';
 
 export interface Answer<T = Record<string, unknown>> {
@@ -203,14 +203,8 @@ export class Service {
     return job.error!;
   }
 
-  async query<Row extends object>(sql: string, values: unknown[] = [], url?: string): Promise<Row[]> {
-    const client = new pg.Client({ connectionString: url ?? this.stack.addresses.databaseUrl });
-    await client.connect();
-    try {
-      return (await client.query<Row>(sql, values)).rows;
-    } finally {
-      await client.end();
-    }
+  query<Row extends object>(sql: string, values?: unknown[], url?: string): Promise<Row[]> {
+    return queryDatabase<Row>(url ?? this.stack.addresses.databaseUrl, sql, values);
   }
 
   async temporal(): Promise<Client> {
