@@ -1,8 +1,13 @@
 import type { Container } from '../services/container.js';
 import { closeDeployment, type ClosedState } from '../services/deployments/close-deployment.js';
+import { evaluateWindow, type EvidenceWindow } from '../services/deployments/evaluate-window.js';
+import { noteDeployment } from '../services/deployments/note-deployment.js';
 import { openDeployment, type OpenDeployment } from '../services/deployments/open-deployment.js';
+import { setTrial, type Trial } from '../services/deployments/set-trial.js';
 import { confirmServed, switchRoute, verifyVersion } from '../services/deployments/switch-route.js';
 import { mapFailures, runActivity } from './activity-run.js';
+
+const stageOf = ({ phase, share }: Trial) => (phase === 'shadow' ? 'shadow' : `canary ${share} %`);
 
 export function createDeploymentActivities(container: Container) {
   const { config, database } = container;
@@ -23,6 +28,18 @@ export function createDeploymentActivities(container: Container) {
       runActivity(container, deployment.jobId, { stage: 'confirm', from: 0.6, to: 0.95 }, ({ signal }) =>
         confirmServed(deployment, { database, apiBaseUrl: config.apiBaseUrl, signal }),
       ),
+    setTrial: (input: OpenDeployment & Trial) =>
+      runActivity(container, input.jobId, { stage: stageOf(input), from: 0.4, to: 0.4 }, () =>
+        setTrial(input, container),
+      ),
+    evaluateWindow: (input: OpenDeployment & EvidenceWindow) => {
+      const progress = 0.4 + 0.15 * (input.share / 100 + (input.isLastStep ? 0.5 : 0));
+      return runActivity(container, input.jobId, { stage: stageOf(input), from: progress, to: progress }, () =>
+        evaluateWindow(input, { database }),
+      );
+    },
+    noteDeployment: (input: { deploymentId: string; state: 'running' | 'paused' | 'holding'; reason?: string }) =>
+      mapFailures(() => noteDeployment(input, { database })),
     closeDeployment: (input: OpenDeployment & { state: ClosedState; reason?: string }) =>
       mapFailures(() => closeDeployment(input, { database })),
   };

@@ -1,4 +1,5 @@
 import { JOB_STATUSES, JOB_TYPES } from '../core/names.js';
+import { STRATEGIES } from '../core/schemas/deployment.js';
 import { REPORT_PLOTS } from '../services/reports/report-document.js';
 
 const text = { type: 'string' } as const;
@@ -48,6 +49,27 @@ const fieldProblem = strict({ path: text, message: text });
 const tensorMetadata = strict({ name: text, datatype: text, shape: { type: 'array', items: { type: 'integer' } } });
 
 const texts = { type: 'array', items: text } as const;
+const percent = { type: 'number', minimum: 0, maximum: 100 } as const;
+const split = {
+  version: nullableText,
+  candidate_version: nullableText,
+  phase: { enum: ['shadow', 'canary', null] },
+  share: percent,
+};
+const deployment = {
+  deployment_id: text,
+  model: text,
+  version: text,
+  previous_version: nullableText,
+  strategy: { enum: [...STRATEGIES, 'rollback'] },
+  settings: { type: 'object' },
+  state: { enum: ['pending', 'running', 'holding', 'paused', 'promoted', 'rolled_back', 'aborted', 'failed'] },
+  steps: { type: 'array', items: { type: 'object' } },
+  reason: nullableText,
+  job_id: text,
+  created_at: time,
+  finished_at: nullableTime,
+};
 
 /** The shapes of the answers. */
 export const ANSWER_SCHEMAS = {
@@ -71,11 +93,13 @@ export const ANSWER_SCHEMAS = {
       predictions: { type: 'object', additionalProperties: anything },
       confidence_scores: { type: 'object', additionalProperties: share },
       cached: { type: 'boolean' },
+      arm: { enum: ['candidate', 'baseline', 'rest'] },
+      deployment_id: text,
       warnings: { type: 'array', items: fieldProblem },
       explanations: { type: 'object', additionalProperties: { type: 'array', items: contribution } },
       explanation_base_values: { type: 'object', additionalProperties: { type: 'number' } },
     },
-    ['warnings', 'explanations', 'explanation_base_values'],
+    ['arm', 'deployment_id', 'warnings', 'explanations', 'explanation_base_values'],
   ),
   InstanceError: strict({
     error: strict({ code: text, detail: text, errors: { type: 'array', items: fieldProblem } }),
@@ -84,6 +108,7 @@ export const ANSWER_SCHEMAS = {
     prediction_id: text,
     observed_at: time,
     outcome: { type: 'object', additionalProperties: anything },
+    metrics: { type: 'object', additionalProperties: { type: 'number' } },
     state: { enum: ['stored', 'waiting'] },
   }),
   JobAccepted: strict({ ...accepted, dataset_id: text, warnings: { type: 'array', items: fieldProblem } }, [
@@ -101,16 +126,21 @@ export const ANSWER_SCHEMAS = {
     error: { type: ['object', 'null'] },
     correlation_id: text,
   }),
-  Model: strict({
-    model: text,
-    kind: text,
-    description: nullableText,
-    algorithm: text,
-    source: text,
-    target: nullableText,
-    latest_version: nullableText,
-    serving: strict({ version: nullableText, loaded_version: nullableText }),
-  }),
+  Model: strict(
+    {
+      model: text,
+      kind: text,
+      description: nullableText,
+      algorithm: text,
+      source: text,
+      target: nullableText,
+      latest_version: nullableText,
+      serving: strict({ version: nullableText, loaded_version: nullableText }),
+      as_of: time,
+      traffic: { anyOf: [{ $ref: '#/components/schemas/TrafficEntry' }, { type: 'null' }] },
+    },
+    ['as_of', 'traffic'],
+  ),
   Metric: strict({
     value: { type: ['number', 'null'] },
     lower: { type: ['number', 'null'] },
@@ -169,19 +199,36 @@ export const ANSWER_SCHEMAS = {
       }),
     },
   }),
-  Deployment: strict({
+  Deployment: strict(deployment),
+  DeploymentDetail: strict({
+    ...deployment,
+    traffic: { anyOf: [strict(split), { type: 'null' }] },
+    latest_evidence: { anyOf: [{ $ref: '#/components/schemas/EvidenceWindow' }, { type: 'null' }] },
+  }),
+  EvidenceWindow: strict(
+    {
+      window: count,
+      at: time,
+      verdict: { enum: ['PROMOTE', 'ROLLBACK', 'HOLD', 'ASK'] },
+      reason: text,
+      findings: { type: 'array', items: { type: 'object' } },
+      needed: { type: 'object' },
+      evidence: { type: 'object' },
+      rule: { type: 'object' },
+      reproduced: { type: 'boolean' },
+    },
+    ['needed'],
+  ),
+  Rollback: strict({
     deployment_id: text,
     model: text,
     version: text,
-    previous_version: nullableText,
-    strategy: text,
-    state: { enum: ['pending', 'running', 'holding', 'paused', 'promoted', 'rolled_back', 'aborted', 'failed'] },
-    steps: { type: 'array', items: { type: 'object' } },
-    reason: nullableText,
+    rolled_back_version: text,
+    ended_deployment_id: nullableText,
     job_id: text,
-    created_at: time,
-    finished_at: nullableTime,
+    served: { type: 'boolean' },
   }),
+  TrafficEntry: strict({ ...split, deployment_id: nullableText, since: time }),
   DatasetSummary: strict(dataset),
   Dataset: strict({
     ...dataset,

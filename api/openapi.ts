@@ -44,7 +44,9 @@ export function buildOpenApi(): Record<string, unknown> {
 }
 
 function describeOperation(route: RouteDefinition): Record<string, unknown> {
-  const isStarting = route.answers.some((answer) => answer.status === 202) && route.method === 'post';
+  const isStarting =
+    route.method === 'post' &&
+    (route.answers.some((answer) => answer.status === 202) || route.path.endsWith('/rollback'));
   return {
     operationId: `${route.method}_${route.path.replaceAll(/[{}]/g, '').replaceAll(/[/-]+/g, '_').replace(/^_/, '')}`,
     tags: [route.tag],
@@ -60,7 +62,7 @@ function describeOperation(route: RouteDefinition): Record<string, unknown> {
     ...(route.body
       ? {
           requestBody: {
-            required: true,
+            required: !route.isBodyOptional,
             content: {
               'application/json': {
                 schema: jsonSchema(route.body),

@@ -12,3 +12,7 @@ export const progress = defineQuery<JobProgress>('progress');
 export const pause = defineSignal('pause');
 /** The job goes on. */
 export const resume = defineSignal('resume');
+/** The version on trial gets all the traffic, whatever the evidence says as yet. */
+export const promote = defineSignal('promote');
+/** The shares that are still to come, in percent. */
+export const setLadder = defineSignal<[number[]]>('set_ladder');

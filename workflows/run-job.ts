@@ -23,6 +23,10 @@ const { beginJob, notePaused, finishJob } = proxyActivities<Activities>(NOTE);
 export interface JobRun {
   /** Names the step that comes next, and waits while the job is paused. */
   enterStage(stage: string): Promise<void>;
+  /** Names the step that is under way; one that goes on while the job is paused. */
+  nameStage(stage: string): void;
+  /** Whether someone has paused the job; steps that go on by themselves have to ask. */
+  isPaused(): boolean;
   /** Makes the job findable by what it works on, in the Web UI and in `temporal workflow list`. */
   label(about: { model?: string; datasetId?: string }): void;
 }
@@ -50,13 +54,17 @@ export async function runJob<Result>(
   setHandler(progress, () => ({ ...state }));
   setHandler(pause, () => void (state.paused = true));
   setHandler(resume, () => void (state.paused = false));
+  const nameStage = (stage: string) => {
+    state.stage = stage;
+    upsertMemo({ stage });
+  };
+  const isPaused = () => state.paused;
   const enterStage = async (stage: string) => {
     if (state.paused) {
       await notePaused({ jobId });
       await condition(() => !state.paused);
     }
-    state.stage = stage;
-    upsertMemo({ stage });
+    nameStage(stage);
   };
   const label: JobRun['label'] = ({ model, datasetId }) =>
     upsertSearchAttributes([
@@ -66,7 +74,7 @@ export async function runJob<Result>(
   try {
     await beginJob({ jobId, type, request });
     upsertSearchAttributes([{ key: LABELS.jobType, value: type }]);
-    const result = await steps({ enterStage, label });
+    const result = await steps({ enterStage, nameStage, isPaused, label });
     await CancellationScope.nonCancellable(() => finishJob({ jobId, status: 'completed', result }));
     state.stage = 'done';
     return result;

@@ -1,8 +1,26 @@
+import type { Request, Response } from 'express';
+import { ladderRequestSchema } from '../../core/schemas/deployment.js';
 import { pageQuerySchema } from '../../core/schemas/listing.js';
 import { withDatabase } from '../../services/database/database.js';
+import { controlRollout, type RolloutCommand } from '../../services/deployments/control-rollout.js';
 import { parseRequest } from '../../services/parse-request.js';
-import { pathParameter } from '../http-context.js';
+import { pathParameter, type ApiContext } from '../http-context.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
+
+/** What a person can want of a rollout that is under way. */
+const COMMANDS = {
+  pause: 'Hold a rollout at its step; harm still ends it',
+  resume: 'Let a paused rollout go on',
+  promote: 'Give the version on trial all traffic now, whatever the evidence says as yet',
+  abort: 'End a rollout; the present version has all traffic again',
+} as const;
+
+async function command(request: Request, response: Response, context: ApiContext, wanted: RolloutCommand) {
+  const id = pathParameter(request, 'deployment_id');
+  await withDatabase(() => controlRollout(id, wanted, context));
+  response.status(202);
+  return withDatabase(() => context.deployments.get(id));
+}
 
 export const deploymentRoutes: RouteDefinition[] = [
   {
@@ -23,11 +41,58 @@ export const deploymentRoutes: RouteDefinition[] = [
     method: 'get',
     path: '/deployments/{deployment_id}',
     tag: 'Deployments',
-    summary: 'A rollout with the evidence of each step',
+    summary: 'A rollout: its state, how the traffic is split, and the latest evidence with its verdict',
     role: 'viewer',
-    answers: [{ status: 200, description: 'The rollout', schema: ref('Deployment') }],
+    answers: [{ status: 200, description: 'The rollout', schema: ref('DeploymentDetail') }],
     errors: ['deployment_not_found', 'dependency_unavailable'],
     handle: (request, _response, context) =>
       withDatabase(() => context.deployments.get(pathParameter(request, 'deployment_id'))),
+  },
+  {
+    method: 'get',
+    path: '/deployments/{deployment_id}/evidence',
+    tag: 'Deployments',
+    summary: 'Every window of a rollout: evidence, rule and verdict, newest first',
+    description: '`reproduced` says that judging the evidence by the rule once more gave the same verdict.',
+    role: 'viewer',
+    query: pageQuerySchema,
+    answers: [{ status: 200, description: 'A page of windows', schema: listOf('EvidenceWindow') }],
+    errors: ['deployment_not_found', 'request_invalid', 'dependency_unavailable'],
+    handle: (request, _response, context) => {
+      const page = parseRequest(pageQuerySchema, request.query);
+      return withDatabase(() => context.deployments.evidence(pathParameter(request, 'deployment_id'), page));
+    },
+  },
+  ...Object.entries(COMMANDS).map(([action, summary]): RouteDefinition => ({
+    method: 'post',
+    path: `/deployments/{deployment_id}/${action}`,
+    tag: 'Deployments',
+    summary,
+    role: 'operator',
+    answers: [{ status: 202, description: 'The rollout was told', schema: ref('DeploymentDetail') }],
+    errors: ['deployment_not_found', 'deployment_conflict', 'dependency_unavailable'],
+    handle: (request, response, context) =>
+      command(request, response, context, { action: action as keyof typeof COMMANDS }),
+  })),
+  {
+    method: 'put',
+    path: '/deployments/{deployment_id}/ladder',
+    tag: 'Deployments',
+    summary: 'Change the shares that are still to come',
+    description: 'The share of the step under way stays as it is; the next one is the first that is larger.',
+    role: 'operator',
+    body: ladderRequestSchema,
+    example: { steps: [10, 50, 100] },
+    answers: [{ status: 202, description: 'The rollout was told', schema: ref('DeploymentDetail') }],
+    errors: [
+      'request_malformed',
+      'request_invalid',
+      'deployment_not_found',
+      'deployment_conflict',
+      'media_type_unsupported',
+      'dependency_unavailable',
+    ],
+    handle: (request, response, context) =>
+      command(request, response, context, { action: 'set_ladder', ...parseRequest(ladderRequestSchema, request.body) }),
   },
 ];

@@ -1,11 +1,19 @@
-import { ServiceError } from '../../core/errors.js';
+import type { z } from 'zod';
 import { deployRequestSchema } from '../../core/schemas/deployment.js';
 import { pageQuerySchema } from '../../core/schemas/listing.js';
-import { canonicalModelName } from '../../core/names.js';
 import { trainRequestSchema } from '../../core/schemas/training.js';
+import { modelQuerySchema, rollbackRequestSchema } from '../../core/schemas/traffic.js';
 import { withDatabase } from '../../services/database/database.js';
-import { checkDeployment, deploymentIdOf, refuseSecondRollout } from '../../services/deployments/open-deployment.js';
+import {
+  checkDeployment,
+  deploymentIdOf,
+  refuseLonelyTrial,
+  refuseSecondRollout,
+} from '../../services/deployments/open-deployment.js';
+import { rollBack } from '../../services/deployments/roll-back.js';
+import { listTraffic, trafficAsOf } from '../../services/deployments/traffic-ledger.js';
 import { parseRequest } from '../../services/parse-request.js';
+import { cancelJob } from '../../services/pipelines/cancel-job.js';
 import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
 import { presentVersion } from '../../services/registry/version-store.js';
 import { modelDefinition, type ModelDefinition } from '../../services/training/models-config.js';
@@ -106,10 +114,17 @@ export const modelRoutes: RouteDefinition[] = [
     tag: 'Models',
     summary: 'A model and the version that this process serves',
     role: 'viewer',
+    query: modelQuerySchema,
     answers: [{ status: 200, description: 'The model', schema: ref('Model') }],
-    errors: ['model_not_found', 'dependency_unavailable'],
-    handle: async (request, _response, context) =>
-      presentModel(await modelOf(pathParameter(request, 'model'), context), context),
+    errors: ['model_not_found', 'request_invalid', 'dependency_unavailable'],
+    async handle(request, _response, context) {
+      const { as_of: asOf } = parseRequest(modelQuerySchema, request.query);
+      const definition = await modelOf(pathParameter(request, 'model'), context);
+      const shown = await presentModel(definition, context);
+      if (asOf === undefined) return shown;
+      const traffic = await withDatabase(() => trafficAsOf(context.database, definition.name, new Date(asOf)));
+      return { ...shown, as_of: asOf, traffic };
+    },
   },
   {
     method: 'get',
@@ -155,7 +170,9 @@ export const modelRoutes: RouteDefinition[] = [
     tag: 'Deployments',
     summary: 'Deploy a version',
     description:
-      'Verifies and tests the version, gives it the traffic, and reads back what is really served before the job completes. One rollout a model at a time.',
+      'Verifies and tests the version, gives it the traffic, and reads back what is really served before the job completes. ' +
+      '`canary` gives it its traffic step by step and `shadow` lets it score beside the present version, and both go by the evidence: ' +
+      'see GET /deployments/{deployment_id}. One rollout a model at a time.',
     role: 'operator',
     body: deployRequestSchema,
     example: { version: 'v1.0.0' },
@@ -185,32 +202,81 @@ export const modelRoutes: RouteDefinition[] = [
     method: 'post',
     path: '/models/{model}/rollback',
     tag: 'Deployments',
-    summary: 'Go back to the version that was served before',
-    description: 'Deploys the former version like any other: verified, tested, read back.',
+    summary: 'Go back to the version before, at once',
+    description:
+      'Ends a rollout that is under way; without one, gives the traffic to the version before the deployed one, or to the one named. ' +
+      'The artifact is verified first. It needs no workflow: it works while Temporal is away. `served` tells that every API process ' +
+      'beside this one answers with the version already.',
     role: 'operator',
-    answers: [{ status: 202, description: 'The rollout was accepted', schema: ref('DeploymentAccepted') }],
-    errors: ['model_not_found', 'deployment_conflict', 'idempotency_key_reused', 'dependency_unavailable'],
+    body: rollbackRequestSchema,
+    isBodyOptional: true,
+    example: {},
+    answers: [{ status: 200, description: 'The traffic is back', schema: ref('Rollback') }],
+    errors: [
+      'request_malformed',
+      'request_invalid',
+      'model_not_found',
+      'version_not_found',
+      'deployment_conflict',
+      'artifact_corrupt',
+      'idempotency_key_reused',
+      'media_type_unsupported',
+      'dependency_unavailable',
+    ],
     async handle(request, response, context) {
+      const { version } = parseRequest(rollbackRequestSchema, request.body ?? {});
       const { name } = await modelOf(pathParameter(request, 'model'), context);
-      const key = idempotencyKeyOf(request);
-      const route = await withDatabase(() =>
-        context.database.prisma.route.findUnique({ where: { model: canonicalModelName(name) } }),
+      const call = {
+        model: name,
+        version,
+        idempotencyKey: idempotencyKeyOf(request),
+        correlationId: correlationIdOf(response),
+      };
+      const { modelStoragePath } = context.config;
+      const { result, endedJobId } = await withDatabase(() =>
+        rollBack(call, { database: context.database, modelStoragePath }),
       );
-      if (!route?.previousVersion)
-        throw new ServiceError('deployment_conflict', `${name} has no former version to go back to.`);
-      const body = { version: route.previousVersion, strategy: 'immediate' as const, allow_unpromotable: true };
-      return startDeployment(
-        { model: name, ...body },
-        { key, sentBody: { rollback: name }, correlationId: correlationIdOf(response) },
-        context,
-        response,
-      );
+      // The traffic is back already; the workflow of the rollout finds that out by itself if Temporal is away.
+      if (endedJobId)
+        await cancelJob(endedJobId, context).catch((error: unknown) =>
+          context.logger.warn({ err: error, job_id: endedJobId }, 'the workflow of the rollout could not be told'),
+        );
+      return { ...result, served: await isServedByAll(name, result.version) };
+    },
+  },
+  {
+    method: 'get',
+    path: '/models/{model}/traffic',
+    tag: 'Deployments',
+    summary: 'Who served what from when on, newest first',
+    description: 'The ledger is only ever added to, by the database itself.',
+    role: 'viewer',
+    query: pageQuerySchema,
+    answers: [{ status: 200, description: 'A page of the ledger', schema: listOf('TrafficEntry') }],
+    errors: ['model_not_found', 'request_invalid', 'dependency_unavailable'],
+    async handle(request, _response, context) {
+      const page = parseRequest(pageQuerySchema, request.query);
+      const { name } = await modelOf(pathParameter(request, 'model'), context);
+      return withDatabase(() => listTraffic(context.database, name, page));
     },
   },
 ];
 
+/** Every process hears of a new route within milliseconds; one that has to load the version first takes longer. */
+const SERVED_WITHIN_MS = 2000;
+const ASK_EVERY_MS = 25;
+
+async function isServedByAll(model: string, version: string): Promise<boolean> {
+  const untilMs = performance.now() + SERVED_WITHIN_MS;
+  while (performance.now() < untilMs) {
+    if ((await versionLoadedByAll(model)) === version) return true;
+    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+  }
+  return false;
+}
+
 async function startDeployment(
-  wanted: { model: string; version: string; strategy: 'immediate'; allow_unpromotable: boolean },
+  wanted: z.output<typeof deployRequestSchema> & { model: string },
   call: { key?: string; sentBody: unknown; correlationId: string },
   context: ApiContext,
   response: Parameters<RouteDefinition['handle']>[1],
@@ -230,6 +296,7 @@ async function startDeployment(
       const { version } = await checkDeployment(context.database, wanted);
       input.request.version = version.version;
       await refuseSecondRollout(context.database, wanted.model);
+      await refuseLonelyTrial(context.database, { ...wanted, version: version.version });
     });
     context.metrics.jobsStarted.inc({ type: 'deploy' });
   }

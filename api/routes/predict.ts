@@ -64,10 +64,11 @@ export const predictRoutes: RouteDefinition[] = [
     ],
     errors: ['request_malformed', 'prediction_not_found', 'request_invalid', 'dependency_unavailable'],
     async handle(request, response, context) {
-      const { outcome, observed_at: observedAt } = parseRequest(feedbackRequestSchema, request.body);
+      const { outcome, metrics, observed_at: observedAt } = parseRequest(feedbackRequestSchema, request.body);
       const recorded = await context.outcomes.record({
         predictionId: pathParameter(request, 'prediction_id'),
         outcome,
+        metrics,
         observedAt: observedAt ? new Date(observedAt) : new Date(),
       });
       if (recorded.state === 'waiting') response.status(202);

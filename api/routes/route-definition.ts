@@ -15,6 +15,8 @@ export interface RouteDefinition {
   role: 'public' | 'viewer' | 'predictor' | 'engineer' | 'operator' | 'admin';
   query?: z.ZodType;
   body?: z.ZodType;
+  /** An empty body means all defaults. */
+  isBodyOptional?: boolean;
   example?: unknown;
   /** Read the body instead of the JSON parser, for routes that take other media types. */
   readBody?: readonly RequestHandler[];

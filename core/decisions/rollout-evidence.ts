@@ -33,6 +33,8 @@ export interface MeasureEvidence {
   baseline: ArmSums;
   /** The largest harm that is still acceptable, in the measure's own unit; without one the rule's default. */
   margin?: number;
+  /** It can speak against the version; a step does not wait until it is shown to be safe. */
+  isOptional?: boolean;
 }
 
 /** Entities of the two cohorts of equal size, to find a split that is not what it should be. */
@@ -62,11 +64,15 @@ export interface CanaryEvidence {
 /** The same requests scored by both versions; of an entity y_i sums the differences, new minus present. */
 export interface PairedMeasure {
   measure: string;
+  /** A rate's values are 0 or 1 a request, so that differences are whole numbers from -1 to 1; default `mean`. */
+  kind?: 'rate' | 'mean';
   harm: Harm;
   difference: ArmSums;
   /** Mean of the present version, for a margin that is a share of it. */
   baselineMean: number;
   margin?: number;
+  /** It can speak against the version; a step does not wait until it is shown to be safe. */
+  isOptional?: boolean;
 }
 
 /** All that a verdict on a shadow, or on a frozen holdout, is made of. */

@@ -7,8 +7,105 @@ export const versionOrAliasSchema = z.union([
   z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, 'must be a version such as v1.2.0 or an alias such as production'),
 ]);
 
-export const deployRequestSchema = z.strictObject({
+/** Measures that hold a rollout back, by name; `:` divides what is measured from the head or figure that it is measured on. */
+const GUARDRAIL = /^(error_rate|slow_rate|(loss|calibration|mean|feedback):[a-zA-Z_][a-zA-Z0-9_]{0,62})$/;
+
+const guardrailSchema = z.strictObject({
+  enabled: z.boolean().default(true),
+  margin: z
+    .number()
+    .positive()
+    .optional()
+    .describe('Harm that is still acceptable, in the unit of the measure; by default the larger of 0.005 and 20 %'),
+  harm: z.enum(['rises', 'falls', 'either']).optional().describe('Which change is harm'),
+});
+
+const guardrailsSchema = z
+  .record(
+    z
+      .string()
+      .regex(GUARDRAIL, 'must be error_rate, slow_rate, or loss:, calibration:, mean: or feedback: with a name'),
+    guardrailSchema,
+  )
+  .refine((guardrails) => Object.keys(guardrails).length <= 30, 'has more than 30 guardrails')
+  .describe('What is watched besides errors, slow answers, and loss and calibration of each head');
+
+const MOST_SECONDS = 7 * 86_400;
+
+const watchFields = {
+  max_seconds: z.number().int().min(1).max(MOST_SECONDS).default(86_400).describe('After this a person decides'),
+  ask_seconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(MOST_SECONDS)
+    .default(86_400)
+    .describe('So long a person has to decide; then the rollout is aborted'),
+  slow_ms: z
+    .number()
+    .positive()
+    .default(5)
+    .describe('An answer is slow when it takes longer than this and than the 99th percentile of the present version'),
+  guardrails: guardrailsSchema.default({}),
+};
+
+/** Shares above half would leave no concurrent cohort of the same size to compare with; 100 ends the ladder. */
+export const ladderSchema = z
+  .array(z.number().positive().max(100))
+  .min(1)
+  .max(20)
+  .refine((steps) => steps.every((step, at) => at === 0 || step > steps[at - 1]!), 'must rise from step to step')
+  .refine((steps) => steps.every((step) => step <= 50 || step === 100), 'must be at most 50, or 100 as the last step')
+  .describe('Percentages of the entities that the new version answers; after the last it gets all');
+
+export const canarySchema = z.strictObject({
+  steps: ladderSchema.default([1, 5, 10, 25, 50, 100]),
+  step_seconds: z.number().min(1).max(86_400).default(300).describe('The shortest time of a step'),
+  min_samples: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .default(500)
+    .describe('Requests that each cohort must have sent before a step counts'),
+  approval: z.boolean().default(false).describe('A person must agree before the new version gets all traffic'),
+  ...watchFields,
+});
+
+export const shadowSchema = z.strictObject({
+  pairs: z.number().int().min(1).max(10_000_000).default(500).describe('Requests that both versions must have scored'),
+  window_seconds: z.number().min(1).max(3600).default(60).describe('Time between two looks at the evidence'),
+  then: z
+    .enum(['ask', 'promote'])
+    .default('ask')
+    .describe('What follows when no harm was found: a person decides, or the new version gets all traffic'),
+  ...watchFields,
+});
+
+export const STRATEGIES = ['immediate', 'canary', 'shadow'] as const;
+
+export const deployFields = z.strictObject({
   version: versionOrAliasSchema,
-  strategy: z.enum(['immediate']).default('immediate').describe('All traffic at once, after the self-test'),
+  strategy: z
+    .enum(STRATEGIES)
+    .default('immediate')
+    .describe('All traffic at once, step by step, or beside the present version without answering'),
+  canary: canarySchema.optional(),
+  shadow: shadowSchema.optional(),
   allow_unpromotable: z.boolean().default(false).describe('Deploy a version that showed no skill all the same'),
 });
+
+type Refinement = Parameters<typeof deployFields.superRefine>[0];
+/** Settings of a strategy that is not asked for would be ignored in silence. */
+export const holdSettingsToStrategy: Refinement = ({ strategy, canary, shadow }, context) => {
+  if (canary && strategy !== 'canary')
+    context.addIssue({ code: 'custom', path: ['canary'], message: 'goes with "strategy": "canary" only' });
+  if (shadow && strategy !== 'shadow')
+    context.addIssue({ code: 'custom', path: ['shadow'], message: 'goes with "strategy": "shadow" only' });
+};
+
+export const deployRequestSchema = deployFields.superRefine(holdSettingsToStrategy);
+export const ladderRequestSchema = z.strictObject({ steps: ladderSchema });
+
+export type CanarySettings = z.output<typeof canarySchema>;
+export type ShadowSettings = z.output<typeof shadowSchema>;

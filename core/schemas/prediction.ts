@@ -17,16 +17,29 @@ export const batchRequestSchema = z.strictObject({
   model_version: versionOrAliasSchema.optional(),
 });
 
-export const feedbackRequestSchema = z.strictObject({
-  outcome: z
-    .record(z.string().min(1).max(256), featureValueSchema)
-    .describe('What turned out to be true, by prediction head'),
-  observed_at: z.iso
-    .datetime({ offset: true })
-    .refine((time) => Date.parse(time) >= 0, 'must not lie before 1970')
-    .optional()
-    .describe('When it was observed; now by default'),
-});
+export const feedbackRequestSchema = z
+  .strictObject({
+    outcome: z
+      .record(z.string().min(1).max(256), featureValueSchema)
+      .default({})
+      .describe('What turned out to be true, by prediction head'),
+    metrics: z
+      .record(z.string().regex(/^[a-zA-Z_][a-zA-Z0-9_]{0,62}$/, 'must be a name such as revenue'), z.number())
+      .default({})
+      .refine((metrics) => Object.keys(metrics).length <= 50, 'has more than 50 figures')
+      .describe(
+        'Figures of your business that this prediction led to, by name: what rollouts and experiments can be judged by',
+      ),
+    observed_at: z.iso
+      .datetime({ offset: true })
+      .refine((time) => Date.parse(time) >= 0, 'must not lie before 1970')
+      .optional()
+      .describe('When it was observed; now by default'),
+  })
+  .refine(({ outcome, metrics }) => Object.keys(outcome).length + Object.keys(metrics).length > 0, {
+    path: ['outcome'],
+    message: 'must name a head, or "metrics" a figure',
+  });
 
 /** What a model answers from. */
 export interface ScoreInput {

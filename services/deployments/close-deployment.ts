@@ -1,8 +1,8 @@
 import type { Database, Prisma } from '../database/database.js';
 import type { OpenDeployment } from './open-deployment.js';
-import { ROUTES_CHANNEL } from './switch-route.js';
+import { NO_TRIAL, ROUTES_CHANNEL } from './switch-route.js';
 
-export type ClosedState = 'promoted' | 'failed' | 'aborted';
+export type ClosedState = 'promoted' | 'rolled_back' | 'failed' | 'aborted';
 
 export interface DeploymentResult {
   deployment_id: string;
@@ -17,7 +17,7 @@ export interface DeploymentResult {
  * none), in the same transaction, so that there is no moment with two truths. Repeatable.
  */
 export async function closeDeployment(
-  input: Omit<OpenDeployment, 'digest'> & { state: ClosedState; reason?: string },
+  input: Omit<OpenDeployment, 'digest' | 'plan'> & { state: ClosedState; reason?: string },
   { database }: { database: Database },
 ): Promise<DeploymentResult> {
   const { deploymentId, model, previousVersion } = input;
@@ -27,6 +27,10 @@ export async function closeDeployment(
       data: { state: input.state, reason: input.reason ?? null, finishedAt: new Date() },
     });
     if (closed.count === 0 || input.state === 'promoted') return;
+    await transaction.route.updateMany({
+      where: { model, rolloutId: deploymentId },
+      data: { ...NO_TRIAL, updatedAt: new Date() },
+    });
     const where = { model, deploymentId };
     if (previousVersion) {
       await transaction.route.updateMany({

@@ -1,3 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
+import { judgeRollout } from '../../core/decisions/judge-rollout.js';
+import type { RolloutEvidence } from '../../core/decisions/rollout-evidence.js';
+import type { RolloutRule } from '../../core/decisions/rollout-rule.js';
 import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage } from '../database/read-page.js';
@@ -9,6 +13,7 @@ function present(row: Prisma.DeploymentGetPayload<object>) {
     version: row.version,
     previous_version: row.previousVersion,
     strategy: row.strategy,
+    settings: row.settings,
     state: row.state,
     steps: row.steps,
     reason: row.reason,
@@ -18,17 +23,61 @@ function present(row: Prisma.DeploymentGetPayload<object>) {
   };
 }
 
+/** One window of a rollout: what was shown, by which rule it was judged, and the verdict. */
+function presentWindow({ window, createdAt, evidence, rule, verdict }: Prisma.DeploymentEvidenceGetPayload<object>) {
+  const again = judgeRollout(evidence as unknown as RolloutEvidence, rule as unknown as RolloutRule);
+  const isReproduced = isDeepStrictEqual(JSON.parse(JSON.stringify(again)), verdict);
+  // The verdict follows from what is kept: it is judged anew each time that it is read.
+  return { window, at: createdAt.toISOString(), ...(verdict as object), evidence, rule, reproduced: isReproduced };
+}
+
 export function createDeploymentStore({ prisma }: Database) {
+  async function find(id: string) {
+    const row = await prisma.deployment.findUnique({ where: { id } });
+    if (row) return row;
+    throw new ServiceError(
+      'deployment_not_found',
+      `There is no deployment "${id.slice(0, 100)}". GET /deployments lists them.`,
+    );
+  }
+
   return {
+    /** With the traffic as it is split now, and the latest window of evidence. */
     async get(id: string) {
-      const row = await prisma.deployment.findUnique({ where: { id } });
-      if (!row)
-        throw new ServiceError(
-          'deployment_not_found',
-          `There is no deployment "${id.slice(0, 100)}". GET /deployments lists them.`,
-        );
-      return present(row);
+      const row = await find(id);
+      const route = await prisma.route.findUnique({ where: { model: row.model } });
+      const latest = await prisma.deploymentEvidence.findFirst({
+        where: { deploymentId: id },
+        orderBy: { window: 'desc' },
+      });
+      const traffic = route && {
+        version: route.version,
+        candidate_version: route.candidateVersion,
+        phase: route.phase,
+        share: route.share,
+      };
+      return { ...present(row), traffic, latest_evidence: latest && presentWindow(latest) };
     },
+
+    async evidence(id: string, page: { limit: number; cursor?: string }) {
+      await find(id);
+      const keyOf = (cursor: string) => ({
+        deploymentId_window: { deploymentId: id, window: /^\d{1,9}$/.test(cursor) ? Number(cursor) : -1 },
+      });
+      const { rows, next_cursor } = await readPage(page, {
+        read: (take) =>
+          prisma.deploymentEvidence.findMany({
+            where: { deploymentId: id },
+            orderBy: { window: 'desc' },
+            take,
+            ...(page.cursor ? { cursor: keyOf(page.cursor) } : {}),
+          }),
+        idOf: (row) => String(row.window),
+        find: (cursor) => prisma.deploymentEvidence.findUnique({ where: keyOf(cursor) }),
+      });
+      return { items: rows.map(presentWindow), next_cursor };
+    },
+
     async list(page: { limit: number; cursor?: string }) {
       const { rows, next_cursor } = await readPage(page, {
         read: (take) =>

@@ -1,7 +1,9 @@
 import { ServiceError } from '../../core/errors.js';
-import { deployRequestSchema } from '../../core/schemas/deployment.js';
-import { modelNameSchema } from '../../core/schemas/training.js';
+import { deployJobSchema } from '../../core/schemas/deploy-job.js';
+import { canarySchema, shadowSchema, type CanarySettings, type ShadowSettings } from '../../core/schemas/deployment.js';
+import type { SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database } from '../database/database.js';
+import { knownGuardrails } from './collect-evidence.js';
 import { parseRequest } from '../parse-request.js';
 import { createVersionStore } from '../registry/version-store.js';
 
@@ -13,9 +15,22 @@ export interface OpenDeployment {
   version: string;
   digest: string;
   previousVersion?: string;
+  plan: RolloutPlan;
 }
 
-const deployJobSchema = deployRequestSchema.extend({ model: modelNameSchema });
+/** What the workflow follows: which steps, and how often it looks at the evidence. */
+export type RolloutPlan =
+  | { strategy: 'immediate' }
+  | ({ strategy: 'shadow'; windowSeconds: number; then: 'ask' | 'promote' } & Limits)
+  | ({ strategy: 'canary'; windowSeconds: number; steps: number[]; approval: boolean } & Limits);
+
+interface Limits {
+  mostSeconds: number;
+  askSeconds: number;
+}
+
+/** A step is judged by at least this many windows. */
+export const WINDOWS_A_STEP = 3;
 
 /**
  * Checks that a version may be deployed now.
@@ -31,7 +46,69 @@ export async function checkDeployment(database: Database, request: unknown) {
       `${wanted.model} ${version.version} is not promotable. ${reason} Send "allow_unpromotable": true to deploy it all the same.`,
     );
   }
+  refuseUnknownGuardrails(wanted, version.signature as unknown as { heads: SignatureHead[] });
   return { ...wanted, version };
+}
+
+/** A misspelt guardrail would guard nothing. */
+function refuseUnknownGuardrails(
+  { canary, shadow }: { canary?: CanarySettings; shadow?: ShadowSettings },
+  { heads }: { heads: readonly SignatureHead[] },
+): void {
+  const known = knownGuardrails(heads);
+  const asked = Object.keys({ ...canary?.guardrails, ...shadow?.guardrails });
+  const unknown = asked.filter((name) => !known.includes(name) && !name.startsWith('feedback:'));
+  if (unknown.length === 0) return;
+  throw new ServiceError(
+    'request_invalid',
+    `The version can be guarded by ${known.join(', ')} and by feedback: with the name of a figure.`,
+    unknown.map((name) => ({
+      path: `${canary ? 'canary' : 'shadow'}.guardrails.${name}`,
+      message: 'is not measured for this version',
+    })),
+  );
+}
+
+/** The settings of a rollout with every default written out: what `GET /deployments/{id}` shows and the verdicts go by. */
+export type RolloutSettings = Partial<CanarySettings & ShadowSettings>;
+
+function settingsOf(wanted: { strategy: string; canary?: CanarySettings; shadow?: ShadowSettings }): RolloutSettings {
+  if (wanted.strategy === 'canary') return wanted.canary ?? canarySchema.parse({});
+  return wanted.strategy === 'shadow' ? (wanted.shadow ?? shadowSchema.parse({})) : {};
+}
+
+function planOf(strategy: string, settings: RolloutSettings): RolloutPlan {
+  const limits = { mostSeconds: settings.max_seconds ?? 0, askSeconds: settings.ask_seconds ?? 0 };
+  if (strategy === 'canary')
+    return {
+      strategy,
+      windowSeconds: (settings.step_seconds ?? 0) / WINDOWS_A_STEP,
+      steps: (settings.steps ?? []).filter((step) => step < 100),
+      approval: settings.approval ?? false,
+      ...limits,
+    };
+  if (strategy === 'shadow')
+    return { strategy, windowSeconds: settings.window_seconds ?? 0, then: settings.then ?? 'ask', ...limits };
+  return { strategy: 'immediate' };
+}
+
+/**
+ * What is tried beside another version needs that other version.
+ * @throws ServiceError `deployment_conflict`
+ */
+export async function refuseLonelyTrial(
+  database: Database,
+  { model, strategy, version }: { model: string; strategy: string; version: string },
+): Promise<void> {
+  if (strategy === 'immediate') return;
+  const route = await database.prisma.route.findUnique({ where: { model } });
+  if (route && route.version !== version) return;
+  throw new ServiceError(
+    'deployment_conflict',
+    route
+      ? `${model} ${version} has all the traffic already: there is nothing to compare it with.`
+      : `No version of ${model} is deployed that ${version} could be compared with. Deploy the first one with "strategy": "immediate".`,
+  );
 }
 
 /** 409 when another rollout of the model is under way; the caller learns which. */
@@ -58,8 +135,11 @@ export async function openDeployment(
 ): Promise<OpenDeployment> {
   const { prisma } = database;
   const known = await prisma.deployment.findUnique({ where: { jobId: input.jobId } });
-  const { model, version, strategy } = await checkDeployment(database, input.request);
+  const wanted = await checkDeployment(database, input.request);
+  const { model, version, strategy } = wanted;
+  const settings = settingsOf(wanted);
   const deployment = {
+    plan: planOf(strategy, settings),
     deploymentId: deploymentIdOf(input.jobId),
     jobId: input.jobId,
     model,
@@ -68,6 +148,7 @@ export async function openDeployment(
   };
   if (known) return { ...deployment, previousVersion: known.previousVersion ?? undefined };
   await refuseSecondRollout(database, model, input.jobId);
+  await refuseLonelyTrial(database, { model, strategy, version: version.version });
   const route = await prisma.route.findUnique({ where: { model } });
   const previousVersion = route?.version;
   const data = {
@@ -76,6 +157,7 @@ export async function openDeployment(
     version: version.version,
     previousVersion,
     strategy,
+    settings,
     state: 'running',
     jobId: input.jobId,
   };

@@ -7,8 +7,11 @@ import type { OpenDeployment } from './open-deployment.js';
 /** The channel on which API processes hear of a new route. */
 export const ROUTES_CHANNEL = 'mlops_routes';
 
+/** A route whose version answers alone. */
+export const NO_TRIAL = { candidateVersion: null, phase: null, share: 0, rolloutId: null };
+
 /** Appends one line of evidence to the rollout, once per step however often the step runs. */
-async function recordStep(
+export async function recordStep(
   transaction: Prisma.TransactionClient,
   deployment: OpenDeployment,
   step: string,
@@ -45,7 +48,7 @@ export async function switchRoute(
     if (route?.deploymentId !== deploymentId) {
       // The served version once more is no former version to go back to.
       const previousVersion = (route?.version === version ? route.previousVersion : route?.version) ?? null;
-      const data = { version, previousVersion, deploymentId, updatedAt: now };
+      const data = { version, previousVersion, deploymentId, updatedAt: now, ...NO_TRIAL };
       await transaction.route.upsert({ where: { model }, create: { model, ...data }, update: data });
     }
     await transaction.modelAlias.upsert({

@@ -11,6 +11,8 @@ import type { PredictionLog } from './prediction-log.js';
 export interface Outcome {
   predictionId: string;
   outcome: Record<string, string | number | boolean | null>;
+  /** Figures of the business, by name. */
+  metrics: Record<string, number>;
   observedAt: Date;
 }
 
@@ -19,6 +21,7 @@ export interface RecordedOutcome {
   /** Of the outcome that counts now; of this one while it waits. */
   observed_at: string;
   outcome: unknown;
+  metrics: unknown;
   /** `waiting`: the database is away; the outcome is on disk, and is checked and stored when it is back. */
   state: 'stored' | 'waiting';
 }
@@ -77,7 +80,7 @@ export class OutcomeRecorder {
    * database is away
    */
   async record(reported: Outcome): Promise<RecordedOutcome> {
-    const { predictionId, observedAt, outcome } = reported;
+    const { predictionId, observedAt, outcome, metrics } = reported;
     try {
       // The prediction may still be on the disk of this process.
       await this.options.log.flush();
@@ -88,7 +91,7 @@ export class OutcomeRecorder {
       const payload = Buffer.from(`${JSON.stringify(reported)}\n`, 'utf8');
       if (!this.#spool.append({ rows: 1, firstMs: nowMs, lastMs: nowMs, payload }))
         throw new ServiceError('dependency_unavailable', 'Neither the database nor the disk takes the outcome.', [], 5);
-      return { prediction_id: predictionId, observed_at: observedAt.toISOString(), outcome, state: 'waiting' };
+      return { prediction_id: predictionId, observed_at: observedAt.toISOString(), outcome, metrics, state: 'waiting' };
     }
   }
 
@@ -101,9 +104,10 @@ export class OutcomeRecorder {
     await this.options.log.flush();
     const awaited: string[] = [];
     for (const row of rows) {
-      const { predictionId, outcome, observedAt } = JSON.parse(row) as Outcome & { observedAt: string };
+      // Outcomes of earlier releases have no metrics.
+      const { predictionId, outcome, metrics = {}, observedAt } = JSON.parse(row) as Outcome & { observedAt: string };
       try {
-        await withDatabase(() => this.#store({ predictionId, outcome, observedAt: new Date(observedAt) }));
+        await withDatabase(() => this.#store({ predictionId, outcome, metrics, observedAt: new Date(observedAt) }));
         this.#awaitedSince.delete(predictionId);
       } catch (error) {
         if (!this.#mayStillArrive(predictionId, error)) throw error;
@@ -123,14 +127,14 @@ export class OutcomeRecorder {
     return false;
   }
 
-  async #store({ predictionId, outcome, observedAt }: Outcome): Promise<RecordedOutcome> {
+  async #store({ predictionId, outcome, metrics, observedAt }: Outcome): Promise<RecordedOutcome> {
     const { prisma } = this.options.database;
     refuseUnknownHeads(outcome, await this.#predictionsOf(predictionId));
     const key = { predictionId, observedAt };
     await prisma.predictionOutcome.upsert({
       where: { predictionId_observedAt: key },
-      create: { ...key, outcome },
-      update: { outcome },
+      create: { ...key, outcome, metrics },
+      update: { outcome, metrics },
     });
     const newest = await prisma.predictionOutcome.findFirstOrThrow({
       where: { predictionId },
@@ -140,6 +144,7 @@ export class OutcomeRecorder {
       prediction_id: predictionId,
       observed_at: newest.observedAt.toISOString(),
       outcome: newest.outcome,
+      metrics: newest.metrics,
       state: 'stored',
     };
   }

@@ -62,7 +62,8 @@ export async function predictMany(
   const slice = new TimeSlice(call.isGone);
   const together: number[] = [];
   for (const [at, input] of inputs.entries()) {
-    if (served.scorer.batch && !input.explain && input.modelVersion === undefined) {
+    // On trial each row has its arm, or its shadow.
+    if (served.scorer.batch && !served.rollout && !input.explain && input.modelVersion === undefined) {
       together.push(at);
       continue;
     }
@@ -87,7 +88,7 @@ export async function predictMany(
 
 async function answerRow({ predict }: BatchContext, model: string, input: PredictInput, correlationId: string) {
   try {
-    return await predict.answerWith(await predict.versionFor(model, input.modelVersion), input, correlationId);
+    return await predict.answerOrNote(await predict.versionFor(model, input.modelVersion), input, correlationId);
   } catch (error) {
     return onlyOfTheRow(error);
   }
@@ -111,7 +112,7 @@ function answerBlock(
   return shapes.map((shaped, at) =>
     shaped instanceof ServiceError
       ? shaped
-      : completeAnswer({ metrics, log }, served, inputs[at]!, correlationId, { shaped, cached: false }, rowSeconds),
+      : completeAnswer({ metrics, log }, served, inputs[at]!, { correlationId }, { shaped, cached: false }, rowSeconds),
   );
 }
 

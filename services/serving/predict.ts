@@ -5,9 +5,11 @@ import { withDatabase } from '../database/database.js';
 import type { VersionStore } from '../registry/version-store.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { loadScorer } from './load-scorer.js';
+import { armOfInput, createShadowScorer, failureCode } from './answer-in-rollout.js';
+import type { Arm } from './assign-arm.js';
 import type { CachedAnswer, PredictionCache } from './prediction-cache.js';
 import type { PredictionLog } from './prediction-log.js';
-import type { RoutingTable, ServedModel } from './routing-table.js';
+import type { ActiveRollout, RoutingTable, ServedModel } from './routing-table.js';
 import type { HeadExplanation, Scorer } from './scorer.js';
 
 export interface PredictionAnswer extends ShapedPrediction {
@@ -15,6 +17,9 @@ export interface PredictionAnswer extends ShapedPrediction {
   model: string;
   model_version: string;
   cached: boolean;
+  /** Of a canary that is under way: the arm of the entity, and the rollout. */
+  arm?: Arm;
+  deployment_id?: string;
   /** Values that count as not known, with their paths. */
   warnings?: FieldProblem[];
   explanations?: Record<string, HeadExplanation['contributions']>;
@@ -40,10 +45,14 @@ const MOST_PINNED = 8;
  */
 export function createPredictor(dependencies: PredictDependencies) {
   const pinned = new Map<string, ServedModel>();
+  const shadow = createShadowScorer(dependencies);
 
   async function servedModel(model: string, wanted: string | undefined): Promise<ServedModel> {
     const current = dependencies.routing.served(model);
-    if (wanted === undefined || wanted === current?.version || (wanted === 'production' && current)) {
+    // Who names a version gets that one, whatever is on trial.
+    if (current && (wanted === current.version || wanted === 'production')) return { ...current, rollout: undefined };
+    if (current?.rollout && wanted === current.rollout.candidate.version) return current.rollout.candidate;
+    if (wanted === undefined) {
       if (current) return current;
       throw new ServiceError(
         'version_not_deployed',
@@ -66,32 +75,112 @@ export function createPredictor(dependencies: PredictDependencies) {
 
   /**
    * Answers at once, but for what only Redis may know. The prediction is on disk after `log.written()`, and its answer must not go
-   * out before that.
+   * out before that. In a canary the version of the entity's arm answers, and the present one in its place where it cannot.
    */
   function answerWith(
     served: ServedModel,
     input: PredictInput,
     correlationId: string,
   ): PredictionAnswer | Promise<PredictionAnswer> {
+    const { rollout } = served;
+    if (!rollout) return answerBy(served, input, { correlationId });
+    if (rollout.phase === 'canary') return answerInCanary(served, rollout, input, correlationId);
+    const mirror = (answer: PredictionAnswer) => {
+      shadow(served, input, correlationId, answer.prediction_id);
+      return answer;
+    };
+    const answer = answerBy(served, input, { correlationId });
+    return answer instanceof Promise ? answer.then(mirror) : mirror(answer);
+  }
+
+  function answerInCanary(
+    present: ServedModel,
+    { deploymentId, candidate }: ActiveRollout,
+    input: PredictInput,
+    correlationId: string,
+  ): PredictionAnswer | Promise<PredictionAnswer> {
+    const arm = armOfInput(present.rollout!, input);
+    const call = { correlationId, cohort: { deploymentId, arm } };
+    if (arm !== 'candidate') return answerBy(present, input, call);
+    const fallBack = (error: unknown) => answerBy(present, input, { ...call, error: failureCode(error) });
+    try {
+      const answer = answerBy(candidate, input, call);
+      return answer instanceof Promise ? answer.catch(fallBack) : answer;
+    } catch (error) {
+      return fallBack(error);
+    }
+  }
+
+  function answerBy(
+    served: ServedModel,
+    input: PredictInput,
+    call: AnswerCall,
+  ): PredictionAnswer | Promise<PredictionAnswer> {
     const startMs = performance.now();
     const finish = (answer: CachedAnswer) =>
-      completeAnswer(dependencies, served, input, correlationId, answer, (performance.now() - startMs) / 1000);
+      completeAnswer(dependencies, served, input, call, answer, (performance.now() - startMs) / 1000);
     const { cache } = dependencies;
     if (!cache.isOn) return finish({ shaped: served.scorer.predict(input), cached: false });
     const answer = cache.answer(cacheKey(served.scorer, input), () => served.scorer.predict(input));
     return answer instanceof Promise ? answer.then(finish) : finish(answer);
   }
 
+  /** As `answerWith`; a request of a canary that no version answers is evidence, too. */
+  async function answerOrNote(served: ServedModel, input: PredictInput, correlationId: string) {
+    try {
+      return await answerWith(served, input, correlationId);
+    } catch (error) {
+      if (served.rollout?.phase === 'canary') noteFailure(served, served.rollout, input, correlationId, error);
+      throw error;
+    }
+  }
+
+  function noteFailure(
+    { model, version }: ServedModel,
+    rollout: ActiveRollout,
+    input: PredictInput,
+    correlationId: string,
+    error: unknown,
+  ): void {
+    const { deploymentId, candidate } = rollout;
+    // Without an entity each attempt is a unit of its own, in an arm of its own.
+    const arm = armOfInput(rollout, input);
+    dependencies.log.add(
+      {
+        model,
+        version: arm === 'candidate' ? candidate.version : version,
+        correlationId,
+        cohort: { deploymentId, arm },
+      },
+      {
+        entityId: input.entityId,
+        features: {},
+        predictions: {},
+        latencyUs: 0,
+        cached: false,
+        error: failureCode(error),
+      },
+    );
+  }
+
   async function predict(model: string, input: PredictInput, correlationId: string): Promise<PredictionAnswer> {
-    const answered = await answerWith(await servedModel(model, input.modelVersion), input, correlationId);
+    const answered = await answerOrNote(await servedModel(model, input.modelVersion), input, correlationId);
     await dependencies.log.written();
     return answered;
   }
   // Batches ask for the version once and then answer many rows with it.
-  return Object.assign(predict, { versionFor: servedModel, answerWith });
+  return Object.assign(predict, { versionFor: servedModel, answerWith, answerOrNote });
 }
 
 export type Predictor = ReturnType<typeof createPredictor>;
+
+/** What a prediction has besides its input. */
+export interface AnswerCall {
+  correlationId: string;
+  cohort?: { deploymentId: string; arm: Arm };
+  /** Why the version of the arm did not answer, where another one did in its place. */
+  error?: string;
+}
 
 /**
  * Counts and logs one prediction, and makes the answer of it.
@@ -101,7 +190,7 @@ export function completeAnswer(
   { metrics, log }: Pick<PredictDependencies, 'metrics' | 'log'>,
   served: ServedModel,
   input: PredictInput,
-  correlationId: string,
+  { correlationId, cohort, error }: AnswerCall,
   { shaped, cached }: CachedAnswer,
   seconds: number,
 ): PredictionAnswer {
@@ -109,8 +198,8 @@ export function completeAnswer(
   const { entityId, features } = input;
   metrics.countPrediction(model, version, cached, seconds);
   const id = log.add(
-    { model, version, correlationId },
-    { entityId, features, predictions: shaped.predictions, latencyUs: Math.round(seconds * 1e6), cached },
+    { model, version, correlationId, cohort },
+    { entityId, features, predictions: shaped.predictions, latencyUs: Math.round(seconds * 1e6), cached, error },
   );
   const warnings = scorer.warnings(input);
   return {
@@ -119,6 +208,7 @@ export function completeAnswer(
     model_version: version,
     ...shaped,
     cached,
+    ...(cohort ? { arm: cohort.arm, deployment_id: cohort.deploymentId } : {}),
     ...(warnings.length > 0 ? { warnings } : {}),
     ...(input.explain ? explain(served, input) : {}),
   };

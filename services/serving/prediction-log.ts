@@ -3,6 +3,7 @@ import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { Spool } from '../spool/spool.js';
 import { SpoolShipper } from '../spool/ship-spool.js';
+import type { Arm } from './assign-arm.js';
 import { newPredictionId } from './prediction-id.js';
 import type { PredictionStore } from './prediction-store.js';
 
@@ -13,6 +14,16 @@ export interface PredictionRow {
   predictions: object;
   latencyUs: number;
   cached: boolean;
+  /** Why the version of the arm gave no answer. */
+  error?: string;
+  /** Of a shadow: the prediction that was answered. */
+  shadowOf?: string;
+}
+
+/** The part that a prediction had in a rollout. */
+export interface Cohort {
+  deploymentId: string;
+  arm: Arm | 'shadow';
 }
 
 /** What many predictions of a call have in common. */
@@ -20,6 +31,7 @@ export interface PredictionCall {
   model: string;
   version: string;
   correlationId: string;
+  cohort?: Cohort;
 }
 
 /** Characters that are written at once, when one turn of the event loop has more than this. */
@@ -77,7 +89,7 @@ export class PredictionLog {
    * Takes a row. It is on disk once `afterWrite` calls back.
    * @returns the id of the prediction
    */
-  add({ model, version, correlationId }: PredictionCall, row: PredictionRow): string {
+  add({ model, version, correlationId, cohort }: PredictionCall, row: PredictionRow): string {
     // One time for all rows of a turn.
     if (!this.#isScheduled) this.#schedule();
     const id = newPredictionId(this.#nowMs);
@@ -91,6 +103,11 @@ export class PredictionLog {
       latency_us: row.latencyUs,
       cached: row.cached,
       correlation_id: correlationId,
+      // Absent, as a rule.
+      arm: cohort?.arm,
+      deployment_id: cohort?.deploymentId,
+      error: row.error,
+      shadow_of: row.shadowOf,
       created_at: this.#nowMs,
     })}\n`;
     this.#rows += 1;

@@ -15,13 +15,33 @@ export interface ServedModel {
   model: string;
   version: string;
   scorer: Scorer;
+  /** The version that is on trial beside this one. */
+  rollout?: ActiveRollout;
+}
+
+export interface ActiveRollout {
+  deploymentId: string;
+  /** `shadow`: it scores, and this version answers. `canary`: it answers its share of the entities. */
+  phase: 'shadow' | 'canary';
+  /** Percentage of the entities that it answers. */
+  share: number;
+  candidate: ServedModel;
 }
 
 export interface Route {
   model: string;
   version: string;
   digest: string;
+  /** The trial beside it, where there is one. */
+  trial?: { deploymentId: string; phase: 'shadow' | 'canary'; share: number; version: string; digest: string } | null;
 }
+
+const READ_ROUTES = `SELECT r.model, r.version, v.digest,
+    CASE WHEN r.phase IS NOT NULL THEN json_build_object('deploymentId', r.rollout_id, 'phase', r.phase, 'share', r.share,
+      'version', r.candidate_version, 'digest', c.digest) END AS trial
+  FROM routes r JOIN model_versions v USING (model, version)
+  LEFT JOIN model_versions c ON c.model = r.model AND c.version = r.candidate_version
+  ORDER BY r.model`;
 
 /** The tables are looked at this often, besides the notifications. */
 const POLL_MS = 2000;
@@ -94,9 +114,7 @@ export class RoutingTable {
   async #refreshUntilClean(): Promise<void> {
     while (this.#isDirty) {
       this.#isDirty = false;
-      const { rows } = await this.context.database.pool.query<Route>(
-        'SELECT r.model, r.version, v.digest FROM routes r JOIN model_versions v USING (model, version) ORDER BY r.model',
-      );
+      const { rows } = await this.context.database.pool.query<Route>(READ_ROUTES);
       await this.#apply(rows);
     }
   }
@@ -111,30 +129,57 @@ export class RoutingTable {
     const isChanged = JSON.stringify(routes) !== JSON.stringify(this.#routes);
     this.#routes = routes;
     for (const model of this.#served.keys()) if (!routes.some((route) => route.model === model)) this.#withdraw(model);
-    for (const route of routes) {
-      const current = this.#served.get(route.model);
-      if (current?.version === route.version && current.scorer.bundle.digest === route.digest) continue;
-      await this.#load(route);
-    }
+    for (const route of routes) await this.#serve(route);
     if (isChanged) await writeStaged(this.#snapshotFile, JSON.stringify(routes));
   }
 
-  async #load(route: Route): Promise<void> {
-    const { logger, metrics, modelStoragePath } = this.context;
+  /** Puts the route's versions in place together, once both are loaded. */
+  async #serve(route: Route): Promise<void> {
+    const { model } = route;
+    const before = this.#served.get(model);
+    const present = await this.#load(model, route);
+    if (!present) return;
+    const rollout = route.trial ? await this.#rolloutOf(route.model, route.trial) : undefined;
+    if (before && isSame(before, present) && isSameRollout(before.rollout, rollout)) return;
+    this.#served.set(model, { ...present, ...(rollout ? { rollout } : {}) });
+    this.#tellServed(model, before, present, rollout);
+  }
+
+  async #rolloutOf(model: string, trial: NonNullable<Route['trial']>): Promise<ActiveRollout | undefined> {
+    const candidate = await this.#load(model, trial);
+    return candidate && { deploymentId: trial.deploymentId, phase: trial.phase, share: trial.share, candidate };
+  }
+
+  /** @returns undefined, with the reason in the log, for a version that cannot be loaded */
+  async #load(
+    model: string,
+    { version, digest }: { version: string; digest: string },
+  ): Promise<ServedModel | undefined> {
+    const { logger, modelStoragePath } = this.context;
+    const before = this.#served.get(model);
+    const known = [before, before?.rollout?.candidate].find(
+      (served) => served?.version === version && served.scorer.bundle.digest === digest,
+    );
+    if (known) return { model, version, scorer: known.scorer };
     try {
-      const { scorer } = await loadScorer(modelStoragePath, route.model, route.digest);
+      const { scorer } = await loadScorer(modelStoragePath, model, digest);
       await warmUp(scorer);
-      const before = this.#served.get(route.model);
-      if (before) metrics.servedVersion.remove(route.model, before.version);
-      this.#served.set(route.model, { model: route.model, version: route.version, scorer });
-      metrics.servedVersion.set({ model: route.model, version: route.version }, 1);
-      logger.info({ model: route.model, version: route.version, former: before?.version }, 'version is being served');
+      return { model, version, scorer };
     } catch (error) {
       logger.error(
-        { err: error, model: route.model, version: route.version, serving: this.#served.get(route.model)?.version },
-        'version cannot be loaded; the former one goes on',
+        { err: error, model, version, serving: before?.version },
+        'version cannot be loaded; what was served before goes on',
       );
+      return undefined;
     }
+  }
+
+  #tellServed(model: string, before: ServedModel | undefined, present: ServedModel, rollout?: ActiveRollout): void {
+    const { logger, metrics } = this.context;
+    if (before && before.version !== present.version) metrics.servedVersion.remove(model, before.version);
+    metrics.servedVersion.set({ model, version: present.version }, 1);
+    const trial = rollout && { version: rollout.candidate.version, phase: rollout.phase, share: rollout.share };
+    logger.info({ model, version: present.version, former: before?.version, trial }, 'version is being served');
   }
 
   #withdraw(model: string): void {
@@ -179,4 +224,13 @@ export class RoutingTable {
       again();
     }
   }
+}
+
+const isSame = (one: ServedModel, other: ServedModel) => one.scorer === other.scorer && one.version === other.version;
+
+function isSameRollout(one: ActiveRollout | undefined, other: ActiveRollout | undefined): boolean {
+  if (!one || !other) return one === other;
+  const { deploymentId, phase, share, candidate } = one;
+  const hasSameShare = phase === other.phase && share === other.share;
+  return deploymentId === other.deploymentId && hasSameShare && isSame(candidate, other.candidate);
 }

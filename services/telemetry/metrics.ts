@@ -74,6 +74,12 @@ export function createMetrics() {
       labelNames: ['reason'],
       registers,
     }),
+    shadowSkipped: new Counter({
+      name: 'mlops_shadow_skipped_total',
+      help: 'Requests that the version in shadow did not score, because too many were waiting for it already.',
+      labelNames: ['model'],
+      registers,
+    }),
     jobsStarted: new Counter({
       name: 'mlops_jobs_started_total',
       help: 'Jobs accepted.',

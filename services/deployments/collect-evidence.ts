@@ -1,0 +1,246 @@
+import type {
+  ArmSums,
+  AssignmentEvidence,
+  Harm,
+  MeasureEvidence,
+  PairedMeasure,
+} from '../../core/decisions/rollout-evidence.js';
+import type { SignatureHead } from '../artifacts/model-bundle.js';
+import type { Database } from '../database/database.js';
+import type { RolloutSettings } from './open-deployment.js';
+
+/** Something that is measured on each answer, as SQL over a logged row and its newest outcome `o`; NULL where it does not apply. */
+interface Measure {
+  name: string;
+  kind: 'rate' | 'mean';
+  harm: Harm;
+  sql: (row: string) => string;
+  margin?: number;
+  /** Whether a step counts only when it is shown to be safe; the others can only speak against a version. */
+  isRequired: boolean;
+}
+
+/** Answers of the present version that must have been timed before any is called slow. */
+const TIMED_BEFORE_SLOW = 200;
+/** Of a mean of probabilities minus truths, which is near 0 for every sound version. */
+const CALIBRATION_MARGIN = 0.05;
+
+const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
+
+/** The truth of a yes-or-no head as 0 or 1, however it was reported. */
+const truthOf = (head: string) =>
+  `CASE lower(o.outcome->>${head}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 WHEN '1' THEN 1 WHEN '0' THEN 0 END`;
+const numberAt = (json: string, head: string) =>
+  `CASE jsonb_typeof(${json}->${head}) WHEN 'number' THEN (${json}->>${head})::float8 END`;
+
+/** What can be measured of a head, by its task: its loss against the truth, its calibration and its mean. */
+function measuresOfHead({ name, task }: SignatureHead): Measure[] {
+  const head = literal(name);
+  const answer = (p: string) => numberAt(`${p}.predictions`, head);
+  const mean: Measure = { name: `mean:${name}`, kind: 'mean', harm: 'either', sql: answer, isRequired: true };
+  const loss = { name: `loss:${name}`, harm: 'rises' as const, isRequired: false };
+  if (task === 'binary') {
+    const residual = (p: string) => `(${answer(p)} - ${truthOf(head)})`;
+    const calibration = { name: `calibration:${name}`, harm: 'either' as const, margin: CALIBRATION_MARGIN };
+    // A yes-or-no head whose answer is itself yes or no has no probability to be held to.
+    const wrong = (
+      p: string,
+    ) => `CASE WHEN jsonb_typeof(${p}.predictions->${head}) = 'boolean' AND o.outcome->>${head} IS NOT NULL
+      THEN ((${p}.predictions->>${head})::boolean::int <> ${truthOf(head)})::int::float8 END`;
+    return [
+      { ...loss, kind: 'mean', sql: (p) => `coalesce(${residual(p)} * ${residual(p)}, ${wrong(p)})` },
+      { ...calibration, kind: 'mean', sql: residual, isRequired: false },
+      mean,
+    ];
+  }
+  if (task === 'multiclass') {
+    const wrong = (p: string) => `CASE WHEN o.outcome->>${head} IS NOT NULL AND ${p}.predictions->>${head} IS NOT NULL
+      THEN (${p}.predictions->>${head} <> o.outcome->>${head})::int::float8 END`;
+    return [{ ...loss, kind: 'rate', sql: wrong }];
+  }
+  if (task === 'regression')
+    return [{ ...loss, kind: 'mean', sql: (p) => `abs(${answer(p)} - ${numberAt('o.outcome', head)})` }, mean];
+  return [];
+}
+
+/** What is watched in a rollout: the defaults, changed and added to by its settings. */
+function measuresOf(heads: readonly SignatureHead[], slowUs: number | null, settings: RolloutSettings): Measure[] {
+  const errors: Measure = {
+    name: 'error_rate',
+    kind: 'rate',
+    harm: 'rises',
+    sql: (p) => `(${p}.error IS NOT NULL)::int::float8`,
+    isRequired: true,
+  };
+  const slow: Measure = {
+    name: 'slow_rate',
+    kind: 'rate',
+    harm: 'rises',
+    // An answer from the cache says nothing of the version.
+    sql: (p) =>
+      slowUs === null
+        ? 'NULL::float8'
+        : `CASE WHEN NOT ${p}.cached AND ${p}.error IS NULL THEN (${p}.latency_us > ${slowUs})::int::float8 END`,
+    isRequired: true,
+  };
+  const asked = settings.guardrails ?? {};
+  const figures = Object.keys(asked).filter((name) => name.startsWith('feedback:'));
+  const known: Measure[] = [
+    errors,
+    slow,
+    ...heads.flatMap(measuresOfHead).map((measure) => ({
+      ...measure,
+      // Another version took the place of one that failed: its answer says nothing of the one that failed.
+      sql: (p: string) => `CASE WHEN ${p}.error IS NULL THEN ${measure.sql(p)} END`,
+    })),
+    ...figures.map((name): Measure => {
+      const sql = () => numberAt('o.metrics', literal(name.slice('feedback:'.length)));
+      return { name, kind: 'mean', harm: 'falls', sql, isRequired: true };
+    }),
+  ];
+  return known.flatMap((measure): Measure[] => {
+    const { enabled = true, margin, harm } = asked[measure.name] ?? {};
+    const isAsked = measure.name in asked;
+    // The mean of the answers may well differ between a worse and a better version: it is watched on request only.
+    if (!enabled || (measure.name.startsWith('mean:') && !isAsked)) return [];
+    return [
+      {
+        ...measure,
+        margin: margin ?? measure.margin,
+        harm: harm ?? measure.harm,
+        isRequired: measure.isRequired || isAsked,
+      },
+    ];
+  });
+}
+
+/** The names that a request's guardrails may have for a model with these heads. */
+export function knownGuardrails(heads: readonly SignatureHead[]): string[] {
+  return ['error_rate', 'slow_rate', ...heads.flatMap(measuresOfHead).map(({ name }) => name)];
+}
+
+const SUMS = `count(*)::float8 AS entities, sum(n)::float8 AS requests, sum(y)::float8 AS total,
+  sum(n * n)::float8 AS "requestsSquared", sum(y * y)::float8 AS "totalSquared", sum(n * y)::float8 AS crossed,
+  (count(*) FILTER (WHERE y <> 0))::float8 AS "entitiesWithEvents"`;
+const NO_SUMS: ArmSums = {
+  entities: 0,
+  requests: 0,
+  total: 0,
+  requestsSquared: 0,
+  totalSquared: 0,
+  crossed: 0,
+  entitiesWithEvents: 0,
+};
+
+const NEWEST_OUTCOME = (id: string) => `LEFT JOIN LATERAL (
+  SELECT o.outcome, o.metrics FROM prediction_outcomes o WHERE o.prediction_id = ${id} ORDER BY o.observed_at DESC LIMIT 1) o ON true`;
+
+export interface EvidenceRequest {
+  deploymentId: string;
+  since: Date;
+  heads: readonly SignatureHead[];
+  settings: RolloutSettings;
+  slowUs: number | null;
+}
+
+const valuesOf = (measures: readonly Measure[], row: string) =>
+  measures.map(({ name, sql }) => `(${literal(name)}, ${sql(row)})`).join(', ');
+
+/** What both cohorts have shown since the rollout began, summed up by entity. */
+export async function collectCanary(
+  { pool }: Database,
+  { deploymentId, since, heads, settings, slowUs }: EvidenceRequest,
+): Promise<{ measures: MeasureEvidence[]; assignment: AssignmentEvidence }> {
+  const measures = measuresOf(heads, slowUs, settings);
+  const cohorts = `SELECT p.* FROM predictions p
+    WHERE p.deployment_id = $1 AND p.created_at >= $2 AND p.arm IN ('candidate', 'baseline')`;
+  const { rows } = await pool.query<ArmSums & { arm: string; measure: string }>(
+    `WITH measured AS (
+       SELECT p.arm, m.measure, coalesce(p.entity_id, p.id) AS entity, count(*)::float8 AS n, sum(m.y) AS y
+       FROM (${cohorts}) p ${NEWEST_OUTCOME('p.id')}
+       CROSS JOIN LATERAL (VALUES ${valuesOf(measures, 'p')}) AS m (measure, y)
+       WHERE m.y IS NOT NULL GROUP BY 1, 2, 3)
+     SELECT arm, measure, ${SUMS} FROM measured GROUP BY 1, 2`,
+    [deploymentId, since],
+  );
+  const { rows: split } = await pool.query<{ candidate: number; baseline: number; both: number }>(
+    `SELECT (count(*) FILTER (WHERE arms = 1 AND arm = 'candidate'))::float8 AS candidate,
+            (count(*) FILTER (WHERE arms = 1 AND arm = 'baseline'))::float8 AS baseline,
+            (count(*) FILTER (WHERE arms > 1))::float8 AS both
+     FROM (SELECT count(DISTINCT p.arm) AS arms, min(p.arm) AS arm FROM (${cohorts}) p GROUP BY coalesce(p.entity_id, p.id)) entities`,
+    [deploymentId, since],
+  );
+  const sumsOf = (arm: string, measure: string): ArmSums => {
+    const row = rows.find((item) => item.arm === arm && item.measure === measure);
+    return row ? sumsOnly(row) : NO_SUMS;
+  };
+  return {
+    measures: measures.map(({ name, kind, harm, margin, isRequired }) => ({
+      measure: name,
+      kind,
+      harm,
+      candidate: sumsOf('candidate', name),
+      baseline: sumsOf('baseline', name),
+      ...(margin === undefined ? {} : { margin }),
+      ...(isRequired ? {} : { isOptional: true }),
+    })),
+    assignment: split[0]!,
+  };
+}
+
+/** The requests that both versions scored: the differences between them, new minus present, summed up by entity. */
+export async function collectShadow(
+  { pool }: Database,
+  { deploymentId, since, heads, settings, slowUs }: EvidenceRequest,
+): Promise<{ pairs: number; measures: PairedMeasure[] }> {
+  const measures = measuresOf(heads, slowUs, settings).filter(({ name }) => !name.startsWith('feedback:'));
+  const shadowed = `SELECT s.* FROM predictions s WHERE s.deployment_id = $1 AND s.created_at >= $2 AND s.arm = 'shadow'`;
+  const { rows } = await pool.query<ArmSums & { measure: string; baselineMean: number }>(
+    `WITH pairs AS (
+       SELECT m.measure, coalesce(b.entity_id, b.id) AS entity, m.y - n.y AS difference, n.y AS baseline
+       FROM (${shadowed}) p JOIN predictions b ON b.id = p.shadow_of AND b.created_at >= $2 ${NEWEST_OUTCOME('b.id')}
+       CROSS JOIN LATERAL (VALUES ${valuesOf(measures, 'p')}) AS m (measure, y)
+       JOIN LATERAL (VALUES ${valuesOf(measures, 'b')}) AS n (measure, y) USING (measure)
+       WHERE m.y IS NOT NULL AND n.y IS NOT NULL),
+     entities AS (SELECT measure, entity, count(*)::float8 AS n, sum(difference) AS y, sum(baseline) AS b FROM pairs GROUP BY 1, 2)
+     SELECT measure, ${SUMS}, (sum(b) / sum(n))::float8 AS "baselineMean" FROM entities GROUP BY 1`,
+    [deploymentId, since],
+  );
+  return {
+    pairs: rows.find(({ measure }) => measure === 'error_rate')?.requests ?? 0,
+    measures: measures.map(({ name, kind, harm, margin, isRequired }) => {
+      const row = rows.find(({ measure }) => measure === name);
+      return {
+        measure: name,
+        kind,
+        harm,
+        difference: row ? sumsOnly(row) : NO_SUMS,
+        baselineMean: row?.baselineMean ?? 0,
+        ...(margin === undefined ? {} : { margin }),
+        ...(isRequired ? {} : { isOptional: true }),
+      };
+    }),
+  };
+}
+
+/** @returns microseconds above which an answer is slow, or undefined while the present version has shown too little */
+export async function findSlowUs(
+  { pool }: Database,
+  { deploymentId, since }: EvidenceRequest,
+  slowMs: number,
+): Promise<number | undefined> {
+  const { rows } = await pool.query<{ timed: number; p99: number }>(
+    `SELECT count(*)::float8 AS timed, percentile_disc(0.99) WITHIN GROUP (ORDER BY b.latency_us)::float8 AS p99
+     FROM predictions b WHERE b.created_at >= $2 AND NOT b.cached AND b.error IS NULL AND
+       ((b.deployment_id = $1 AND b.arm = 'baseline')
+        OR b.id IN (SELECT s.shadow_of FROM predictions s WHERE s.deployment_id = $1 AND s.created_at >= $2 AND s.arm = 'shadow'))`,
+    [deploymentId, since],
+  );
+  const { timed, p99 } = rows[0]!;
+  return timed < TIMED_BEFORE_SLOW ? undefined : Math.max(Math.round(slowMs * 1000), p99);
+}
+
+function sumsOnly(row: ArmSums): ArmSums {
+  const { entities, requests, total, requestsSquared, totalSquared, crossed, entitiesWithEvents } = row;
+  return { entities, requests, total, requestsSquared, totalSquared, crossed, entitiesWithEvents };
+}

@@ -1,0 +1,93 @@
+import { judgeRollout } from '../../core/decisions/judge-rollout.js';
+import type { RolloutEvidence, RolloutVerdict } from '../../core/decisions/rollout-evidence.js';
+import { DEFAULT_ROLLOUT_RULE, type RolloutRule } from '../../core/decisions/rollout-rule.js';
+import type { SignatureHead } from '../artifacts/model-bundle.js';
+import type { Database } from '../database/database.js';
+import { collectCanary, collectShadow, findSlowUs, type EvidenceRequest } from './collect-evidence.js';
+import type { OpenDeployment, RolloutSettings } from './open-deployment.js';
+import { overAlready, type Trial } from './set-trial.js';
+
+export interface EvidenceWindow extends Trial {
+  /** Counts the windows of the rollout, from 1. */
+  window: number;
+  /** Windows that have ended in this step, this one included. */
+  windowsInStep: number;
+  /** Which step of the ladder, from 0. */
+  step: number;
+  isLastStep: boolean;
+}
+
+export interface WindowVerdict {
+  verdict: RolloutVerdict['verdict'];
+  reason: string;
+}
+
+/**
+ * Sums up what a rollout has shown until now, judges it, and keeps both with the rule. The verdict is a function of what is kept:
+ * a window that was judged already has its verdict, whatever came in since.
+ */
+export async function evaluateWindow(
+  input: OpenDeployment & EvidenceWindow,
+  { database }: { database: Database },
+): Promise<WindowVerdict> {
+  const { deploymentId, window } = input;
+  const { prisma } = database;
+  const key = { deploymentId_window: { deploymentId, window } };
+  const deployment = await prisma.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
+  if (deployment.finishedAt) throw overAlready(deploymentId, deployment.state);
+  if (!(await prisma.deploymentEvidence.findUnique({ where: key }))) {
+    const settings = deployment.settings as RolloutSettings;
+    const evidence = await collect(input, database, settings);
+    const rule = ruleOf(settings);
+    const verdict = judgeRollout(evidence, rule);
+    const json = (value: unknown) => JSON.parse(JSON.stringify(value)) as object;
+    await prisma.deploymentEvidence.createMany({
+      data: [{ deploymentId, window, evidence: json(evidence), rule: json(rule), verdict: json(verdict) }],
+      skipDuplicates: true,
+    });
+  }
+  const kept = await prisma.deploymentEvidence.findUniqueOrThrow({ where: key });
+  const { verdict, reason } = kept.verdict as unknown as RolloutVerdict;
+  return { verdict, reason };
+}
+
+/** The workflow counts the time and not the windows of a step, which grow with its age. */
+const ANY_NUMBER_OF_WINDOWS = 1_000_000;
+
+function ruleOf({ min_samples: leastRequests, pairs: leastPairs }: RolloutSettings): RolloutRule {
+  return {
+    ...DEFAULT_ROLLOUT_RULE,
+    mostWindows: ANY_NUMBER_OF_WINDOWS,
+    ...(leastRequests === undefined ? {} : { leastRequests }),
+    ...(leastPairs === undefined ? {} : { leastPairs }),
+  };
+}
+
+async function collect(
+  { deploymentId, model, version, phase, share, step, isLastStep, windowsInStep }: OpenDeployment & EvidenceWindow,
+  database: Database,
+  settings: RolloutSettings,
+): Promise<RolloutEvidence> {
+  const { prisma } = database;
+  const { signature } = await prisma.modelVersion.findUniqueOrThrow({
+    where: { model_version: { model, version } },
+  });
+  const { heads } = signature as unknown as { heads: readonly SignatureHead[] };
+  const { createdAt: since, slowUs } = await prisma.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
+  const request: EvidenceRequest = { deploymentId, since, heads, settings, slowUs };
+  request.slowUs ??= await settleSlowUs(database, request);
+  const seconds = (Date.now() - since.getTime()) / 1000;
+  if (phase === 'shadow')
+    return { strategy: 'shadow', windows: windowsInStep, seconds, ...(await collectShadow(database, request)) };
+  const shown = await collectCanary(database, request);
+  return { strategy: 'canary', step, share, isLastStep, windows: windowsInStep, seconds, ...shown };
+}
+
+/** What counts as slow is said once, so that later evidence is held to the same. */
+async function settleSlowUs(database: Database, request: EvidenceRequest): Promise<number | null> {
+  const slowUs = await findSlowUs(database, request, request.settings.slow_ms ?? 0);
+  if (slowUs === undefined) return null;
+  const where = { id: request.deploymentId };
+  await database.prisma.deployment.updateMany({ where: { ...where, slowUs: null }, data: { slowUs } });
+  return (await database.prisma.deployment.findUniqueOrThrow({ where })).slowUs;
+}
