@@ -62,6 +62,8 @@ export interface CanaryEvidence {
 /** The same requests scored by both versions; of an entity y_i sums the differences, new minus present. */
 export interface PairedMeasure {
   measure: string;
+  /** A rate's values are 0 or 1 a request, so that differences are whole numbers from -1 to 1; default `mean`. */
+  kind?: 'rate' | 'mean';
   harm: Harm;
   difference: ArmSums;
   /** Mean of the present version, for a margin that is a share of it. */

@@ -1,0 +1,123 @@
+import { informationToTell, sequenceMultiplier } from '../../ml/sequential/confidence-sequence.js';
+import { normalQuantile } from '../../ml/evaluate/normal-quantile.js';
+import { logEventSplitEvidence } from '../../ml/sequential/event-split-test.js';
+import { logRareRateEvidence } from '../../ml/sequential/rare-rate-test.js';
+import type { MeasureComparison } from './measure-comparison.js';
+import type { GuardrailFinding } from './rollout-evidence.js';
+import { guardrailReason } from './rollout-sentences.js';
+
+/** How sure one guardrail must be, of its share of the rule's chances. */
+export interface GuardrailLevels {
+  harmAlpha: number;
+  promoteAlpha: number;
+  /** True where all evidence there will ever be is judged once, so that looking often need not be paid for. */
+  isSingleLook: boolean;
+  /** False where entities were not split as assigned, so that counts of entities cannot be compared. */
+  isSplitSound: boolean;
+}
+
+/** Part of a rate's chance of a false alarm that the exact test has; the rest is the confidence sequence's. */
+const EXACT_PART = 0.5;
+/** Part of a rate's chance of a false promotion that the test for rare events has. */
+const RARE_PART = 0.2;
+
+/**
+ * What one guardrail says. Harm is shown by the confidence sequence's lower bound above 0 or, from the first events on, by the exact test
+ * that counts entities; safety by the upper bound below the margin or, where events are rare, by the new version's own rate below the margin.
+ * Harm that is shown and yet surely below the margin is acceptable, that is what a margin is: it counts as safe.
+ */
+export function judgeGuardrail(comparison: MeasureComparison, levels: GuardrailLevels): GuardrailFinding {
+  const bounds = boundsOf(comparison, levels);
+  const how = findingOf(comparison, bounds, levels);
+  const finding: GuardrailFinding = {
+    measure: comparison.measure,
+    finding: how.finding,
+    estimate: known(comparison.estimate),
+    lower: known(bounds.lower),
+    upper: known(bounds.upper),
+    margin: known(comparison.margin),
+    reason: '',
+  };
+  if (how.finding === 'undecided') {
+    const needed = requestsNeeded(comparison, levels);
+    if (needed !== undefined) finding.requestsNeeded = needed;
+  }
+  finding.reason = guardrailReason(comparison, finding, how.by);
+  return finding;
+}
+
+export interface Bounds {
+  /** Harm is at least this, but for the chance of a false alarm. */
+  lower: number;
+  /** Harm is at most this, but for the chance of a false promotion. */
+  upper: number;
+}
+
+/** By which test a finding was made. */
+export type FoundBy = 'sequence' | 'exact' | 'rare' | 'nothing';
+
+function findingOf(
+  { harm, margin, missing, events, rare }: MeasureComparison,
+  { lower, upper }: Bounds,
+  levels: GuardrailLevels,
+): { finding: GuardrailFinding['finding']; by: FoundBy } {
+  const isTrusted = missing <= 0;
+  if (isTrusted && upper < margin && (harm !== 'either' || lower > -margin)) return { finding: 'safe', by: 'sequence' };
+  if (isTrusted && (lower > 0 || (harm === 'either' && upper < 0))) return { finding: 'harmful', by: 'sequence' };
+  if (events && levels.isSplitSound) {
+    const evidence = logEventSplitEvidence(events.harmed, events.other);
+    if (evidence >= -Math.log(levels.harmAlpha * EXACT_PART)) return { finding: 'harmful', by: 'exact' };
+  }
+  if (!isTrusted && rare && margin < 1) {
+    const evidence = logRareRateEvidence(rare.events, rare.trials, margin);
+    if (evidence >= -Math.log(levels.promoteAlpha * RARE_PART)) return { finding: 'safe', by: 'rare' };
+  }
+  return { finding: 'undecided', by: 'nothing' };
+}
+
+function boundsOf(
+  { estimate, variance, margin, harm, events, rare }: MeasureComparison,
+  levels: GuardrailLevels,
+): Bounds {
+  if (!Number.isFinite(estimate) || !Number.isFinite(variance) || !(margin > 0)) return { lower: NaN, upper: NaN };
+  const width = (alpha: number, sides: 1 | 2) => {
+    if (variance === 0) return 0;
+    if (levels.isSingleLook) return -normalQuantile(alpha / sides) * Math.sqrt(variance);
+    const clock = 1 / (variance * informationToTell(margin, alpha, sides));
+    return sequenceMultiplier(clock, alpha, sides) * Math.sqrt(variance);
+  };
+  const harmAlpha = events ? levels.harmAlpha * (1 - EXACT_PART) : levels.harmAlpha;
+  const promoteAlpha = rare ? levels.promoteAlpha * (1 - RARE_PART) : levels.promoteAlpha;
+  if (harm === 'either') {
+    const half = width(harmAlpha, 2);
+    return { lower: estimate - half, upper: estimate + half };
+  }
+  return { lower: estimate - width(harmAlpha, 1), upper: estimate + width(promoteAlpha, 1) };
+}
+
+/** More requests an arm until the guardrail is settled either way, if the estimate stays and its variance falls with the requests. */
+function requestsNeeded(comparison: MeasureComparison, levels: GuardrailLevels): number | undefined {
+  const { requests, missing, variance, margin } = comparison;
+  if (requests === 0) return missing > 0 ? missing : undefined;
+  if (!Number.isFinite(variance) || !(margin > 0)) return missing > 0 ? missing : undefined;
+  const isSettledAt = (times: number) => {
+    const later = { ...comparison, missing: 0, variance: variance / times };
+    return findingOf(later, boundsOf(later, levels), { ...levels, isSplitSound: false }).finding !== 'undecided';
+  };
+  let above = 1;
+  while (!isSettledAt(above)) {
+    above *= 2;
+    if (above > 1e9) return undefined;
+  }
+  let below = above / 2;
+  for (let i = 0; i < 20 && above > 1; i++) {
+    const middle = (below + above) / 2;
+    if (isSettledAt(middle)) above = middle;
+    else below = middle;
+  }
+  return Math.max(1, missing, Math.ceil((above - 1) * requests));
+}
+
+function known(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}
