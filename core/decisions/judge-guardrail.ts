@@ -10,6 +10,8 @@ import { guardrailReason } from './rollout-sentences.js';
 export interface GuardrailLevels {
   harmAlpha: number;
   promoteAlpha: number;
+  /** Harm that is acceptable at the next step, over the margin: 1 / the share of the entities that the new version answers there. */
+  allowance: number;
   /** True where all evidence there will ever be is judged once, so that looking often need not be paid for. */
   isSingleLook: boolean;
   /** False where entities were not split as assigned, so that counts of entities cannot be compared. */
@@ -23,8 +25,11 @@ const RARE_PART = 0.2;
 
 /**
  * What one guardrail says. Harm is shown by the confidence sequence's lower bound above 0 or, from the first events on, by the exact test
- * that counts entities; safety by the upper bound below the margin or, where events are rare, by the new version's own rate below the margin.
+ * that counts entities; safety by the upper bound below what is acceptable or, where events are rare, by the new version's own rate.
  * Harm that is shown and yet surely below the margin is acceptable, that is what a margin is: it counts as safe.
+ *
+ * Acceptable at the next step is the margin over that step's share: then all users together suffer no more there than the margin allows,
+ * and before the last step, where the share is 1, the margin itself must hold. Harm that is shown is harm at every step.
  */
 export function judgeGuardrail(comparison: MeasureComparison, levels: GuardrailLevels): GuardrailFinding {
   const bounds = boundsOf(comparison, levels);
@@ -36,6 +41,7 @@ export function judgeGuardrail(comparison: MeasureComparison, levels: GuardrailL
     lower: known(bounds.lower),
     upper: known(bounds.upper),
     margin: known(comparison.margin),
+    ...(levels.allowance > 1 && comparison.margin > 0 && { allowed: comparison.margin * levels.allowance }),
     reason: '',
   };
   if (how.finding === 'undecided') {
@@ -62,15 +68,20 @@ function findingOf(
   levels: GuardrailLevels,
 ): { finding: GuardrailFinding['finding']; by: FoundBy } {
   const isTrusted = missing <= 0;
-  if (isTrusted && upper < margin && (harm !== 'either' || lower > -margin)) return { finding: 'safe', by: 'sequence' };
+  const isWithin = (size: number) => isTrusted && upper < size && (harm !== 'either' || lower > -size);
+  if (isWithin(margin)) return { finding: 'safe', by: 'sequence' };
   if (isTrusted && (lower > 0 || (harm === 'either' && upper < 0))) return { finding: 'harmful', by: 'sequence' };
   if (events && levels.isSplitSound) {
     const evidence = logEventSplitEvidence(events.harmed, events.other);
     if (evidence >= -Math.log(levels.harmAlpha * EXACT_PART)) return { finding: 'harmful', by: 'exact' };
   }
-  if (!isTrusted && rare && margin < 1) {
-    const evidence = logRareRateEvidence(rare.events, rare.trials, margin);
-    if (evidence >= -Math.log(levels.promoteAlpha * RARE_PART)) return { finding: 'safe', by: 'rare' };
+  const allowed = margin * levels.allowance;
+  if (isWithin(allowed)) return { finding: 'safe', by: 'sequence' };
+  if (!isTrusted && rare && margin > 0) {
+    const isRare =
+      allowed >= 1 ||
+      logRareRateEvidence(rare.events, rare.trials, allowed) >= -Math.log(levels.promoteAlpha * RARE_PART);
+    if (isRare) return { finding: 'safe', by: 'rare' };
   }
   return { finding: 'undecided', by: 'nothing' };
 }

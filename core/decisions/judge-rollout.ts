@@ -10,7 +10,8 @@ import { duration, whole } from './rollout-sentences.js';
  * The verdict on a step of a rollout: a pure function of its evidence, so that replaying stored evidence gives the same one.
  *
  * - `ROLLBACK`: a guardrail shows harm that chance explains less often than the rule's `harmAlpha`, over all guardrails and looks.
- * - `PROMOTE`: every guardrail is surely within its margin and the step has had its windows. No evidence is never success.
+ * - `PROMOTE`: every guardrail is surely within what is acceptable at the next step, and this one has had its windows. No evidence is never
+ *   success.
  * - `HOLD`: not enough evidence yet; `needed` says about how much is missing.
  * - `ASK`: evidence will not settle it: a measure without a good direction moved, the split is broken, or the step took its most windows.
  * @throws RangeError for evidence that no traffic can have given, or a rule out of range
@@ -23,6 +24,7 @@ export function judgeRollout(evidence: RolloutEvidence, rule: RolloutRule): Roll
   const levels: GuardrailLevels = {
     harmAlpha: rule.harmAlpha / Math.max(1, evidence.measures.length),
     promoteAlpha: rule.promoteAlpha,
+    allowance: allowanceOf(evidence),
     isSingleLook: evidence.strategy === 'holdout',
     isSplitSound: split === undefined,
   };
@@ -31,6 +33,13 @@ export function judgeRollout(evidence: RolloutEvidence, rule: RolloutRule): Roll
       ? evidence.measures.map((measure) => judgeGuardrail(compareCohorts(measure, rule), levels))
       : evidence.measures.map((measure) => judgeGuardrail(comparePairs(measure, rule), levels));
   return { ...decide(evidence, rule, findings, split), findings };
+}
+
+function allowanceOf(evidence: RolloutEvidence): number {
+  const { nextShare = 100 } = evidence;
+  if (!(nextShare > 0 && nextShare <= 100))
+    throw new RangeError(`the next share is ${nextShare} % but must be above 0 and at most 100`);
+  return evidence.strategy === 'canary' && evidence.isLastStep ? 1 : 100 / nextShare;
 }
 
 type Decision = Omit<RolloutVerdict, 'findings'>;

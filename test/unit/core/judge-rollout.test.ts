@@ -77,7 +77,21 @@ describe('the verdict on a canary', () => {
     const verdict = judgeRollout(canary([errors(rateOf(20000, 400), rateOf(20000, 400))]), rule);
     expect(verdict.verdict).toBe('PROMOTE');
     expect(verdict.findings[0]).toMatchObject({ finding: 'safe', estimate: 0, margin: 0.005 });
-    expect(verdict.reason).toContain('margin of 0.50 pp');
+    expect(verdict.reason).toContain('within 0.50 pp, the margin');
+  });
+
+  it('asks for less to go to a small next step than to all traffic, and never for nothing', () => {
+    const measures = [errors(rateOf(300, 6), rateOf(300, 6))];
+    expect(judgeRollout(canary(measures), rule).verdict).toBe('HOLD');
+    expect(judgeRollout(canary(measures, { nextShare: 5 }), rule)).toMatchObject({
+      verdict: 'PROMOTE',
+      findings: [{ allowed: 0.1, margin: 0.005 }],
+    });
+    expect(judgeRollout(canary(measures, { nextShare: 5, isLastStep: true }), rule).verdict).toBe('HOLD');
+    const none = canary([errors(rateOf(5, 0), rateOf(5, 0))], { nextShare: 5 });
+    expect(judgeRollout(none, rule).verdict).toBe('HOLD');
+    const bad = canary([errors(rateOf(300, 60), rateOf(300, 6))], { nextShare: 5 });
+    expect(judgeRollout(bad, rule).verdict).toBe('ROLLBACK');
   });
 
   it('holds for the windows of the step, however good the figures are', () => {
