@@ -75,13 +75,14 @@ function findingOf(
     const evidence = logEventSplitEvidence(events.harmed, events.other);
     if (evidence >= -Math.log(levels.harmAlpha * EXACT_PART)) return { finding: 'harmful', by: 'exact' };
   }
-  const allowed = margin * levels.allowance;
-  if (isWithin(allowed)) return { finding: 'safe', by: 'sequence' };
-  if (!isTrusted && rare && margin > 0) {
-    const isRare =
-      allowed >= 1 ||
-      logRareRateEvidence(rare.events, rare.trials, allowed) >= -Math.log(levels.promoteAlpha * RARE_PART);
-    if (isRare) return { finding: 'safe', by: 'rare' };
+  const isNextStep = levels.allowance > 1;
+  if (isNextStep && isWithin(margin * levels.allowance)) return { finding: 'safe', by: 'sequence' };
+  if (rare && margin > 0 && (isNextStep || !isTrusted)) {
+    // However little is at stake at the next step, some requests must have gone well.
+    const bound = Math.min(margin * levels.allowance, 0.5);
+    const alpha = isNextStep ? levels.promoteAlpha : levels.promoteAlpha * RARE_PART;
+    if (logRareRateEvidence(rare.events, rare.trials, bound) >= -Math.log(alpha))
+      return { finding: 'safe', by: 'rare' };
   }
   return { finding: 'undecided', by: 'nothing' };
 }
@@ -91,19 +92,23 @@ function boundsOf(
   levels: GuardrailLevels,
 ): Bounds {
   if (!Number.isFinite(estimate) || !Number.isFinite(variance) || !(margin > 0)) return { lower: NaN, upper: NaN };
-  const width = (alpha: number, sides: 1 | 2) => {
+  const width = (alpha: number, sides: 1 | 2, distance = margin) => {
     if (variance === 0) return 0;
     if (levels.isSingleLook) return -normalQuantile(alpha / sides) * Math.sqrt(variance);
-    const clock = 1 / (variance * informationToTell(margin, alpha, sides));
+    const clock = 1 / (variance * informationToTell(distance, alpha, sides));
     return sequenceMultiplier(clock, alpha, sides) * Math.sqrt(variance);
   };
   const harmAlpha = events ? levels.harmAlpha * (1 - EXACT_PART) : levels.harmAlpha;
-  const promoteAlpha = rare ? levels.promoteAlpha * (1 - RARE_PART) : levels.promoteAlpha;
+  // Where the next step is not the last, the tests of its safety are in nobody's way: only at the last step are two of them made.
+  const promoteAlpha = rare && levels.allowance === 1 ? levels.promoteAlpha * (1 - RARE_PART) : levels.promoteAlpha;
   if (harm === 'either') {
     const half = width(harmAlpha, 2);
     return { lower: estimate - half, upper: estimate + half };
   }
-  return { lower: estimate - width(harmAlpha, 1), upper: estimate + width(promoteAlpha, 1) };
+  return {
+    lower: estimate - width(harmAlpha, 1),
+    upper: estimate + width(promoteAlpha, 1, margin * levels.allowance),
+  };
 }
 
 /** More requests an arm until the guardrail is settled either way, if the estimate stays and its variance falls with the requests. */

@@ -37,7 +37,7 @@ export function percent(value: number): string {
 }
 
 export function whole(value: number): string {
-  return Math.ceil(value).toLocaleString('en-US');
+  return String(Math.ceil(value)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 /** Such as `about 3 hours`. */
