@@ -128,11 +128,13 @@ class TrialRun {
     return async () => {
       await this.#wait((Date.now() - stepStartMs) / 1000);
       if (this.#isPromoted) return BY_A_PERSON;
-      const isLastStep = !this.#steps.some((candidate) => candidate > place.share);
+      const nextShare = this.#steps.find((candidate) => candidate > place.share) ?? 100;
+      const isLastStep = nextShare === 100;
       const { verdict, reason } = await evaluateWindow({
         ...this.deployment,
         ...place,
         isLastStep,
+        nextShare,
         window: ++this.#window,
         windowsInStep: ++windowsInStep,
       });

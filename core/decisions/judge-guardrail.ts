@@ -10,6 +10,8 @@ import { guardrailReason } from './rollout-sentences.js';
 export interface GuardrailLevels {
   harmAlpha: number;
   promoteAlpha: number;
+  /** Harm that is acceptable at the next step, over the margin: 1 / the share of the entities that the new version answers there. */
+  allowance: number;
   /** True where all evidence there will ever be is judged once, so that looking often need not be paid for. */
   isSingleLook: boolean;
   /** False where entities were not split as assigned, so that counts of entities cannot be compared. */
@@ -23,8 +25,11 @@ const RARE_PART = 0.2;
 
 /**
  * What one guardrail says. Harm is shown by the confidence sequence's lower bound above 0 or, from the first events on, by the exact test
- * that counts entities; safety by the upper bound below the margin or, where events are rare, by the new version's own rate below the margin.
+ * that counts entities; safety by the upper bound below what is acceptable or, where events are rare, by the new version's own rate.
  * Harm that is shown and yet surely below the margin is acceptable, that is what a margin is: it counts as safe.
+ *
+ * Acceptable at the next step is the margin over that step's share: then all users together suffer no more there than the margin allows,
+ * and before the last step, where the share is 1, the margin itself must hold. Harm that is shown is harm at every step.
  */
 export function judgeGuardrail(comparison: MeasureComparison, levels: GuardrailLevels): GuardrailFinding {
   const bounds = boundsOf(comparison, levels);
@@ -36,6 +41,7 @@ export function judgeGuardrail(comparison: MeasureComparison, levels: GuardrailL
     lower: known(bounds.lower),
     upper: known(bounds.upper),
     margin: known(comparison.margin),
+    ...(levels.allowance > 1 && comparison.margin > 0 && { allowed: comparison.margin * levels.allowance }),
     reason: '',
   };
   if (how.finding === 'undecided') {
@@ -62,15 +68,21 @@ function findingOf(
   levels: GuardrailLevels,
 ): { finding: GuardrailFinding['finding']; by: FoundBy } {
   const isTrusted = missing <= 0;
-  if (isTrusted && upper < margin && (harm !== 'either' || lower > -margin)) return { finding: 'safe', by: 'sequence' };
+  const isWithin = (size: number) => isTrusted && upper < size && (harm !== 'either' || lower > -size);
+  if (isWithin(margin)) return { finding: 'safe', by: 'sequence' };
   if (isTrusted && (lower > 0 || (harm === 'either' && upper < 0))) return { finding: 'harmful', by: 'sequence' };
   if (events && levels.isSplitSound) {
     const evidence = logEventSplitEvidence(events.harmed, events.other);
     if (evidence >= -Math.log(levels.harmAlpha * EXACT_PART)) return { finding: 'harmful', by: 'exact' };
   }
-  if (!isTrusted && rare && margin < 1) {
-    const evidence = logRareRateEvidence(rare.events, rare.trials, margin);
-    if (evidence >= -Math.log(levels.promoteAlpha * RARE_PART)) return { finding: 'safe', by: 'rare' };
+  const isNextStep = levels.allowance > 1;
+  if (isNextStep && isWithin(margin * levels.allowance)) return { finding: 'safe', by: 'sequence' };
+  if (rare && margin > 0 && (isNextStep || !isTrusted)) {
+    // However little is at stake at the next step, some requests must have gone well.
+    const bound = Math.min(margin * levels.allowance, 0.5);
+    const alpha = isNextStep ? levels.promoteAlpha : levels.promoteAlpha * RARE_PART;
+    if (logRareRateEvidence(rare.events, rare.trials, bound) >= -Math.log(alpha))
+      return { finding: 'safe', by: 'rare' };
   }
   return { finding: 'undecided', by: 'nothing' };
 }
@@ -80,19 +92,23 @@ function boundsOf(
   levels: GuardrailLevels,
 ): Bounds {
   if (!Number.isFinite(estimate) || !Number.isFinite(variance) || !(margin > 0)) return { lower: NaN, upper: NaN };
-  const width = (alpha: number, sides: 1 | 2) => {
+  const width = (alpha: number, sides: 1 | 2, distance = margin) => {
     if (variance === 0) return 0;
     if (levels.isSingleLook) return -normalQuantile(alpha / sides) * Math.sqrt(variance);
-    const clock = 1 / (variance * informationToTell(margin, alpha, sides));
+    const clock = 1 / (variance * informationToTell(distance, alpha, sides));
     return sequenceMultiplier(clock, alpha, sides) * Math.sqrt(variance);
   };
   const harmAlpha = events ? levels.harmAlpha * (1 - EXACT_PART) : levels.harmAlpha;
-  const promoteAlpha = rare ? levels.promoteAlpha * (1 - RARE_PART) : levels.promoteAlpha;
+  // Where the next step is not the last, the tests of its safety are in nobody's way: only at the last step are two of them made.
+  const promoteAlpha = rare && levels.allowance === 1 ? levels.promoteAlpha * (1 - RARE_PART) : levels.promoteAlpha;
   if (harm === 'either') {
     const half = width(harmAlpha, 2);
     return { lower: estimate - half, upper: estimate + half };
   }
-  return { lower: estimate - width(harmAlpha, 1), upper: estimate + width(promoteAlpha, 1) };
+  return {
+    lower: estimate - width(harmAlpha, 1),
+    upper: estimate + width(promoteAlpha, 1, margin * levels.allowance),
+  };
 }
 
 /** More requests an arm until the guardrail is settled either way, if the estimate stays and its variance falls with the requests. */

@@ -10,7 +10,8 @@ import { duration, whole } from './rollout-sentences.js';
  * The verdict on a step of a rollout: a pure function of its evidence, so that replaying stored evidence gives the same one.
  *
  * - `ROLLBACK`: a guardrail shows harm that chance explains less often than the rule's `harmAlpha`, over all guardrails and looks.
- * - `PROMOTE`: every guardrail is surely within its margin and the step has had its windows. No evidence is never success.
+ * - `PROMOTE`: every guardrail is surely within what is acceptable at the next step, and this one has had its windows. No evidence is never
+ *   success.
  * - `HOLD`: not enough evidence yet; `needed` says about how much is missing.
  * - `ASK`: evidence will not settle it: a measure without a good direction moved, the split is broken, or the step took its most windows.
  * @throws RangeError for evidence that no traffic can have given, or a rule out of range
@@ -23,6 +24,7 @@ export function judgeRollout(evidence: RolloutEvidence, rule: RolloutRule): Roll
   const levels: GuardrailLevels = {
     harmAlpha: rule.harmAlpha / Math.max(1, evidence.measures.length),
     promoteAlpha: rule.promoteAlpha,
+    allowance: allowanceOf(evidence),
     isSingleLook: evidence.strategy === 'holdout',
     isSplitSound: split === undefined,
   };
@@ -31,6 +33,13 @@ export function judgeRollout(evidence: RolloutEvidence, rule: RolloutRule): Roll
       ? evidence.measures.map((measure) => judgeGuardrail(compareCohorts(measure, rule), levels))
       : evidence.measures.map((measure) => judgeGuardrail(comparePairs(measure, rule), levels));
   return { ...decide(evidence, rule, findings, split), findings };
+}
+
+function allowanceOf(evidence: RolloutEvidence): number {
+  const { nextShare = 100 } = evidence;
+  if (!(nextShare > 0 && nextShare <= 100))
+    throw new RangeError(`the next share is ${nextShare} % but must be above 0 and at most 100`);
+  return evidence.strategy === 'canary' && evidence.isLastStep ? 1 : 100 / nextShare;
 }
 
 type Decision = Omit<RolloutVerdict, 'findings'>;
@@ -54,10 +63,12 @@ function decide(
       : { verdict: 'HOLD', reason: split };
   if (moved.length > 0)
     return { verdict: 'ASK', reason: `${moved[0]!.reason} A person must say whether that is meant.` };
-  const open = findings.filter(({ finding }) => finding === 'undecided');
-  if (findings.length > 0 && open.length === 0) return allSafe(evidence, rule, findings);
+  // Without a single guardrail that must be settled there would be no evidence at all.
+  const required = findings.filter((_, index) => !evidence.measures[index]!.isOptional);
+  const open = required.filter(({ finding }) => finding === 'undecided');
+  if (required.length > 0 && open.length === 0) return allSafe(evidence, rule, required);
   const reason =
-    findings.length === 0
+    required.length === 0
       ? 'Nothing is measured, so there is no evidence that the new version is safe.'
       : open[0]!.reason;
   if (evidence.strategy === 'holdout') return { verdict: 'ASK', reason: `${reason} A holdout does not grow.` };
@@ -79,11 +90,12 @@ function allSafe(evidence: RolloutEvidence, rule: RolloutRule, findings: readonl
       reason: `${count} within the margin, but the step needs ${missing} more of its ${rule.windowsPerStep} windows.`,
       needed: { requests: 0, seconds: null },
     };
-  const requests = Math.min(...evidence.measures.filter(({ isOptional }) => !isOptional).map(requestsOf));
+  const required = evidence.measures.filter(({ isOptional }) => !isOptional);
+  const requests = Math.min(...required.map(requestsOf));
   if (evidence.strategy === 'canary' && requests < rule.leastRequests)
     return {
       verdict: 'HOLD',
-      reason: `${count} within the margin, but only ${whole(requests)} of the ${whole(rule.leastRequests)} requests an arm have come that the rollout asks for.`,
+      reason: `${count} within the margin, but only ${whole(requests)} of the ${whole(rule.leastRequests)} requests an arm that the rollout asks for have come.`,
       needed: { requests: rule.leastRequests - requests, seconds: null },
     };
   return { verdict: 'PROMOTE', reason: `${count} within the margin: ${findings[0]!.reason}` };
@@ -93,7 +105,7 @@ function hold(evidence: RolloutEvidence, open: readonly GuardrailFinding[], reas
   const known = open.flatMap(({ requestsNeeded }) => (requestsNeeded === undefined ? [] : [requestsNeeded]));
   if (known.length === 0) return { verdict: 'HOLD', reason };
   const requests = Math.max(...known);
-  const seen = Math.min(...evidence.measures.map(requestsOf));
+  const seen = Math.min(...evidence.measures.filter(({ isOptional }) => !isOptional).map(requestsOf));
   const seconds = seen > 0 && evidence.seconds > 0 ? (requests / seen) * evidence.seconds : null;
   const time = seconds === null ? '' : `, about ${duration(seconds)} at the present rate`;
   return {

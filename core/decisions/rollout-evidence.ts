@@ -53,6 +53,8 @@ export interface CanaryEvidence {
   /** Share of the entities that the new version answers, in percent. */
   share: number;
   isLastStep: boolean;
+  /** Share of the next step, in percent; default 100. The less of the traffic is at stake there, the less must be known to go there. */
+  nextShare?: number;
   /** Evaluation windows that have ended in this step. */
   windows: number;
   /** Seconds since the rollout's first request in a cohort; tells how long more requests take. */
@@ -82,6 +84,8 @@ export interface PairedEvidence {
   seconds: number;
   /** Requests that both versions scored. */
   pairs: number;
+  /** Share of the entities that the new version answers next, in percent; default 100. */
+  nextShare?: number;
   measures: readonly PairedMeasure[];
 }
 
@@ -98,6 +102,8 @@ export interface GuardrailFinding {
   lower: number | null;
   upper: number | null;
   margin: number | null;
+  /** Harm that would still be acceptable at the next step, where fewer than all entities are answered; absent when that is the margin. */
+  allowed?: number;
   /** More requests an arm that would settle it, at the present variance; absent when it is settled or nothing is known yet. */
   requestsNeeded?: number;
   /** One sentence. */

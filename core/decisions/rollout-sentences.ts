@@ -6,11 +6,13 @@ import type { GuardrailFinding } from './rollout-evidence.js';
 export function guardrailReason(comparison: MeasureComparison, found: GuardrailFinding, by: FoundBy): string {
   const { measure, kind, harm, requests, margin, missing, events } = comparison;
   const size = (value: number) => amount(value, kind);
+  const limit = found.allowed ?? margin;
+  const what = found.allowed === undefined ? 'the margin' : 'the margin over the share of the next step';
   if (requests === 0) return `${measure} has nothing to compare yet: one of the two versions has no requests in it.`;
   if (by === 'exact')
     return `${measure} is worse: ${events!.harmed} entities ${harm === 'rises' ? 'met an event with the new version and' : 'met an event with the present version but'} ${events!.other} with the other, in cohorts of equal size.`;
   if (by === 'rare')
-    return `${measure} is safe: ${percent(comparison.rare!.events / comparison.rare!.trials)} with the new version, too few events to be ${size(margin)}, the margin.`;
+    return `${measure} is safe: ${percent(comparison.rare!.events / comparison.rare!.trials)} with the new version, too few events to be ${size(limit)}, ${what}.`;
   if (found.margin === null)
     return `${measure} has no margin: the present version's value is 0, so say how much harm is acceptable.`;
   const change = `${size(found.estimate!)} ${harm === 'either' ? 'of change' : 'of harm'} over ${whole(requests)} requests an arm`;
@@ -18,11 +20,11 @@ export function guardrailReason(comparison: MeasureComparison, found: GuardrailF
     return `${measure} has too few entities or events to judge: ${change}, about ${whole(missing)} requests an arm are missing.`;
   if (found.lower === null) return `${measure} cannot be judged: its variance between entities is not known.`;
   const span = `between ${size(found.lower)} and ${size(found.upper!)}`;
-  if (found.finding === 'safe') return `${measure} is safe: ${change}, ${span}, within the margin of ${size(margin)}.`;
+  if (found.finding === 'safe') return `${measure} is safe: ${change}, ${span}, within ${size(limit)}, ${what}.`;
   if (found.finding === 'harmful')
     return `${measure} ${harm === 'either' ? 'moved' : 'is worse'}: ${change}, ${span}; 0 is ruled out.`;
   const more = found.requestsNeeded === undefined ? 'more' : `about ${whole(found.requestsNeeded)} more`;
-  return `${measure} is undecided: ${change}, ${span}, and the margin is ${size(margin)}; it takes ${more} requests an arm.`;
+  return `${measure} is undecided: ${change}, ${span}, and ${size(limit)} is ${what}; it takes ${more} requests an arm.`;
 }
 
 /** A number of the measure: a rate in percentage points. */
@@ -35,7 +37,7 @@ export function percent(value: number): string {
 }
 
 export function whole(value: number): string {
-  return Math.ceil(value).toLocaleString('en-US');
+  return String(Math.ceil(value)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 /** Such as `about 3 hours`. */

@@ -45,18 +45,6 @@ export function clusteredRatio(sums: ClusterSums): ClusteredRatio {
   return { ratio, variance, evenEntities };
 }
 
-/** Sums of two groups of different clusters together. */
-export function addSums(a: ClusterSums, b: ClusterSums): ClusterSums {
-  return {
-    entities: a.entities + b.entities,
-    requests: a.requests + b.requests,
-    total: a.total + b.total,
-    requestsSquared: a.requestsSquared + b.requestsSquared,
-    totalSquared: a.totalSquared + b.totalSquared,
-    crossed: a.crossed + b.crossed,
-  };
-}
-
 /** Sums of squares in double precision are off by a few parts in 1e15 for each of up to 1e9 terms. */
 const ROUNDING = 1e-6;
 

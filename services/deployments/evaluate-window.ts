@@ -15,6 +15,8 @@ export interface EvidenceWindow extends Trial {
   /** Which step of the ladder, from 0. */
   step: number;
   isLastStep: boolean;
+  /** The share that a promotion leads to, in percent. */
+  nextShare: number;
 }
 
 export interface WindowVerdict {
@@ -64,7 +66,17 @@ function ruleOf({ min_samples: leastRequests, pairs: leastPairs }: RolloutSettin
 }
 
 async function collect(
-  { deploymentId, model, version, phase, share, step, isLastStep, windowsInStep }: OpenDeployment & EvidenceWindow,
+  {
+    deploymentId,
+    model,
+    version,
+    phase,
+    share,
+    step,
+    isLastStep,
+    nextShare,
+    windowsInStep,
+  }: OpenDeployment & EvidenceWindow,
   database: Database,
   settings: RolloutSettings,
 ): Promise<RolloutEvidence> {
@@ -78,9 +90,15 @@ async function collect(
   request.slowUs ??= await settleSlowUs(database, request);
   const seconds = (Date.now() - since.getTime()) / 1000;
   if (phase === 'shadow')
-    return { strategy: 'shadow', windows: windowsInStep, seconds, ...(await collectShadow(database, request)) };
+    return {
+      strategy: 'shadow',
+      windows: windowsInStep,
+      seconds,
+      nextShare,
+      ...(await collectShadow(database, request)),
+    };
   const shown = await collectCanary(database, request);
-  return { strategy: 'canary', step, share, isLastStep, windows: windowsInStep, seconds, ...shown };
+  return { strategy: 'canary', step, share, isLastStep, nextShare, windows: windowsInStep, seconds, ...shown };
 }
 
 /** What counts as slow is said once, so that later evidence is held to the same. */

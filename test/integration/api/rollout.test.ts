@@ -88,6 +88,15 @@ beforeAll(async () => {
 afterEach(async () => {
   await traffic?.stop();
   traffic = undefined;
+  // A test that failed must not fail the next one.
+  const [latest] = (
+    await service.get<{ items: { state: string; deployment_id: string; job_id: string }[] }>('/deployments?limit=1')
+  ).body.items;
+  if (latest && ['running', 'paused', 'holding'].includes(latest.state)) {
+    console.error(JSON.stringify((await windowsOf(latest.deployment_id)).slice(0, 2), null, 1));
+    await service.post(`/deployments/${latest.deployment_id}/abort`);
+    await service.ended(latest.job_id);
+  }
 });
 afterAll(() => service?.stop());
 
