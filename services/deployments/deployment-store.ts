@@ -4,6 +4,7 @@ import type { RolloutEvidence } from '../../core/decisions/rollout-evidence.js';
 import type { RolloutRule } from '../../core/decisions/rollout-rule.js';
 import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
+import { jobIdOf } from './open-deployment.js';
 import { readPage } from '../database/read-page.js';
 
 function present(row: Prisma.DeploymentGetPayload<object>) {
@@ -33,12 +34,36 @@ function presentWindow({ window, createdAt, evidence, rule, verdict }: Prisma.De
 
 export function createDeploymentStore({ prisma }: Database) {
   async function find(id: string) {
-    const row = await prisma.deployment.findUnique({ where: { id } });
+    const row = (await prisma.deployment.findUnique({ where: { id } })) ?? (await findAccepted(id));
     if (row) return row;
     throw new ServiceError(
       'deployment_not_found',
       `There is no deployment "${id.slice(0, 100)}". GET /deployments lists them.`,
     );
+  }
+
+  /** A rollout whose workflow has not come to write it down: accepted a moment ago, or ended before it could. */
+  async function findAccepted(id: string): Promise<Prisma.DeploymentGetPayload<object> | undefined> {
+    const job = await prisma.job.findUnique({ where: { id: jobIdOf(id), type: 'deploy' } });
+    if (!job) return undefined;
+    const { version, strategy = 'immediate' } = job.request as { version: string; strategy?: string };
+    const state = { completed: 'failed', failed: 'failed', cancelled: 'aborted' }[job.status] ?? 'pending';
+    const { detail } = (job.error ?? {}) as { detail?: string };
+    const { model, createdAt, finishedAt } = job;
+    return {
+      ...{
+        id,
+        model: model ?? '',
+        version,
+        strategy,
+        state,
+        reason: detail ?? null,
+        jobId: job.id,
+        createdAt,
+        finishedAt,
+      },
+      ...{ previousVersion: null, steps: [], settings: {}, slowUs: null },
+    };
   }
 
   return {

@@ -170,3 +170,8 @@ export async function openDeployment(
 export function deploymentIdOf(jobId: string): string {
   return `dep-${jobId.replace(/^deploy-/, '')}`;
 }
+
+/** The job of a deployment, by the same rule. */
+export function jobIdOf(deploymentId: string): string {
+  return `deploy-${deploymentId.replace(/^dep-/, '')}`;
+}

@@ -45,15 +45,17 @@ export async function rollBack(
   { database, modelStoragePath }: { database: Database; modelStoragePath: string },
 ): Promise<{ result: RollbackResult; endedJobId: string | null }> {
   const { model } = call;
+  const jobId = jobIdOf(call);
+  const known = await findEarlier(database.prisma, jobId);
+  if (known) return { result: known, endedJobId: null };
   const wanted = call.version ? (await createVersionStore(database).find(model, call.version)).version : undefined;
   const seen = await wayBack(database.prisma, model, wanted);
   const { digest } = await createVersionStore(database).find(model, seen.way.to);
   await loadScorer(modelStoragePath, model, digest);
   return database.prisma.$transaction(async (transaction) => {
     await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`deploy:${model}`}))`;
-    const jobId = jobIdOf(call);
-    const known = await transaction.job.findUnique({ where: { id: jobId } });
-    if (known) return { result: known.result as unknown as RollbackResult, endedJobId: null };
+    const earlier = await findEarlier(transaction, jobId);
+    if (earlier) return { result: earlier, endedJobId: null };
     const { way, endedJobId } = await wayBack(transaction, model, wanted);
     if (way.to !== seen.way.to)
       throw new ServiceError(
@@ -71,6 +73,12 @@ function jobIdOf({ model, version, idempotencyKey: key }: RollbackCall): string 
     ? digestOf(['rollback', model, version ?? null, key]).slice(0, 20)
     : randomBytes(10).toString('hex');
   return `deploy-${suffix}`;
+}
+
+/** What the first call with the same key has done. */
+async function findEarlier(prisma: Prisma.TransactionClient, jobId: string): Promise<RollbackResult | undefined> {
+  const job = await prisma.job.findUnique({ where: { id: jobId } });
+  return job ? (job.result as unknown as RollbackResult) : undefined;
 }
 
 async function wayBack(

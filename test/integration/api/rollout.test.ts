@@ -38,6 +38,8 @@ interface Deployment {
   latest_evidence: Window | null;
 }
 
+const ENDED = ['promoted', 'rolled_back', 'aborted', 'failed'];
+
 let service: Service;
 let traffic: Traffic | undefined;
 const PLANS = ['basic', 'plus', 'pro'];
@@ -61,6 +63,8 @@ const deployment = async (id: string) => (await service.get<Deployment>(`/deploy
 const inState = (id: string, state: string) =>
   eventually(`${id} being ${state}`, async () => {
     const found = await deployment(id);
+    if (ENDED.includes(found.state) && found.state !== state)
+      throw new Error(`${id} is ${found.state}: ${found.reason}`);
     return found.state === state ? found : undefined;
   });
 const windowsOf = async (id: string) =>
@@ -78,10 +82,18 @@ async function noneFailed(): Promise<Answered[]> {
 }
 
 let good: string;
+let wrong: string;
 beforeAll(async () => {
   service = await Service.start(MODELS, { PREDICTION_CACHE_TTL: '0' });
+  // The same customers, with the answers the other way round.
+  service.file(
+    'flipped.csv',
+    learnableTable(1500).replaceAll(/,(stay|leave),/g, (_, outcome) => `,${outcome === 'stay' ? 'leave' : 'stay'},`),
+  );
+  const { dataset_id: flipped } = await service.run('/data/ingest', { source: 'flipped.csv', data_type: 'customers' });
   service.file('customers.csv', learnableTable(1500));
   await service.run('/data/ingest', { source: 'customers.csv', data_type: 'customers' });
+  wrong = await train({ training_data: { source: flipped } });
   good = await train();
   await service.run('/models/customers/deploy', { version: good });
 });
@@ -155,20 +167,9 @@ describe('a canary', () => {
   });
 
   it('takes back a version that answers wrongly, once the truth comes in', async () => {
-    // The same customers, with the answers the other way round.
-    const flipped = learnableTable(1500).replaceAll(
-      /,(stay|leave),/g,
-      (_, outcome) => `,${outcome === 'stay' ? 'leave' : 'stay'},`,
-    );
-    service.file('flipped.csv', flipped);
-    const { dataset_id: dataset } = await service.run('/data/ingest', {
-      source: 'flipped.csv',
-      data_type: 'customers',
-    });
-    const version = await train({ training_data: { source: dataset } });
     send({ feedbackOf: (entity) => ({ outcome: { label: truthOf(entity) } }) });
     const { job_id: job } = await begin({
-      version,
+      version: wrong,
       strategy: 'canary',
       canary: { ...QUICK, steps: [50, 100], min_samples: 100_000 },
     });
@@ -268,13 +269,9 @@ describe('a shadow', () => {
   });
 
   it('finds a version that answers wrongly', async () => {
-    const { items } = (
-      await service.get<{ items: { version: string; lineage: { dataset_id: string } }[] }>('/models/customers/versions')
-    ).body;
-    const flipped = items.find(({ lineage }) => lineage.dataset_id !== items.at(-1)!.lineage.dataset_id)!;
     send({ feedbackOf: (entity) => ({ outcome: { label: truthOf(entity) } }) });
     const { deployment_id: id, job_id: job } = await begin({
-      version: flipped.version,
+      version: wrong,
       strategy: 'shadow',
       shadow: SHADOW,
     });
