@@ -35,7 +35,7 @@ export function createDeploymentActivities(container: Container) {
     evaluateWindow: (input: OpenDeployment & EvidenceWindow) => {
       const progress = 0.4 + 0.15 * (input.share / 100 + (input.isLastStep ? 0.5 : 0));
       return runActivity(container, input.jobId, { stage: stageOf(input), from: progress, to: progress }, () =>
-        evaluateWindow(input, { database }),
+        evaluateWindow(input, container),
       );
     },
     noteDeployment: (input: { deploymentId: string; state: 'running' | 'paused' | 'holding'; reason?: string }) =>

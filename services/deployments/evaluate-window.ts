@@ -4,6 +4,7 @@ import { DEFAULT_ROLLOUT_RULE, type RolloutRule } from '../../core/decisions/rol
 import type { SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database } from '../database/database.js';
 import { collectCanary, collectShadow, findSlowUs, type EvidenceRequest } from './collect-evidence.js';
+import type { FailPoint } from '../telemetry/fail-point.js';
 import type { OpenDeployment, RolloutSettings } from './open-deployment.js';
 import { overAlready, type Trial } from './set-trial.js';
 
@@ -30,7 +31,7 @@ export interface WindowVerdict {
  */
 export async function evaluateWindow(
   input: OpenDeployment & EvidenceWindow,
-  { database }: { database: Database },
+  { database, failPoint }: { database: Database; failPoint: FailPoint },
 ): Promise<WindowVerdict> {
   const { deploymentId, window } = input;
   const { prisma } = database;
@@ -47,6 +48,7 @@ export async function evaluateWindow(
       data: [{ deploymentId, window, evidence: json(evidence), rule: json(rule), verdict: json(verdict) }],
       skipDuplicates: true,
     });
+    failPoint('deploy:after-evidence');
   }
   const kept = await prisma.deploymentEvidence.findUniqueOrThrow({ where: key });
   const { verdict, reason } = kept.verdict as unknown as RolloutVerdict;
