@@ -38,7 +38,7 @@ export class SimulatedArm {
     private readonly arm: 'candidate' | 'baseline',
     private readonly prng: Prng,
   ) {
-    const most = crowd.users / 2;
+    const most = crowd.users;
     this.sums = measures.map(noSums);
     this.requests = new Float64Array(most);
     this.totals = measures.map(() => new Float64Array(most));

@@ -1,0 +1,75 @@
+/**
+ * How often the rules that decide on rollouts and experiments are wrong: seeded simulations of the very code that decides, each promise with
+ * its Monte-Carlo error, and the published rules of other tools on the same users.
+ *
+ * Run: node dist/bench/decisions.js [--runs 1000] [--only shadow]. Ends with 1 where a promise is broken.
+ */
+import { parseArgs } from 'node:util';
+import { DECISION_GATES, errorRate, pairsToRollback, USUAL } from './decisions/decision-gates.js';
+import { OTHER_RULES } from './decisions/other-rules.js';
+import { runRollout, type RolloutEnd } from './decisions/run-rollout.js';
+import { createPrng } from '../ml/random/prng.js';
+import { median } from './median.js';
+
+const { values: flags } = parseArgs({ options: { runs: { type: 'string' }, only: { type: 'string' } } });
+const runs = Number(flags.runs ?? 1000);
+const print = (...cells: string[]) => process.stdout.write(`${cells.join('  ').trimEnd()}\n`);
+const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+const errorOf = (share: number) => Math.sqrt((share * (1 - share)) / runs);
+
+let broken = 0;
+print(`${runs} runs each; +- is one Monte-Carlo standard error\n`);
+for (const { gate, promise, limit, happens } of DECISION_GATES) {
+  if (flags.only && !gate.includes(flags.only)) continue;
+  let count = 0;
+  for (let run = 0; run < runs; run++) if (happens(run)) count++;
+  const share = count / runs;
+  const isKept = promise === 'at most' ? share <= limit : share >= limit;
+  if (!isKept) broken++;
+  print(
+    isKept ? 'ok    ' : 'BROKEN',
+    gate.padEnd(66),
+    percent(share).padStart(7),
+    `+- ${percent(errorOf(share))}`.padEnd(9),
+    `${promise} ${percent(limit)}`,
+  );
+}
+if (!flags.only) {
+  printShadow();
+  for (const [base, margin] of [
+    [0.02, 0.01],
+    [0.005, 0.005],
+  ] as const)
+    for (const factor of base === 0.02 ? [1, 1.5, 2] : [1, 2, 4]) printComparison(base, margin, factor);
+}
+print(broken === 0 ? '\nAll promises are kept.' : `\n${broken} promises are broken.`);
+process.exitCode = broken > 0 ? 1 : 0;
+
+function printShadow(): void {
+  const pairs = Array.from({ length: runs }, (_, run) => pairsToRollback(0.045, 0.015, 5000, createPrng(114, run)));
+  print(`\nA shadow that is 3 points less accurate is found after ${median(pairs)} pairs in the median run.`);
+}
+
+/** The same users and errors under our rule and the others'. */
+function printComparison(base: number, margin: number, factor: number): void {
+  print(`\nerror rate ${percent(base)}, new version x${factor} (margin ${percent(margin)})`);
+  const errors = errorRate(base, base * factor, margin);
+  const rules = [
+    { tool: 'ours', run: (seed: number, run: number) => runRollout({ crowd: USUAL, measures: [errors] }, seed, run) },
+    ...OTHER_RULES.map((rule) => ({
+      tool: rule.tool,
+      run: (seed: number, run: number) => rule.run(USUAL, errors, seed, run),
+    })),
+  ];
+  for (const { tool, run } of rules) {
+    const ends: RolloutEnd[] = Array.from({ length: runs }, (_, index) => run(200 + 10 * factor, index));
+    const share = (end: RolloutEnd['end']) => percent(ends.filter((item) => item.end === end).length / runs);
+    print(
+      `  ${tool.padEnd(14)}`,
+      `promoted ${share('promoted').padStart(7)}`,
+      `rolled back ${share('rolled back').padStart(7)}`,
+      `asked ${share('asked').padStart(6)}`,
+      `median windows ${median(ends.map(({ windows }) => windows))}`,
+    );
+  }
+}
