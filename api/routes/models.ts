@@ -238,7 +238,7 @@ export const modelRoutes: RouteDefinition[] = [
       );
       // The traffic is back already; the workflow of the rollout finds that out by itself if Temporal is away.
       if (endedJobId)
-        await cancelJob(endedJobId, context).catch((error: unknown) =>
+        void cancelJob(endedJobId, context).catch((error: unknown) =>
           context.logger.warn({ err: error, job_id: endedJobId }, 'the workflow of the rollout could not be told'),
         );
       return { ...result, served: await isServedByAll(name, result.version) };

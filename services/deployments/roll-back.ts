@@ -99,7 +99,7 @@ async function wayBack(
   if (!to) throw nothing('has no former version to go back to.');
   if (to === present) throw nothing(`${to} has the traffic already.`);
   return {
-    way: { to, from: present, previous: previousVersion === to ? null : present, endedId },
+    way: { to, from: present, previous: present, endedId },
     endedJobId: active?.jobId ?? null,
   };
 }

@@ -34,7 +34,8 @@ describe('every failure is problem+json', () => {
     ['an unknown job', 'GET', '/jobs/none', undefined, {}, 404, 'job_not_found'],
     ['an unknown dataset', 'GET', '/data/datasets/none/rows', undefined, {}, 404, 'dataset_not_found'],
     ['an unknown deployment', 'GET', '/deployments/none', undefined, {}, 404, 'deployment_not_found'],
-    ['feedback on nothing', 'POST', '/predictions/x/feedback', { outcome: {} }, {}, 404, 'prediction_not_found'],
+    ['feedback on nothing', 'POST', '/predictions/x/feedback', { outcome: { a: 1 } }, {}, 404, 'prediction_not_found'],
+    ['feedback that says nothing', 'POST', '/predictions/x/feedback', { outcome: {} }, {}, 422, 'request_invalid'],
     [
       'a wrong content type',
       'POST',

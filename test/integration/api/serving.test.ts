@@ -231,7 +231,13 @@ describe('classification', () => {
       prediction_id: body.prediction_id,
       observed_at: '2024-06-01T00:00:00.000Z',
       outcome: { label: 'leave' },
+      metrics: {},
       state: 'stored',
+    });
+    const figures = { metrics: { revenue: 12.5 }, observed_at: '2024-05-01T00:00:00Z' };
+    expect((await service.post(`/predictions/${body.prediction_id}/feedback`, figures)).body).toMatchObject({
+      outcome: { label: 'leave' },
+      metrics: {},
     });
     expect(await report('late', '2024-04-01T00:00:00Z')).toMatchObject({ outcome: { label: 'leave' } });
     expect(await report('corrected', '2024-06-01T00:00:00Z')).toMatchObject({ outcome: { label: 'corrected' } });
@@ -246,14 +252,17 @@ describe('classification', () => {
 
 describe('going from version to version', () => {
   const deploy = (version: string, more: object = {}) => service.run('/models/customers/deploy', { version, ...more });
+  const rollBack = () => service.post('/models/customers/rollback');
 
   it('an equal signature counts the minor number, and rollback gives the traffic back', async () => {
     expect(await train('customers', { hyperparameters: { ...SMALL, seed: 1 } })).toMatchObject({ version: 'v1.1.0' });
     await deploy('v1.1.0');
     expect(await served('customers')).toEqual({ version: 'v1.1.0', loaded_version: 'v1.1.0' });
-    expect(await service.run('/models/customers/rollback')).toMatchObject({
+    expect((await rollBack()).body).toMatchObject({
       version: 'v1.0.0',
-      previous_version: 'v1.1.0',
+      rolled_back_version: 'v1.1.0',
+      ended_deployment_id: null,
+      served: true,
     });
     expect(await served('customers')).toEqual({ version: 'v1.0.0', loaded_version: 'v1.0.0' });
     expect((await predict('customers', { features: {}, model_version: 'v1.1.0' })).body.model_version).toBe('v1.1.0');
@@ -262,7 +271,7 @@ describe('going from version to version', () => {
   it('deploying the served version again does not forget the one before it', async () => {
     await deploy('v1.1.0');
     await deploy('v1.1.0');
-    expect(await service.run('/models/customers/rollback')).toMatchObject({ version: 'v1.0.0' });
+    expect((await rollBack()).body).toMatchObject({ version: 'v1.0.0' });
   });
 
   it('a damaged artifact fails its rollout with the reason, and the former version goes on serving', async () => {
@@ -289,7 +298,7 @@ describe('going from version to version', () => {
       .catch((failure: unknown) => failure);
     expect(String(pinned)).toMatch(/artifact_corrupt/);
     // The failed rollout has not cost the way back.
-    expect(await service.run('/models/customers/rollback')).toMatchObject({ version: 'v1.1.0' });
+    expect((await rollBack()).body).toMatchObject({ version: 'v1.1.0' });
   });
 
   it('a rollout that an operator terminates gives the traffic back and does not block the next one', async () => {
