@@ -1,5 +1,6 @@
 import type { Container } from '../services/container.js';
 import { createDeploymentActivities } from './deployment-activities.js';
+import { createExperimentActivities } from './experiment-activities.js';
 import { createIngestionActivities } from './ingestion-activities.js';
 import { createJobActivities } from './job-activities.js';
 import { createFitActivities, createTrainingActivities } from './training-activities.js';
@@ -11,6 +12,7 @@ export function createPipelineActivities(container: Container) {
     ...createIngestionActivities(container),
     ...createTrainingActivities(container),
     ...createDeploymentActivities(container),
+    ...createExperimentActivities(container),
   };
 }
 

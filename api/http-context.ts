@@ -3,6 +3,7 @@ import { ServiceError } from '../core/errors.js';
 import type { Container } from '../services/container.js';
 import type { createDatasetStore } from '../services/datasets/dataset-store.js';
 import type { createDeploymentStore } from '../services/deployments/deployment-store.js';
+import type { ExperimentStore } from '../services/experiments/experiment-store.js';
 import type { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
 import type { PredictionLog } from '../services/serving/prediction-log.js';
 import type { PredictionStore } from '../services/serving/prediction-store.js';
@@ -25,6 +26,7 @@ export interface ApiContext extends Container {
   predict: Predictor;
   datasets: ReturnType<typeof createDatasetStore>;
   deployments: ReturnType<typeof createDeploymentStore>;
+  experiments: ExperimentStore;
   /** False from the first sign of a shutdown on. */
   isAccepting: () => boolean;
 }

@@ -56,6 +56,24 @@ const split = {
   phase: { enum: ['shadow', 'canary', null] },
   share: percent,
 };
+const nullableNumber = { type: ['number', 'null'] } as const;
+const experiment = {
+  experiment_id: text,
+  model: text,
+  state: { enum: ['pending', 'running', 'concluded', 'stopped', 'failed'] },
+  arms: {
+    type: 'array',
+    items: strict({ arm: text, version: text, weight: { type: 'number' }, retired: { type: 'boolean' } }, ['weight']),
+  },
+  control: text,
+  settings: { type: 'object' },
+  plan: { type: 'object' },
+  verdict: { type: ['object', 'null'] },
+  reason: nullableText,
+  job_id: text,
+  created_at: time,
+  finished_at: nullableTime,
+};
 const deployment = {
   deployment_id: text,
   model: text,
@@ -93,13 +111,14 @@ export const ANSWER_SCHEMAS = {
       predictions: { type: 'object', additionalProperties: anything },
       confidence_scores: { type: 'object', additionalProperties: share },
       cached: { type: 'boolean' },
-      arm: { enum: ['candidate', 'baseline', 'rest'] },
+      arm: text,
       deployment_id: text,
+      experiment_id: text,
       warnings: { type: 'array', items: fieldProblem },
       explanations: { type: 'object', additionalProperties: { type: 'array', items: contribution } },
       explanation_base_values: { type: 'object', additionalProperties: { type: 'number' } },
     },
-    ['arm', 'deployment_id', 'warnings', 'explanations', 'explanation_base_values'],
+    ['arm', 'deployment_id', 'experiment_id', 'warnings', 'explanations', 'explanation_base_values'],
   ),
   InstanceError: strict({
     error: strict({ code: text, detail: text, errors: { type: 'array', items: fieldProblem } }),
@@ -229,6 +248,36 @@ export const ANSWER_SCHEMAS = {
     served: { type: 'boolean' },
   }),
   TrafficEntry: strict({ ...split, deployment_id: nullableText, since: time }),
+  ExperimentAccepted: strict({ ...accepted, experiment_id: text }),
+  ExperimentPlan: strict({
+    entities_per_day: { type: 'number' },
+    baseline: nullableNumber,
+    deviation: nullableNumber,
+    minimum_effect: { type: 'number' },
+    entities_needed: nullableNumber,
+    days_needed: nullableNumber,
+    smallest_detectable: nullableNumber,
+    power: share,
+  }),
+  Experiment: strict(experiment),
+  ExperimentDetail: strict({
+    ...experiment,
+    latest_evidence: { anyOf: [{ $ref: '#/components/schemas/ExperimentWindow' }, { type: 'null' }] },
+  }),
+  ExperimentWindow: strict(
+    {
+      window: count,
+      at: time,
+      decision: { enum: ['running', 'winner', 'harmful', 'futile', 'inconclusive'] },
+      winner: text,
+      reason: text,
+      arms: { type: 'array', items: { type: 'object' } },
+      evidence: { type: 'object' },
+      rule: { type: 'object' },
+      reproduced: { type: 'boolean' },
+    },
+    ['winner'],
+  ),
   DatasetSummary: strict(dataset),
   Dataset: strict({
     ...dataset,

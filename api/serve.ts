@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Config } from '../services/config.js';
 import { createContainer } from '../services/container.js';
 import { createDatasetStore } from '../services/datasets/dataset-store.js';
+import { createExperimentStore } from '../services/experiments/experiment-store.js';
 import { createDeploymentStore } from '../services/deployments/deployment-store.js';
 import { reconcileJobs } from '../services/pipelines/reconcile-jobs.js';
 import { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
@@ -72,6 +73,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     admission: new Admission({ maxWaitMs: config.maxRequestWaitMs, rateLimit: config.rateLimit, metrics }),
     datasets: createDatasetStore(container.database, container.folders.datasets),
     deployments: createDeploymentStore(container.database),
+    experiments: createExperimentStore(container.database),
     isAccepting,
   };
 }

@@ -1,5 +1,6 @@
 import { dataRoutes } from './data.js';
 import { deploymentRoutes } from './deployments.js';
+import { experimentRoutes } from './experiments.js';
 import { jobRoutes } from './jobs.js';
 import { modelRoutes } from './models.js';
 import { openInferenceRoutes } from './open-inference.js';
@@ -18,6 +19,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...modelRoutes,
   ...reportRoutes,
   ...deploymentRoutes,
+  ...experimentRoutes,
   ...jobRoutes,
   ...dataRoutes,
   ...scheduleRoutes,

@@ -7,7 +7,7 @@ import { withDatabase } from '../../services/database/database.js';
 import {
   checkDeployment,
   deploymentIdOf,
-  refuseLonelyTrial,
+  refuseImpossibleTrial,
   refuseSecondRollout,
 } from '../../services/deployments/open-deployment.js';
 import { rollBack } from '../../services/deployments/roll-back.js';
@@ -296,7 +296,7 @@ async function startDeployment(
       const { version } = await checkDeployment(context.database, wanted);
       input.request.version = version.version;
       await refuseSecondRollout(context.database, wanted.model);
-      await refuseLonelyTrial(context.database, { ...wanted, version: version.version });
+      await refuseImpossibleTrial(context.database, { ...wanted, version: version.version });
     });
     context.metrics.jobsStarted.inc({ type: 'deploy' });
   }

@@ -63,13 +63,29 @@ function measuresOfHead({ name, task }: SignatureHead): Measure[] {
   return [];
 }
 
+/**
+ * A single measure by its name, as SQL over a logged row and its newest outcome `o`: `error_rate`, `loss:head`, `outcome:head` (the truth
+ * itself as a number) or `feedback:figure`.
+ * @throws RangeError for a name that is not measured for these heads
+ */
+export function measureNamed(name: string, heads: readonly SignatureHead[]): (row: string) => string {
+  const after = literal(name.slice(name.indexOf(':') + 1));
+  if (name === 'error_rate') return (p) => `(${p}.error IS NOT NULL)::int::float8`;
+  if (name.startsWith('feedback:')) return () => numberAt('o.metrics', after);
+  if (name.startsWith('outcome:') && heads.some((head) => name === `outcome:${head.name}`))
+    return () => `coalesce(${numberAt('o.outcome', after)}, ${truthOf(after)})`;
+  const measure = heads.flatMap(measuresOfHead).find((item) => item.name === name);
+  if (!measure) throw new RangeError(`"${name}" is not measured for a version with these heads`);
+  return (p) => `CASE WHEN ${p}.error IS NULL THEN ${measure.sql(p)} END`;
+}
+
 /** What is watched in a rollout: the defaults, changed and added to by its settings. */
 function measuresOf(heads: readonly SignatureHead[], slowUs: number | null, settings: RolloutSettings): Measure[] {
   const errors: Measure = {
     name: 'error_rate',
     kind: 'rate',
     harm: 'rises',
-    sql: (p) => `(${p}.error IS NOT NULL)::int::float8`,
+    sql: measureNamed('error_rate', heads),
     isRequired: true,
   };
   const slow: Measure = {
@@ -132,7 +148,8 @@ const NO_SUMS: ArmSums = {
   entitiesWithEvents: 0,
 };
 
-const NEWEST_OUTCOME = (id: string) => `LEFT JOIN LATERAL (
+/** Joins to a logged row what is known of its truth. */
+export const NEWEST_OUTCOME = (id: string) => `LEFT JOIN LATERAL (
   SELECT o.outcome, o.metrics FROM prediction_outcomes o WHERE o.prediction_id = ${id} ORDER BY o.observed_at DESC LIMIT 1) o ON true`;
 
 export interface EvidenceRequest {
@@ -153,7 +170,7 @@ export async function collectCanary(
 ): Promise<{ measures: MeasureEvidence[]; assignment: AssignmentEvidence }> {
   const measures = measuresOf(heads, slowUs, settings);
   const cohorts = `SELECT p.* FROM predictions p
-    WHERE p.deployment_id = $1 AND p.created_at >= $2 AND p.arm IN ('candidate', 'baseline')`;
+    WHERE p.trial_id = $1 AND p.created_at >= $2 AND p.arm IN ('candidate', 'baseline')`;
   const { rows } = await pool.query<ArmSums & { arm: string; measure: string }>(
     `WITH measured AS (
        SELECT p.arm, m.measure, coalesce(p.entity_id, p.id) AS entity, count(*)::float8 AS n, sum(m.y) AS y
@@ -194,7 +211,7 @@ export async function collectShadow(
   { deploymentId, since, heads, settings, slowUs }: EvidenceRequest,
 ): Promise<{ pairs: number; measures: PairedMeasure[] }> {
   const measures = measuresOf(heads, slowUs, settings).filter(({ name }) => !name.startsWith('feedback:'));
-  const shadowed = `SELECT s.* FROM predictions s WHERE s.deployment_id = $1 AND s.created_at >= $2 AND s.arm = 'shadow'`;
+  const shadowed = `SELECT s.* FROM predictions s WHERE s.trial_id = $1 AND s.created_at >= $2 AND s.arm = 'shadow'`;
   const { rows } = await pool.query<ArmSums & { measure: string; baselineMean: number }>(
     `WITH pairs AS (
        SELECT m.measure, coalesce(b.entity_id, b.id) AS entity, m.y - n.y AS difference, n.y AS baseline
@@ -232,8 +249,8 @@ export async function findSlowUs(
   const { rows } = await pool.query<{ timed: number; p99: number }>(
     `SELECT count(*)::float8 AS timed, percentile_disc(0.99) WITHIN GROUP (ORDER BY b.latency_us)::float8 AS p99
      FROM predictions b WHERE b.created_at >= $2 AND NOT b.cached AND b.error IS NULL AND
-       ((b.deployment_id = $1 AND b.arm = 'baseline')
-        OR b.id IN (SELECT s.shadow_of FROM predictions s WHERE s.deployment_id = $1 AND s.created_at >= $2 AND s.arm = 'shadow'))`,
+       ((b.trial_id = $1 AND b.arm = 'baseline')
+        OR b.id IN (SELECT s.shadow_of FROM predictions s WHERE s.trial_id = $1 AND s.created_at >= $2 AND s.arm = 'shadow'))`,
     [deploymentId, since],
   );
   const { timed, p99 } = rows[0]!;

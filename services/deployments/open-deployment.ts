@@ -93,14 +93,20 @@ function planOf(strategy: string, settings: RolloutSettings): RolloutPlan {
 }
 
 /**
- * What is tried beside another version needs that other version.
+ * What is tried beside another version needs that other version, and no experiment that draws on the same entities.
  * @throws ServiceError `deployment_conflict`
  */
-export async function refuseLonelyTrial(
+export async function refuseImpossibleTrial(
   database: Database,
   { model, strategy, version }: { model: string; strategy: string; version: string },
 ): Promise<void> {
   if (strategy === 'immediate') return;
+  const experiment = await database.prisma.experiment.findFirst({ where: { model, state: 'running' } });
+  if (experiment)
+    throw new ServiceError(
+      'deployment_conflict',
+      `The experiment ${experiment.id} of ${model} is under way, which a ${strategy} would disturb. Wait for it, or stop it.`,
+    );
   const route = await database.prisma.route.findUnique({ where: { model } });
   if (route && route.version !== version) return;
   throw new ServiceError(
@@ -148,7 +154,7 @@ export async function openDeployment(
   };
   if (known) return { ...deployment, previousVersion: known.previousVersion ?? undefined };
   await refuseSecondRollout(database, model, input.jobId);
-  await refuseLonelyTrial(database, { model, strategy, version: version.version });
+  await refuseImpossibleTrial(database, { model, strategy, version: version.version });
   const route = await prisma.route.findUnique({ where: { model } });
   const previousVersion = route?.version;
   const data = {

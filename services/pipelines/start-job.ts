@@ -14,6 +14,7 @@ export const WORKFLOW_OF_JOB: Record<JobType, string> = {
   ingest: 'ingestData',
   train: 'trainModel',
   deploy: 'deployModel',
+  experiment: 'runExperiment',
 };
 
 const keyword = (name: string) => defineSearchAttributeKey(name, 'KEYWORD');

@@ -41,7 +41,7 @@ export function createShadowScorer({ log, metrics }: { log: PredictionLog; metri
     const latencyUs = Math.round((performance.now() - startMs) * 1000);
     const { model, version } = candidate;
     log.add(
-      { model, version, correlationId, cohort: { deploymentId, arm: 'shadow' } },
+      { model, version, correlationId, cohort: { trialId: deploymentId, arm: 'shadow' } },
       { entityId: input.entityId, features: {}, predictions, latencyUs, cached: false, error, shadowOf },
     );
   }

@@ -59,11 +59,12 @@ export async function predictMany(
   const { model, correlationId } = call;
   const served = await context.predict.versionFor(model, call.modelVersion);
   const results = new Array<PredictionAnswer | ServiceError>(inputs.length);
+  const isOnTrial = served.rollout !== undefined || served.experiments !== undefined;
   const slice = new TimeSlice(call.isGone);
   const together: number[] = [];
   for (const [at, input] of inputs.entries()) {
     // On trial each row has its arm, or its shadow.
-    if (served.scorer.batch && !served.rollout && !input.explain && input.modelVersion === undefined) {
+    if (served.scorer.batch && !isOnTrial && !input.explain && input.modelVersion === undefined) {
       together.push(at);
       continue;
     }

@@ -4,12 +4,12 @@ import type { PredictInput } from '../../core/schemas/prediction.js';
 import { withDatabase } from '../database/database.js';
 import type { VersionStore } from '../registry/version-store.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import { experimentArmOf, layerBucketOf } from '../experiments/experiment-arms.js';
 import { loadScorer } from './load-scorer.js';
 import { armOfInput, createShadowScorer, failureCode } from './answer-in-rollout.js';
-import type { Arm } from './assign-arm.js';
 import type { CachedAnswer, PredictionCache } from './prediction-cache.js';
-import type { PredictionLog } from './prediction-log.js';
-import type { ActiveRollout, RoutingTable, ServedModel } from './routing-table.js';
+import type { Cohort, PredictionLog } from './prediction-log.js';
+import type { ActiveExperiment, ActiveRollout, RoutingTable, ServedModel } from './routing-table.js';
 import type { HeadExplanation, Scorer } from './scorer.js';
 
 export interface PredictionAnswer extends ShapedPrediction {
@@ -17,9 +17,10 @@ export interface PredictionAnswer extends ShapedPrediction {
   model: string;
   model_version: string;
   cached: boolean;
-  /** Of a canary that is under way: the arm of the entity, and the rollout. */
-  arm?: Arm;
+  /** While a canary or an experiment is under way: the arm of the entity, and what it is an arm of. */
+  arm?: string;
   deployment_id?: string;
+  experiment_id?: string;
   /** Values that count as not known, with their paths. */
   warnings?: FieldProblem[];
   explanations?: Record<string, HeadExplanation['contributions']>;
@@ -50,7 +51,8 @@ export function createPredictor(dependencies: PredictDependencies) {
   async function servedModel(model: string, wanted: string | undefined): Promise<ServedModel> {
     const current = dependencies.routing.served(model);
     // Who names a version gets that one, whatever is on trial.
-    if (current && (wanted === current.version || wanted === 'production')) return { ...current, rollout: undefined };
+    if (current && (wanted === current.version || wanted === 'production'))
+      return { ...current, rollout: undefined, experiments: undefined };
     if (current?.rollout && wanted === current.rollout.candidate.version) return current.rollout.candidate;
     if (wanted === undefined) {
       if (current) return current;
@@ -83,6 +85,7 @@ export function createPredictor(dependencies: PredictDependencies) {
     correlationId: string,
   ): PredictionAnswer | Promise<PredictionAnswer> {
     const { rollout } = served;
+    if (served.experiments) return answerInExperiment(served, served.experiments, input, correlationId);
     if (!rollout) return answerBy(served, input, { correlationId });
     if (rollout.phase === 'canary') return answerInCanary(served, rollout, input, correlationId);
     const mirror = (answer: PredictionAnswer) => {
@@ -93,6 +96,24 @@ export function createPredictor(dependencies: PredictDependencies) {
     return answer instanceof Promise ? answer.then(mirror) : mirror(answer);
   }
 
+  /** Who takes part in an experiment is answered by its arm, and by the present version where that cannot. */
+  function answerInExperiment(
+    present: ServedModel,
+    experiments: readonly ActiveExperiment[],
+    input: PredictInput,
+    correlationId: string,
+  ): PredictionAnswer | Promise<PredictionAnswer> {
+    const { entityId } = input;
+    const bucket = entityId === undefined ? -1 : layerBucketOf(present.model, entityId);
+    const experiment = experiments.find(({ firstBucket, endBucket }) => bucket >= firstBucket && bucket < endBucket);
+    if (!experiment) return answerBy(present, input, { correlationId });
+    const { experimentId, arms } = experiment;
+    const { arm, retired, served } = experimentArmOf(experimentId, entityId!, arms);
+    if (retired) return answerBy(served, input, { correlationId });
+    const call = { correlationId, cohort: { trialId: experimentId, arm }, trial: { experiment_id: experimentId } };
+    return answerOrStandIn(served, present, input, call);
+  }
+
   function answerInCanary(
     present: ServedModel,
     { deploymentId, candidate }: ActiveRollout,
@@ -100,14 +121,24 @@ export function createPredictor(dependencies: PredictDependencies) {
     correlationId: string,
   ): PredictionAnswer | Promise<PredictionAnswer> {
     const arm = armOfInput(present.rollout!, input);
-    const call = { correlationId, cohort: { deploymentId, arm } };
+    const call = { correlationId, cohort: { trialId: deploymentId, arm }, trial: { deployment_id: deploymentId } };
     if (arm !== 'candidate') return answerBy(present, input, call);
-    const fallBack = (error: unknown) => answerBy(present, input, { ...call, error: failureCode(error) });
+    return answerOrStandIn(candidate, present, input, call);
+  }
+
+  /** What a version on trial cannot answer the present one does, and the log says why. */
+  function answerOrStandIn(
+    onTrial: ServedModel,
+    present: ServedModel,
+    input: PredictInput,
+    call: AnswerCall,
+  ): PredictionAnswer | Promise<PredictionAnswer> {
+    const standIn = (error: unknown) => answerBy(present, input, { ...call, error: failureCode(error) });
     try {
-      const answer = answerBy(candidate, input, call);
-      return answer instanceof Promise ? answer.catch(fallBack) : answer;
+      const answer = answerBy(onTrial, input, call);
+      return answer instanceof Promise ? answer.catch(standIn) : answer;
     } catch (error) {
-      return fallBack(error);
+      return standIn(error);
     }
   }
 
@@ -150,7 +181,7 @@ export function createPredictor(dependencies: PredictDependencies) {
         model,
         version: arm === 'candidate' ? candidate.version : version,
         correlationId,
-        cohort: { deploymentId, arm },
+        cohort: { trialId: deploymentId, arm },
       },
       {
         entityId: input.entityId,
@@ -177,7 +208,9 @@ export type Predictor = ReturnType<typeof createPredictor>;
 /** What a prediction has besides its input. */
 export interface AnswerCall {
   correlationId: string;
-  cohort?: { deploymentId: string; arm: Arm };
+  cohort?: Cohort;
+  /** How the answer names the trial. */
+  trial?: { deployment_id: string } | { experiment_id: string };
   /** Why the version of the arm did not answer, where another one did in its place. */
   error?: string;
 }
@@ -190,7 +223,7 @@ export function completeAnswer(
   { metrics, log }: Pick<PredictDependencies, 'metrics' | 'log'>,
   served: ServedModel,
   input: PredictInput,
-  { correlationId, cohort, error }: AnswerCall,
+  { correlationId, cohort, trial, error }: AnswerCall,
   { shaped, cached }: CachedAnswer,
   seconds: number,
 ): PredictionAnswer {
@@ -208,7 +241,7 @@ export function completeAnswer(
     model_version: version,
     ...shaped,
     cached,
-    ...(cohort ? { arm: cohort.arm, deployment_id: cohort.deploymentId } : {}),
+    ...(cohort ? { arm: cohort.arm, ...trial } : {}),
     ...(warnings.length > 0 ? { warnings } : {}),
     ...(input.explain ? explain(served, input) : {}),
   };

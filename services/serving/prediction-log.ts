@@ -3,7 +3,6 @@ import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { Spool } from '../spool/spool.js';
 import { SpoolShipper } from '../spool/ship-spool.js';
-import type { Arm } from './assign-arm.js';
 import { newPredictionId } from './prediction-id.js';
 import type { PredictionStore } from './prediction-store.js';
 
@@ -20,10 +19,11 @@ export interface PredictionRow {
   shadowOf?: string;
 }
 
-/** The part that a prediction had in a rollout. */
+/** The part that a prediction had in a rollout or an experiment. */
 export interface Cohort {
-  deploymentId: string;
-  arm: Arm | 'shadow';
+  trialId: string;
+  /** Of a rollout `candidate`, `baseline`, `rest` or `shadow`; of an experiment the name of the arm. */
+  arm: string;
 }
 
 /** What many predictions of a call have in common. */
@@ -105,7 +105,7 @@ export class PredictionLog {
       correlation_id: correlationId,
       // Absent, as a rule.
       arm: cohort?.arm,
-      deployment_id: cohort?.deploymentId,
+      trial_id: cohort?.trialId,
       error: row.error,
       shadow_of: row.shadowOf,
       created_at: this.#nowMs,

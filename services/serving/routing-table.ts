@@ -7,6 +7,7 @@ import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { writeStaged } from '../storage/staged-file.js';
 import { loadScorer } from './load-scorer.js';
+import type { ExperimentArmRoute, ExperimentSlice } from '../experiments/experiment-arms.js';
 import type { Scorer } from './scorer.js';
 import { warmUp } from './warm-up.js';
 
@@ -17,6 +18,13 @@ export interface ServedModel {
   scorer: Scorer;
   /** The version that is on trial beside this one. */
   rollout?: ActiveRollout;
+  /** Comparisons that some of the entities take part in. */
+  experiments?: readonly ActiveExperiment[];
+}
+
+export interface ActiveExperiment extends ExperimentSlice {
+  experimentId: string;
+  arms: readonly { arm: string; weight: number; retired: boolean; served: ServedModel }[];
 }
 
 export interface ActiveRollout {
@@ -34,11 +42,15 @@ export interface Route {
   digest: string;
   /** The trial beside it, where there is one. */
   trial?: { deploymentId: string; phase: 'shadow' | 'canary'; share: number; version: string; digest: string } | null;
+  experiments?: (ExperimentSlice & { experimentId: string; arms: ExperimentArmRoute[]; control: string })[] | null;
 }
 
 const READ_ROUTES = `SELECT r.model, r.version, v.digest,
     CASE WHEN r.phase IS NOT NULL THEN json_build_object('deploymentId', r.rollout_id, 'phase', r.phase, 'share', r.share,
-      'version', r.candidate_version, 'digest', c.digest) END AS trial
+      'version', r.candidate_version, 'digest', c.digest) END AS trial,
+    (SELECT json_agg(json_build_object('experimentId', e.id, 'firstBucket', e.first_bucket, 'endBucket', e.end_bucket,
+       'arms', e.arms, 'control', e.control) ORDER BY e.id)
+     FROM experiments e WHERE e.model = r.model AND e.state = 'running') AS experiments
   FROM routes r JOIN model_versions v USING (model, version)
   LEFT JOIN model_versions c ON c.model = r.model AND c.version = r.candidate_version
   ORDER BY r.model`;
@@ -140,9 +152,29 @@ export class RoutingTable {
     const present = await this.#load(model, route);
     if (!present) return;
     const rollout = route.trial ? await this.#rolloutOf(route.model, route.trial) : undefined;
-    if (before && isSame(before, present) && isSameRollout(before.rollout, rollout)) return;
-    this.#served.set(model, { ...present, ...(rollout ? { rollout } : {}) });
+    const experiments = await this.#experimentsOf(route);
+    const areSame = JSON.stringify(outlineOf(before?.experiments)) === JSON.stringify(outlineOf(experiments));
+    if (before && isSame(before, present) && isSameRollout(before.rollout, rollout) && areSame) return;
+    this.#served.set(model, {
+      ...present,
+      ...(rollout ? { rollout } : {}),
+      ...(experiments.length > 0 ? { experiments } : {}),
+    });
     this.#tellServed(model, before, present, rollout);
+  }
+
+  /** An experiment of which a version cannot be loaded here is left out: its entities get the present version. */
+  async #experimentsOf({ model, experiments }: Route): Promise<ActiveExperiment[]> {
+    const active: ActiveExperiment[] = [];
+    for (const { experimentId, firstBucket, endBucket, arms, control } of experiments ?? []) {
+      const loaded: ActiveExperiment['arms'][number][] = [];
+      for (const { arm, weight, retired, ...of } of arms) {
+        const served = await this.#load(model, retired ? arms.find((other) => other.arm === control)! : of);
+        if (served) loaded.push({ arm, weight, retired, served });
+      }
+      if (loaded.length === arms.length) active.push({ experimentId, firstBucket, endBucket, arms: loaded });
+    }
+    return active;
   }
 
   async #rolloutOf(model: string, trial: NonNullable<Route['trial']>): Promise<ActiveRollout | undefined> {
@@ -157,7 +189,8 @@ export class RoutingTable {
   ): Promise<ServedModel | undefined> {
     const { logger, modelStoragePath } = this.context;
     const before = this.#served.get(model);
-    const known = [before, before?.rollout?.candidate].find(
+    const ofExperiments = before?.experiments?.flatMap(({ arms }) => arms.map(({ served }) => served)) ?? [];
+    const known = [before, before?.rollout?.candidate, ...ofExperiments].find(
       (served) => served?.version === version && served.scorer.bundle.digest === digest,
     );
     if (known) return { model, version, scorer: known.scorer };
@@ -225,6 +258,13 @@ export class RoutingTable {
     }
   }
 }
+
+/** What tells one set of experiments from another. */
+const outlineOf = (experiments: readonly ActiveExperiment[] | undefined) =>
+  (experiments ?? []).map(({ arms, ...slice }) => ({
+    ...slice,
+    arms: arms.map(({ arm, weight, retired, served }) => ({ arm, weight, retired, version: served.version })),
+  }));
 
 const isSame = (one: ServedModel, other: ServedModel) => one.scorer === other.scorer && one.version === other.version;
 

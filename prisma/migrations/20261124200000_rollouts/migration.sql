@@ -15,10 +15,10 @@ ALTER TABLE "deployments" ADD COLUMN "settings" JSONB NOT NULL DEFAULT '{}', ADD
 
 ALTER TABLE "predictions"
   ADD COLUMN "arm" TEXT,
-  ADD COLUMN "deployment_id" TEXT,
+  ADD COLUMN "trial_id" TEXT,
   ADD COLUMN "error" TEXT,
   ADD COLUMN "shadow_of" TEXT;
-CREATE INDEX "predictions_deployment_idx" ON "predictions" ("deployment_id", "created_at") WHERE "deployment_id" IS NOT NULL;
+CREATE INDEX "predictions_trial_idx" ON "predictions" ("trial_id", "created_at") WHERE "trial_id" IS NOT NULL;
 
 ALTER TABLE "prediction_outcomes" ADD COLUMN "metrics" JSONB NOT NULL DEFAULT '{}';
 
@@ -68,3 +68,33 @@ CREATE TRIGGER "traffic_ledger_append_only" BEFORE UPDATE OR DELETE OR TRUNCATE 
 
 INSERT INTO "traffic_ledger" ("model", "version", "deployment_id", "at")
 SELECT model, version, deployment_id, updated_at FROM "routes" ORDER BY updated_at;
+
+-- Experiments: several versions of a model at once, each for its share of a slice of the entities.
+CREATE TABLE "experiments" (
+  "id" TEXT PRIMARY KEY,
+  "model" TEXT NOT NULL,
+  "state" TEXT NOT NULL CHECK ("state" IN ('running', 'concluded', 'stopped', 'failed')),
+  "arms" JSONB NOT NULL,
+  "control" TEXT NOT NULL,
+  "settings" JSONB NOT NULL,
+  "plan" JSONB NOT NULL,
+  "first_bucket" INTEGER NOT NULL CHECK ("first_bucket" >= 0),
+  "end_bucket" INTEGER NOT NULL CHECK ("end_bucket" > "first_bucket" AND "end_bucket" <= 10000),
+  "verdict" JSONB,
+  "reason" TEXT,
+  "job_id" TEXT NOT NULL UNIQUE,
+  "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  "finished_at" TIMESTAMPTZ(3)
+);
+CREATE INDEX "experiments_model_created_at_idx" ON "experiments" ("model", "created_at" DESC);
+CREATE INDEX "experiments_running_idx" ON "experiments" ("model") WHERE "state" = 'running';
+
+CREATE TABLE "experiment_evidence" (
+  "experiment_id" TEXT NOT NULL REFERENCES "experiments" ("id") ON DELETE CASCADE,
+  "window" INTEGER NOT NULL,
+  "evidence" JSONB NOT NULL,
+  "rule" JSONB NOT NULL,
+  "verdict" JSONB NOT NULL,
+  "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  CONSTRAINT "experiment_evidence_pkey" PRIMARY KEY ("experiment_id", "window")
+);

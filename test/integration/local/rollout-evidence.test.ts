@@ -58,7 +58,7 @@ async function write(rows: readonly Logged[], deployment = 'dep-1'): Promise<voi
       features: {},
       correlation_id: 'c',
       // The prediction that a shadow was made for belongs to no cohort.
-      ...(row.arm === 'answered' ? { arm: undefined } : { deployment_id: deployment }),
+      ...(row.arm === 'answered' ? { arm: undefined } : { trial_id: deployment }),
       created_at: NOW,
     }),
   );
@@ -225,15 +225,13 @@ describe('the evidence of a shadow', () => {
       ...drawn(`a${at}`, 'answered', `e${at % 20}`),
       error: undefined,
     }));
-    const shadows = answered
-      .slice(0, 120)
-      .map((row, at): Logged => ({
-        ...drawn(`s${at}`, 'shadow', row.entity_id),
-        cached: false,
-        shadow_of: row.id,
-        outcome: undefined,
-        metrics: undefined,
-      }));
+    const shadows = answered.slice(0, 120).map((row, at): Logged => ({
+      ...drawn(`s${at}`, 'shadow', row.entity_id),
+      cached: false,
+      shadow_of: row.id,
+      outcome: undefined,
+      metrics: undefined,
+    }));
     await write([...answered, ...shadows]);
     const { pairs, measures } = await collectShadow(database, request());
     expect(pairs).toBe(120);

@@ -1,0 +1,134 @@
+import type { ExperimentArm } from '../../core/decisions/experiment-evidence.js';
+import type { ArmSums } from '../../core/decisions/rollout-evidence.js';
+import type { SignatureHead } from '../artifacts/model-bundle.js';
+import type { Database } from '../database/database.js';
+import { measureNamed, NEWEST_OUTCOME } from '../deployments/collect-evidence.js';
+import type { ExperimentArmRoute } from './experiment-arms.js';
+
+export interface MetricQuestion {
+  model: string;
+  metric: string;
+  kind: 'binary' | 'mean' | 'ratio';
+  heads: readonly SignatureHead[];
+}
+
+/** An entity that fed nothing back has bought nothing; a truth that has not come is not known. */
+const countsSilence = (metric: string) => metric.startsWith('feedback:') || metric === 'error_rate';
+
+/** Per entity: n and y, as the kind of the metric wants them, over rows `p` with their outcome `o`. */
+function perEntity({ metric, kind, heads }: MetricQuestion): string {
+  const value = measureNamed(metric, heads)('p');
+  if (kind === 'ratio') {
+    const y = countsSilence(metric) ? `coalesce(${value}, 0)` : value;
+    return `count(${y})::float8 AS n, coalesce(sum(${y}), 0)::float8 AS y`;
+  }
+  const sum = kind === 'binary' ? `(max(${value}) > 0)::int::float8` : `sum(${value})::float8`;
+  return countsSilence(metric)
+    ? `1::float8 AS n, coalesce(${sum}, 0) AS y`
+    : `(count(${value}) > 0)::int::float8 AS n, coalesce(${sum}, 0) AS y`;
+}
+
+interface Row extends ArmSums {
+  arm: string;
+  assigned: number;
+  x: number | null;
+  xSquared: number | null;
+  withTotal: number;
+  withRequests: number;
+}
+
+/** Sums over the entities of each arm since the experiment began, with what each entity was like before it. */
+export async function collectExperiment(
+  { pool }: Database,
+  question: MetricQuestion & {
+    experimentId: string;
+    since: Date;
+    arms: readonly ExperimentArmRoute[];
+    covariateDays: number;
+  },
+): Promise<{ arms: ExperimentArm[]; crossed: number }> {
+  const { experimentId, since, model, covariateDays } = question;
+  const { rows } = await pool.query<Row>(
+    `WITH shown AS (
+       SELECT p.* FROM predictions p WHERE p.trial_id = $1 AND p.created_at >= $2 AND p.entity_id IS NOT NULL),
+     assigned AS (
+       SELECT entity_id, min(arm) AS arm FROM shown GROUP BY 1 HAVING count(DISTINCT arm) = 1),
+     during AS (
+       SELECT p.entity_id, ${perEntity(question)} FROM shown p ${NEWEST_OUTCOME('p.id')} GROUP BY 1),
+     before AS (
+       SELECT p.entity_id, ${perEntity(question)} FROM predictions p ${NEWEST_OUTCOME('p.id')}
+       WHERE p.model = $3 AND p.created_at >= $4 AND p.created_at < $2 AND p.entity_id IN (SELECT entity_id FROM assigned)
+       GROUP BY 1),
+     entities AS (
+       SELECT a.arm, d.n, d.y, coalesce(b.y / nullif(b.n, 0), 0) AS x
+       FROM assigned a JOIN during d USING (entity_id) LEFT JOIN before b USING (entity_id))
+     SELECT arm, count(*)::float8 AS assigned, (count(*) FILTER (WHERE n > 0))::float8 AS entities,
+       sum(n)::float8 AS requests, sum(y)::float8 AS total, sum(n * n)::float8 AS "requestsSquared",
+       sum(y * y)::float8 AS "totalSquared", sum(n * y)::float8 AS crossed,
+       (count(*) FILTER (WHERE y <> 0))::float8 AS "entitiesWithEvents",
+       (sum(x) FILTER (WHERE n > 0))::float8 AS "x", (sum(x * x) FILTER (WHERE n > 0))::float8 AS "xSquared",
+       sum(x * y)::float8 AS "withTotal", sum(x * n)::float8 AS "withRequests"
+     FROM entities GROUP BY 1`,
+    [experimentId, since, model, new Date(since.getTime() - covariateDays * 86_400_000)],
+  );
+  const crossed = await pool.query<{ crossed: number }>(
+    `SELECT count(*)::float8 AS crossed FROM (SELECT 1 FROM predictions p WHERE p.trial_id = $1 AND p.created_at >= $2
+       AND p.entity_id IS NOT NULL GROUP BY p.entity_id HAVING count(DISTINCT p.arm) > 1) both`,
+    [experimentId, since],
+  );
+  return {
+    crossed: crossed.rows[0]!.crossed,
+    arms: question.arms.map(({ arm, weight }) =>
+      armOf(
+        arm,
+        weight,
+        rows.find((row) => row.arm === arm),
+      ),
+    ),
+  };
+}
+
+function armOf(arm: string, weight: number, row: Row | undefined): ExperimentArm {
+  if (!row) return { arm, weight, assigned: 0, sums: NO_SUMS };
+  const { entities, requests, total, requestsSquared, totalSquared, crossed, entitiesWithEvents } = row;
+  const sums = { entities, requests, total, requestsSquared, totalSquared, crossed, entitiesWithEvents };
+  const before = {
+    total: row.x ?? 0,
+    squared: row.xSquared ?? 0,
+    withTotal: row.withTotal,
+    withRequests: row.withRequests,
+  };
+  return { arm, weight, assigned: row.assigned, sums, before };
+}
+
+const NO_SUMS: ArmSums = {
+  entities: 0,
+  requests: 0,
+  total: 0,
+  requestsSquared: 0,
+  totalSquared: 0,
+  crossed: 0,
+  entitiesWithEvents: 0,
+};
+
+/** What the metric was in the last days: how many entities a day, their mean and its spread. */
+export async function describeHistory(
+  { pool }: Database,
+  question: MetricQuestion & { until: Date; days: number },
+): Promise<{ entities: number; entitiesPerDay: number; mean: number | null; deviation: number | null }> {
+  const { model, until, days } = question;
+  const { rows } = await pool.query<{ entities: number; mean: number | null; deviation: number | null }>(
+    `SELECT count(*)::float8 AS entities, (sum(y) / nullif(sum(n), 0))::float8 AS mean, stddev_samp(y / n)::float8 AS deviation
+     FROM (SELECT p.entity_id, ${perEntity(question)} FROM predictions p ${NEWEST_OUTCOME('p.id')}
+       WHERE p.model = $1 AND p.created_at >= $2 AND p.created_at < $3 AND p.entity_id IS NOT NULL AND p.shadow_of IS NULL
+       GROUP BY 1) entities WHERE n > 0`,
+    [model, new Date(until.getTime() - days * 86_400_000), until],
+  );
+  const { rows: span } = await pool.query<{ days: number }>(
+    `SELECT greatest(1, extract(epoch FROM $3::timestamptz - min(created_at)) / 86400)::float8 AS days
+     FROM predictions WHERE model = $1 AND created_at >= $2 AND created_at < $3`,
+    [model, new Date(until.getTime() - days * 86_400_000), until],
+  );
+  const { entities, mean, deviation } = rows[0]!;
+  return { entities, entitiesPerDay: entities / (span[0]?.days ?? 1), mean, deviation };
+}

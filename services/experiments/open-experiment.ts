@@ -1,0 +1,209 @@
+import { planExperiment } from '../../ml/sequential/power-plan.js';
+import { DEFAULT_EXPERIMENT_RULE } from '../../core/decisions/experiment-evidence.js';
+import { ServiceError } from '../../core/errors.js';
+import { experimentRequestSchema, type ExperimentRequest } from '../../core/schemas/experiment.js';
+import type { SignatureHead } from '../artifacts/model-bundle.js';
+import type { Database, Prisma } from '../database/database.js';
+import { ROUTES_CHANNEL } from '../deployments/switch-route.js';
+import { parseRequest } from '../parse-request.js';
+import { createVersionStore } from '../registry/version-store.js';
+import { loadScorer } from '../serving/load-scorer.js';
+import { describeHistory } from './collect-experiment.js';
+import { freeSlice, type ExperimentArmRoute } from './experiment-arms.js';
+
+/** Chance with which an effect of the minimum size is found, that plans go by. */
+const POWER = 0.8;
+/** Days of the log that tell what the metric was before. */
+const HISTORY_DAYS = 28;
+/** Of the metric's value before: the minimum effect where none is asked for. */
+const DEFAULT_EFFECT_SHARE = 0.05;
+
+export interface ExperimentPlanned {
+  /** Entities a day that would take part, from the log of the last days. */
+  entities_per_day: number;
+  /** What the metric was, and its standard deviation between entities; null without history. */
+  baseline: number | null;
+  deviation: number | null;
+  minimum_effect: number;
+  /** Entities in all arms, and days, until an effect of that size is told from none; null where the log cannot say. */
+  entities_needed: number | null;
+  days_needed: number | null;
+  /** The smallest difference, gain or harm, that is found by the end. */
+  smallest_detectable: number | null;
+  power: number;
+}
+
+/** An experiment that may begin, with every default written out. */
+export interface CheckedExperiment {
+  request: ExperimentRequest & { kind: 'binary' | 'mean' | 'ratio'; better: 'rises' | 'falls'; control: string };
+  arms: ExperimentArmRoute[];
+  heads: readonly SignatureHead[];
+  plan: ExperimentPlanned;
+}
+
+/**
+ * Checks an experiment and plans it by the traffic of the last days.
+ * @throws ServiceError `request_invalid`, `version_not_found`, `version_not_deployed`
+ */
+export async function checkExperiment(database: Database, body: unknown): Promise<CheckedExperiment> {
+  const request = parseRequest(experimentRequestSchema, body);
+  const { model, metric, weight } = { ...request, weight: request.arms.reduce((sum, arm) => sum + arm.weight, 0) };
+  const route = await database.prisma.route.findUnique({ where: { model } });
+  if (!route)
+    throw new ServiceError(
+      'version_not_deployed',
+      `No version of ${model} is deployed: entities outside the experiment would have no answer. Deploy one first.`,
+    );
+  const versions = await Promise.all(request.arms.map((arm) => createVersionStore(database).find(model, arm.version)));
+  const arms = request.arms.map((arm, at): ExperimentArmRoute => {
+    const { version, digest } = versions[at]!;
+    return { arm: arm.arm ?? version, version, digest, weight: arm.weight / weight, retired: false };
+  });
+  refuseBadArms(arms, request.control);
+  const { heads } = versions[0]!.signature as unknown as { heads: readonly SignatureHead[] };
+  refuseUnknownMetric(metric, heads);
+  const kind = request.kind ?? (metric.startsWith('feedback:') ? 'mean' : 'ratio');
+  const better = request.better ?? (/^(loss:|error_rate)/.test(metric) ? 'falls' : 'rises');
+  const checked = { ...request, kind, better, control: request.control ?? arms[0]!.arm };
+  const plan = await planFor(database, checked, arms, heads);
+  return { request: { ...checked, minimum_effect: plan.minimum_effect }, arms, heads, plan };
+}
+
+function refuseBadArms(arms: readonly ExperimentArmRoute[], control: string | undefined): void {
+  const names = arms.map(({ arm }) => arm);
+  const twice = names.findIndex((name, at) => names.indexOf(name) !== at);
+  if (twice >= 0)
+    throw new ServiceError('request_invalid', 'Two arms have the same name.', [
+      { path: `arms.${twice}.arm`, message: `"${names[twice]}" is the name of another arm: give each its own` },
+    ]);
+  if (control !== undefined && !names.includes(control))
+    throw new ServiceError('request_invalid', `The arms are ${names.join(', ')}.`, [
+      { path: 'control', message: 'is not the name of an arm' },
+    ]);
+}
+
+function refuseUnknownMetric(metric: string, heads: readonly SignatureHead[]): void {
+  const [of, name] = metric.split(':');
+  if (of !== 'loss' && of !== 'outcome') return;
+  const fitting = heads.filter(
+    ({ task }) => task === 'binary' || task === 'regression' || (of === 'loss' && task === 'multiclass'),
+  );
+  if (fitting.some((head) => head.name === name)) return;
+  const known = fitting.map((head) => `${of}:${head.name}`).join(', ') || 'none';
+  throw new ServiceError('request_invalid', `${of}: metrics of this model: ${known}.`, [
+    { path: 'metric', message: 'is not measured for this model' },
+  ]);
+}
+
+async function planFor(
+  database: Database,
+  request: Omit<CheckedExperiment['request'], 'minimum_effect'> & { minimum_effect?: number },
+  arms: readonly ExperimentArmRoute[],
+  heads: readonly SignatureHead[],
+): Promise<ExperimentPlanned> {
+  const history = await describeHistory(database, { ...request, heads, until: new Date(), days: HISTORY_DAYS });
+  const { mean: baseline, deviation } = history;
+  const entitiesPerDay = (history.entitiesPerDay * request.traffic) / 100;
+  const effect = request.minimum_effect ?? (baseline ? Math.abs(baseline) * DEFAULT_EFFECT_SHARE : 0);
+  if (!(effect > 0))
+    throw new ServiceError('request_invalid', 'Nothing is known of the metric as yet, so no effect follows from it.', [
+      { path: 'minimum_effect', message: 'say what gain is worth having, in the unit of the metric' },
+    ]);
+  const known = { entities_per_day: entitiesPerDay, baseline, deviation, minimum_effect: effect, power: POWER };
+  const unknown = { entities_needed: null, days_needed: null, smallest_detectable: null };
+  if (!deviation || deviation <= 0 || entitiesPerDay <= 0) return { ...known, ...unknown };
+  const weightOf = (name: string) => arms.find(({ arm }) => arm === name)!.weight;
+  const least = arms.filter(({ arm }) => arm !== request.control).toSorted((a, b) => a.weight - b.weight)[0]!;
+  const plan = planExperiment({
+    effect,
+    alpha: DEFAULT_EXPERIMENT_RULE.alpha / (arms.length - 1),
+    sides: 2,
+    power: POWER,
+    deviation,
+    weights: [least.weight, weightOf(request.control)],
+    entitiesPerDay,
+    mostDays: request.max_seconds / 86_400,
+  });
+  const finite = (value: number) => (Number.isFinite(value) ? value : null);
+  return {
+    ...known,
+    entities_needed: finite(plan.entities),
+    days_needed: finite(plan.days),
+    smallest_detectable: finite(plan.smallestEffect),
+  };
+}
+
+/** What the workflow of an experiment follows. */
+export interface OpenExperiment {
+  experimentId: string;
+  jobId: string;
+  model: string;
+  windowSeconds: number;
+  onWinner: 'keep' | 'promote';
+}
+
+export const experimentIdOf = (jobId: string): string => `exp-${jobId.replace(/^experiment-/, '')}`;
+export const experimentJobIdOf = (id: string): string => `experiment-${id.replace(/^exp-/, '')}`;
+
+/**
+ * Writes the experiment down and gives each arm its entities. Every version is loaded and held to its golden rows first. Repeatable.
+ * @throws ServiceError `experiment_conflict` when a rollout is under way or too few entities are free; `artifact_corrupt`
+ */
+export async function openExperiment(
+  { jobId, request: body }: { jobId: string; request: unknown },
+  { database, modelStoragePath }: { database: Database; modelStoragePath: string },
+): Promise<OpenExperiment> {
+  const experimentId = experimentIdOf(jobId);
+  const known = await database.prisma.experiment.findUnique({ where: { id: experimentId } });
+  if (known) {
+    const settings = known.settings as unknown as CheckedExperiment['request'];
+    return {
+      experimentId,
+      jobId,
+      model: known.model,
+      windowSeconds: settings.window_seconds,
+      onWinner: settings.on_winner,
+    };
+  }
+  const { request, arms, plan } = await checkExperiment(database, body);
+  const { model } = request;
+  for (const { digest } of arms) await loadScorer(modelStoragePath, model, digest);
+  await database.prisma.$transaction(async (transaction) => {
+    await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`deploy:${model}`}))`;
+    const slice = await sliceFor(transaction, model, request.traffic);
+    const data = {
+      ...slice,
+      id: experimentId,
+      model,
+      state: 'running',
+      arms: arms.map((arm) => ({ ...arm })),
+      control: request.control,
+      settings: JSON.parse(JSON.stringify(request)) as object,
+      plan: { ...plan },
+      jobId,
+    };
+    await transaction.experiment.createMany({ data: [data], skipDuplicates: true });
+    await transaction.$executeRaw`SELECT pg_notify(${ROUTES_CHANNEL}, ${model})`;
+  });
+  return { experimentId, jobId, model, windowSeconds: request.window_seconds, onWinner: request.on_winner };
+}
+
+/**
+ * Entities that are in no other experiment of the model. A rollout and an experiment at once would disturb each other.
+ * @throws ServiceError `experiment_conflict`
+ */
+export async function sliceFor(prisma: Prisma.TransactionClient, model: string, traffic: number) {
+  const rollout = await prisma.deployment.findFirst({ where: { model, finishedAt: null } });
+  if (rollout)
+    throw new ServiceError(
+      'experiment_conflict',
+      `The rollout ${rollout.id} of ${model} ${rollout.version} is under way. Wait for it, or abort it.`,
+    );
+  const running = await prisma.experiment.findMany({ where: { model, state: 'running' } });
+  const slice = freeSlice(running, traffic);
+  if (slice) return slice;
+  throw new ServiceError(
+    'experiment_conflict',
+    `The experiments ${running.map(({ id }) => id).join(', ')} of ${model} leave less than ${traffic} % of the entities free. Stop one, or ask for less "traffic".`,
+  );
+}
