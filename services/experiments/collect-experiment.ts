@@ -73,7 +73,7 @@ export async function collectExperiment(
   );
   const crossed = await pool.query<{ crossed: number }>(
     `SELECT count(*)::float8 AS crossed FROM (SELECT 1 FROM predictions p WHERE p.trial_id = $1 AND p.created_at >= $2
-       AND p.entity_id IS NOT NULL GROUP BY p.entity_id HAVING count(DISTINCT p.arm) > 1) both`,
+       AND p.entity_id IS NOT NULL GROUP BY p.entity_id HAVING count(DISTINCT p.arm) > 1) crossing`,
     [experimentId, since],
   );
   return {

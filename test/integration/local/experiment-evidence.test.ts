@@ -31,7 +31,7 @@ let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
 let database: Database;
 const prng = createPrng(3);
 /** Ten days of 30 entities; the last day is the experiment. Entity 7 sees both arms. */
-const rows = Array.from({ length: 600 }, (_, at): Logged => {
+const rows = Array.from({ length: 2400 }, (_, at): Logged => {
   const entity = Math.floor(prng.next() * 30);
   const atMs = NOW - Math.floor(prng.next() * 10 * DAY_MS);
   const isDuring = atMs >= SINCE.getTime();
