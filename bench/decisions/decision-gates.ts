@@ -112,14 +112,14 @@ export const DECISION_GATES: readonly DecisionGate[] = [
   },
 ];
 
-/** Requests come one by one to cohorts of equal size; the rule looks after each of 20,000. */
+/** Requests come one by one to cohorts of equal size; the rule looks after each of 8,000. */
 function peekAtRequests(factor: number, wanted: Verdict, seed: number, run: number): boolean {
   const prng = createPrng(seed, run);
   const crowd: Crowd = { ...USUAL, users: 4000, meanRequests: 0 };
   const measures = [errorRate(0.02, 0.02 * factor, 0.01)];
   const arms = (['candidate', 'baseline'] as const).map((arm) => new SimulatedArm(crowd, measures, arm, prng));
   const [candidate, baseline] = [arms[0]!, arms[1]!];
-  for (let request = 1; request <= 20_000; request++) {
+  for (let request = 1; request <= 8_000; request++) {
     arms[prng.nextInt(2)]!.addRandomVisit(2000);
     if (judgeRollout(evidenceOf(candidate, baseline, measures, AT_LAST_STEP), DEFAULT_ROLLOUT_RULE).verdict === wanted)
       return true;
