@@ -5,7 +5,14 @@
  * Run: node dist/bench/decisions.js [--runs 1000] [--only shadow]. Ends with 1 where a promise is broken.
  */
 import { parseArgs } from 'node:util';
-import { DECISION_GATES, errorRate, pairsToRollback, USUAL } from './decisions/decision-gates.js';
+import {
+  DECISION_GATES,
+  errorRate,
+  isHarmedByEntityClock,
+  pairsToRollback,
+  USUAL,
+} from './decisions/decision-gates.js';
+import { EXPERIMENT_GATES } from './decisions/experiment-gates.js';
 import { OTHER_RULES } from './decisions/other-rules.js';
 import { runRollout, type RolloutEnd } from './decisions/run-rollout.js';
 import { createPrng } from '../ml/random/prng.js';
@@ -19,7 +26,7 @@ const errorOf = (share: number) => Math.sqrt((share * (1 - share)) / runs);
 
 let broken = 0;
 print(`${runs} runs each; +- is one Monte-Carlo standard error\n`);
-for (const { gate, promise, limit, happens } of DECISION_GATES) {
+for (const { gate, promise, limit, happens } of [...DECISION_GATES, ...EXPERIMENT_GATES]) {
   if (flags.only && !gate.includes(flags.only)) continue;
   let count = 0;
   for (let run = 0; run < runs; run++) if (happens(run)) count++;
@@ -36,6 +43,7 @@ for (const { gate, promise, limit, happens } of DECISION_GATES) {
 }
 if (!flags.only) {
   printShadow();
+  printEntityClock();
   for (const [base, margin] of [
     [0.02, 0.01],
     [0.005, 0.005],
@@ -48,6 +56,14 @@ process.exitCode = broken > 0 ? 1 : 0;
 function printShadow(): void {
   const pairs = Array.from({ length: runs }, (_, run) => pairsToRollback(0.045, 0.015, 5000, createPrng(114, run)));
   print(`\nA shadow that is 3 points less accurate is found after ${median(pairs)} pairs in the median run.`);
+}
+
+function printEntityClock(): void {
+  let count = 0;
+  for (let run = 0; run < runs; run++) if (isHarmedByEntityClock(run)) count++;
+  print(
+    `Were the clock the number of users, ${percent(count / runs)} of the healthy 2,000 users' rollouts would be rolled back.`,
+  );
 }
 
 /** The same users and errors under our rule and the others'. */

@@ -1,6 +1,8 @@
 import { judgeRollout } from '../../core/decisions/judge-rollout.js';
 import type { ArmSums, CanaryEvidence, Verdict } from '../../core/decisions/rollout-evidence.js';
 import { DEFAULT_ROLLOUT_RULE } from '../../core/decisions/rollout-rule.js';
+import { clusteredRatio } from '../../ml/sequential/clustered-ratio.js';
+import { sequenceMultiplier } from '../../ml/sequential/confidence-sequence.js';
 import { createPrng, type Prng } from '../../ml/random/prng.js';
 import { evidenceOf, runRollout, type RolloutScenario } from './run-rollout.js';
 import { SimulatedArm, type Crowd, type SimulatedMeasure } from './simulated-users.js';
@@ -78,19 +80,19 @@ export const DECISION_GATES: readonly DecisionGate[] = [
     gate: 'peeking after every request, harm at the margin, ever promoted',
     promise: 'at most',
     limit: 0.05,
-    happens: (run) => peekAtRequests(1.5, 'PROMOTE', 110, run),
+    happens: (run) => peekAtRequests(1.6, 'PROMOTE', 110, run),
   },
   {
     gate: '2,000 users for 300 windows, healthy, ever rolled back',
     promise: 'at most',
     limit: 0.01,
-    happens: (run) => watchReturning(1, 'ROLLBACK', 111, run),
+    happens: (run) => watchReturning(1, 111, run, judgedAs('ROLLBACK')),
   },
   {
     gate: '2,000 users for 300 windows, harm at the margin, ever promoted',
     promise: 'at most',
     limit: 0.05,
-    happens: (run) => watchReturning(1.5, 'PROMOTE', 112, run),
+    happens: (run) => watchReturning(1.5, 112, run, judgedAs('PROMOTE')),
   },
   {
     gate: 'shadow of equal accuracy, rolled back in 5,000 pairs',
@@ -112,23 +114,28 @@ export const DECISION_GATES: readonly DecisionGate[] = [
   },
 ];
 
-/** Requests come one by one to cohorts of equal size; the rule looks after each of 20,000. */
+/** Requests come one by one to cohorts of equal size; the rule looks after each of 4,000, of which about 1,600 settle it. */
 function peekAtRequests(factor: number, wanted: Verdict, seed: number, run: number): boolean {
   const prng = createPrng(seed, run);
-  const crowd: Crowd = { ...USUAL, users: 4000, meanRequests: 0 };
-  const measures = [errorRate(0.02, 0.02 * factor, 0.01)];
+  const crowd: Crowd = { ...USUAL, users: 2000, meanRequests: 0 };
+  const measures = [errorRate(0.05, 0.05 * factor, 0.03)];
   const arms = (['candidate', 'baseline'] as const).map((arm) => new SimulatedArm(crowd, measures, arm, prng));
   const [candidate, baseline] = [arms[0]!, arms[1]!];
-  for (let request = 1; request <= 20_000; request++) {
-    arms[prng.nextInt(2)]!.addRandomVisit(2000);
+  for (let request = 1; request <= 4000; request++) {
+    arms[prng.nextInt(2)]!.addRandomVisit(crowd.users);
     if (judgeRollout(evidenceOf(candidate, baseline, measures, AT_LAST_STEP), DEFAULT_ROLLOUT_RULE).verdict === wanted)
       return true;
   }
   return false;
 }
 
-/** The same users at an even split for a long time. */
-function watchReturning(factor: number, wanted: Verdict, seed: number, run: number): boolean {
+/** The same users at an even split for a long time: does this ever happen to the evidence? */
+function watchReturning(
+  factor: number,
+  seed: number,
+  run: number,
+  happens: (evidence: CanaryEvidence) => boolean,
+): boolean {
   const prng = createPrng(seed, run);
   const measures = [errorRate(0.02, 0.02 * factor, 0.01)];
   const candidate = new SimulatedArm(RETURNING, measures, 'candidate', prng);
@@ -136,10 +143,25 @@ function watchReturning(factor: number, wanted: Verdict, seed: number, run: numb
   for (let windows = 1; windows <= 300; windows++) {
     candidate.addWindow(50);
     baseline.addWindow(50);
-    const evidence = evidenceOf(candidate, baseline, measures, AT_LAST_STEP);
-    if (judgeRollout(evidence, DEFAULT_ROLLOUT_RULE).verdict === wanted) return true;
+    if (happens(evidenceOf(candidate, baseline, measures, AT_LAST_STEP))) return true;
   }
   return false;
+}
+
+const judgedAs = (wanted: Verdict) => (evidence: CanaryEvidence) =>
+  judgeRollout(evidence, DEFAULT_ROLLOUT_RULE).verdict === wanted;
+
+/**
+ * Whether the same sequence at the same 1 %, with the number of entities as its clock and tightest at 4,000, would ever call healthy
+ * returning users harmed: no promise of ours, but the reason why our clock is information.
+ */
+export function isHarmedByEntityClock(run: number): boolean {
+  return watchReturning(1, 111, run, ({ measures: [measure] }) => {
+    const [ours, theirs] = [clusteredRatio(measure!.candidate), clusteredRatio(measure!.baseline)];
+    const deviation = Math.sqrt(ours.variance + theirs.variance);
+    const entities = measure!.candidate.entities + measure!.baseline.entities;
+    return ours.ratio - theirs.ratio > sequenceMultiplier(entities / 4000, 0.01, 1) * deviation;
+  });
 }
 
 const AT_LAST_STEP = { step: 4, share: 50, isLastStep: true, windows: 3, seconds: 600 } as const;

@@ -32,7 +32,8 @@ const RARE_PART = 0.2;
  * and before the last step, where the share is 1, the margin itself must hold. Harm that is shown is harm at every step.
  */
 export function judgeGuardrail(comparison: MeasureComparison, levels: GuardrailLevels): GuardrailFinding {
-  const bounds = boundsOf(comparison, levels);
+  const boundsAt = boundsFor(comparison, levels);
+  const bounds = boundsAt(comparison.variance);
   const how = findingOf(comparison, bounds, levels);
   const finding: GuardrailFinding = {
     measure: comparison.measure,
@@ -45,7 +46,7 @@ export function judgeGuardrail(comparison: MeasureComparison, levels: GuardrailL
     reason: '',
   };
   if (how.finding === 'undecided') {
-    const needed = requestsNeeded(comparison, levels);
+    const needed = requestsNeeded(comparison, boundsAt, levels.allowance);
     if (needed !== undefined) finding.requestsNeeded = needed;
   }
   finding.reason = guardrailReason(comparison, finding, how.by);
@@ -87,38 +88,43 @@ function findingOf(
   return { finding: 'undecided', by: 'nothing' };
 }
 
-function boundsOf(
-  { estimate, variance, margin, harm, events, rare }: MeasureComparison,
-  levels: GuardrailLevels,
-): Bounds {
-  if (!Number.isFinite(estimate) || !Number.isFinite(variance) || !(margin > 0)) return { lower: NaN, upper: NaN };
-  const width = (alpha: number, sides: 1 | 2, distance = margin) => {
-    if (variance === 0) return 0;
-    if (levels.isSingleLook) return -normalQuantile(alpha / sides) * Math.sqrt(variance);
-    const clock = 1 / (variance * informationToTell(distance, alpha, sides));
-    return sequenceMultiplier(clock, alpha, sides) * Math.sqrt(variance);
-  };
+/** The bounds that the comparison's estimate has with any variance, the present one or one to come. */
+function boundsFor(comparison: MeasureComparison, levels: GuardrailLevels): (variance: number) => Bounds {
+  const { estimate, margin, harm, events, rare } = comparison;
+  if (!Number.isFinite(estimate) || !(margin > 0)) return () => ({ lower: NaN, upper: NaN });
   const harmAlpha = events ? levels.harmAlpha * (1 - EXACT_PART) : levels.harmAlpha;
   // Where the next step is not the last, the tests of its safety are in nobody's way: only at the last step are two of them made.
   const promoteAlpha = rare && levels.allowance === 1 ? levels.promoteAlpha * (1 - RARE_PART) : levels.promoteAlpha;
-  if (harm === 'either') {
-    const half = width(harmAlpha, 2);
-    return { lower: estimate - half, upper: estimate + half };
+  const sides = harm === 'either' ? 2 : 1;
+  const below = widthFor(harmAlpha, sides, margin, levels.isSingleLook);
+  const above = sides === 2 ? below : widthFor(promoteAlpha, sides, margin * levels.allowance, levels.isSingleLook);
+  return (variance) => ({ lower: estimate - below(variance), upper: estimate + above(variance) });
+}
+
+/** Half the width of a sequence that is tightest where `distance` is usually told from 0. */
+function widthFor(alpha: number, sides: 1 | 2, distance: number, isSingleLook: boolean): (variance: number) => number {
+  if (isSingleLook) {
+    const deviations = -normalQuantile(alpha / sides);
+    return (variance) => deviations * Math.sqrt(variance);
   }
-  return {
-    lower: estimate - width(harmAlpha, 1),
-    upper: estimate + width(promoteAlpha, 1, margin * levels.allowance),
+  const tuned = informationToTell(distance, alpha, sides);
+  return (variance) => {
+    if (variance === 0 || variance === Infinity) return variance;
+    return sequenceMultiplier(1 / (variance * tuned), alpha, sides) * Math.sqrt(variance);
   };
 }
 
 /** More requests an arm until the guardrail is settled either way, if the estimate stays and its variance falls with the requests. */
-function requestsNeeded(comparison: MeasureComparison, levels: GuardrailLevels): number | undefined {
-  const { requests, missing, variance, margin } = comparison;
-  if (requests === 0) return missing > 0 ? missing : undefined;
-  if (!Number.isFinite(variance) || !(margin > 0)) return missing > 0 ? missing : undefined;
+function requestsNeeded(
+  { requests, missing, variance, margin, harm }: MeasureComparison,
+  boundsAt: (variance: number) => Bounds,
+  allowance: number,
+): number | undefined {
+  if (requests === 0 || !Number.isFinite(variance) || !(margin > 0)) return missing > 0 ? missing : undefined;
+  const allowed = margin * allowance;
   const isSettledAt = (times: number) => {
-    const later = { ...comparison, missing: 0, variance: variance / times };
-    return findingOf(later, boundsOf(later, levels), { ...levels, isSplitSound: false }).finding !== 'undecided';
+    const { lower, upper } = boundsAt(variance / times);
+    return lower > 0 || (harm === 'either' ? upper < 0 || (upper < allowed && lower > -allowed) : upper < allowed);
   };
   let above = 1;
   while (!isSettledAt(above)) {
@@ -126,7 +132,8 @@ function requestsNeeded(comparison: MeasureComparison, levels: GuardrailLevels):
     if (above > 1e9) return undefined;
   }
   let below = above / 2;
-  for (let i = 0; i < 20 && above > 1; i++) {
+  // To 1 %: it is told as a round number.
+  for (let i = 0; i < 6 && above > 1; i++) {
     const middle = (below + above) / 2;
     if (isSettledAt(middle)) above = middle;
     else below = middle;
