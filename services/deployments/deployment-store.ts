@@ -51,18 +51,19 @@ export function createDeploymentStore({ prisma }: Database) {
     const { detail } = (job.error ?? {}) as { detail?: string };
     const { model, createdAt, finishedAt } = job;
     return {
-      ...{
-        id,
-        model: model ?? '',
-        version,
-        strategy,
-        state,
-        reason: detail ?? null,
-        jobId: job.id,
-        createdAt,
-        finishedAt,
-      },
-      ...{ previousVersion: null, steps: [], settings: {}, slowUs: null },
+      id,
+      model: model ?? '',
+      version,
+      previousVersion: null,
+      strategy,
+      settings: {},
+      state,
+      steps: [],
+      reason: detail ?? null,
+      slowUs: null,
+      jobId: job.id,
+      createdAt,
+      finishedAt,
     };
   }
 

@@ -35,17 +35,20 @@ export function createExperimentStore({ prisma }: Database) {
     const { detail = null } = (error ?? {}) as { detail?: string | null };
     const state = { completed: 'failed', failed: 'failed', cancelled: 'stopped' }[job.status] ?? 'pending';
     return {
-      ...{
-        id,
-        model: model ?? '',
-        state,
-        control: control ?? arms[0]?.arm ?? '',
-        jobId: job.id,
-        createdAt,
-        finishedAt,
-      },
-      ...{ arms: arms.map((arm) => ({ ...arm, retired: false })), settings: request, reason: detail, verdict: null },
-      ...{ plan: {}, firstBucket: 0, endBucket: 0 },
+      id,
+      model: model ?? '',
+      state,
+      arms: arms.map((arm) => ({ ...arm, retired: false })),
+      control: control ?? arms[0]?.arm ?? '',
+      settings: request,
+      plan: {},
+      firstBucket: 0,
+      endBucket: 0,
+      verdict: null,
+      reason: detail,
+      jobId: job.id,
+      createdAt,
+      finishedAt,
     };
   }
 

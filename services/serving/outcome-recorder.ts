@@ -35,6 +35,8 @@ export interface OutcomeRecorderOptions {
   metrics: Metrics;
 }
 
+type SpooledOutcome = Omit<Outcome, 'metrics' | 'observedAt'> & { metrics?: Outcome['metrics']; observedAt: string };
+
 /** A prediction of another process arrives in the database within about this time. */
 const ARRIVES_WITHIN_MS = 3000;
 const LOOK_AGAIN_MS = 100;
@@ -105,7 +107,7 @@ export class OutcomeRecorder {
     const awaited: string[] = [];
     for (const row of rows) {
       // Outcomes of earlier releases have no metrics.
-      const { predictionId, outcome, metrics = {}, observedAt } = JSON.parse(row) as Outcome & { observedAt: string };
+      const { predictionId, outcome, metrics = {}, observedAt } = JSON.parse(row) as SpooledOutcome;
       try {
         await withDatabase(() => this.#store({ predictionId, outcome, metrics, observedAt: new Date(observedAt) }));
         this.#awaitedSince.delete(predictionId);

@@ -96,7 +96,7 @@ describe('a canary whose world is killed', () => {
   };
 
   /** The canary goes on as it was, is promoted by a person, and is gone back from. */
-  async function goesOn(key: string, fault: () => Promise<void>): Promise<void> {
+  async function survive(key: string, fault: () => Promise<void>): Promise<void> {
     const { id, job } = await begin(key);
     const before = await answers();
     expect(new Set(before.values())).toEqual(new Set(versions));
@@ -134,17 +134,19 @@ describe('a canary whose world is killed', () => {
   }
 
   it.each<Part>([...PARTS])('goes on after kill -9 of %s', async (part) => {
-    await goesOn(`canary-${part}`, async () => {
+    await survive(`canary-${part}`, async () => {
       stack.kill9(part);
       await pause(300);
     });
+    expect(new Set((await answers()).values()), 'gone back from').toEqual(new Set([versions[0]]));
   });
 
   it('goes on after kill -9 of everything at once', async () => {
-    await goesOn('canary-everything', async () => {
+    await survive('canary-everything', async () => {
       await stack.killEverything();
       await stack.startAgain();
     });
+    expect(new Set((await answers()).values()), 'gone back from').toEqual(new Set([versions[0]]));
   });
 
   it('is rolled back while Temporal is stopped, and stays so when it is back', async () => {

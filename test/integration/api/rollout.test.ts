@@ -105,7 +105,6 @@ afterEach(async () => {
     await service.get<{ items: { state: string; deployment_id: string; job_id: string }[] }>('/deployments?limit=1')
   ).body.items;
   if (latest && ['running', 'paused', 'holding'].includes(latest.state)) {
-    console.error(JSON.stringify((await windowsOf(latest.deployment_id)).slice(0, 2), null, 1));
     await service.post(`/deployments/${latest.deployment_id}/abort`);
     await service.ended(latest.job_id);
   }

@@ -54,8 +54,16 @@ beforeAll(async () => {
   database = openDatabase(server.url, () => undefined);
   const lines = rows.map(({ id, atMs, entity, arm, churn }) =>
     JSON.stringify({
-      ...{ id, model: 'm', version: 'v1.0.0', entity_id: entity, features: {}, predictions: { churn } },
-      ...{ latency_us: 1, cached: false, correlation_id: 'c', created_at: atMs },
+      id,
+      model: 'm',
+      version: 'v1.0.0',
+      entity_id: entity,
+      features: {},
+      predictions: { churn },
+      latency_us: 1,
+      cached: false,
+      correlation_id: 'c',
+      created_at: atMs,
       ...(arm ? { arm, trial_id: 'exp-1' } : {}),
     }),
   );
@@ -64,7 +72,7 @@ beforeAll(async () => {
     if (truth !== undefined || revenue !== undefined)
       await database.pool.query(
         'INSERT INTO prediction_outcomes (prediction_id, observed_at, outcome, metrics) VALUES ($1, $2, $3, $4)',
-        [...[id, new Date(NOW), truth === undefined ? {} : { churn: truth }, revenue === undefined ? {} : { revenue }]],
+        [id, new Date(NOW), truth === undefined ? {} : { churn: truth }, revenue === undefined ? {} : { revenue }],
       );
 });
 afterAll(async () => {
