@@ -37,6 +37,15 @@ const PROMISED: Record<string, readonly string[]> = {
     'DatasetId',
     'SERVING',
   ],
+  'docs/guide/rollouts.md': [
+    '"phase":"canary"',
+    '"reproduced":true',
+    '"served":true',
+    '"arm":"',
+    '"entities_per_day"',
+    '"experiment_id":"exp-',
+    'stopped',
+  ],
   'docs/guide/serving.md': ['"state":"stored"'],
   'docs/guide/your-own-data.md': [
     '"rows": 2043',
