@@ -2,7 +2,7 @@
  * How often the rules that decide on rollouts and experiments are wrong: seeded simulations of the very code that decides, each promise with
  * its Monte-Carlo error, and the published rules of other tools on the same users.
  *
- * Run: node dist/bench/decisions.js [--runs 1000] [--only shadow]. Ends with 1 where a promise is broken.
+ * Run: node dist/bench/decisions.js [--runs 1000] [--only 'heavy users']. Ends with 1 where a promise is broken.
  */
 import { parseArgs } from 'node:util';
 import {
@@ -10,6 +10,7 @@ import {
   errorRate,
   isHarmedByEntityClock,
   pairsToRollback,
+  requestsToVerdict,
   USUAL,
 } from './decisions/decision-gates.js';
 import { EXPERIMENT_GATES } from './decisions/experiment-gates.js';
@@ -41,15 +42,8 @@ for (const { gate, promise, limit, happens } of [...DECISION_GATES, ...EXPERIMEN
     `${promise} ${percent(limit)}`,
   );
 }
-if (!flags.only) {
-  printShadow();
-  printEntityClock();
-  for (const [base, margin] of [
-    [0.02, 0.01],
-    [0.005, 0.005],
-  ] as const)
-    for (const factor of base === 0.02 ? [1, 1.5, 2] : [1, 2, 4]) printComparison(base, margin, factor);
-}
+const SECTIONS = { shadow: printShadow, clock: printEntityClock, budget: printBudget, tools: printTools };
+for (const [name, section] of Object.entries(SECTIONS)) if (!flags.only || flags.only === name) section();
 print(broken === 0 ? '\nAll promises are kept.' : `\n${broken} promises are broken.`);
 process.exitCode = broken > 0 ? 1 : 0;
 
@@ -64,6 +58,31 @@ function printEntityClock(): void {
   print(
     `Were the clock the number of users, ${percent(count / runs)} of the healthy 2,000 users' rollouts would be rolled back.`,
   );
+}
+
+function printBudget(): void {
+  print('');
+  const cases = [
+    [0.01, 1, 0.005, 'PROMOTE'],
+    [0.01, 1, 0.01, 'PROMOTE'],
+    [0.05, 1, 0.01, 'PROMOTE'],
+    [0.01, 2, 0.005, 'ROLLBACK'],
+    [0.01, 3, 0.005, 'ROLLBACK'],
+    [0.01, 10, 0.005, 'ROLLBACK'],
+  ] as const;
+  for (const [base, factor, margin, wanted] of cases) {
+    const errors = errorRate(base, base * factor, margin);
+    const needed = Array.from({ length: runs }, (_, run) => requestsToVerdict(errors, wanted, createPrng(116, run)));
+    print(
+      `error rate ${percent(base)}, new version x${factor}, margin ${percent(margin)}:`,
+      `${wanted} after ${median(needed)} requests an arm in the median run`,
+    );
+  }
+}
+
+function printTools(): void {
+  for (const factor of [1, 1.5, 2]) printComparison(0.02, 0.01, factor);
+  for (const factor of [1, 2, 4]) printComparison(0.005, 0.005, factor);
 }
 
 /** The same users and errors under our rule and the others'. */

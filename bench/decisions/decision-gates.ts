@@ -5,7 +5,7 @@ import { clusteredRatio } from '../../ml/sequential/clustered-ratio.js';
 import { sequenceMultiplier } from '../../ml/sequential/confidence-sequence.js';
 import { createPrng, type Prng } from '../../ml/random/prng.js';
 import { evidenceOf, runRollout, type RolloutScenario } from './run-rollout.js';
-import { SimulatedArm, type Crowd, type SimulatedMeasure } from './simulated-users.js';
+import { drawBinomial, SimulatedArm, type Crowd, type SimulatedMeasure } from './simulated-users.js';
 
 /** A promise of the rules, as the share of seeded runs in which something happens. */
 export interface DecisionGate {
@@ -188,6 +188,26 @@ export function pairsToRollback(lost: number, won: number, most: number, prng: P
     ];
     const evidence = { strategy: 'shadow' as const, windows: 3, seconds: 600, pairs, measures };
     if (judgeRollout(evidence, DEFAULT_ROLLOUT_RULE).verdict === 'ROLLBACK') return pairs;
+  }
+  return Infinity;
+}
+
+/** Requests an arm until the last step of a canary ends in a verdict, where each request is of another user; looked at every 50 an arm. */
+export function requestsToVerdict(errors: SimulatedMeasure, wanted: Verdict, prng: Prng): number {
+  const arms = { candidate: noSums(), baseline: noSums() };
+  for (let requests = 50; requests <= 100_000; requests += 50) {
+    for (const arm of ['candidate', 'baseline'] as const) {
+      const events = drawBinomial(50, errors[arm], prng);
+      for (const name of ['entities', 'requests', 'requestsSquared'] as const) arms[arm][name] += 50;
+      for (const name of ['total', 'totalSquared', 'crossed', 'entitiesWithEvents'] as const) arms[arm][name] += events;
+    }
+    const evidence: CanaryEvidence = {
+      strategy: 'canary',
+      ...AT_LAST_STEP,
+      measures: [{ ...errors, harm: 'rises', ...arms }],
+      assignment: { candidate: requests, baseline: requests, both: 0 },
+    };
+    if (judgeRollout(evidence, DEFAULT_ROLLOUT_RULE).verdict === wanted) return requests;
   }
   return Infinity;
 }

@@ -70,20 +70,22 @@ function findingOf(
 ): { finding: GuardrailFinding['finding']; by: FoundBy } {
   const isTrusted = missing <= 0;
   const isWithin = (size: number) => isTrusted && upper < size && (harm !== 'either' || lower > -size);
+  // However little is at stake at the next step, some requests must have gone well.
+  const isRare = (size: number, alpha: number) =>
+    rare !== undefined &&
+    size > 0 &&
+    logRareRateEvidence(rare.events, rare.trials, Math.min(size, 0.5)) >= -Math.log(alpha);
   if (isWithin(margin)) return { finding: 'safe', by: 'sequence' };
+  if (!isTrusted && isRare(margin, levels.promoteAlpha * RARE_PART)) return { finding: 'safe', by: 'rare' };
   if (isTrusted && (lower > 0 || (harm === 'either' && upper < 0))) return { finding: 'harmful', by: 'sequence' };
   if (events && levels.isSplitSound) {
     const evidence = logEventSplitEvidence(events.harmed, events.other);
     if (evidence >= -Math.log(levels.harmAlpha * EXACT_PART)) return { finding: 'harmful', by: 'exact' };
   }
-  const isNextStep = levels.allowance > 1;
-  if (isNextStep && isWithin(margin * levels.allowance)) return { finding: 'safe', by: 'sequence' };
-  if (rare && margin > 0 && (isNextStep || !isTrusted)) {
-    // However little is at stake at the next step, some requests must have gone well.
-    const bound = Math.min(margin * levels.allowance, 0.5);
-    const alpha = isNextStep ? levels.promoteAlpha : levels.promoteAlpha * RARE_PART;
-    if (logRareRateEvidence(rare.events, rare.trials, bound) >= -Math.log(alpha))
-      return { finding: 'safe', by: 'rare' };
+  if (levels.allowance > 1) {
+    const allowed = margin * levels.allowance;
+    if (isWithin(allowed)) return { finding: 'safe', by: 'sequence' };
+    if (isRare(allowed, levels.promoteAlpha)) return { finding: 'safe', by: 'rare' };
   }
   return { finding: 'undecided', by: 'nothing' };
 }

@@ -38,7 +38,14 @@ export function compareCohorts(evidence: MeasureEvidence, rule: RolloutRule): Me
     estimate: sign * (ours.ratio - theirs.ratio),
     variance: ours.variance + theirs.variance,
     baseline: theirs.ratio,
-    margin: marginOf(evidence.margin, kind, theirs.ratio, measure, rule),
+    // A share of what a few bots met is no measure of what is acceptable to all others.
+    margin: marginOf(
+      evidence.margin,
+      kind,
+      theirs.evenEntities < rule.leastEvenEntities ? 0 : theirs.ratio,
+      measure,
+      rule,
+    ),
     requests: Math.min(candidate.requests, baseline.requests),
     missing: missingRequests(
       [

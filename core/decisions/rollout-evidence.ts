@@ -99,7 +99,9 @@ export interface GuardrailFinding {
   finding: 'harmful' | 'safe' | 'undecided';
   /** New minus present, signed so that above 0 is harm. */
   estimate: number | null;
+  /** Harm is at least this, but for the guardrail's share of the rule's `harmAlpha`. */
   lower: number | null;
+  /** Harm is at most this, but for the rule's `promoteAlpha`. */
   upper: number | null;
   margin: number | null;
   /** Harm that would still be acceptable at the next step, where fewer than all entities are answered; absent when that is the margin. */

@@ -13,11 +13,11 @@ export function guardrailReason(comparison: MeasureComparison, found: GuardrailF
     return `${measure} is worse: ${events!.harmed} entities ${harm === 'rises' ? 'met an event with the new version and' : 'met an event with the present version but'} ${events!.other} with the other, in cohorts of equal size.`;
   if (by === 'rare')
     return `${measure} is safe: ${percent(comparison.rare!.events / comparison.rare!.trials)} with the new version, too few events to be ${size(limit)}, ${what}.`;
-  if (found.margin === null)
-    return `${measure} has no margin: the present version's value is 0, so say how much harm is acceptable.`;
   const change = `${size(found.estimate!)} ${harm === 'either' ? 'of change' : 'of harm'} over ${whole(requests)} requests an arm`;
   if (missing > 0)
     return `${measure} has too few entities or events to judge: ${change}, about ${whole(missing)} requests an arm are missing.`;
+  if (found.margin === null)
+    return `${measure} has no margin: the present version's value is 0, so say how much harm is acceptable.`;
   if (found.lower === null) return `${measure} cannot be judged: its variance between entities is not known.`;
   const span = `between ${size(found.lower)} and ${size(found.upper!)}`;
   if (found.finding === 'safe') return `${measure} is safe: ${change}, ${span}, within ${size(limit)}, ${what}.`;

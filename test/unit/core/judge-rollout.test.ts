@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { judgeRollout } from '../../../core/decisions/judge-rollout.js';
 import type {
@@ -224,6 +225,52 @@ describe('the verdict on a canary', () => {
     expect(() => judgeRollout(canary([errors(impossible, rateOf(100, 5))]), rule)).toThrow(RangeError);
     expect(() => judgeRollout(canary([]), { ...rule, harmAlpha: 0 })).toThrow(/harmAlpha is 0/);
     expect(() => judgeRollout(canary([{ ...errors(NOTHING, NOTHING), margin: 0 }]), rule)).toThrow(/margin is 0/);
+  });
+});
+
+describe('a verdict', () => {
+  const counts = fc.record({
+    entities: fc.integer({ min: 0, max: 100_000 }),
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
+  });
+
+  it('is the same when the stored evidence is judged again, and its numbers survive storage', () => {
+    fc.assert(
+      fc.property(
+        counts,
+        counts,
+        fc.integer({ min: 0, max: 80 }),
+        fc.integer({ min: 1, max: 100 }),
+        (a, b, windows, next) => {
+          const evidence = canary(
+            [
+              errors(
+                rateOf(a.entities, Math.floor(a.entities * a.share)),
+                rateOf(b.entities, Math.floor(b.entities * b.share)),
+              ),
+            ],
+            { windows, nextShare: next },
+          );
+          const verdict = judgeRollout(evidence, rule);
+          expect(judgeRollout(JSON.parse(JSON.stringify(evidence)) as CanaryEvidence, { ...rule })).toEqual(verdict);
+          expect(JSON.parse(JSON.stringify(verdict))).toEqual(verdict);
+          expect(verdict.reason).toMatch(/^[^\n]+\.$/);
+          expect(verdict.reason).not.toMatch(/NaN|Infinity|undefined|null/);
+          if (verdict.verdict === 'PROMOTE') expect(Math.min(a.entities, b.entities)).toBeGreaterThan(0);
+        },
+      ),
+      { seed: 8, numRuns: 500 },
+    );
+  });
+
+  it('never gets better when more entities meet errors with the new version', () => {
+    const rank = { ROLLBACK: 0, ASK: 1, HOLD: 1, PROMOTE: 2 };
+    for (const base of [0, 5, 60, 400])
+      for (let more = 0, before = 2; more < 400; more += 5) {
+        const { verdict } = judgeRollout(canary([errors(rateOf(20000, base + more), rateOf(20000, base))]), rule);
+        expect(rank[verdict]).toBeLessThanOrEqual(before);
+        before = rank[verdict];
+      }
   });
 });
 
