@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 b50b38543a1fe473836f470dc5a5aaa32a073bbd82798494d4dc455a11524707.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 0ffbb9f0f04dc61011b248d0d62ead818427593002a1f6e7d14daf1492d54f91.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -422,7 +422,7 @@ export interface paths {
         put?: never;
         /**
          * Deploy a version
-         * @description Verifies and tests the version, gives it the traffic, and reads back what is really served before the job completes. One rollout a model at a time.
+         * @description Verifies and tests the version, gives it the traffic, and reads back what is really served before the job completes. `canary` gives it its traffic step by step and `shadow` lets it score beside the present version, and both go by the evidence: see GET /deployments/{deployment_id}. One rollout a model at a time.
          */
         post: operations["post_models_model_deploy"];
         delete?: never;
@@ -441,10 +441,30 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Go back to the version that was served before
-         * @description Deploys the former version like any other: verified, tested, read back.
+         * Go back to the version before, at once
+         * @description Ends a rollout that is under way; without one, gives the traffic to the version before the deployed one, or to the one named. The artifact is verified first. It needs no workflow: it works while Temporal is away. `served` tells that every API process beside this one answers with the version already.
          */
         post: operations["post_models_model_rollback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/{model}/traffic": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who served what from when on, newest first
+         * @description The ledger is only ever added to, by the database itself.
+         */
+        get: operations["get_models_model_traffic"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -495,10 +515,196 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A rollout with the evidence of each step */
+        /** A rollout: its state, how the traffic is split, and the latest evidence with its verdict */
         get: operations["get_deployments_deployment_id"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deployments/{deployment_id}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Every window of a rollout: evidence, rule and verdict, newest first
+         * @description `reproduced` says that judging the evidence by the rule once more gave the same verdict.
+         */
+        get: operations["get_deployments_deployment_id_evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deployments/{deployment_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Hold a rollout at its step; harm still ends it */
+        post: operations["post_deployments_deployment_id_pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deployments/{deployment_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a paused rollout go on */
+        post: operations["post_deployments_deployment_id_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deployments/{deployment_id}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give the version on trial all traffic now, whatever the evidence says as yet */
+        post: operations["post_deployments_deployment_id_promote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deployments/{deployment_id}/abort": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a rollout; the present version has all traffic again */
+        post: operations["post_deployments_deployment_id_abort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/deployments/{deployment_id}/ladder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change the shares that are still to come
+         * @description The share of the step under way stays as it is; the next one is the first that is larger.
+         */
+        put: operations["put_deployments_deployment_id_ladder"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/experiments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List experiments, newest first */
+        get: operations["get_experiments"];
+        put?: never;
+        /**
+         * Compare versions of a model among the entities that ask for predictions
+         * @description The same entity always sees the same arm. `metric` is what feedback reports, the truth of a head, its loss, or errors. Every look at the result is a valid one: the intervals hold however often one looks. An arm that does harm is taken back at once. Several experiments of a model share its entities without overlap (`traffic`).
+         */
+        post: operations["post_experiments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/experiments/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * How long an experiment would take, and what it could find
+         * @description From the traffic and the metric of the last 28 days; nothing is started.
+         */
+        post: operations["post_experiments_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/experiments/{experiment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An experiment: per arm its samples, estimate, interval and decision */
+        get: operations["get_experiments_experiment_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/experiments/{experiment_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop an experiment
+         * @description Its entities are answered by the deployed version at once. One that is over already answers as it ended.
+         */
+        post: operations["post_experiments_experiment_id_stop"];
         delete?: never;
         options?: never;
         head?: never;
@@ -830,6 +1036,9 @@ export interface components {
                 [key: string]: number;
             };
             cached: boolean;
+            arm?: string;
+            deployment_id?: string;
+            experiment_id?: string;
             warnings?: {
                 path: string;
                 message: string;
@@ -862,6 +1071,9 @@ export interface components {
             outcome: {
                 [key: string]: unknown;
             };
+            metrics: {
+                [key: string]: number;
+            };
             /** @enum {unknown} */
             state: "stored" | "waiting";
         };
@@ -886,7 +1098,7 @@ export interface components {
         JobStatus: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "train" | "deploy";
+            type: "ingest" | "train" | "deploy" | "experiment";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -901,7 +1113,7 @@ export interface components {
         Job: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "train" | "deploy";
+            type: "ingest" | "train" | "deploy" | "experiment";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -930,6 +1142,9 @@ export interface components {
                 version: string | null;
                 loaded_version: string | null;
             };
+            /** Format: date-time */
+            as_of?: string;
+            traffic?: components["schemas"]["TrafficEntry"] | null;
         };
         Metric: {
             value: number | null;
@@ -991,7 +1206,9 @@ export interface components {
             model: string;
             version: string;
             previous_version: string | null;
-            strategy: string;
+            /** @enum {unknown} */
+            strategy: "immediate" | "canary" | "shadow" | "rollback";
+            settings: Record<string, never>;
             /** @enum {unknown} */
             state: "pending" | "running" | "holding" | "paused" | "promoted" | "rolled_back" | "aborted" | "failed";
             steps: Record<string, never>[];
@@ -1001,6 +1218,138 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             finished_at: string | null;
+        };
+        DeploymentDetail: {
+            deployment_id: string;
+            model: string;
+            version: string;
+            previous_version: string | null;
+            /** @enum {unknown} */
+            strategy: "immediate" | "canary" | "shadow" | "rollback";
+            settings: Record<string, never>;
+            /** @enum {unknown} */
+            state: "pending" | "running" | "holding" | "paused" | "promoted" | "rolled_back" | "aborted" | "failed";
+            steps: Record<string, never>[];
+            reason: string | null;
+            job_id: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+            traffic: {
+                version: string | null;
+                candidate_version: string | null;
+                /** @enum {unknown} */
+                phase: "shadow" | "canary" | null;
+                share: number;
+            } | null;
+            latest_evidence: components["schemas"]["EvidenceWindow"] | null;
+        };
+        EvidenceWindow: {
+            window: number;
+            /** Format: date-time */
+            at: string;
+            /** @enum {unknown} */
+            verdict: "PROMOTE" | "ROLLBACK" | "HOLD" | "ASK";
+            reason: string;
+            findings: Record<string, never>[];
+            needed?: Record<string, never>;
+            evidence: Record<string, never>;
+            rule: Record<string, never>;
+            reproduced: boolean;
+        };
+        Rollback: {
+            deployment_id: string;
+            model: string;
+            version: string;
+            rolled_back_version: string;
+            ended_deployment_id: string | null;
+            job_id: string;
+            served: boolean;
+        };
+        TrafficEntry: {
+            version: string | null;
+            candidate_version: string | null;
+            /** @enum {unknown} */
+            phase: "shadow" | "canary" | null;
+            share: number;
+            deployment_id: string | null;
+            /** Format: date-time */
+            since: string;
+        };
+        ExperimentAccepted: {
+            job_id: string;
+            status: components["schemas"]["JobState"];
+            status_url: string;
+            experiment_id: string;
+        };
+        ExperimentPlan: {
+            entities_per_day: number;
+            baseline: number | null;
+            deviation: number | null;
+            minimum_effect: number;
+            entities_needed: number | null;
+            days_needed: number | null;
+            smallest_detectable: number | null;
+            power: number;
+        };
+        Experiment: {
+            experiment_id: string;
+            model: string;
+            /** @enum {unknown} */
+            state: "pending" | "running" | "concluded" | "stopped" | "failed";
+            arms: {
+                arm: string;
+                version: string;
+                weight?: number;
+                retired: boolean;
+            }[];
+            control: string;
+            settings: Record<string, never>;
+            plan: Record<string, never>;
+            verdict: Record<string, never> | null;
+            reason: string | null;
+            job_id: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+        };
+        ExperimentDetail: {
+            experiment_id: string;
+            model: string;
+            /** @enum {unknown} */
+            state: "pending" | "running" | "concluded" | "stopped" | "failed";
+            arms: {
+                arm: string;
+                version: string;
+                weight?: number;
+                retired: boolean;
+            }[];
+            control: string;
+            settings: Record<string, never>;
+            plan: Record<string, never>;
+            verdict: Record<string, never> | null;
+            reason: string | null;
+            job_id: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+            latest_evidence: components["schemas"]["ExperimentWindow"] | null;
+        };
+        ExperimentWindow: {
+            window: number;
+            /** Format: date-time */
+            at: string;
+            /** @enum {unknown} */
+            decision: "running" | "winner" | "harmful" | "futile" | "inconclusive";
+            winner?: string;
+            reason: string;
+            arms: Record<string, never>[];
+            evidence: Record<string, never>;
+            rule: Record<string, never>;
+            reproduced: boolean;
         };
         DatasetSummary: {
             dataset_id: string;
@@ -1959,9 +2308,19 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @description What turned out to be true, by prediction head */
-                    outcome: {
+                    /**
+                     * @description What turned out to be true, by prediction head
+                     * @default {}
+                     */
+                    outcome?: {
                         [key: string]: number | string | boolean | null;
+                    };
+                    /**
+                     * @description Figures of your business that this prediction led to, by name: what rollouts and experiments can be judged by
+                     * @default {}
+                     */
+                    metrics?: {
+                        [key: string]: number;
                     };
                     /**
                      * Format: date-time
@@ -3026,7 +3385,10 @@ export interface operations {
     };
     get_models_model: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Also tell who served at this time, from the ledger of traffic */
+                as_of?: string;
+            };
             header?: never;
             path: {
                 model: string;
@@ -3048,6 +3410,17 @@ export interface operations {
             };
             /** @description No such model */
             404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;
@@ -3237,11 +3610,122 @@ export interface operations {
                 "application/json": {
                     version: string;
                     /**
-                     * @description All traffic at once, after the self-test
+                     * @description All traffic at once, step by step, or beside the present version without answering
                      * @default immediate
                      * @enum {string}
                      */
-                    strategy?: "immediate";
+                    strategy?: "immediate" | "canary" | "shadow";
+                    canary?: {
+                        /**
+                         * @description Percentages of the entities that the new version answers; after the last it gets all
+                         * @default [
+                         *       1,
+                         *       5,
+                         *       10,
+                         *       25,
+                         *       50,
+                         *       100
+                         *     ]
+                         */
+                        steps?: number[];
+                        /**
+                         * @description The shortest time of a step
+                         * @default 300
+                         */
+                        step_seconds?: number;
+                        /**
+                         * @description Requests that each cohort must have sent before a step counts
+                         * @default 500
+                         */
+                        min_samples?: number;
+                        /**
+                         * @description A person must agree before the new version gets all traffic
+                         * @default false
+                         */
+                        approval?: boolean;
+                        /**
+                         * @description After this a person decides
+                         * @default 86400
+                         */
+                        max_seconds?: number;
+                        /**
+                         * @description So long a person has to decide; then the rollout is aborted
+                         * @default 86400
+                         */
+                        ask_seconds?: number;
+                        /**
+                         * @description An answer is slow when it takes longer than this and than the 99th percentile of the present version
+                         * @default 5
+                         */
+                        slow_ms?: number;
+                        /**
+                         * @description What is watched besides errors, slow answers, and loss and calibration of each head
+                         * @default {}
+                         */
+                        guardrails?: {
+                            [key: string]: {
+                                /** @default true */
+                                enabled?: boolean;
+                                /** @description Harm that is still acceptable, in the unit of the measure; by default the larger of 0.005 and 20 % */
+                                margin?: number;
+                                /**
+                                 * @description Which change is harm
+                                 * @enum {string}
+                                 */
+                                harm?: "rises" | "falls" | "either";
+                            };
+                        };
+                    };
+                    shadow?: {
+                        /**
+                         * @description Requests that both versions must have scored
+                         * @default 500
+                         */
+                        pairs?: number;
+                        /**
+                         * @description Time between two looks at the evidence
+                         * @default 60
+                         */
+                        window_seconds?: number;
+                        /**
+                         * @description What follows when no harm was found: a person decides, or the new version gets all traffic
+                         * @default ask
+                         * @enum {string}
+                         */
+                        then?: "ask" | "promote";
+                        /**
+                         * @description After this a person decides
+                         * @default 86400
+                         */
+                        max_seconds?: number;
+                        /**
+                         * @description So long a person has to decide; then the rollout is aborted
+                         * @default 86400
+                         */
+                        ask_seconds?: number;
+                        /**
+                         * @description An answer is slow when it takes longer than this and than the 99th percentile of the present version
+                         * @default 5
+                         */
+                        slow_ms?: number;
+                        /**
+                         * @description What is watched besides errors, slow answers, and loss and calibration of each head
+                         * @default {}
+                         */
+                        guardrails?: {
+                            [key: string]: {
+                                /** @default true */
+                                enabled?: boolean;
+                                /** @description Harm that is still acceptable, in the unit of the measure; by default the larger of 0.005 and 20 % */
+                                margin?: number;
+                                /**
+                                 * @description Which change is harm
+                                 * @enum {string}
+                                 */
+                                harm?: "rises" | "falls" | "either";
+                            };
+                        };
+                    };
                     /**
                      * @description Deploy a version that showed no skill all the same
                      * @default false
@@ -3364,20 +3848,39 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": {
+                    /** @description The version to go back to; the one before by default */
+                    version?: string;
+                };
+            };
+        };
         responses: {
-            /** @description The rollout was accepted */
-            202: {
+            /** @description The traffic is back */
+            200: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DeploymentAccepted"];
+                    "application/json": components["schemas"]["Rollback"];
                 };
             };
-            /** @description No such model */
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model; No such version */
             404: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -3399,7 +3902,105 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The Idempotency-Key was used with another body */
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema; The Idempotency-Key was used with another body */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A stored model is damaged; Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_models_model_traffic: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the ledger */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["TrafficEntry"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
             422: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -3575,11 +4176,1051 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Deployment"];
+                    "application/json": components["schemas"]["DeploymentDetail"];
                 };
             };
             /** @description No such deployment */
             404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_deployments_deployment_id_evidence: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                deployment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of windows */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["EvidenceWindow"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description No such deployment */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_deployments_deployment_id_pause: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same job again */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rollout was told */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentDetail"];
+                };
+            };
+            /** @description No such deployment */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A rollout of this model is under way */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_deployments_deployment_id_resume: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same job again */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rollout was told */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentDetail"];
+                };
+            };
+            /** @description No such deployment */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A rollout of this model is under way */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_deployments_deployment_id_promote: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same job again */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rollout was told */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentDetail"];
+                };
+            };
+            /** @description No such deployment */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A rollout of this model is under way */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_deployments_deployment_id_abort: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same job again */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                deployment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rollout was told */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentDetail"];
+                };
+            };
+            /** @description No such deployment */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A rollout of this model is under way */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_deployments_deployment_id_ladder: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                deployment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "steps": [
+                 *         10,
+                 *         50,
+                 *         100
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Percentages of the entities that the new version answers; after the last it gets all */
+                    steps: number[];
+                };
+            };
+        };
+        responses: {
+            /** @description The rollout was told */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentDetail"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such deployment */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A rollout of this model is under way */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_experiments: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of experiments */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Experiment"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_experiments: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same job again */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "model": "project_outcome",
+                 *       "arms": [
+                 *         {
+                 *           "arm": "present",
+                 *           "version": "v1.0.0",
+                 *           "weight": 50
+                 *         },
+                 *         {
+                 *           "arm": "new",
+                 *           "version": "v1.1.0",
+                 *           "weight": 50
+                 *         }
+                 *       ],
+                 *       "metric": "feedback:revenue",
+                 *       "minimum_effect": 0.5
+                 *     }
+                 */
+                "application/json": {
+                    model: string;
+                    arms: {
+                        /** @description The version by default */
+                        arm?: string;
+                        version: string;
+                        /** @description Its share, as a part of the sum of all weights */
+                        weight: number;
+                    }[];
+                    /** @description The arm that the others are compared with; the first by default */
+                    control?: string;
+                    /** @description `feedback:revenue` sums that figure of the feedback; an entity without any counts as 0 */
+                    metric: string;
+                    /**
+                     * @description Per entity: yes or no (`binary`), a sum (`mean`, of feedback by default), or per prediction (`ratio`)
+                     * @enum {string}
+                     */
+                    kind?: "binary" | "mean" | "ratio";
+                    /**
+                     * @description `falls` for losses and errors, else `rises`, by default
+                     * @enum {string}
+                     */
+                    better?: "rises" | "falls";
+                    /** @description The smallest gain worth having, in the unit of the metric; by default 5 % of what it was before */
+                    minimum_effect?: number;
+                    /**
+                     * @description Percentage of the entities that take part
+                     * @default 100
+                     */
+                    traffic?: number;
+                    /**
+                     * @description No winner is named before, so that no weekday decides alone
+                     * @default 604800
+                     */
+                    min_seconds?: number;
+                    /** @default 2419200 */
+                    max_seconds?: number;
+                    /**
+                     * @description Time between two looks at the evidence
+                     * @default 300
+                     */
+                    window_seconds?: number;
+                    /**
+                     * @description Days before the start whose values of each entity take noise out of the comparison; 0 for none
+                     * @default 28
+                     */
+                    covariate_days?: number;
+                    /**
+                     * @description `promote` deploys the winner as soon as it is named
+                     * @default keep
+                     * @enum {string}
+                     */
+                    on_winner?: "keep" | "promote";
+                };
+            };
+        };
+        responses: {
+            /** @description The experiment was accepted */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentAccepted"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model; No such version; No version deployed */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The experiment is not possible now */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema; The Idempotency-Key was used with another body */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_experiments_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "model": "project_outcome",
+                 *       "arms": [
+                 *         {
+                 *           "arm": "present",
+                 *           "version": "v1.0.0",
+                 *           "weight": 50
+                 *         },
+                 *         {
+                 *           "arm": "new",
+                 *           "version": "v1.1.0",
+                 *           "weight": 50
+                 *         }
+                 *       ],
+                 *       "metric": "feedback:revenue",
+                 *       "minimum_effect": 0.5
+                 *     }
+                 */
+                "application/json": {
+                    model: string;
+                    arms: {
+                        /** @description The version by default */
+                        arm?: string;
+                        version: string;
+                        /** @description Its share, as a part of the sum of all weights */
+                        weight: number;
+                    }[];
+                    /** @description The arm that the others are compared with; the first by default */
+                    control?: string;
+                    /** @description `feedback:revenue` sums that figure of the feedback; an entity without any counts as 0 */
+                    metric: string;
+                    /**
+                     * @description Per entity: yes or no (`binary`), a sum (`mean`, of feedback by default), or per prediction (`ratio`)
+                     * @enum {string}
+                     */
+                    kind?: "binary" | "mean" | "ratio";
+                    /**
+                     * @description `falls` for losses and errors, else `rises`, by default
+                     * @enum {string}
+                     */
+                    better?: "rises" | "falls";
+                    /** @description The smallest gain worth having, in the unit of the metric; by default 5 % of what it was before */
+                    minimum_effect?: number;
+                    /**
+                     * @description Percentage of the entities that take part
+                     * @default 100
+                     */
+                    traffic?: number;
+                    /**
+                     * @description No winner is named before, so that no weekday decides alone
+                     * @default 604800
+                     */
+                    min_seconds?: number;
+                    /** @default 2419200 */
+                    max_seconds?: number;
+                    /**
+                     * @description Time between two looks at the evidence
+                     * @default 300
+                     */
+                    window_seconds?: number;
+                    /**
+                     * @description Days before the start whose values of each entity take noise out of the comparison; 0 for none
+                     * @default 28
+                     */
+                    covariate_days?: number;
+                    /**
+                     * @description `promote` deploys the winner as soon as it is named
+                     * @default keep
+                     * @enum {string}
+                     */
+                    on_winner?: "keep" | "promote";
+                };
+            };
+        };
+        responses: {
+            /** @description The plan */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentPlan"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model; No such version; No version deployed */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_experiments_experiment_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The experiment */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentDetail"];
+                };
+            };
+            /** @description No such experiment */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_experiments_experiment_id_stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                experiment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The experiment */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExperimentDetail"];
+                };
+            };
+            /** @description No such experiment */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The experiment is not possible now */
+            409: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;
@@ -3621,7 +5262,7 @@ export interface operations {
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
                 status?: "queued" | "running" | "completed" | "failed" | "cancelled";
-                type?: "ingest" | "train" | "deploy";
+                type?: "ingest" | "train" | "deploy" | "experiment";
                 model?: string;
             };
             header?: never;
