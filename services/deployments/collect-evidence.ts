@@ -135,9 +135,21 @@ export function knownGuardrails(heads: readonly SignatureHead[]): string[] {
   return ['error_rate', 'slow_rate', ...heads.flatMap(measuresOfHead).map(({ name }) => name)];
 }
 
-const SUMS = `count(*)::float8 AS entities, sum(n)::float8 AS requests, sum(y)::float8 AS total,
-  sum(n * n)::float8 AS "requestsSquared", sum(y * y)::float8 AS "totalSquared", sum(n * y)::float8 AS crossed,
-  (count(*) FILTER (WHERE y <> 0))::float8 AS "entitiesWithEvents"`;
+/** Of each row the measures as columns y0, y1, …: one pass over the rows whatever their number. */
+const measureColumns = (measures: readonly Measure[], row: string) =>
+  measures.map(({ sql }, at) => `(${sql(row)})::float8 AS y${at}`).join(', ');
+/** Of the rows of an entity, by measure: how many have it, and their sum. */
+const ENTITY_SUMS = (measures: readonly Measure[]) =>
+  measures.map((_, at) => `count(y${at})::float8 AS n${at}, coalesce(sum(y${at}), 0) AS s${at}`).join(', ');
+/** Of the entities, by measure: what `ArmSums` has. */
+const ARM_SUMS = (measures: readonly Measure[]) =>
+  measures
+    .map(
+      (_, at) => `json_build_object('entities', count(*) FILTER (WHERE n${at} > 0), 'requests', sum(n${at}),
+        'total', sum(s${at}), 'requestsSquared', sum(n${at} * n${at}), 'totalSquared', sum(s${at} * s${at}),
+        'crossed', sum(n${at} * s${at}), 'entitiesWithEvents', count(*) FILTER (WHERE s${at} <> 0)) AS m${at}`,
+    )
+    .join(', ');
 const NO_SUMS: ArmSums = {
   entities: 0,
   requests: 0,
@@ -148,9 +160,13 @@ const NO_SUMS: ArmSums = {
   entitiesWithEvents: 0,
 };
 
-/** Joins to a logged row what is known of its truth. */
-export const NEWEST_OUTCOME = (id: string) => `LEFT JOIN LATERAL (
-  SELECT o.outcome, o.metrics FROM prediction_outcomes o WHERE o.prediction_id = ${id} ORDER BY o.observed_at DESC LIMIT 1) o ON true`;
+/**
+ * Joins to logged rows what is known of their truth: the newest report.
+ * @param since parameter of the query: outcomes cannot be older than the predictions that they are about, but for an hour that clocks may differ
+ */
+export const NEWEST_OUTCOME = (id: string, since: string) => `LEFT JOIN (
+  SELECT DISTINCT ON (r.prediction_id) r.prediction_id, r.outcome, r.metrics FROM prediction_outcomes r
+  WHERE r.received_at >= ${since}::timestamptz - interval '1 hour' ORDER BY r.prediction_id, r.observed_at DESC) o ON o.prediction_id = ${id}`;
 
 export interface EvidenceRequest {
   deploymentId: string;
@@ -160,9 +176,6 @@ export interface EvidenceRequest {
   slowUs: number | null;
 }
 
-const valuesOf = (measures: readonly Measure[], row: string) =>
-  measures.map(({ name, sql }) => `(${literal(name)}, ${sql(row)})`).join(', ');
-
 /** What both cohorts have shown since the rollout began, summed up by entity. */
 export async function collectCanary(
   { pool }: Database,
@@ -171,33 +184,29 @@ export async function collectCanary(
   const measures = measuresOf(heads, slowUs, settings);
   const cohorts = `SELECT p.* FROM predictions p
     WHERE p.trial_id = $1 AND p.created_at >= $2 AND p.arm IN ('candidate', 'baseline')`;
-  const { rows } = await pool.query<ArmSums & { arm: string; measure: string }>(
+  const { rows } = await pool.query<Record<string, ArmSums> & { arm: unknown }>(
     `WITH measured AS (
-       SELECT p.arm, m.measure, coalesce(p.entity_id, p.id) AS entity, count(*)::float8 AS n, sum(m.y) AS y
-       FROM (${cohorts}) p ${NEWEST_OUTCOME('p.id')}
-       CROSS JOIN LATERAL (VALUES ${valuesOf(measures, 'p')}) AS m (measure, y)
-       WHERE m.y IS NOT NULL GROUP BY 1, 2, 3)
-     SELECT arm, measure, ${SUMS} FROM measured GROUP BY 1, 2`,
+       SELECT p.arm, coalesce(p.entity_id, p.id) AS entity, ${measureColumns(measures, 'p')}
+       FROM (${cohorts}) p ${NEWEST_OUTCOME('p.id', '$2')}),
+     entities AS (SELECT arm, entity, ${ENTITY_SUMS(measures)} FROM measured GROUP BY 1, 2)
+     SELECT arm, ${ARM_SUMS(measures)} FROM entities GROUP BY 1`,
     [deploymentId, since],
   );
   const { rows: split } = await pool.query<{ candidate: number; baseline: number; both: number }>(
-    `SELECT (count(*) FILTER (WHERE arms = 1 AND arm = 'candidate'))::float8 AS candidate,
-            (count(*) FILTER (WHERE arms = 1 AND arm = 'baseline'))::float8 AS baseline,
-            (count(*) FILTER (WHERE arms > 1))::float8 AS both
-     FROM (SELECT count(DISTINCT p.arm) AS arms, min(p.arm) AS arm FROM (${cohorts}) p GROUP BY coalesce(p.entity_id, p.id)) entities`,
+    `SELECT (count(*) FILTER (WHERE first = last AND first = 'candidate'))::float8 AS candidate,
+            (count(*) FILTER (WHERE first = last AND first = 'baseline'))::float8 AS baseline,
+            (count(*) FILTER (WHERE first <> last))::float8 AS both
+     FROM (SELECT min(p.arm) AS first, max(p.arm) AS last FROM (${cohorts}) p GROUP BY coalesce(p.entity_id, p.id)) entities`,
     [deploymentId, since],
   );
-  const sumsOf = (arm: string, measure: string): ArmSums => {
-    const row = rows.find((item) => item.arm === arm && item.measure === measure);
-    return row ? sumsOnly(row) : NO_SUMS;
-  };
+  const sumsOf = (arm: string, at: number): ArmSums => rows.find((row) => row.arm === arm)?.[`m${at}`] ?? NO_SUMS;
   return {
-    measures: measures.map(({ name, kind, harm, margin, isRequired }) => ({
+    measures: measures.map(({ name, kind, harm, margin, isRequired }, at) => ({
       measure: name,
       kind,
       harm,
-      candidate: sumsOf('candidate', name),
-      baseline: sumsOf('baseline', name),
+      candidate: sumsOf('candidate', at),
+      baseline: sumsOf('baseline', at),
       ...(margin === undefined ? {} : { margin }),
       ...(isRequired ? {} : { isOptional: true }),
     })),
@@ -211,32 +220,34 @@ export async function collectShadow(
   { deploymentId, since, heads, settings, slowUs }: EvidenceRequest,
 ): Promise<{ pairs: number; measures: PairedMeasure[] }> {
   const measures = measuresOf(heads, slowUs, settings).filter(({ name }) => !name.startsWith('feedback:'));
-  const shadowed = `SELECT s.* FROM predictions s WHERE s.trial_id = $1 AND s.created_at >= $2 AND s.arm = 'shadow'`;
-  const { rows } = await pool.query<ArmSums & { measure: string; baselineMean: number }>(
-    `WITH pairs AS (
-       SELECT m.measure, coalesce(b.entity_id, b.id) AS entity, m.y - n.y AS difference, n.y AS baseline
-       FROM (${shadowed}) p JOIN predictions b ON b.id = p.shadow_of AND b.created_at >= $2 ${NEWEST_OUTCOME('b.id')}
-       CROSS JOIN LATERAL (VALUES ${valuesOf(measures, 'p')}) AS m (measure, y)
-       JOIN LATERAL (VALUES ${valuesOf(measures, 'b')}) AS n (measure, y) USING (measure)
-       WHERE m.y IS NOT NULL AND n.y IS NOT NULL),
-     entities AS (SELECT measure, entity, count(*)::float8 AS n, sum(difference) AS y, sum(baseline) AS b FROM pairs GROUP BY 1, 2)
-     SELECT measure, ${SUMS}, (sum(b) / sum(n))::float8 AS "baselineMean" FROM entities GROUP BY 1`,
+  const baselines = measures.map(({ sql }, at) => `(${sql('b')})::float8 AS b${at}`).join(', ');
+  const differences = measures.map(
+    (_, at) => `y${at} - b${at} AS y${at}, CASE WHEN y${at} IS NOT NULL THEN b${at} END AS b${at}`,
+  );
+  const means = measures.map((_, at) => `avg(b${at}) AS b${at}`).join(', ');
+  const { rows } = await pool.query<Record<string, ArmSums | number | null>>(
+    `WITH scored AS MATERIALIZED (
+       SELECT coalesce(b.entity_id, b.id) AS entity, ${measureColumns(measures, 'p')}, ${baselines}
+       FROM predictions p JOIN predictions b ON b.id = p.shadow_of AND b.created_at >= $2 ${NEWEST_OUTCOME('b.id', '$2')}
+       WHERE p.trial_id = $1 AND p.created_at >= $2 AND p.arm = 'shadow'),
+     pairs AS MATERIALIZED (SELECT entity, ${differences.join(', ')} FROM scored),
+     entities AS (SELECT entity, ${ENTITY_SUMS(measures)} FROM pairs GROUP BY 1)
+     SELECT * FROM (SELECT count(*)::float8 AS pairs, ${means} FROM pairs) a, (SELECT ${ARM_SUMS(measures)} FROM entities) c`,
     [deploymentId, since],
   );
+  const found = rows[0]!;
+  const pairs = Number(found['pairs']);
   return {
-    pairs: rows.find(({ measure }) => measure === 'error_rate')?.requests ?? 0,
-    measures: measures.map(({ name, kind, harm, margin, isRequired }) => {
-      const row = rows.find(({ measure }) => measure === name);
-      return {
-        measure: name,
-        kind,
-        harm,
-        difference: row ? sumsOnly(row) : NO_SUMS,
-        baselineMean: row?.baselineMean ?? 0,
-        ...(margin === undefined ? {} : { margin }),
-        ...(isRequired ? {} : { isOptional: true }),
-      };
-    }),
+    pairs,
+    measures: measures.map(({ name, kind, harm, margin, isRequired }, at) => ({
+      measure: name,
+      kind,
+      harm,
+      difference: pairs > 0 ? (found[`m${at}`] as ArmSums) : NO_SUMS,
+      baselineMean: (found[`b${at}`] as number | null) ?? 0,
+      ...(margin === undefined ? {} : { margin }),
+      ...(isRequired ? {} : { isOptional: true }),
+    })),
   };
 }
 
@@ -255,9 +266,4 @@ export async function findSlowUs(
   );
   const { timed, p99 } = rows[0]!;
   return timed < TIMED_BEFORE_SLOW ? undefined : Math.max(Math.round(slowMs * 1000), p99);
-}
-
-function sumsOnly(row: ArmSums): ArmSums {
-  const { entities, requests, total, requestsSquared, totalSquared, crossed, entitiesWithEvents } = row;
-  return { entities, requests, total, requestsSquared, totalSquared, crossed, entitiesWithEvents };
 }

@@ -54,9 +54,9 @@ export async function collectExperiment(
      assigned AS (
        SELECT entity_id, min(arm) AS arm FROM shown GROUP BY 1 HAVING count(DISTINCT arm) = 1),
      during AS (
-       SELECT p.entity_id, ${perEntity(question)} FROM shown p ${NEWEST_OUTCOME('p.id')} GROUP BY 1),
+       SELECT p.entity_id, ${perEntity(question)} FROM shown p ${NEWEST_OUTCOME('p.id', '$2')} GROUP BY 1),
      before AS (
-       SELECT p.entity_id, ${perEntity(question)} FROM predictions p ${NEWEST_OUTCOME('p.id')}
+       SELECT p.entity_id, ${perEntity(question)} FROM predictions p ${NEWEST_OUTCOME('p.id', '$4')}
        WHERE p.model = $3 AND p.created_at >= $4 AND p.created_at < $2 AND p.entity_id IN (SELECT entity_id FROM assigned)
        GROUP BY 1),
      entities AS (
@@ -119,7 +119,7 @@ export async function describeHistory(
   const { model, until, days } = question;
   const { rows } = await pool.query<{ entities: number; mean: number | null; deviation: number | null }>(
     `SELECT count(*)::float8 AS entities, (sum(y) / nullif(sum(n), 0))::float8 AS mean, stddev_samp(y / n)::float8 AS deviation
-     FROM (SELECT p.entity_id, ${perEntity(question)} FROM predictions p ${NEWEST_OUTCOME('p.id')}
+     FROM (SELECT p.entity_id, ${perEntity(question)} FROM predictions p ${NEWEST_OUTCOME('p.id', '$2')}
        WHERE p.model = $1 AND p.created_at >= $2 AND p.created_at < $3 AND p.entity_id IS NOT NULL AND p.shadow_of IS NULL
        GROUP BY 1) entities WHERE n > 0`,
     [model, new Date(until.getTime() - days * 86_400_000), until],
