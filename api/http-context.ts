@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import { ServiceError } from '../core/errors.js';
+import { LOCAL_CALLER, type Caller } from '../core/roles.js';
 import type { Container } from '../services/container.js';
 import type { createDatasetStore } from '../services/datasets/dataset-store.js';
 import type { createDeploymentStore } from '../services/deployments/deployment-store.js';
@@ -33,6 +34,11 @@ export interface ApiContext extends Container {
 
 export function correlationIdOf(response: Response): string {
   return response.locals['correlationId'] as string;
+}
+
+/** Who sent the request. Sign-in is not there yet, so that every caller is the one on this machine. */
+export function callerOf(response: Response): Caller {
+  return (response.locals['caller'] as Caller | undefined) ?? LOCAL_CALLER;
 }
 
 /** A path parameter; Express types them as possibly absent or repeated. */

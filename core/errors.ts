@@ -1,6 +1,7 @@
 /** One table of every failure that a caller can meet. The code is stable; the status is what HTTP answers with. */
 export const ERROR_TABLE = {
   request_malformed: { status: 400, title: 'The request could not be read' },
+  role_insufficient: { status: 403, title: 'The role of the caller does not allow this' },
   resource_not_found: { status: 404, title: 'Not found' },
   job_not_found: { status: 404, title: 'No such job' },
   model_not_found: { status: 404, title: 'No such model' },

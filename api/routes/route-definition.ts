@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
 import type { ErrorCode } from '../../core/errors.js';
+import type { Role } from '../../core/roles.js';
 import type { ApiContext } from '../http-context.js';
 
 /** One endpoint: how it is reached, what it takes and answers, and what runs. OpenAPI and the router are made from it. */
@@ -12,7 +13,7 @@ export interface RouteDefinition {
   summary: string;
   description?: string;
   /** The role that a caller needs, once authentication is configured. */
-  role: 'public' | 'viewer' | 'predictor' | 'engineer' | 'operator' | 'admin';
+  role: 'public' | Role;
   query?: z.ZodType;
   body?: z.ZodType;
   /** An empty body means all defaults. */
