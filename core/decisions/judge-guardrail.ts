@@ -61,10 +61,10 @@ export interface Bounds {
 }
 
 /** By which test a finding was made. */
-export type FoundBy = 'sequence' | 'exact' | 'rare' | 'nothing';
+export type FoundBy = 'sequence' | 'exact' | 'rare' | 'nearer' | 'nothing';
 
 function findingOf(
-  { harm, margin, missing, events, rare }: MeasureComparison,
+  { harm, margin, missing, events, rare, isNearer }: MeasureComparison,
   { lower, upper }: Bounds,
   levels: GuardrailLevels,
 ): { finding: GuardrailFinding['finding']; by: FoundBy } {
@@ -77,7 +77,8 @@ function findingOf(
     logRareRateEvidence(rare.events, rare.trials, Math.min(size, 0.5)) >= -Math.log(alpha);
   if (isWithin(margin)) return { finding: 'safe', by: 'sequence' };
   if (!isTrusted && isRare(margin, levels.promoteAlpha * RARE_PART)) return { finding: 'safe', by: 'rare' };
-  if (isTrusted && (lower > 0 || (harm === 'either' && upper < 0))) return { finding: 'harmful', by: 'sequence' };
+  if (isTrusted && (lower > 0 || (harm === 'either' && upper < 0)))
+    return isNearer ? { finding: 'safe', by: 'nearer' } : { finding: 'harmful', by: 'sequence' };
   if (events && levels.isSplitSound) {
     const evidence = logEventSplitEvidence(events.harmed, events.other);
     if (evidence >= -Math.log(levels.harmAlpha * EXACT_PART)) return { finding: 'harmful', by: 'exact' };

@@ -50,9 +50,11 @@ function decide(
   findings: readonly GuardrailFinding[],
   split: string | undefined,
 ): Decision {
-  const moved = findings.filter(
-    ({ finding }, index) => finding === 'harmful' && evidence.measures[index]!.harm === 'either',
-  );
+  // A move without a good direction may be meant; one away from the ideal is not.
+  const moved = findings.filter(({ finding }, index) => {
+    const { harm, ideal } = evidence.measures[index]!;
+    return finding === 'harmful' && harm === 'either' && ideal === undefined;
+  });
   const harmful = findings.filter((finding) => finding.finding === 'harmful' && !moved.includes(finding));
   if (harmful.length > 0) return { verdict: 'ROLLBACK', reason: harmful[0]!.reason + alsoHarmful(harmful.length - 1) };
   const isLate = evidence.windows >= rule.mostWindows;

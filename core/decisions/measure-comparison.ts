@@ -17,6 +17,8 @@ export interface MeasureComparison {
   margin: number;
   /** Requests of the arm that has fewer, or pairs. */
   requests: number;
+  /** Of a measure with an ideal value: whether the new version is nearer to it. */
+  isNearer?: boolean;
   /** About how many more requests an arm are missing before a normal approximation is trusted; 0 when it is. */
   missing: number;
   /** Entities that met an event, for the exact test: those of the arm where harm would put them stand first. */
@@ -56,6 +58,7 @@ export function compareCohorts(evidence: MeasureEvidence, rule: RolloutRule): Me
       rule,
     ),
   };
+  noteIdeal(comparison, evidence.ideal, theirs.ratio, ours.ratio);
   if (kind === 'rate' && harm !== 'either') {
     const [harmed, other] = harm === 'rises' ? [candidate, baseline] : [baseline, candidate];
     comparison.events = { harmed: harmed.entitiesWithEvents, other: other.entitiesWithEvents };
@@ -71,7 +74,7 @@ export function comparePairs(evidence: PairedMeasure, rule: RolloutRule): Measur
   const change = armRatio(difference, kind, measure);
   if (kind === 'rate' && Math.abs(difference.total) > difference.requests)
     throw new RangeError(`${measure}: a difference of rates is within ±1 a request, got more`);
-  return {
+  const comparison: MeasureComparison = {
     measure,
     kind,
     harm,
@@ -85,6 +88,18 @@ export function comparePairs(evidence: PairedMeasure, rule: RolloutRule): Measur
       missingRequests([{ sums: difference, ratio: change }], 'mean', rule),
     ),
   };
+  noteIdeal(comparison, evidence.ideal, baselineMean, baselineMean + change.ratio);
+  return comparison;
+}
+
+/** A version that is surely different is worse only if it is farther from what a perfect one has. */
+function noteIdeal(comparison: MeasureComparison, ideal: number | undefined, present: number, ours: number): void {
+  if (ideal === undefined) return;
+  if (comparison.harm !== 'either')
+    throw new RangeError(
+      `${comparison.measure}: only a measure that can be harmed in either direction has an ideal value`,
+    );
+  comparison.isNearer = Math.abs(ours - ideal) <= Math.abs(present - ideal);
 }
 
 function armRatio(sums: ArmSums, kind: 'rate' | 'mean', where: string): ClusteredRatio {

@@ -32,6 +32,8 @@ export interface MeasureEvidence {
   candidate: ArmSums;
   baseline: ArmSums;
   /** The largest harm that is still acceptable, in the measure's own unit; without one the rule's default. */
+  /** What a perfect version has: a move towards it is no harm, one away from it is. Of measures whose harm is `either`. */
+  ideal?: number;
   margin?: number;
   /** It can speak against the version; a step does not wait until it is shown to be safe. */
   isOptional?: boolean;
@@ -72,6 +74,8 @@ export interface PairedMeasure {
   difference: ArmSums;
   /** Mean of the present version, for a margin that is a share of it. */
   baselineMean: number;
+  /** What a perfect version has: a move towards it is no harm, one away from it is. Of measures whose harm is `either`. */
+  ideal?: number;
   margin?: number;
   /** It can speak against the version; a step does not wait until it is shown to be safe. */
   isOptional?: boolean;

@@ -20,9 +20,10 @@ export function guardrailReason(comparison: MeasureComparison, found: GuardrailF
     return `${measure} has no margin: the present version's value is 0, so say how much harm is acceptable.`;
   if (found.lower === null) return `${measure} cannot be judged: its variance between entities is not known.`;
   const span = `between ${size(found.lower)} and ${size(found.upper!)}`;
+  if (by === 'nearer') return `${measure} is safe: ${change}, ${span}, towards what a perfect version has.`;
   if (found.finding === 'safe') return `${measure} is safe: ${change}, ${span}, within ${size(limit)}, ${what}.`;
   if (found.finding === 'harmful')
-    return `${measure} ${harm === 'either' ? 'moved' : 'is worse'}: ${change}, ${span}; 0 is ruled out.`;
+    return `${measure} ${harm === 'either' ? `moved${comparison.isNearer === false ? ' away from what a perfect version has' : ''}` : 'is worse'}: ${change}, ${span}; 0 is ruled out.`;
   const more = found.requestsNeeded === undefined ? 'more' : `about ${whole(found.requestsNeeded)} more`;
   return `${measure} is undecided: ${change}, ${span}, and ${size(limit)} is ${what}; it takes ${more} requests an arm.`;
 }

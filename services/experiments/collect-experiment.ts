@@ -2,7 +2,8 @@ import type { ExperimentArm } from '../../core/decisions/experiment-evidence.js'
 import type { ArmSums } from '../../core/decisions/rollout-evidence.js';
 import type { SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database } from '../database/database.js';
-import { measureNamed, NEWEST_OUTCOME } from '../deployments/collect-evidence.js';
+import { NEWEST_OUTCOME } from '../deployments/collect-evidence.js';
+import { measureNamed } from '../deployments/rollout-measures.js';
 import type { ExperimentArmRoute } from './experiment-arms.js';
 
 export interface MetricQuestion {

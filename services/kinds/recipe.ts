@@ -3,6 +3,7 @@ import type { PromotionVerdict } from '../../core/policy/promotion.js';
 import type { TrainRequest } from '../../core/schemas/training.js';
 import type { BoostingCrew } from '../../ml/ensemble/boosting-work.js';
 import type { MetricEstimate } from '../../ml/evaluate/metrics.js';
+import type { FrozenHoldout } from '../artifacts/frozen-holdout.js';
 import type { GoldenCase, SignatureFeature, SignatureHead } from '../artifacts/model-bundle.js';
 import type { DatasetManifest } from '../datasets/manifest.js';
 import type { ModelDefinition } from '../training/models-config.js';
@@ -86,10 +87,13 @@ export interface KindRecipe {
     onProgress: OnProgress,
     crew?: BoostingCrew,
   ): Promise<CrossValidation>;
-  /** `golden`: cases whose answers every later load is held to; at least one. `report`: the version's report. */
+  /**
+   * `golden`: cases whose answers every later load is held to; at least one. `report`: the version's report. `holdout`: labelled rows that
+   * a later version can be compared on, where the kind has such.
+   */
   evaluate(
     plan: TrainingPlan,
     staging: string,
     onProgress: OnProgress,
-  ): Promise<{ evaluation: Evaluation; golden: GoldenCase[]; report?: unknown }>;
+  ): Promise<{ evaluation: Evaluation; golden: GoldenCase[]; report?: unknown; holdout?: FrozenHoldout }>;
 }

@@ -10,10 +10,11 @@ import {
   type GoldenCase,
   type SignatureFeature,
 } from '../artifacts/model-bundle.js';
+import { HOLDOUT_FILES, type HoldoutRecord } from '../artifacts/frozen-holdout.js';
 import type { Database, Prisma } from '../database/database.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { CrossValidation, Evaluation, FitOutcome } from '../kinds/recipe.js';
-import { readStagedJson, writeStaged } from '../storage/staged-file.js';
+import { readStaged, readStagedJson, writeStaged } from '../storage/staged-file.js';
 import { syncPath } from '../storage/sync-path.js';
 import { STAGED, type TrainingPlan } from '../training/training-plan.js';
 
@@ -47,9 +48,12 @@ export async function registerVersion(
     ? await readStagedJson<CrossValidation>(join(staging, STAGED.crossValidation))
     : null;
   const manifest = await describeBundle(plan, fit, staging);
-  const digest = await publishBundle(manifest, context.modelStoragePath, staging);
+  // A run that an earlier release has evaluated kept none.
+  const staged = await readStaged(join(staging, STAGED.holdout));
+  const holdout = staged ? (JSON.parse(staged.toString('utf8')) as HoldoutRecord | null) : null;
+  const digest = await publishBundle(manifest, context.modelStoragePath, staging, holdout !== null);
   context.failPoint('register:after-files');
-  const row = await insertVersion(database, plan, { digest, manifest, fit, evaluation, crossValidation });
+  const row = await insertVersion(database, plan, { digest, manifest, fit, evaluation, crossValidation, holdout });
   context.failPoint('register:after-row');
   return toRegistered(row);
 }
@@ -91,14 +95,20 @@ async function describeBundle(plan: TrainingPlan, fit: FitOutcome, staging: stri
 }
 
 /** Copies the files next to their final place, then renames the folder: it appears whole or not at all. */
-async function publishBundle(manifest: BundleManifest, modelStoragePath: string, staging: string): Promise<string> {
+async function publishBundle(
+  manifest: BundleManifest,
+  modelStoragePath: string,
+  staging: string,
+  hasHoldout: boolean,
+): Promise<string> {
   const text = JSON.stringify(manifest);
   const digest = sha256(text);
   const final = bundleFolder(modelStoragePath, manifest.model, digest);
   const partial = join(modelStoragePath, '.staging', `publish-${digest}-${process.pid}`);
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
-  for (const file of [...manifest.files.map((one) => one.file), STAGED.report]) {
+  const beside = [STAGED.report, ...(hasHoldout ? Object.values(HOLDOUT_FILES) : [])];
+  for (const file of [...manifest.files.map((one) => one.file), ...beside]) {
     await copyFile(join(staging, file), join(partial, file));
     await syncPath(join(partial, file));
   }
@@ -127,6 +137,7 @@ async function insertVersion(
     fit: FitOutcome;
     evaluation: Evaluation;
     crossValidation: CrossValidation | null;
+    holdout: HoldoutRecord | null;
   },
 ) {
   const { evaluation, crossValidation, fit, manifest } = found;
@@ -179,6 +190,7 @@ async function insertVersion(
           filters: plan.filters,
           training_rows: fit.trainingRows,
           holdout_rows: evaluation.holdoutRows,
+          holdout: found.holdout,
         }),
       },
     });

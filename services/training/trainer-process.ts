@@ -1,6 +1,7 @@
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { ServiceError, type FieldProblem } from '../../core/errors.js';
+import { writeHoldout } from '../artifacts/frozen-holdout.js';
 import { RECIPES } from '../kinds/recipes.js';
 import type { OnProgress } from '../kinds/recipe.js';
 import { writeStaged } from '../storage/staged-file.js';
@@ -33,9 +34,10 @@ async function runStep({ step, plan, staging, threads }: TrainerOrder, onProgres
   } else if (step === 'cross_validate') {
     await stage(STAGED.crossValidation, await recipe.crossValidate!(plan, staging, onProgress, crew));
   } else {
-    const { evaluation, golden, report } = await recipe.evaluate(plan, staging, onProgress);
+    const { evaluation, golden, report, holdout } = await recipe.evaluate(plan, staging, onProgress);
     await stage(STAGED.golden, golden);
     await stage(STAGED.report, report ?? null);
+    await stage(STAGED.holdout, holdout ? await writeHoldout(staging, holdout) : null);
     await stage(STAGED.evaluation, evaluation);
   }
 }

@@ -43,4 +43,6 @@ export const STAGED = {
   evaluation: 'evaluation.json',
   golden: 'golden.json',
   report: 'report.json',
+  /** What is kept of the rows that were held out; null where the kind keeps none. */
+  holdout: 'holdout.json',
 } as const;

@@ -4,6 +4,8 @@ import { judgePromotion, type SkillEvidence } from '../../../core/policy/promoti
 import { chooseCostThreshold } from '../../../ml/evaluate/cost-threshold.js';
 import { compareToBaseline, evaluateClassification, evaluateRegression } from '../../../ml/evaluate/metrics.js';
 import { encodeTable } from '../../../ml/preprocess/table-encoder.js';
+import type { ScoreInput } from '../../../core/schemas/prediction.js';
+import type { FrozenHoldout } from '../../artifacts/frozen-holdout.js';
 import type { GoldenCase } from '../../artifacts/model-bundle.js';
 import { readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
@@ -12,12 +14,13 @@ import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
 import { takeRows } from './candidate.js';
 import { answerRows } from './fit-head.js';
 import type { StoredHead, TabularBody } from './fit-model.js';
+import { freezeHoldout } from './freeze-holdout.js';
 import { decodeHead } from './head-model.js';
 import { settingsOf } from './plan.js';
 import { buildTabularReport } from './report.js';
 import type { JudgedHead } from './report-measures.js';
 import { loadSequence, mixInSequences, type SequenceHead } from './sequence-head.js';
-import { readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
+import { plainValue, readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
 
 /** Rows whose answers are stored with the version, so that every later load can be held to them. */
 const GOLDEN_ROWS = 16;
@@ -30,7 +33,7 @@ export async function evaluateModel(
   plan: TrainingPlan,
   staging: string,
   onProgress: OnProgress,
-): Promise<{ evaluation: Evaluation; golden: GoldenCase[]; report: ReportDocument }> {
+): Promise<{ evaluation: Evaluation; golden: GoldenCase[]; report: ReportDocument; holdout: FrozenHoldout }> {
   const table = await readTrainingTable(plan, staging);
   const fit = await readStagedJson<FitOutcome>(join(staging, STAGED.fit));
   const body = fit.body as TabularBody;
@@ -64,7 +67,8 @@ export async function evaluateModel(
     { plan, table, encoder: body.encoder, x, fit, evaluation, heads },
     (share, detail) => onProgress(JUDGING_SHARE + (1 - JUDGING_SHARE) * share, detail),
   );
-  return { evaluation, golden: goldenCases(table, heads, x), report };
+  const holdout = freezeHoldout(plan, table, (row) => inputOf(table, heads, row));
+  return { evaluation, golden: goldenCases(table, heads, x), report, holdout };
 }
 
 async function readSequence({ sequence }: StoredHead, staging: string): Promise<SequenceHead | undefined> {
@@ -185,16 +189,12 @@ function goldenCases(
   const chosen = takeRows(x, rows);
   // Every other case has no sequence, as a request may have none.
   const histories = historiesOf(table, rows).map((names, index) => (index % 2 === 0 ? names : []));
-  const field = heads.find(({ sequence }) => sequence)?.stored.sequence?.field;
   const answers = heads.map(({ stored, model, sequence }) => {
     const own = answerRows({ ...stored, model }, chosen);
     return sequence ? mixInSequences(sequence, histories, own) : own;
   });
   return [...rows].map((row, index) => ({
-    input: {
-      features: Object.fromEntries(table.features.map((column) => [column.name, plainValue(column.values[row])])),
-      ...(field !== undefined && histories[index]!.length > 0 ? { options: { [field]: histories[index] } } : {}),
-    },
+    input: inputOf(table, heads, row, histories[index]),
     outputs: Object.fromEntries(
       heads.map(({ stored }, at) => {
         const width = Math.max(1, stored.classes.length);
@@ -204,8 +204,16 @@ function goldenCases(
   }));
 }
 
-function plainValue(value: unknown): string | number | boolean | null {
-  if (value === null || value === undefined) return null;
-  if (value instanceof Date) return value.toISOString();
-  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string' ? value : String(value);
+/** A row as a request. @param history what its entity did last, where a head is told from that */
+function inputOf(
+  table: TrainingTable,
+  heads: readonly JudgedHead[],
+  row: number,
+  history: readonly string[] = table.histories?.activities[row] ?? [],
+): ScoreInput {
+  const field = heads.find(({ sequence }) => sequence)?.stored.sequence?.field;
+  return {
+    features: Object.fromEntries(table.features.map((column) => [column.name, plainValue(column.values[row])])),
+    ...(field !== undefined && history.length > 0 ? { options: { [field]: history } } : {}),
+  };
 }

@@ -24,6 +24,8 @@ export interface TrainingTable {
   features: RawColumn[];
   /** The entity of each row, as a number; rows of one entity stay on one side of every split. */
   groups: Int32Array;
+  /** The entity of each row, as it is called. */
+  entities: readonly unknown[];
   targets: HeadTarget[];
   /** 1 for the rows that no fit and no choice ever sees. */
   isHeldOut: Uint8Array;
@@ -67,6 +69,7 @@ export async function readTrainingTable(plan: TrainingPlan, staging: string): Pr
     rows,
     features: plan.features.map((name) => byName.get(name) ?? { name, values: new Array<unknown>(rows).fill(null) }),
     groups,
+    entities: group,
     targets,
     isHeldOut,
     isInTime,
@@ -146,6 +149,13 @@ function readBinaryTarget(head: Head, positive: string, values: readonly unknown
     );
   }
   return { head, y, classes: [false, true] };
+}
+
+/** A value as a request would give it. */
+export function plainValue(value: unknown): string | number | boolean | null {
+  if (value === null || value === undefined) return null;
+  if (value instanceof Date) return value.toISOString();
+  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string' ? value : String(value);
 }
 
 /** More classes than this are an identifier or a number, not a class. */
