@@ -1,10 +1,13 @@
 import type { Container } from '../services/container.js';
 import { closeDeployment, type ClosedState } from '../services/deployments/close-deployment.js';
 import { evaluateWindow, type EvidenceWindow } from '../services/deployments/evaluate-window.js';
+import { noteCommands, type NotedCommand } from '../services/deployments/note-commands.js';
 import { noteDeployment } from '../services/deployments/note-deployment.js';
 import { openDeployment, type OpenDeployment } from '../services/deployments/open-deployment.js';
+import { testHoldout } from '../services/deployments/test-holdout.js';
 import { setTrial, type Trial } from '../services/deployments/set-trial.js';
 import { confirmServed, switchRoute, verifyVersion } from '../services/deployments/switch-route.js';
+import { describeFreeze, findFreeze } from '../services/freezes/freeze-store.js';
 import { mapFailures, runActivity } from './activity-run.js';
 
 const stageOf = ({ phase, share }: Trial) => (phase === 'shadow' ? 'shadow' : `canary ${share} %`);
@@ -19,6 +22,10 @@ export function createDeploymentActivities(container: Container) {
     verifyVersion: (deployment: OpenDeployment) =>
       runActivity(container, deployment.jobId, { stage: 'verify', from: 0.1, to: 0.4 }, () =>
         verifyVersion(deployment, { database, modelStoragePath: config.modelStoragePath }),
+      ),
+    testHoldout: (deployment: OpenDeployment) =>
+      runActivity(container, deployment.jobId, { stage: 'holdout', from: 0.4, to: 0.4 }, ({ signal }) =>
+        testHoldout(deployment, { database, modelStoragePath: config.modelStoragePath, signal }),
       ),
     switchRoute: (deployment: OpenDeployment) =>
       runActivity(container, deployment.jobId, { stage: 'switch', from: 0.4, to: 0.6 }, () =>
@@ -38,6 +45,13 @@ export function createDeploymentActivities(container: Container) {
         evaluateWindow(input, container),
       );
     },
+    findFreeze: ({ jobId, model }: OpenDeployment) =>
+      runActivity(container, jobId, { stage: 'freeze', from: 0.4, to: 0.4 }, async () => {
+        const freeze = await findFreeze(database, model);
+        return freeze ? describeFreeze(freeze) : null;
+      }),
+    noteCommands: (input: { deploymentId: string; commands: readonly NotedCommand[] }) =>
+      mapFailures(() => noteCommands(input, { database })),
     noteDeployment: (input: { deploymentId: string; state: 'running' | 'paused' | 'holding'; reason?: string }) =>
       mapFailures(() => noteDeployment(input, { database })),
     closeDeployment: (input: OpenDeployment & { state: ClosedState; reason?: string }) =>

@@ -3,8 +3,9 @@ import { ServiceError } from '../core/errors.js';
 import { LOCAL_CALLER, type Caller } from '../core/roles.js';
 import type { Container } from '../services/container.js';
 import type { createDatasetStore } from '../services/datasets/dataset-store.js';
-import type { createDeploymentStore } from '../services/deployments/deployment-store.js';
+import type { DeploymentStore } from '../services/deployments/deployment-store.js';
 import type { ExperimentStore } from '../services/experiments/experiment-store.js';
+import type { createFreezeStore } from '../services/freezes/freeze-store.js';
 import type { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
 import type { PredictionLog } from '../services/serving/prediction-log.js';
 import type { PredictionStore } from '../services/serving/prediction-store.js';
@@ -26,7 +27,8 @@ export interface ApiContext extends Container {
   admission: Admission;
   predict: Predictor;
   datasets: ReturnType<typeof createDatasetStore>;
-  deployments: ReturnType<typeof createDeploymentStore>;
+  deployments: DeploymentStore;
+  freezes: ReturnType<typeof createFreezeStore>;
   experiments: ExperimentStore;
   /** False from the first sign of a shutdown on. */
   isAccepting: () => boolean;

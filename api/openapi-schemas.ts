@@ -223,6 +223,26 @@ export const ANSWER_SCHEMAS = {
     ...deployment,
     traffic: { anyOf: [strict(split), { type: 'null' }] },
     latest_evidence: { anyOf: [{ $ref: '#/components/schemas/EvidenceWindow' }, { type: 'null' }] },
+    commands: {
+      type: 'array',
+      items: strict({
+        action: text,
+        by: text,
+        note: nullableText,
+        detail: { anyOf: [{ type: 'object' }, { type: 'null' }] },
+        refused: nullableText,
+        at: time,
+      }),
+    },
+  }),
+  Freeze: strict({
+    name: text,
+    model: nullableText,
+    reason: text,
+    window: { type: 'object' },
+    frozen_until: { anyOf: [time, { type: 'null' }] },
+    created_by: text,
+    created_at: time,
   }),
   EvidenceWindow: strict(
     {

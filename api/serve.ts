@@ -5,6 +5,7 @@ import { createContainer } from '../services/container.js';
 import { createDatasetStore } from '../services/datasets/dataset-store.js';
 import { createExperimentStore } from '../services/experiments/experiment-store.js';
 import { createDeploymentStore } from '../services/deployments/deployment-store.js';
+import { createFreezeStore } from '../services/freezes/freeze-store.js';
 import { reconcileJobs } from '../services/pipelines/reconcile-jobs.js';
 import { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
 import { createPredictor } from '../services/serving/predict.js';
@@ -73,6 +74,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     admission: new Admission({ maxWaitMs: config.maxRequestWaitMs, rateLimit: config.rateLimit, metrics }),
     datasets: createDatasetStore(container.database, container.folders.datasets),
     deployments: createDeploymentStore(container.database),
+    freezes: createFreezeStore(container.database),
     experiments: createExperimentStore(container.database),
     isAccepting,
   };

@@ -27,6 +27,7 @@ export interface JobRun {
   nameStage(stage: string): void;
   /** Whether someone has paused the job; steps that go on by themselves have to ask. */
   isPaused(): boolean;
+  setPaused(isPaused: boolean): void;
   /** Makes the job findable by what it works on, in the Web UI and in `temporal workflow list`. */
   label(about: { model?: string; datasetId?: string }): void;
 }
@@ -52,13 +53,14 @@ export async function runJob<Result>(
   const jobId = workflowInfo().workflowId;
   const state = { stage: 'queued', paused: false };
   setHandler(progress, () => ({ ...state }));
-  setHandler(pause, () => void (state.paused = true));
-  setHandler(resume, () => void (state.paused = false));
   const nameStage = (stage: string) => {
     state.stage = stage;
     upsertMemo({ stage });
   };
   const isPaused = () => state.paused;
+  const setPaused = (paused: boolean) => void (state.paused = paused);
+  setHandler(pause, () => setPaused(true));
+  setHandler(resume, () => setPaused(false));
   const enterStage = async (stage: string) => {
     if (state.paused) {
       await notePaused({ jobId });
@@ -74,7 +76,7 @@ export async function runJob<Result>(
   try {
     await beginJob({ jobId, type, request });
     upsertSearchAttributes([{ key: LABELS.jobType, value: type }]);
-    const result = await steps({ enterStage, nameStage, isPaused, label });
+    const result = await steps({ enterStage, nameStage, isPaused, setPaused, label });
     await CancellationScope.nonCancellable(() => finishJob({ jobId, status: 'completed', result }));
     state.stage = 'done';
     return result;

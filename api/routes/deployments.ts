@@ -1,23 +1,39 @@
 import type { Request, Response } from 'express';
-import { ladderRequestSchema } from '../../core/schemas/deployment.js';
+import { commandRequestSchema, ladderRequestSchema, promoteRequestSchema } from '../../core/schemas/deployment.js';
 import { pageQuerySchema } from '../../core/schemas/listing.js';
 import { withDatabase } from '../../services/database/database.js';
 import { controlRollout, type RolloutCommand } from '../../services/deployments/control-rollout.js';
 import { parseRequest } from '../../services/parse-request.js';
-import { pathParameter, type ApiContext } from '../http-context.js';
+import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
 /** What a person can want of a rollout that is under way. */
 const COMMANDS = {
   pause: 'Hold a rollout at its step; harm still ends it',
   resume: 'Let a paused rollout go on',
-  promote: 'Give the version on trial all traffic now, whatever the evidence says as yet',
+  approve: 'Agree that the version gets all traffic once the evidence allows it',
   abort: 'End a rollout; the present version has all traffic again',
 } as const;
 
-async function command(request: Request, response: Response, context: ApiContext, wanted: RolloutCommand) {
+const COMMAND_ERRORS = [
+  'request_malformed',
+  'request_invalid',
+  'role_insufficient',
+  'deployment_not_found',
+  'deployment_conflict',
+  'media_type_unsupported',
+  'dependency_unavailable',
+] as const;
+
+async function command(
+  request: Request,
+  response: Response,
+  context: ApiContext,
+  { note, ...wanted }: RolloutCommand & { note?: string },
+) {
   const id = pathParameter(request, 'deployment_id');
-  await withDatabase(() => controlRollout(id, wanted, context));
+  const call = { caller: callerOf(response), note, correlationId: correlationIdOf(response) };
+  await withDatabase(() => controlRollout(id, wanted, call, context));
   response.status(202);
   return withDatabase(() => context.deployments.get(id));
 }
@@ -69,11 +85,33 @@ export const deploymentRoutes: RouteDefinition[] = [
     tag: 'Deployments',
     summary,
     role: 'operator',
+    body: commandRequestSchema,
+    isBodyOptional: true,
+    example: { note: 'The campaign is over.' },
     answers: [{ status: 202, description: 'The rollout was told', schema: ref('DeploymentDetail') }],
-    errors: ['deployment_not_found', 'deployment_conflict', 'dependency_unavailable'],
-    handle: (request, response, context) =>
-      command(request, response, context, { action: action as keyof typeof COMMANDS }),
+    errors: COMMAND_ERRORS,
+    handle: (request, response, context) => {
+      const { note } = parseRequest(commandRequestSchema, request.body ?? {});
+      return command(request, response, context, { action: action as keyof typeof COMMANDS, note });
+    },
   })),
+  {
+    method: 'post',
+    path: '/deployments/{deployment_id}/promote',
+    tag: 'Deployments',
+    summary: 'Give the version on trial all traffic now, whatever the evidence says as yet',
+    role: 'operator',
+    body: promoteRequestSchema,
+    isBodyOptional: true,
+    example: { note: 'Seen enough.' },
+    answers: [{ status: 202, description: 'The rollout was told', schema: ref('DeploymentDetail') }],
+    errors: [...COMMAND_ERRORS, 'traffic_frozen'],
+    handle: (request, response, context) =>
+      command(request, response, context, {
+        action: 'promote',
+        ...parseRequest(promoteRequestSchema, request.body ?? {}),
+      }),
+  },
   {
     method: 'put',
     path: '/deployments/{deployment_id}/ladder',
@@ -84,14 +122,7 @@ export const deploymentRoutes: RouteDefinition[] = [
     body: ladderRequestSchema,
     example: { steps: [10, 50, 100] },
     answers: [{ status: 202, description: 'The rollout was told', schema: ref('DeploymentDetail') }],
-    errors: [
-      'request_malformed',
-      'request_invalid',
-      'deployment_not_found',
-      'deployment_conflict',
-      'media_type_unsupported',
-      'dependency_unavailable',
-    ],
+    errors: COMMAND_ERRORS,
     handle: (request, response, context) =>
       command(request, response, context, { action: 'set_ladder', ...parseRequest(ladderRequestSchema, request.body) }),
   },

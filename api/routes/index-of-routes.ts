@@ -1,6 +1,7 @@
 import { dataRoutes } from './data.js';
 import { deploymentRoutes } from './deployments.js';
 import { experimentRoutes } from './experiments.js';
+import { freezeRoutes } from './freezes.js';
 import { jobRoutes } from './jobs.js';
 import { modelRoutes } from './models.js';
 import { openInferenceRoutes } from './open-inference.js';
@@ -19,6 +20,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...modelRoutes,
   ...reportRoutes,
   ...deploymentRoutes,
+  ...freezeRoutes,
   ...experimentRoutes,
   ...jobRoutes,
   ...dataRoutes,

@@ -12,13 +12,14 @@ import {
 } from '../../services/deployments/open-deployment.js';
 import { rollBack } from '../../services/deployments/roll-back.js';
 import { listTraffic, trafficAsOf } from '../../services/deployments/traffic-ledger.js';
+import { refuseFrozen } from '../../services/freezes/freeze-store.js';
 import { parseRequest } from '../../services/parse-request.js';
 import { cancelJob } from '../../services/pipelines/cancel-job.js';
 import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
 import { presentVersion } from '../../services/registry/version-store.js';
 import { modelDefinition, type ModelDefinition } from '../../services/training/models-config.js';
 import { planTraining } from '../../services/training/plan-training.js';
-import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { versionLoadedByAll } from '../all-processes.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
@@ -182,6 +183,7 @@ export const modelRoutes: RouteDefinition[] = [
       'model_not_found',
       'version_not_found',
       'deployment_conflict',
+      'traffic_frozen',
       'request_invalid',
       'idempotency_key_reused',
       'media_type_unsupported',
@@ -224,11 +226,12 @@ export const modelRoutes: RouteDefinition[] = [
       'dependency_unavailable',
     ],
     async handle(request, response, context) {
-      const { version } = parseRequest(rollbackRequestSchema, request.body ?? {});
+      const { version, note } = parseRequest(rollbackRequestSchema, request.body ?? {});
       const { name } = await modelOf(pathParameter(request, 'model'), context);
       const call = {
         model: name,
         version,
+        sender: { by: callerOf(response).subject, note },
         idempotencyKey: idempotencyKeyOf(request),
         correlationId: correlationIdOf(response),
       };
@@ -296,6 +299,8 @@ async function startDeployment(
       const { version } = await checkDeployment(context.database, wanted);
       input.request.version = version.version;
       await refuseSecondRollout(context.database, wanted.model);
+      if (wanted.strategy === 'immediate' && !wanted.override_freeze)
+        await refuseFrozen(context.database, wanted.model);
       await refuseImpossibleTrial(context.database, { ...wanted, version: version.version });
     });
     context.metrics.jobsStarted.inc({ type: 'deploy' });

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { VERSION_PATTERN } from '../names.js';
+import { ladderProblem, MOST_STEPS } from '../policy/ladder.js';
+import type { Role } from '../roles.js';
 
 export const versionSchema = z.string().regex(VERSION_PATTERN, 'must be a version such as v1.2.0');
 export const versionOrAliasSchema = z.union([
@@ -30,6 +32,8 @@ const guardrailsSchema = z
   .refine((guardrails) => Object.keys(guardrails).length <= 30, 'has more than 30 guardrails')
   .describe('What is watched besides errors, slow answers, and loss and calibration of each head');
 
+export const APPROVAL_ROLES = ['operator', 'admin'] as const satisfies readonly Role[];
+
 const MOST_SECONDS = 7 * 86_400;
 
 const watchFields = {
@@ -41,6 +45,10 @@ const watchFields = {
     .max(MOST_SECONDS)
     .default(86_400)
     .describe('So long a person has to decide; then the rollout is aborted'),
+  approval_role: z
+    .enum(APPROVAL_ROLES)
+    .default('operator')
+    .describe('The role that a person needs to approve or promote'),
   slow_ms: z
     .number()
     .positive()
@@ -49,13 +57,14 @@ const watchFields = {
   guardrails: guardrailsSchema.default({}),
 };
 
-/** Shares above half would leave no concurrent cohort of the same size to compare with; 100 ends the ladder. */
 export const ladderSchema = z
   .array(z.number().positive().max(100))
   .min(1)
-  .max(20)
-  .refine((steps) => steps.every((step, at) => at === 0 || step > steps[at - 1]!), 'must rise from step to step')
-  .refine((steps) => steps.every((step) => step <= 50 || step === 100), 'must be at most 50, or 100 as the last step')
+  .max(MOST_STEPS)
+  .superRefine((steps, context) => {
+    const message = ladderProblem(steps);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  })
   .describe('Percentages of the entities that the new version answers; after the last it gets all');
 
 export const canarySchema = z.strictObject({
@@ -82,6 +91,10 @@ export const shadowSchema = z.strictObject({
   ...watchFields,
 });
 
+/** `stop_on_harm`: harm ends the rollout; `must_pass`: so does whatever is short of shown to be safe. */
+export const HOLDOUT_MODES = ['stop_on_harm', 'must_pass', 'off'] as const;
+export type HoldoutMode = (typeof HOLDOUT_MODES)[number];
+
 export const STRATEGIES = ['immediate', 'canary', 'shadow'] as const;
 
 export const deployFields = z.strictObject({
@@ -92,6 +105,14 @@ export const deployFields = z.strictObject({
     .describe('All traffic at once, step by step, or beside the present version without answering'),
   canary: canarySchema.optional(),
   shadow: shadowSchema.optional(),
+  holdout: z
+    .enum(HOLDOUT_MODES)
+    .default('stop_on_harm')
+    .describe(
+      'Before any traffic the version is compared with the present one on labelled rows that neither has learnt from. `stop_on_harm` ends the ' +
+        'rollout when it is shown to be worse, `must_pass` also when it is not shown to be safe',
+    ),
+  override_freeze: z.boolean().default(false).describe('Give it traffic although traffic is frozen: see GET /freezes'),
   allow_unpromotable: z.boolean().default(false).describe('Deploy a version that showed no skill all the same'),
 });
 
@@ -105,7 +126,19 @@ export const holdSettingsToStrategy: Refinement = ({ strategy, canary, shadow },
 };
 
 export const deployRequestSchema = deployFields.superRefine(holdSettingsToStrategy);
-export const ladderRequestSchema = z.strictObject({ steps: ladderSchema });
+
+export const noteSchema = z
+  .string()
+  .min(1)
+  .max(500)
+  .optional()
+  .describe('Why; it is written down with the name of the caller');
+export const commandRequestSchema = z.strictObject({ note: noteSchema });
+export const promoteRequestSchema = z.strictObject({
+  note: noteSchema,
+  override_freeze: z.boolean().default(false).describe('Promote although traffic is frozen'),
+});
+export const ladderRequestSchema = z.strictObject({ steps: ladderSchema, note: noteSchema });
 
 export type CanarySettings = z.output<typeof canarySchema>;
 export type ShadowSettings = z.output<typeof shadowSchema>;

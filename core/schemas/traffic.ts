@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { versionOrAliasSchema } from './deployment.js';
+import { noteSchema, versionOrAliasSchema } from './deployment.js';
 
 export const rollbackRequestSchema = z.strictObject({
   version: versionOrAliasSchema.optional().describe('The version to go back to; the one before by default'),
+  note: noteSchema,
 });
 
 export const modelQuerySchema = z.object({

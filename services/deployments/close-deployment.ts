@@ -1,4 +1,5 @@
 import type { Database, Prisma } from '../database/database.js';
+import { signature } from '../../core/policy/signature.js';
 import type { OpenDeployment } from './open-deployment.js';
 import { NO_TRIAL, ROUTES_CHANNEL } from './switch-route.js';
 
@@ -17,14 +18,18 @@ export interface DeploymentResult {
  * none), in the same transaction, so that there is no moment with two truths. Repeatable.
  */
 export async function closeDeployment(
-  input: Omit<OpenDeployment, 'digest' | 'plan'> & { state: ClosedState; reason?: string },
+  input: Omit<OpenDeployment, 'digest' | 'plan' | 'holdout' | 'overridesFreeze'> & {
+    state: ClosedState;
+    reason?: string;
+  },
   { database }: { database: Database },
 ): Promise<DeploymentResult> {
   const { deploymentId, model, previousVersion } = input;
   await database.prisma.$transaction(async (transaction) => {
+    const reason = (input.state === 'aborted' && (await abortedBy(transaction, deploymentId))) || input.reason;
     const closed = await transaction.deployment.updateMany({
       where: { id: deploymentId, finishedAt: null },
-      data: { state: input.state, reason: input.reason ?? null, finishedAt: new Date() },
+      data: { state: input.state, reason: reason ?? null, finishedAt: new Date() },
     });
     if (closed.count === 0 || input.state === 'promoted') return;
     await transaction.route.updateMany({
@@ -58,6 +63,12 @@ export async function closeDeployment(
     previous_version: previousVersion ?? null,
     state: input.state,
   };
+}
+
+/** Who ended it, where that was written down: the cancellation of a workflow carries no name. */
+async function abortedBy(transaction: Prisma.TransactionClient, deploymentId: string): Promise<string | undefined> {
+  const command = await transaction.deploymentCommand.findFirst({ where: { deploymentId, action: 'abort' } });
+  return command ? `Aborted by ${signature(command)}.` : undefined;
 }
 
 /** The version that could be gone back to before this rollout switched. */

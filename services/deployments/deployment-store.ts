@@ -68,7 +68,10 @@ export function createDeploymentStore({ prisma }: Database) {
   }
 
   return {
-    /** With the traffic as it is split now, and the latest window of evidence. */
+    /** @throws ServiceError `deployment_not_found` */
+    find,
+
+    /** With the traffic as it is split now, the latest window of evidence, and what persons wanted of it. */
     async get(id: string) {
       const row = await find(id);
       const route = await prisma.route.findUnique({ where: { model: row.model } });
@@ -82,7 +85,20 @@ export function createDeploymentStore({ prisma }: Database) {
         phase: route.phase,
         share: route.share,
       };
-      return { ...present(row), traffic, latest_evidence: latest && presentWindow(latest) };
+      const commands = await prisma.deploymentCommand.findMany({ where: { deploymentId: id }, orderBy: { at: 'asc' } });
+      return {
+        ...present(row),
+        traffic,
+        latest_evidence: latest && presentWindow(latest),
+        commands: commands.map(({ action, by, note, detail, refused, at }) => ({
+          action,
+          by,
+          note,
+          detail,
+          refused,
+          at: at.toISOString(),
+        })),
+      };
     },
 
     async evidence(id: string, page: { limit: number; cursor?: string }) {
@@ -119,3 +135,5 @@ export function createDeploymentStore({ prisma }: Database) {
     },
   };
 }
+
+export type DeploymentStore = ReturnType<typeof createDeploymentStore>;

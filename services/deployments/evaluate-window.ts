@@ -35,24 +35,37 @@ export async function evaluateWindow(
 ): Promise<WindowVerdict> {
   const { deploymentId, window } = input;
   const { prisma } = database;
-  const key = { deploymentId_window: { deploymentId, window } };
   const deployment = await prisma.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
   if (deployment.finishedAt) throw overAlready(deploymentId, deployment.state);
-  if (!(await prisma.deploymentEvidence.findUnique({ where: key }))) {
-    const settings = deployment.settings as RolloutSettings;
-    const evidence = await collect(input, database, settings);
-    const rule = ruleOf(settings);
-    const verdict = judgeRollout(evidence, rule);
-    const json = (value: unknown) => JSON.parse(JSON.stringify(value)) as object;
-    await prisma.deploymentEvidence.createMany({
-      data: [{ deploymentId, window, evidence: json(evidence), rule: json(rule), verdict: json(verdict) }],
-      skipDuplicates: true,
-    });
-    failPoint('deploy:after-evidence');
-  }
-  const kept = await prisma.deploymentEvidence.findUniqueOrThrow({ where: key });
-  const { verdict, reason } = kept.verdict as unknown as RolloutVerdict;
-  return { verdict, reason };
+  const known = await prisma.deploymentEvidence.findUnique({
+    where: { deploymentId_window: { deploymentId, window } },
+  });
+  if (known) return inShort(known.verdict as unknown as RolloutVerdict);
+  const settings = deployment.settings as RolloutSettings;
+  const evidence = await collect(input, database, settings);
+  const verdict = await keepVerdict(database, input, window, evidence, ruleOf(settings));
+  failPoint('deploy:after-evidence');
+  return inShort(verdict);
+}
+
+const inShort = ({ verdict, reason }: RolloutVerdict): WindowVerdict => ({ verdict, reason });
+
+/** Judges a window once; of two attempts that race the first one's verdict stands. */
+export async function keepVerdict(
+  { prisma }: Database,
+  { deploymentId }: OpenDeployment,
+  window: number,
+  evidence: RolloutEvidence,
+  rule: RolloutRule,
+): Promise<RolloutVerdict> {
+  const verdict = judgeRollout(evidence, rule);
+  const json = (value: unknown) => JSON.parse(JSON.stringify(value)) as object;
+  await prisma.deploymentEvidence.createMany({
+    data: [{ deploymentId, window, evidence: json(evidence), rule: json(rule), verdict: json(verdict) }],
+    skipDuplicates: true,
+  });
+  const where = { deploymentId_window: { deploymentId, window } };
+  return (await prisma.deploymentEvidence.findUniqueOrThrow({ where })).verdict as unknown as RolloutVerdict;
 }
 
 /** The workflow counts the time and not the windows of a step, which grow with its age. */

@@ -1,9 +1,15 @@
 import { ServiceError } from '../../core/errors.js';
 import { deployJobSchema } from '../../core/schemas/deploy-job.js';
-import { canarySchema, shadowSchema, type CanarySettings, type ShadowSettings } from '../../core/schemas/deployment.js';
+import {
+  canarySchema,
+  shadowSchema,
+  type CanarySettings,
+  type HoldoutMode,
+  type ShadowSettings,
+} from '../../core/schemas/deployment.js';
 import type { SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database } from '../database/database.js';
-import { knownGuardrails } from './collect-evidence.js';
+import { knownGuardrails } from './rollout-measures.js';
 import { parseRequest } from '../parse-request.js';
 import { createVersionStore } from '../registry/version-store.js';
 
@@ -15,6 +21,10 @@ export interface OpenDeployment {
   version: string;
   digest: string;
   previousVersion?: string;
+  /** What follows from the comparison on rows that neither version has learnt from. */
+  holdout: HoldoutMode;
+  /** Traffic may be changed although it is frozen. */
+  overridesFreeze: boolean;
   plan: RolloutPlan;
 }
 
@@ -142,7 +152,7 @@ export async function openDeployment(
   const { prisma } = database;
   const known = await prisma.deployment.findUnique({ where: { jobId: input.jobId } });
   const wanted = await checkDeployment(database, input.request);
-  const { model, version, strategy } = wanted;
+  const { model, version, strategy, holdout } = wanted;
   const settings = settingsOf(wanted);
   const deployment = {
     plan: planOf(strategy, settings),
@@ -151,6 +161,8 @@ export async function openDeployment(
     model,
     version: version.version,
     digest: version.digest,
+    holdout,
+    overridesFreeze: wanted.override_freeze,
   };
   if (known) return { ...deployment, previousVersion: known.previousVersion ?? undefined };
   await refuseSecondRollout(database, model, input.jobId);

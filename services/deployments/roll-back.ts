@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ServiceError } from '../../core/errors.js';
+import { signature } from '../../core/policy/signature.js';
 import { digestOf } from '../canonical-json.js';
 import type { Database, Prisma } from '../database/database.js';
 import { createVersionStore } from '../registry/version-store.js';
@@ -24,6 +25,8 @@ export interface RollbackCall {
   version?: string;
   idempotencyKey?: string;
   correlationId: string;
+  /** Who wants it, and why. */
+  sender: { by: string; note?: string };
 }
 
 interface Way {
@@ -106,13 +109,13 @@ async function wayBack(
 
 async function goBack(
   transaction: Prisma.TransactionClient,
-  { model, idempotencyKey, correlationId, version }: RollbackCall,
+  { model, idempotencyKey, correlationId, version, sender }: RollbackCall,
   jobId: string,
   { to, from, previous, endedId }: Way,
 ): Promise<RollbackResult> {
   const now = new Date();
   const deploymentId = `dep-${jobId.replace(/^deploy-/, '')}`;
-  const reason = `Rolled back to ${to} by a person.`;
+  const reason = `Rolled back to ${to} by ${signature(sender)}.`;
   if (endedId)
     await transaction.deployment.update({
       where: { id: endedId },

@@ -123,11 +123,18 @@ describe('a canary', () => {
 
     const { state, steps, traffic: split } = await deployment(id);
     expect(state).toBe('promoted');
-    expect(steps.map(({ step }) => step)).toEqual(['verify', 'canary 20 %', 'canary 50 %', 'switch', 'confirm']);
+    expect(steps.map(({ step }) => step)).toEqual([
+      'verify',
+      'holdout',
+      'canary 20 %',
+      'canary 50 %',
+      'switch',
+      'confirm',
+    ]);
     expect(split).toEqual({ version, candidate_version: null, phase: null, share: 0 });
     const windows = await windowsOf(id);
     expect(windows.every(({ reproduced }) => reproduced)).toBe(true);
-    expect(windows.filter(({ verdict }) => verdict === 'PROMOTE')).toHaveLength(2);
+    expect(windows.filter(({ window, verdict }) => window > 0 && verdict === 'PROMOTE')).toHaveLength(2);
     // Three windows a step at least.
     expect(windows.length).toBeGreaterThanOrEqual(6);
 
@@ -170,6 +177,7 @@ describe('a canary', () => {
     const { job_id: job } = await begin({
       version: wrong,
       strategy: 'canary',
+      holdout: 'off',
       canary: { ...QUICK, steps: [50, 100], min_samples: 100_000 },
     });
     const { result } = await service.ended(job);
@@ -202,7 +210,8 @@ describe('a canary', () => {
     const { reason, traffic: split } = await deployment(id);
     expect(reason).toMatch(/Nobody decided within 3 s/);
     expect(split).toMatchObject({ version: good, candidate_version: null });
-    const windows = await windowsOf(id);
+    // Before them stands the test on held-out rows.
+    const windows = (await windowsOf(id)).filter(({ window }) => window > 0);
     expect(new Set(windows.map(({ verdict }) => verdict))).toEqual(new Set(['HOLD']));
   });
 
@@ -272,6 +281,7 @@ describe('a shadow', () => {
     const { deployment_id: id, job_id: job } = await begin({
       version: wrong,
       strategy: 'shadow',
+      holdout: 'off',
       shadow: SHADOW,
     });
     expect((await service.ended(job)).result).toMatchObject({ state: 'rolled_back' });

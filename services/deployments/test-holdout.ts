@@ -1,0 +1,163 @@
+import type { PairedEvidence, RolloutVerdict } from '../../core/decisions/rollout-evidence.js';
+import { DEFAULT_ROLLOUT_RULE, type RolloutRule } from '../../core/decisions/rollout-rule.js';
+import type { ScoreInput } from '../../core/schemas/prediction.js';
+import {
+  readHoldoutCases,
+  readTrainedUnits,
+  type HoldoutCase,
+  type HoldoutRecord,
+} from '../artifacts/frozen-holdout.js';
+import { bundleFolder } from '../artifacts/model-bundle.js';
+import type { Database, Prisma } from '../database/database.js';
+import { failureCode } from '../serving/answer-in-rollout.js';
+import { loadScorer } from '../serving/load-scorer.js';
+import type { Scorer } from '../serving/scorer.js';
+import { collectHoldout, type AnsweredCase } from './collect-evidence.js';
+import { keepVerdict } from './evaluate-window.js';
+import type { OpenDeployment, RolloutSettings } from './open-deployment.js';
+import { recordStep } from './switch-route.js';
+
+/** The test stands before all windows. */
+const HOLDOUT_WINDOW = 0;
+/** It is one look at rows that are all there: a bound by the normal approximation needs no more. */
+const RULE: RolloutRule = { ...DEFAULT_ROLLOUT_RULE, leastPairs: 100 };
+/** So long the worker scores before it looks at its other work. */
+const SLICE_MS = 8;
+
+export interface HoldoutResult {
+  /** False when the rollout ends here, before the version has had any traffic. */
+  mayGoOn: boolean;
+  reason: string;
+}
+
+/** Why there is nothing to judge by. */
+class NotTestable {
+  constructor(readonly reason: string) {}
+}
+
+/**
+ * Compares the version with the present one on labelled rows that neither has learnt from, before it gets any traffic, and keeps evidence
+ * and verdict as window 0 of the rollout. Repeatable.
+ */
+export async function testHoldout(
+  deployment: OpenDeployment,
+  context: { database: Database; modelStoragePath: string; signal: AbortSignal },
+): Promise<HoldoutResult> {
+  const { prisma } = context.database;
+  const { deploymentId, holdout: mode } = deployment;
+  if (mode === 'off') return { mayGoOn: true, reason: 'Not asked for.' };
+  const key = { deploymentId_window: { deploymentId, window: HOLDOUT_WINDOW } };
+  const known = await prisma.deploymentEvidence.findUnique({ where: key });
+  if (known) return resultOf(deployment, known.verdict as unknown as RolloutVerdict);
+  const evidence = await collect(deployment, context);
+  if (evidence instanceof NotTestable) {
+    const { reason } = evidence;
+    await recordStep(prisma, deployment, 'holdout', { tested: false, reason });
+    const mayGoOn = mode === 'stop_on_harm';
+    return { mayGoOn, reason: mayGoOn ? reason : `The holdout test must be passed, and cannot be made: ${reason}` };
+  }
+  const verdict = await keepVerdict(context.database, deployment, HOLDOUT_WINDOW, evidence, RULE);
+  await recordStep(prisma, deployment, 'holdout', { tested: true, rows: evidence.pairs, verdict: verdict.verdict });
+  return resultOf(deployment, verdict);
+}
+
+function resultOf({ holdout: mode }: OpenDeployment, { verdict, reason }: RolloutVerdict): HoldoutResult {
+  if (verdict === 'ROLLBACK')
+    return { mayGoOn: false, reason: `It does worse on rows that neither version has learnt from: ${reason}` };
+  if (verdict === 'PROMOTE' || mode === 'stop_on_harm') return { mayGoOn: true, reason };
+  return { mayGoOn: false, reason: `The holdout test must be passed, and was not: ${reason}` };
+}
+
+async function collect(
+  { deploymentId, model, version, digest, previousVersion }: OpenDeployment,
+  { database, modelStoragePath, signal }: { database: Database; modelStoragePath: string; signal: AbortSignal },
+): Promise<PairedEvidence | NotTestable> {
+  if (previousVersion === undefined) return new NotTestable('There is no present version to compare with.');
+  if (previousVersion === version) return new NotTestable('It is the present version itself.');
+  const [candidate, present] = await Promise.all(
+    [version, previousVersion].map((one) =>
+      database.prisma.modelVersion.findUniqueOrThrow({ where: { model_version: { model, version: one } } }),
+    ),
+  );
+  const folderOf = (one: string) => bundleFolder(modelStoragePath, model, one);
+  const cases = await casesNewToBoth(candidate!, present!, folderOf);
+  if (cases instanceof NotTestable) return cases;
+  const { scorer: ours } = await loadScorer(modelStoragePath, model, digest);
+  const { scorer: theirs } = await loadScorer(modelStoragePath, model, present!.digest);
+  const answered = await answerCases(cases, ours, theirs, signal);
+  const { heads } = ours.bundle.manifest;
+  const { settings } = await database.prisma.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
+  const asked = settings as RolloutSettings;
+  const { pairs, measures } = await collectHoldout(database, { heads, settings: asked, cases: answered });
+  return { strategy: 'holdout', windows: 1, seconds: 0, pairs, measures };
+}
+
+type Version = Prisma.ModelVersionGetPayload<object>;
+
+const recordOf = ({ lineage }: Version) =>
+  (lineage as unknown as { holdout?: HoldoutRecord | null }).holdout ?? undefined;
+
+/** Rows that the candidate was not fitted on, without those that the present version learnt from. */
+async function casesNewToBoth(
+  candidate: Version,
+  present: Version,
+  folderOf: (digest: string) => string,
+): Promise<HoldoutCase[] | NotTestable> {
+  const [ours, theirs] = [recordOf(candidate), recordOf(present)];
+  if (!ours || !theirs)
+    return new NotTestable(
+      `${(ours ? present : candidate).version} kept no held-out rows: its kind has none with a truth of their own, or an earlier release trained it.`,
+    );
+  if (ours.unit !== theirs.unit)
+    return new NotTestable(
+      `Of one of ${present.version} and ${candidate.version} whole entities were held out and of the other rows.`,
+    );
+  if (ours.unit === 'row' && JSON.stringify(ours.columns) !== JSON.stringify(theirs.columns))
+    return new NotTestable(
+      `${present.version} and ${candidate.version} have other columns, so that their rows cannot be told apart. Name an entity in the config to have entities held out.`,
+    );
+  const isTrained = await readTrainedUnits(folderOf(present.digest), theirs);
+  const cases = await readHoldoutCases(folderOf(candidate.digest), ours);
+  if (!isTrained || !cases)
+    return new NotTestable(
+      `The held-out rows of ${(cases ? present : candidate).version} are missing or were changed since it was registered.`,
+    );
+  const fresh = cases.filter(({ unit }) => isTrained(unit) === false);
+  return fresh.length > 0
+    ? fresh
+    : new NotTestable(`${present.version} has learnt from every row that was held out of ${candidate.version}.`);
+}
+
+/** Both answers to each row, in slices, so that the worker's heartbeats and other work go on. */
+async function answerCases(
+  cases: readonly HoldoutCase[],
+  ours: Scorer,
+  theirs: Scorer,
+  signal: AbortSignal,
+): Promise<AnsweredCase[]> {
+  const answered: AnsweredCase[] = [];
+  const answerOf = answererOf(ours);
+  const presentOf = answererOf(theirs);
+  let sliceEndMs = performance.now() + SLICE_MS;
+  for (const { unit, input, outcome } of cases) {
+    answered.push({ entity: String(unit), candidate: answerOf(input), present: presentOf(input), outcome });
+    if (performance.now() < sliceEndMs) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    signal.throwIfAborted();
+    sliceEndMs = performance.now() + SLICE_MS;
+  }
+  return answered;
+}
+
+/** Each version is asked by its own features: what the other one knows besides is no mistake of the row. */
+function answererOf(scorer: Scorer) {
+  const known = new Set(scorer.bundle.manifest.signature.map(({ name }) => name));
+  return ({ features, ...rest }: ScoreInput): AnsweredCase['candidate'] => {
+    try {
+      const own = Object.fromEntries(Object.entries(features).filter(([name]) => known.has(name)));
+      return { predictions: scorer.predict({ ...rest, features: own }).predictions };
+    } catch (error) {
+      return { error: failureCode(error) };
+    }
+  };
+}
