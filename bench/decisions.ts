@@ -14,6 +14,7 @@ import {
   USUAL,
 } from './decisions/decision-gates.js';
 import { EXPERIMENT_GATES } from './decisions/experiment-gates.js';
+import { PAIRED_GATES } from './decisions/paired-gates.js';
 import { OTHER_RULES } from './decisions/other-rules.js';
 import { runRollout, type RolloutEnd } from './decisions/run-rollout.js';
 import { createPrng } from '../ml/random/prng.js';
@@ -27,7 +28,7 @@ const errorOf = (share: number) => Math.sqrt((share * (1 - share)) / runs);
 
 let broken = 0;
 print(`${runs} runs each; +- is one Monte-Carlo standard error\n`);
-for (const { gate, promise, limit, happens } of [...DECISION_GATES, ...EXPERIMENT_GATES]) {
+for (const { gate, promise, limit, happens } of [...DECISION_GATES, ...PAIRED_GATES, ...EXPERIMENT_GATES]) {
   if (flags.only && !gate.includes(flags.only)) continue;
   let count = 0;
   for (let run = 0; run < runs; run++) if (happens(run)) count++;

@@ -5,7 +5,7 @@ import { clusteredRatio } from '../../ml/sequential/clustered-ratio.js';
 import { sequenceMultiplier } from '../../ml/sequential/confidence-sequence.js';
 import { createPrng, type Prng } from '../../ml/random/prng.js';
 import { evidenceOf, runRollout, type RolloutScenario } from './run-rollout.js';
-import { drawBinomial, SimulatedArm, type Crowd, type SimulatedMeasure } from './simulated-users.js';
+import { addEntity, drawBinomial, noSums, SimulatedArm, type Crowd, type SimulatedMeasure } from './simulated-users.js';
 
 /** A promise of the rules, as the share of seeded runs in which something happens. */
 export interface DecisionGate {
@@ -176,13 +176,7 @@ export function pairsToRollback(lost: number, won: number, most: number, prng: P
   for (let pairs = 1; pairs <= most; pairs++) {
     const place = prng.next();
     const value = place < lost ? -1 : place < lost + won ? 1 : 0;
-    difference.entities++;
-    difference.requests++;
-    difference.requestsSquared++;
-    difference.total += value;
-    difference.crossed += value;
-    difference.totalSquared += value * value;
-    if (value > 0) difference.entitiesWithEvents++;
+    addEntity(difference, value);
     const measures = [
       { measure: 'accuracy', kind: 'rate' as const, harm: 'falls' as const, difference, baselineMean: 0.9 },
     ];
@@ -248,8 +242,4 @@ function promotesNothing(prng: Prng): boolean {
     assignment: { candidate: 1000, baseline: 1000, both: 0 },
   };
   return judgeRollout(evidence, DEFAULT_ROLLOUT_RULE).verdict === 'PROMOTE';
-}
-
-function noSums(): ArmSums {
-  return { entities: 0, requests: 0, total: 0, requestsSquared: 0, totalSquared: 0, crossed: 0, entitiesWithEvents: 0 };
 }

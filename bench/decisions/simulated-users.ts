@@ -111,7 +111,7 @@ export class SimulatedArm {
   }
 }
 
-function noSums(): ArmSums {
+export function noSums(): ArmSums {
   return {
     entities: 0,
     requests: 0,
@@ -151,4 +151,15 @@ function logGammaNumber(shape: number, prng: Prng): number {
     const v = (1 + c * z) ** 3;
     if (v > 0 && Math.log(1 - prng.next()) < 0.5 * z * z + d - d * v + d * Math.log(v)) return Math.log(d * v);
   }
+}
+
+/** One more entity that sent one request. */
+export function addEntity(sums: ArmSums, value: number): void {
+  sums.entities++;
+  sums.requests++;
+  sums.requestsSquared++;
+  sums.total += value;
+  sums.crossed += value;
+  sums.totalSquared += value * value;
+  if (value > 0) sums.entitiesWithEvents++;
 }

@@ -25,7 +25,6 @@ export function judgeRollout(evidence: RolloutEvidence, rule: RolloutRule): Roll
     harmAlpha: rule.harmAlpha / Math.max(1, evidence.measures.length),
     promoteAlpha: rule.promoteAlpha,
     allowance: allowanceOf(evidence),
-    isSingleLook: evidence.strategy === 'holdout',
     isSplitSound: split === undefined,
   };
   const findings =

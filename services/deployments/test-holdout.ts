@@ -19,7 +19,7 @@ import { recordStep } from './switch-route.js';
 
 /** The test stands before all windows. */
 const HOLDOUT_WINDOW = 0;
-/** It is one look at rows that are all there: a bound by the normal approximation needs no more. */
+/** Bounds that hold at every look are wide enough for so few rows. */
 const RULE: RolloutRule = { ...DEFAULT_ROLLOUT_RULE, leastPairs: 100 };
 /** So long the worker scores before it looks at its other work. */
 const SLICE_MS = 8;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DECISION_GATES, pairsToRollback, type DecisionGate } from '../../../bench/decisions/decision-gates.js';
+import { PAIRED_GATES } from '../../../bench/decisions/paired-gates.js';
 import { EXPERIMENT_GATES } from '../../../bench/decisions/experiment-gates.js';
 import { judgeRollout } from '../../../core/decisions/judge-rollout.js';
 import type { ArmSums, CanaryEvidence } from '../../../core/decisions/rollout-evidence.js';
@@ -24,7 +25,7 @@ function count({ happens }: DecisionGate, runs: number): number {
 }
 
 describe('the promises of the decisions, in fewer runs than the benchmark has', () => {
-  const quick = [...DECISION_GATES, ...EXPERIMENT_GATES].filter(({ gate }) => !SLOW.test(gate));
+  const quick = [...DECISION_GATES, ...PAIRED_GATES, ...EXPERIMENT_GATES].filter(({ gate }) => !SLOW.test(gate));
 
   it('are most of the promises', () => {
     expect(quick.length).toBeGreaterThan(12);

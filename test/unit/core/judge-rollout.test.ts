@@ -274,6 +274,42 @@ describe('a verdict', () => {
   });
 });
 
+describe('a measure that is best at one value', () => {
+  /** How far the answers are off on average, at 20,000 entities. */
+  const off = (ours: number, theirs: number): MeasureEvidence => ({
+    measure: 'calibration:head',
+    kind: 'mean',
+    harm: 'either',
+    ideal: 0,
+    margin: 0.05,
+    candidate: meanOf(20_000, ours, 0.4),
+    baseline: meanOf(20_000, theirs, 0.4),
+  });
+
+  it.each([
+    [0.1, 0],
+    [-0.1, 0],
+    [0.2, 0.1],
+    [-0.2, 0.1],
+  ])('is rolled back when it moves away from it: off by %d instead of %d', (ours, theirs) => {
+    const { verdict, reason } = judgeRollout(canary([off(ours, theirs)]), rule);
+    expect(verdict).toBe('ROLLBACK');
+    expect(reason).toContain('moved away from what a perfect version has');
+  });
+
+  it.each([
+    [0, 0.1],
+    [0.05, 0.2],
+    [0.05, -0.1],
+  ])('is safe when it moves towards it: off by %d instead of %d', (ours, theirs) => {
+    expect(judgeRollout(canary([off(ours, theirs)]), rule).verdict).toBe('PROMOTE');
+  });
+
+  it('cannot be one that is harmed in one direction only', () => {
+    expect(() => judgeRollout(canary([{ ...off(0, 0), harm: 'rises' }]), rule)).toThrow(/ideal/);
+  });
+});
+
 describe('the verdict on paired requests', () => {
   it('promotes equal losses after enough pairs, and not before', () => {
     expect(judgeRollout(paired(meanOf(1000, 0, 0.2)), rule).verdict).toBe('PROMOTE');
