@@ -4,10 +4,9 @@ import type {
   MeasureEvidence,
   PairedMeasure,
 } from '../../core/decisions/rollout-evidence.js';
-import type { SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database } from '../database/database.js';
 import type { RolloutSettings } from './open-deployment.js';
-import { measuresOf, type Measure } from './rollout-measures.js';
+import { measuresOf, type Measure, type MeasuredHead } from './rollout-measures.js';
 
 /** Answers of the present version that must have been timed before any is called slow. */
 const TIMED_BEFORE_SLOW = 200;
@@ -47,7 +46,7 @@ export const NEWEST_OUTCOME = (id: string, since: string) => `LEFT JOIN (
 export interface EvidenceRequest {
   deploymentId: string;
   since: Date;
-  heads: readonly SignatureHead[];
+  heads: readonly MeasuredHead[];
   settings: RolloutSettings;
   slowUs: number | null;
 }

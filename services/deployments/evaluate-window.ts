@@ -6,6 +6,7 @@ import type { Database } from '../database/database.js';
 import { collectCanary, collectShadow, findSlowUs, type EvidenceRequest } from './collect-evidence.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { OpenDeployment, RolloutSettings } from './open-deployment.js';
+import { measuredHeads } from './rollout-measures.js';
 import { overAlready, type Trial } from './set-trial.js';
 
 export interface EvidenceWindow extends Trial {
@@ -96,10 +97,10 @@ async function collect(
   settings: RolloutSettings,
 ): Promise<RolloutEvidence> {
   const { prisma } = database;
-  const { signature } = await prisma.modelVersion.findUniqueOrThrow({
+  const { kind, signature } = await prisma.modelVersion.findUniqueOrThrow({
     where: { model_version: { model, version } },
   });
-  const { heads } = signature as unknown as { heads: readonly SignatureHead[] };
+  const heads = measuredHeads(kind, (signature as unknown as { heads: readonly SignatureHead[] }).heads);
   const { createdAt: since, slowUs } = await prisma.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
   const request: EvidenceRequest = { deploymentId, since, heads, settings, slowUs };
   request.slowUs ??= await settleSlowUs(database, request);

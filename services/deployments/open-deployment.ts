@@ -9,7 +9,7 @@ import {
 } from '../../core/schemas/deployment.js';
 import type { SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database } from '../database/database.js';
-import { knownGuardrails } from './rollout-measures.js';
+import { knownGuardrails, measuredHeads } from './rollout-measures.js';
 import { parseRequest } from '../parse-request.js';
 import { createVersionStore } from '../registry/version-store.js';
 
@@ -56,16 +56,16 @@ export async function checkDeployment(database: Database, request: unknown) {
       `${wanted.model} ${version.version} is not promotable. ${reason} Send "allow_unpromotable": true to deploy it all the same.`,
     );
   }
-  refuseUnknownGuardrails(wanted, version.signature as unknown as { heads: SignatureHead[] });
+  const { heads } = version.signature as unknown as { heads: SignatureHead[] };
+  refuseUnknownGuardrails(wanted, knownGuardrails(measuredHeads(version.kind, heads)));
   return { ...wanted, version };
 }
 
 /** A misspelt guardrail would guard nothing. */
 function refuseUnknownGuardrails(
   { canary, shadow }: { canary?: CanarySettings; shadow?: ShadowSettings },
-  { heads }: { heads: readonly SignatureHead[] },
+  known: readonly string[],
 ): void {
-  const known = knownGuardrails(heads);
   const asked = Object.keys({ ...canary?.guardrails, ...shadow?.guardrails });
   const unknown = asked.filter((name) => !known.includes(name) && !name.startsWith('feedback:'));
   if (unknown.length === 0) return;

@@ -15,6 +15,17 @@ export interface Measure {
   isRequired: boolean;
 }
 
+/** A head whose answers are measured. */
+export interface MeasuredHead extends SignatureHead {
+  /** Answers give the probability of each class besides the class. */
+  hasProbabilities?: boolean;
+}
+
+/** What a version predicts, with what its answers tell of it. */
+export function measuredHeads(kind: string, heads: readonly SignatureHead[]): MeasuredHead[] {
+  return heads.map((head) => ({ ...head, hasProbabilities: kind === 'classification' }));
+}
+
 /** Of a mean of probabilities minus truths, which is near 0 for every sound version. */
 const CALIBRATION_MARGIN = 0.05;
 
@@ -27,14 +38,14 @@ const numberAt = (json: string, head: string) =>
   `CASE jsonb_typeof(${json}->${head}) WHEN 'number' THEN (${json}->>${head})::float8 END`;
 
 /** What can be measured of a head, by its task: its loss against the truth, its calibration and its mean. */
-function measuresOfHead({ name, task }: SignatureHead): Measure[] {
+function measuresOfHead({ name, task, hasProbabilities }: MeasuredHead): Measure[] {
   const head = literal(name);
   const answer = (p: string) => numberAt(`${p}.predictions`, head);
   const mean: Measure = { name: `mean:${name}`, kind: 'mean', harm: 'either', sql: answer, isRequired: true };
   const loss = { name: `loss:${name}`, harm: 'rises' as const, isRequired: false };
+  const calibration = { name: `calibration:${name}`, harm: 'either' as const, ideal: 0, margin: CALIBRATION_MARGIN };
   if (task === 'binary') {
     const residual = (p: string) => `(${answer(p)} - ${truthOf(head)})`;
-    const calibration = { name: `calibration:${name}`, harm: 'either' as const, ideal: 0, margin: CALIBRATION_MARGIN };
     // A yes-or-no head whose answer is itself yes or no has no probability to be held to.
     const wrong = (
       p: string,
@@ -49,7 +60,11 @@ function measuresOfHead({ name, task }: SignatureHead): Measure[] {
   if (task === 'multiclass') {
     const wrong = (p: string) => `CASE WHEN o.outcome->>${head} IS NOT NULL AND ${p}.predictions->>${head} IS NOT NULL
       THEN (${p}.predictions->>${head} <> o.outcome->>${head})::int::float8 END`;
-    return [{ ...loss, kind: 'rate', sql: wrong }];
+    // How sure the answers are, less how often they are right.
+    const surer = (p: string) =>
+      `(${p}.predictions->'probabilities'->>(${p}.predictions->>${head}))::float8 - (1 - ${wrong(p)})`;
+    const sure: Measure = { ...calibration, kind: 'mean', sql: surer, isRequired: false };
+    return [{ ...loss, kind: 'rate', sql: wrong }, ...(hasProbabilities ? [sure] : [])];
   }
   if (task === 'regression')
     return [{ ...loss, kind: 'mean', sql: (p) => `abs(${answer(p)} - ${numberAt('o.outcome', head)})` }, mean];
@@ -61,7 +76,7 @@ function measuresOfHead({ name, task }: SignatureHead): Measure[] {
  * itself as a number) or `feedback:figure`.
  * @throws RangeError for a name that is not measured for these heads
  */
-export function measureNamed(name: string, heads: readonly SignatureHead[]): (row: string) => string {
+export function measureNamed(name: string, heads: readonly MeasuredHead[]): (row: string) => string {
   const after = literal(name.slice(name.indexOf(':') + 1));
   if (name === 'error_rate') return (p) => `(${p}.error IS NOT NULL)::int::float8`;
   if (name.startsWith('feedback:')) return () => numberAt('o.metrics', after);
@@ -129,6 +144,6 @@ export function measuresOf(
 }
 
 /** The names that a request's guardrails may have for a model with these heads. */
-export function knownGuardrails(heads: readonly SignatureHead[]): string[] {
+export function knownGuardrails(heads: readonly MeasuredHead[]): string[] {
   return ['error_rate', 'slow_rate', ...heads.flatMap(measuresOfHead).map(({ name }) => name)];
 }

@@ -15,6 +15,7 @@ import type { Scorer } from '../serving/scorer.js';
 import { collectHoldout, type AnsweredCase } from './collect-evidence.js';
 import { keepVerdict } from './evaluate-window.js';
 import type { OpenDeployment, RolloutSettings } from './open-deployment.js';
+import { measuredHeads } from './rollout-measures.js';
 import { recordStep } from './switch-route.js';
 
 /** The test stands before all windows. */
@@ -85,7 +86,8 @@ async function collect(
   const { scorer: ours } = await loadScorer(modelStoragePath, model, digest);
   const { scorer: theirs } = await loadScorer(modelStoragePath, model, present!.digest);
   const answered = await answerCases(cases, ours, theirs, signal);
-  const { heads } = ours.bundle.manifest;
+  const { kind, heads: predicted } = ours.bundle.manifest;
+  const heads = measuredHeads(kind, predicted);
   const { settings } = await database.prisma.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
   const asked = settings as RolloutSettings;
   const { pairs, measures } = await collectHoldout(database, { heads, settings: asked, cases: answered });

@@ -1,13 +1,13 @@
 import { createPrng } from '../../../../ml/random/prng.js';
 import { csv } from './service.js';
 
-/** Customers whose answer follows from two of their columns, with some noise. */
-export function learnableTable(rows: number, seed = 7): string {
+/** Customers whose answer follows from two of their columns, but for a share of them. */
+export function learnableTable(rows: number, seed = 7, noiseShare = 0.08): string {
   const prng = createPrng(seed);
   const lines = Array.from({ length: rows }, (_, index) => {
     const usage = Math.round(prng.next() * 1000) / 10;
     const plan = ['basic', 'plus', 'pro'][Math.floor(prng.next() * 3)]!;
-    const noise = prng.next() < 0.08;
+    const noise = prng.next() < noiseShare;
     const leaves = usage < 45 !== (plan === 'pro');
     const spend = Math.round((usage * 3 + (plan === 'pro' ? 200 : 0) + prng.next() * 20) * 100) / 100;
     const day = `2024-01-${String(1 + (index % 28)).padStart(2, '0')}`;
