@@ -8,7 +8,7 @@ import { TrialRun, waitOutFreeze, type Outcome } from './trial-run.js';
 const { openDeployment } = proxyActivities<Activities>(RECORD);
 const { verifyVersion, switchRoute, confirmServed } = proxyActivities<Activities>(DEPLOY);
 const { testHoldout } = proxyActivities<Activities>(EVALUATE);
-const { closeDeployment } = proxyActivities<Activities>(NOTE);
+const { closeDeployment, noteDeployment } = proxyActivities<Activities>(NOTE);
 
 type Deployment = Awaited<ReturnType<typeof openDeployment>>;
 
@@ -25,15 +25,16 @@ export async function deployModel(input: unknown) {
     const deployment = withPlan(await openDeployment({ jobId, request: input }));
     run.label({ model: deployment.model });
     const commands = new RolloutCommands(run, deployment.deploymentId, deployment.plan.strategy);
+    const enter = (stage: string) => enterStage(deployment, run, stage);
     try {
-      await run.enterStage('verify');
+      await enter('verify');
       await verifyVersion(deployment);
       const { state, reason } = await tryOut(deployment, run, commands);
       await commands.writeDown();
       if (state !== 'promoted') return await closeDeployment({ ...deployment, state, reason });
-      await run.enterStage('switch');
+      await enter('switch');
       await switchRoute(deployment);
-      await run.enterStage('confirm');
+      await enter('confirm');
       await confirmServed(deployment);
       return await closeDeployment({ ...deployment, state, reason });
     } catch (error) {
@@ -48,6 +49,14 @@ export async function deployModel(input: unknown) {
   });
 }
 
+/** Names the next step; a rollout that is paused waits before it, and says so. */
+async function enterStage({ deploymentId }: Deployment, run: JobRun, stage: string): Promise<void> {
+  const isPaused = run.isPaused();
+  if (isPaused) await noteDeployment({ deploymentId, state: 'paused' });
+  await run.enterStage(stage);
+  if (isPaused) await noteDeployment({ deploymentId, state: 'running' });
+}
+
 /** Rollouts that an earlier release has opened have no plan: they were all immediate. */
 function withPlan(deployment: Omit<Deployment, 'plan'> & Partial<Pick<Deployment, 'plan'>>): Deployment {
   return { plan: { strategy: 'immediate' }, ...deployment };
@@ -58,7 +67,7 @@ async function tryOut(deployment: Deployment, run: JobRun, commands: RolloutComm
   const { plan } = deployment;
   // Rollouts that began before there were these checks go on without them.
   if (patched('holdout-and-freezes')) {
-    await run.enterStage('holdout');
+    await enterStage(deployment, run, 'holdout');
     const { mayGoOn, reason } = await testHoldout(deployment);
     if (!mayGoOn) return { state: 'rolled_back', reason };
     if (plan.strategy === 'immediate') await waitOutFreeze(deployment, run, commands);

@@ -1,6 +1,6 @@
 import { condition, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
-import { signature } from '../core/policy/signature.js';
+import { signedSentence } from '../core/policy/signature.js';
 import { DEPLOY, EVALUATE, NOTE } from './activity-options.js';
 import type { RolloutCommands } from './rollout-commands.js';
 import type { JobRun } from './run-job.js';
@@ -137,7 +137,7 @@ export class TrialRun {
     const { promotion } = this.commands;
     if (!promotion) return undefined;
     const frozen = promotion.overridesFreeze ? undefined : await this.#freeze();
-    if (frozen === undefined) return { state: 'promoted', reason: `Promoted by ${signature(promotion)}.` };
+    if (frozen === undefined) return { state: 'promoted', reason: signedSentence('Promoted', promotion) };
     this.#held = frozen;
     return undefined;
   }

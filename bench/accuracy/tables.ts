@@ -57,7 +57,7 @@ async function measureSet(dataDir: string, set: TableSet, algorithm: string, hyp
     rows,
     features,
     groups: Int32Array.from({ length: rows }, (_, row) => row),
-    entities: Array.from({ length: rows }, (_, row) => row),
+    units: Float64Array.from({ length: rows }, (_, row) => row),
     targets: [target],
     isHeldOut: new Uint8Array(rows),
     isInTime,

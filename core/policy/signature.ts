@@ -1,4 +1,5 @@
-/** How it is told who wanted something and why, such as `local: looks good`. */
-export function signature({ by, note }: { by: string; note?: string | null }): string {
-  return note === undefined || note === null ? by : `${by}: ${note}`;
+/** One sentence of what was done by whom and why, such as `Promoted by local: seen enough.` */
+export function signedSentence(what: string, { by, note }: { by: string; note?: string | null }): string {
+  const sentence = `${what} by ${by}${note === undefined || note === null ? '' : `: ${note}`}`;
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }

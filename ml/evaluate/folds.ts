@@ -40,35 +40,61 @@ export function assignFolds(n: number, k: number, options: FoldOptions): Uint8Ar
   return folds;
 }
 
+/** How the rows of a holdout are chosen. */
+export interface HoldoutOptions {
+  /**
+   * A number for each row, evenly spread over all rows and always the same for the same row, such as a hash. Rows with the same number stay
+   * together, and those with the smallest are held out: so a row that is held out of one table is, but for few at the border, held out
+   * of every later table that has it, too.
+   */
+  units: ArrayLike<number>;
+  /** As of `FoldOptions`. */
+  labels?: ArrayLike<number>;
+}
+
 /**
- * Chooses the rows of a holdout: 1 = held out, 0 = for training. At least one row (or group) is on each side where there are two.
+ * Chooses the rows of a holdout: 1 = held out, 0 = for training. At least one unit is on each side where there are two.
  * @param fraction wanted share of held-out rows in (0, 1)
  * @throws RangeError for a fraction outside
  */
-export function holdoutMask(n: number, fraction: number, options: FoldOptions): Uint8Array {
+export function holdoutMask(n: number, fraction: number, { units, labels }: HoldoutOptions): Uint8Array {
   if (!(fraction > 0 && fraction < 1))
     throw new RangeError(`the held-out fraction must be between 0 and 1, got ${fraction}`);
-  checkLengths(n, options);
-  const prng = createPrng(options.seed, 0x686f6c64);
-  const strata = strataOf(n, options.labels);
-  if (options.groups) {
-    return dealGroups(n, groupsOf(options.groups), strata, Float64Array.of(1 - fraction, fraction), prng);
-  }
+  checkLengths(n, { labels, groups: units });
+  const strata = strataOf(n, labels);
   const mask = new Uint8Array(n);
-  const wanted = n < 2 ? 0 : Math.min(n - 1, Math.max(1, Math.round(n * fraction)));
-  // Row r of all strata in line is held out where the running total of the fraction passes a whole number there.
-  let position = 0;
-  for (const rows of rowsByStratum(strata)) {
-    for (const row of shuffle(rows, prng)) {
-      const before = Math.floor((position * wanted) / n);
-      position++;
-      mask[row] = Math.floor((position * wanted) / n) > before ? 1 : 0;
+  const all = groupsOf(units).toSorted((a, b) => units[a[0]!]! - units[b[0]!]!);
+  let heldUnits = 0;
+  for (const ofStratum of byStratum(all, strata)) {
+    const wanted = fraction * ofStratum.reduce((sum, rows) => sum + rows.length, 0);
+    let held = 0;
+    for (const rows of ofStratum) {
+      // A unit that is larger than what is still wanted would take the training's place.
+      if (held + rows.length / 2 > wanted) continue;
+      held += rows.length;
+      heldUnits++;
+      for (const row of rows) mask[row] = 1;
     }
   }
+  if (all.length < 2) return mask.fill(0);
+  if (heldUnits === 0) for (const row of all[0]!) mask[row] = 1;
+  if (heldUnits === all.length) for (const row of all.at(-1)!) mask[row] = 0;
   return mask;
 }
 
-function checkLengths(n: number, { labels, groups }: FoldOptions): void {
+/** Units by the stratum that most of their rows have. */
+function byStratum(units: readonly number[][], strata: Int32Array): number[][][] {
+  const lists: number[][][] = [];
+  for (const rows of units) {
+    const counts = new Map<number, number>();
+    for (const row of rows) counts.set(strata[row]!, (counts.get(strata[row]!) ?? 0) + 1);
+    const [stratum] = [...counts].reduce((most, one) => (one[1] > most[1] ? one : most));
+    (lists[stratum] ??= []).push(rows);
+  }
+  return lists.filter((list) => list !== undefined);
+}
+
+function checkLengths(n: number, { labels, groups }: Pick<FoldOptions, 'labels' | 'groups'>): void {
   if (labels && labels.length !== n)
     throw new RangeError(`there are ${n} rows but ${labels.length} labels: give one a row`);
   if (groups && groups.length !== n)

@@ -1,5 +1,5 @@
 import type { Database, Prisma } from '../database/database.js';
-import { signature } from '../../core/policy/signature.js';
+import { signedSentence } from '../../core/policy/signature.js';
 import type { OpenDeployment } from './open-deployment.js';
 import { NO_TRIAL, ROUTES_CHANNEL } from './switch-route.js';
 
@@ -68,7 +68,7 @@ export async function closeDeployment(
 /** Who ended it, where that was written down: the cancellation of a workflow carries no name. */
 async function abortedBy(transaction: Prisma.TransactionClient, deploymentId: string): Promise<string | undefined> {
   const command = await transaction.deploymentCommand.findFirst({ where: { deploymentId, action: 'abort' } });
-  return command ? `Aborted by ${signature(command)}.` : undefined;
+  return command ? signedSentence('Aborted', command) : undefined;
 }
 
 /** The version that could be gone back to before this rollout switched. */

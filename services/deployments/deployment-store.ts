@@ -4,7 +4,7 @@ import type { RolloutEvidence } from '../../core/decisions/rollout-evidence.js';
 import type { RolloutRule } from '../../core/decisions/rollout-rule.js';
 import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
-import { jobIdOf } from './open-deployment.js';
+import { jobIdOf, settingsOf } from './open-deployment.js';
 import { readPage } from '../database/read-page.js';
 
 function present(row: Prisma.DeploymentGetPayload<object>) {
@@ -46,17 +46,17 @@ export function createDeploymentStore({ prisma }: Database) {
   async function findAccepted(id: string): Promise<Prisma.DeploymentGetPayload<object> | undefined> {
     const job = await prisma.job.findUnique({ where: { id: jobIdOf(id), type: 'deploy' } });
     if (!job) return undefined;
-    const { version, strategy = 'immediate' } = job.request as { version: string; strategy?: string };
+    const { strategy = 'immediate', ...wanted } = job.request as { version: string; strategy?: string };
     const state = { completed: 'failed', failed: 'failed', cancelled: 'aborted' }[job.status] ?? 'pending';
     const { detail } = (job.error ?? {}) as { detail?: string };
     const { model, createdAt, finishedAt } = job;
     return {
       id,
       model: model ?? '',
-      version,
+      version: wanted.version,
       previousVersion: null,
       strategy,
-      settings: {},
+      settings: settingsOf({ ...wanted, strategy }) as Prisma.JsonObject,
       state,
       steps: [],
       reason: detail ?? null,

@@ -82,7 +82,12 @@ function refuseUnknownGuardrails(
 /** The settings of a rollout with every default written out: what `GET /deployments/{id}` shows and the verdicts go by. */
 export type RolloutSettings = Partial<CanarySettings & ShadowSettings>;
 
-function settingsOf(wanted: { strategy: string; canary?: CanarySettings; shadow?: ShadowSettings }): RolloutSettings {
+/** The settings of a request with every default written out. */
+export function settingsOf(wanted: {
+  strategy: string;
+  canary?: CanarySettings;
+  shadow?: ShadowSettings;
+}): RolloutSettings {
   if (wanted.strategy === 'canary') return wanted.canary ?? canarySchema.parse({});
   return wanted.strategy === 'shadow' ? (wanted.shadow ?? shadowSchema.parse({})) : {};
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ServiceError } from '../../core/errors.js';
-import { signature } from '../../core/policy/signature.js';
+import { signedSentence } from '../../core/policy/signature.js';
 import { digestOf } from '../canonical-json.js';
 import type { Database, Prisma } from '../database/database.js';
 import { createVersionStore } from '../registry/version-store.js';
@@ -115,7 +115,7 @@ async function goBack(
 ): Promise<RollbackResult> {
   const now = new Date();
   const deploymentId = `dep-${jobId.replace(/^deploy-/, '')}`;
-  const reason = `Rolled back to ${to} by ${signature(sender)}.`;
+  const reason = signedSentence(`Rolled back to ${to}`, sender);
   if (endedId)
     await transaction.deployment.update({
       where: { id: endedId },

@@ -1,4 +1,4 @@
-import type { PairedEvidence, RolloutVerdict } from '../../core/decisions/rollout-evidence.js';
+import type { PairedEvidence, PairedMeasure, RolloutVerdict } from '../../core/decisions/rollout-evidence.js';
 import { DEFAULT_ROLLOUT_RULE, type RolloutRule } from '../../core/decisions/rollout-rule.js';
 import type { ScoreInput } from '../../core/schemas/prediction.js';
 import {
@@ -38,7 +38,8 @@ class NotTestable {
 
 /**
  * Compares the version with the present one on labelled rows that neither has learnt from, before it gets any traffic, and keeps evidence
- * and verdict as window 0 of the rollout. Repeatable.
+ * and verdict as window 0 of the rollout. The rows are those that were held out of the one and those that were held out of the other: data that
+ * went wrong upstream speak for the version that learnt from them, and only the older rows tell. Repeatable.
  */
 export async function testHoldout(
   deployment: OpenDeployment,
@@ -62,12 +63,26 @@ export async function testHoldout(
   return resultOf(deployment, verdict);
 }
 
-function resultOf({ holdout: mode }: OpenDeployment, { verdict, reason }: RolloutVerdict): HoldoutResult {
-  if (verdict === 'ROLLBACK')
-    return { mayGoOn: false, reason: `It does worse on rows that neither version has learnt from: ${reason}` };
+function resultOf(
+  { holdout: mode, plan }: OpenDeployment,
+  { verdict, reason, findings }: RolloutVerdict,
+): HoldoutResult {
+  const harmful = findings.filter(({ finding }) => finding === 'harmful');
+  // Rows of before may be of a world that is gone: where live traffic will be looked at anyway, that decides.
+  const areOfBefore = harmful.every(({ measure }) => measure.includes(OF_BEFORE));
+  const isLeftToTraffic = areOfBefore && plan.strategy !== 'immediate' && mode === 'stop_on_harm';
+  if (verdict === 'ROLLBACK' && !isLeftToTraffic)
+    return {
+      mayGoOn: false,
+      reason: `It does worse on rows that neither version has learnt from: ${reason}${areOfBefore ? ADVICE : ''}`,
+    };
   if (verdict === 'PROMOTE' || mode === 'stop_on_harm') return { mayGoOn: true, reason };
   return { mayGoOn: false, reason: `The holdout test must be passed, and was not: ${reason}` };
 }
+
+/** Marks measures over the rows that were held out of the present version. */
+const OF_BEFORE = ' on rows held out of ';
+const ADVICE = ' If the world has changed since, let a canary tell by live traffic.';
 
 async function collect(
   { deploymentId, model, version, digest, previousVersion }: OpenDeployment,
@@ -81,16 +96,23 @@ async function collect(
     ),
   );
   const folderOf = (one: string) => bundleFolder(modelStoragePath, model, one);
-  const cases = await casesNewToBoth(candidate!, present!, folderOf);
-  if (cases instanceof NotTestable) return cases;
+  const sets = [{ name: '', cases: await casesNewTo(present!, candidate!, folderOf) }];
+  if (recordOf(candidate!)?.cases_sha256 !== recordOf(present!)?.cases_sha256)
+    sets.push({ name: OF_BEFORE + previousVersion, cases: await casesNewTo(candidate!, present!, folderOf) });
   const { scorer: ours } = await loadScorer(modelStoragePath, model, digest);
   const { scorer: theirs } = await loadScorer(modelStoragePath, model, present!.digest);
-  const answered = await answerCases(cases, ours, theirs, signal);
   const { kind, heads: predicted } = ours.bundle.manifest;
-  const heads = measuredHeads(kind, predicted);
   const { settings } = await database.prisma.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
-  const asked = settings as RolloutSettings;
-  const { pairs, measures } = await collectHoldout(database, { heads, settings: asked, cases: answered });
+  const about = { heads: measuredHeads(kind, predicted), settings: settings as RolloutSettings };
+  let pairs = 0;
+  const measures: PairedMeasure[] = [];
+  for (const { name, cases } of sets) {
+    if (cases instanceof NotTestable) continue;
+    const found = await collectHoldout(database, { ...about, cases: await answerCases(cases, ours, theirs, signal) });
+    pairs += found.pairs;
+    measures.push(...found.measures.map((measure) => ({ ...measure, measure: measure.measure + name })));
+  }
+  if (measures.length === 0) return sets[0]!.cases as NotTestable;
   return { strategy: 'holdout', windows: 1, seconds: 0, pairs, measures };
 }
 
@@ -99,35 +121,34 @@ type Version = Prisma.ModelVersionGetPayload<object>;
 const recordOf = ({ lineage }: Version) =>
   (lineage as unknown as { holdout?: HoldoutRecord | null }).holdout ?? undefined;
 
-/** Rows that the candidate was not fitted on, without those that the present version learnt from. */
-async function casesNewToBoth(
-  candidate: Version,
-  present: Version,
+/** Rows that were held out of one version, without those that the other one learnt from. */
+async function casesNewTo(
+  other: Version,
+  heldOutOf: Version,
   folderOf: (digest: string) => string,
 ): Promise<HoldoutCase[] | NotTestable> {
-  const [ours, theirs] = [recordOf(candidate), recordOf(present)];
-  if (!ours || !theirs)
+  const [held, learnt] = [recordOf(heldOutOf), recordOf(other)];
+  const both = `${heldOutOf.version} and ${other.version}`;
+  if (!held || !learnt)
     return new NotTestable(
-      `${(ours ? present : candidate).version} kept no held-out rows: its kind has none with a truth of their own, or an earlier release trained it.`,
+      `${(held ? other : heldOutOf).version} kept no held-out rows: its kind has none with a truth of their own, or an earlier release trained it.`,
     );
-  if (ours.unit !== theirs.unit)
+  if (held.unit !== learnt.unit)
+    return new NotTestable(`Of one of ${both} whole entities were held out, and of the other one rows.`);
+  if (held.unit === 'row' && JSON.stringify(held.columns) !== JSON.stringify(learnt.columns))
     return new NotTestable(
-      `Of one of ${present.version} and ${candidate.version} whole entities were held out and of the other rows.`,
+      `${both} have other columns, so that their rows cannot be told apart. Name an entity in the config to have entities held out.`,
     );
-  if (ours.unit === 'row' && JSON.stringify(ours.columns) !== JSON.stringify(theirs.columns))
-    return new NotTestable(
-      `${present.version} and ${candidate.version} have other columns, so that their rows cannot be told apart. Name an entity in the config to have entities held out.`,
-    );
-  const isTrained = await readTrainedUnits(folderOf(present.digest), theirs);
-  const cases = await readHoldoutCases(folderOf(candidate.digest), ours);
+  const isTrained = await readTrainedUnits(folderOf(other.digest), learnt);
+  const cases = await readHoldoutCases(folderOf(heldOutOf.digest), held);
   if (!isTrained || !cases)
     return new NotTestable(
-      `The held-out rows of ${(cases ? present : candidate).version} are missing or were changed since it was registered.`,
+      `The held-out rows of ${(cases ? other : heldOutOf).version} are missing or were changed since it was registered.`,
     );
   const fresh = cases.filter(({ unit }) => isTrained(unit) === false);
   return fresh.length > 0
     ? fresh
-    : new NotTestable(`${present.version} has learnt from every row that was held out of ${candidate.version}.`);
+    : new NotTestable(`${other.version} has learnt from every row that was held out of ${heldOutOf.version}.`);
 }
 
 /** Both answers to each row, in slices, so that the worker's heartbeats and other work go on. */

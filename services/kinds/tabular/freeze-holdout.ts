@@ -1,7 +1,7 @@
 import type { ScoreInput } from '../../../core/schemas/prediction.js';
-import { unitOf, type FrozenHoldout, type HoldoutCase } from '../../artifacts/frozen-holdout.js';
+import type { FrozenHoldout, HoldoutCase } from '../../artifacts/frozen-holdout.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
-import { plainValue, type TrainingTable } from './training-table.js';
+import { isHeldOutByEntity, type TrainingTable } from './training-table.js';
 
 /** Rows that are kept of a holdout: enough to tell a loss of a percent, and read within a second. */
 const MOST_CASES = 20_000;
@@ -14,22 +14,14 @@ export function freezeHoldout(
   table: TrainingTable,
   inputOf: (row: number) => ScoreInput,
 ): FrozenHoldout {
-  const isByEntity = !table.isInTime && (plan.entity !== undefined || plan.kind === 'user_behavior');
-  const contentOf = (row: number) =>
-    JSON.stringify([
-      table.features.map(({ values }) => plainValue(values[row])),
-      table.targets.map(({ y }) => (Number.isNaN(y[row]!) ? null : y[row]!)),
-    ]);
-  const units = Float64Array.from({ length: table.rows }, (_, row) =>
-    unitOf(isByEntity ? String(table.entities[row]) : contentOf(row)),
-  );
+  const { units } = table;
   const rows = Array.from(units.keys());
   const trained = [...new Set(rows.filter((row) => table.isHeldOut[row] === 0).map((row) => units[row]!))].sort(
     (a, b) => a - b,
   );
   const held = rows.filter((row) => table.isHeldOut[row] === 1).sort((a, b) => units[a]! - units[b]! || a - b);
   return {
-    unit: isByEntity ? 'entity' : 'row',
+    unit: isHeldOutByEntity(plan) ? 'entity' : 'row',
     columns: [...table.features.map(({ name }) => name), ...table.targets.map(({ head }) => head.name)],
     cases: held.slice(0, MOST_CASES).map((row) => caseOf(table, row, units[row]!, inputOf(row))),
     trainedUnits: Float64Array.from(trained.slice(0, MOST_TRAINED)),

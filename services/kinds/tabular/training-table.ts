@@ -4,6 +4,7 @@ import type { LabelValue } from '../../../ml/preprocess/label-encoder.js';
 import { fitLabelEncoder, type LabelEncoder, type RawColumn } from '../../../ml/preprocess/table-encoder.js';
 import type { Head } from '../../../core/kinds/heads.js';
 import { ServiceError } from '../../../core/errors.js';
+import { unitOf } from '../../artifacts/frozen-holdout.js';
 import { queryColumns, quoteText, withDuckDb } from '../../duckdb.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import { GROUP_COLUMN } from './build-table.js';
@@ -24,8 +25,8 @@ export interface TrainingTable {
   features: RawColumn[];
   /** The entity of each row, as a number; rows of one entity stay on one side of every split. */
   groups: Int32Array;
-  /** The entity of each row, as it is called. */
-  entities: readonly unknown[];
+  /** What is held out together, by row: the number of its entity, or of its content where there is none. See `unitOf`. */
+  units: Float64Array;
   targets: HeadTarget[];
   /** 1 for the rows that no fit and no choice ever sees. */
   isHeldOut: Uint8Array;
@@ -56,10 +57,14 @@ export async function readTrainingTable(plan: TrainingPlan, staging: string): Pr
   const targets = plan.heads.map((head) => readTarget(head, byName.get(head.column)?.values ?? [], plan));
   const first = targets[0]!;
   const isInTime = settingsOf(plan).split === 'time';
-  const options = { seed: plan.seed, groups, labels: hasEveryTruth(first) ? first.y : undefined };
+  const features = plan.features.map(
+    (name) => byName.get(name) ?? { name, values: new Array<unknown>(rows).fill(null) },
+  );
+  const units = unitsOf(rows, features, targets, isHeldOutByEntity(plan) ? group : undefined);
+  const labels = hasEveryTruth(first) ? first.y : undefined;
   const isHeldOut = isInTime
     ? Uint8Array.from({ length: rows }, (_, row) => (row >= Math.floor(rows * (1 - plan.validationSplit)) ? 1 : 0))
-    : holdoutMask(rows, plan.validationSplit, options);
+    : holdoutMask(rows, plan.validationSplit, { units, labels });
   if (!isHeldOut.includes(1) || !isHeldOut.includes(0))
     throw notTrainable(
       plan,
@@ -67,14 +72,41 @@ export async function readTrainingTable(plan: TrainingPlan, staging: string): Pr
     );
   return {
     rows,
-    features: plan.features.map((name) => byName.get(name) ?? { name, values: new Array<unknown>(rows).fill(null) }),
+    features,
     groups,
-    entities: group,
+    units,
     targets,
     isHeldOut,
     isInTime,
     ...readHistories(plan, byName),
   };
+}
+
+/** Whether all rows of an entity lie on one side. The latest rows of an entity may be held out where the split is in time. */
+export function isHeldOutByEntity(plan: TrainingPlan): boolean {
+  return settingsOf(plan).split !== 'time' && (plan.entity !== undefined || plan.kind === 'user_behavior');
+}
+
+function unitsOf(
+  rows: number,
+  features: readonly RawColumn[],
+  targets: readonly HeadTarget[],
+  entities: readonly unknown[] | undefined,
+): Float64Array {
+  const known = new Map<unknown, number>();
+  return Float64Array.from({ length: rows }, (_, row) => {
+    if (!entities)
+      return unitOf(
+        JSON.stringify([
+          features.map(({ values }) => plainValue(values[row])),
+          targets.map(({ y }) => (Number.isNaN(y[row]!) ? null : y[row]!)),
+        ]),
+      );
+    const entity = entities[row];
+    const unit = known.get(entity) ?? unitOf(String(entity));
+    known.set(entity, unit);
+    return unit;
+  });
 }
 
 function readHistories(

@@ -81,23 +81,49 @@ describe('folds', () => {
 });
 
 describe('a holdout', () => {
+  /** As a hash would be: evenly spread, and the same for the same name. */
+  const unitOf = (name: number) => (name * 0.6180339887498949) % 1;
+  const unitsOf = (names: readonly number[]) => names.map(unitOf);
+  const numbers = (count: number) => Array.from({ length: count }, (_, row) => row);
+
   it('has the wanted share of rows and of each class', () => {
-    const labels = Array.from({ length: 1000 }, (_, row) => (row % 10 === 0 ? 1 : 0));
-    const mask = holdoutMask(1000, 0.2, { seed: 1, labels });
+    const labels = numbers(1000).map((row) => (row % 10 === 0 ? 1 : 0));
+    const mask = holdoutMask(1000, 0.2, { units: unitsOf(numbers(1000)), labels });
     expect(count(mask, 1)).toBe(200);
     expect(labels.filter((label, row) => label === 1 && mask[row] === 1).length).toBe(20);
   });
 
-  it('never parts a group and comes close to the wanted share', () => {
-    const groups = Array.from({ length: 900 }, (_, row) => Math.floor(Math.sqrt(row)));
-    const mask = holdoutMask(900, 0.25, { seed: 4, groups });
+  it('never parts a unit and comes close to the wanted share', () => {
+    const groups = numbers(900).map((row) => Math.floor(Math.sqrt(row)));
+    const mask = holdoutMask(900, 0.25, { units: unitsOf(groups) });
     groups.forEach((group, row) => expect(mask[row]).toBe(mask[group * group]));
     expect(Math.abs(count(mask, 1) - 225)).toBeLessThan(30);
   });
 
+  it('leaves a unit that has most rows for training', () => {
+    const mask = holdoutMask(100, 0.2, { units: numbers(100).map((row) => (row < 60 ? 0 : row)) });
+    expect([...mask.slice(0, 60)].every((held) => held === 0)).toBe(true);
+    expect(count(mask, 1)).toBe(20);
+  });
+
+  it('is the same in any order of the rows, and nearly the same in a larger table', () => {
+    const names = numbers(2000);
+    const labels = names.map((name) => (name % 3 === 0 ? 1 : 0));
+    const heldOf = (rows: readonly number[]) => {
+      const mask = holdoutMask(rows.length, 0.2, { units: unitsOf(rows), labels: rows.map((name) => labels[name]!) });
+      return new Set(rows.filter((_, at) => mask[at] === 1));
+    };
+    const half = heldOf(names.slice(0, 1000));
+    expect(heldOf(names.slice(0, 1000).toReversed())).toEqual(half);
+    const all = heldOf(names);
+    expect([...half].filter((name) => !all.has(name)).length).toBeLessThan(10);
+  });
+
   it('leaves something on both sides however small the table', () => {
-    expect(count(holdoutMask(2, 0.01, { seed: 1 }), 1)).toBe(1);
-    expect(count(holdoutMask(2, 0.99, { seed: 1 }), 1)).toBe(1);
-    expect(count(holdoutMask(1, 0.5, { seed: 1 }), 1)).toBe(0);
+    const units = [0.3, 0.1];
+    expect([...holdoutMask(2, 0.01, { units })]).toEqual([0, 1]);
+    expect([...holdoutMask(2, 0.99, { units })]).toEqual([0, 1]);
+    expect(count(holdoutMask(1, 0.5, { units: [0] }), 1)).toBe(0);
+    expect(count(holdoutMask(4, 0.5, { units: [1, 1, 1, 1] }), 1), 'one unit only').toBe(0);
   });
 });

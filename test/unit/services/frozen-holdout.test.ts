@@ -25,7 +25,7 @@ function table(more: Partial<TrainingTable> = {}): TrainingTable {
       { name: 'day', values: rows.map((row) => (row % 7 === 0 ? null : new Date(row * 86_400_000))) },
     ],
     groups: Int32Array.from(rows, (row) => row >> 1),
-    entities: rows.map((row) => `e${row >> 1}`),
+    units: Float64Array.from(rows, (row) => unitOf(`e${row >> 1}`)),
     targets: [
       {
         head: { name: 'label', column: 'label', task: 'binary' },
@@ -39,7 +39,8 @@ function table(more: Partial<TrainingTable> = {}): TrainingTable {
     ...more,
   };
 }
-const planOf = (entity?: string) => ({ kind: 'classification', entity }) as unknown as TrainingPlan;
+const planOf = (entity?: string) =>
+  ({ kind: 'classification', entity, settings: { split: 'random' } }) as unknown as TrainingPlan;
 const inputOf = (row: number) => ({ features: { x: row } });
 
 let folder: string;
@@ -63,17 +64,14 @@ describe('the holdout that is kept of a version', () => {
     for (let entity = 0; entity < ROWS / 2; entity++) expect(isTrained(unitOf(`e${entity}`))).toBe(entity % 5 !== 0);
   });
 
-  it('tells rows by their content where there is no entity, or where the split is in time', () => {
-    for (const [plan, more] of [
-      [planOf(), {}],
-      [planOf('customer'), { isInTime: true }],
-    ] as const) {
-      const { unit, cases, trainedUnits } = freezeHoldout(plan, table(more), inputOf);
-      expect(unit).toBe('row');
-      expect(new Set(cases.map((one) => one.unit)).size).toBe(ROWS / 5);
-      expect(trainedUnits).toHaveLength((ROWS * 4) / 5);
-      expect([...trainedUnits]).toEqual([...trainedUnits].toSorted((a, b) => a - b));
-    }
+  it.each([
+    [planOf(), 'row'],
+    [planOf('customer'), 'entity'],
+    [{ ...planOf('customer'), settings: { split: 'time' } }, 'row'],
+  ])('says what its numbers stand for', (plan, unit) => {
+    const holdout = freezeHoldout(plan, table(), inputOf);
+    expect(holdout.unit).toBe(unit);
+    expect([...holdout.trainedUnits]).toEqual([...holdout.trainedUnits].toSorted((a, b) => a - b));
   });
 
   it('of very many units has those with the smallest numbers, and says up to where it knows', async () => {
@@ -82,7 +80,7 @@ describe('the holdout that is kept of a version', () => {
     const big = table({
       rows,
       features: [{ name: 'x', values: numbers }],
-      entities: numbers,
+      units: Float64Array.from(numbers, (row) => unitOf(String(row))),
       targets: [
         { head: { name: 'days' }, y: Float64Array.from(numbers), classes: [] },
       ] as unknown as TrainingTable['targets'],

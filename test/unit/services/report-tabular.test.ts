@@ -48,7 +48,7 @@ function findingsOf(task: 'multiclass' | 'regression', algorithm: TabularAlgorit
       ...(task === 'regression' ? [{ name: 'shop', values: shop }] : []),
     ],
     groups: Int32Array.from(use, (_, row) => row),
-    entities: Array.from(use, (_, row) => row),
+    units: Float64Array.from(use, (_, row) => row),
     targets: [target],
     isHeldOut: Uint8Array.from(use, (_, row) => Number(row % 4 === 0)),
     isInTime: false,
