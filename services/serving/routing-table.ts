@@ -56,7 +56,7 @@ const READ_ROUTES = `SELECT r.model, r.version, v.digest,
   ORDER BY r.model`;
 
 /** The tables are looked at this often, besides the notifications. */
-const POLL_MS = 2000;
+const POLL_MS = 1000;
 
 /**
  * Which version answers for each model, in memory, so that a prediction needs neither database nor Temporal. A new version
@@ -232,7 +232,7 @@ export class RoutingTable {
     }
   }
 
-  /** Hears of a new route at once; while this cannot connect, polling finds it within two seconds. */
+  /** Hears of a new route at once; while this cannot connect, polling finds it within a second or two. */
   async #listen(): Promise<void> {
     if (this.#isStopped) return;
     const client = new pg.Client({

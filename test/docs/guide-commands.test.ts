@@ -39,6 +39,9 @@ const PROMISED: Record<string, readonly string[]> = {
   ],
   'docs/guide/rollouts.md': [
     '"phase":"canary"',
+    'pause by local',
+    'traffic_frozen',
+    '"name":"weekend"',
     '"reproduced":true',
     '"served":true',
     '"arm":"',

@@ -6,6 +6,7 @@ import type { Part } from '../../infra/local/local-stack.js';
 import { PARTS } from '../../infra/local/local-stack.js';
 import { TestStack } from '../../infra/local/test-stack.js';
 import { learnableTable } from '../integration/api/support/tables.js';
+import { ApiProcesses } from '../support/api-processes.js';
 import { createApiClient, pause } from '../support/api-client.js';
 import { queryDatabase } from '../support/query-database.js';
 
@@ -86,15 +87,16 @@ afterAll(async () => {
   rmSync(inbox, { recursive: true, force: true });
 });
 
-describe('a canary whose world is killed', () => {
-  const begin = async (key: string) => {
-    const request = { version: versions[1], strategy: 'canary', canary: CANARY };
-    const job = await api.postUntilAccepted('/models/customers/deploy', request, key);
-    const id = job.replace('deploy-', 'dep-');
-    await rollout(id, (found) => windowOf(found) >= 1, 'the first window');
-    return { id, job };
-  };
+/** A canary with a window behind it. */
+async function begin(key: string): Promise<{ id: string; job: string }> {
+  const request = { version: versions[1], strategy: 'canary', canary: CANARY };
+  const job = await api.postUntilAccepted('/models/customers/deploy', request, key);
+  const id = job.replace('deploy-', 'dep-');
+  await rollout(id, (found) => windowOf(found) >= 1, 'the first window');
+  return { id, job };
+}
 
+describe('a canary whose world is killed', () => {
   /** The canary goes on as it was, is promoted by a person, and is gone back from. */
   async function survive(key: string, fault: () => Promise<void>): Promise<void> {
     const { id, job } = await begin(key);
@@ -114,7 +116,7 @@ describe('a canary whose world is killed', () => {
     );
     expect(await api.waitForJob(job)).toMatchObject({ status: 'completed', result: { state: 'promoted' } });
     const windows = await query<{ window: number }>(
-      'SELECT "window" FROM deployment_evidence WHERE deployment_id = $1 ORDER BY 1',
+      'SELECT "window" FROM deployment_evidence WHERE deployment_id = $1 AND "window" > 0 ORDER BY 1',
       [id],
     );
     expect(
@@ -169,6 +171,65 @@ describe('a canary whose world is killed', () => {
       state: 'rolled_back',
       traffic: { version: versions[0], candidate_version: null, share: 0 },
     });
+  });
+});
+
+describe('API processes on several machines', () => {
+  const others = new ApiProcesses(() => stack);
+  let elsewhere: string;
+  beforeAll(() => (elsewhere = mkdtempSync(join(tmpdir(), 'mlops-elsewhere-'))));
+  afterAll(async () => {
+    await others.killAll();
+    rmSync(elsewhere, { recursive: true, force: true });
+  });
+
+  it('agree on who sees what, though no notification ever reaches them', async () => {
+    // A machine of its own: it shares database and models, and nothing else.
+    const other = await others.start({
+      STATE_DIR: elsewhere,
+      MODEL_STORAGE_PATH: join(stack.addresses.stateDir, 'models'),
+      MODELS_CONFIG: join(inbox, 'config.yaml'),
+    });
+    const { id, job } = await begin('canary-on-two-machines');
+    const there = createApiClient(() => other.url);
+    const armsOf = async (client: typeof api) => {
+      const arms: string[] = [];
+      for (let entity = 0; entity < 200; entity++) {
+        const body = { entity_id: `e${entity}`, features: { usage: entity % 100, plan: 'plus' } };
+        const { body: answer } = await client.call<{ arm?: string; model_version: string }>(
+          'POST',
+          '/predict/customers',
+          body,
+        );
+        arms.push(`${answer.arm} ${answer.model_version}`);
+      }
+      return arms;
+    };
+    const agree = (what: string, isSo: (arms: readonly string[]) => boolean) =>
+      until(what, async () => {
+        const [here, beyond] = [await armsOf(api), await armsOf(there)];
+        return isSo(here) && here.join() === beyond.join() ? here : undefined;
+      });
+    const before = await agree('the same arms', (arms) => arms.some((arm) => arm.startsWith('candidate')));
+    expect(new Set(before.map((arm) => arm.split(' ')[0]))).toEqual(new Set(['candidate', 'baseline', 'rest']));
+
+    let areListening = true;
+    const deafen = (async () => {
+      while (areListening) {
+        await query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN mlops_routes%'`);
+        await pause(20);
+      }
+    })();
+    try {
+      expect((await api.call('POST', '/models/customers/rollback', {})).body).toMatchObject({
+        ended_deployment_id: id,
+      });
+      await agree('the present version everywhere', (arms) => arms.every((arm) => arm === `undefined ${versions[0]}`));
+    } finally {
+      areListening = false;
+      await deafen;
+    }
+    await api.waitForJob(job);
   });
 });
 
