@@ -1,5 +1,6 @@
 import type { PairedEvidence, PairedMeasure, RolloutVerdict } from '../../core/decisions/rollout-evidence.js';
 import { DEFAULT_ROLLOUT_RULE, type RolloutRule } from '../../core/decisions/rollout-rule.js';
+import type { ShapedPrediction } from '../../core/kinds/shaped-prediction.js';
 import type { ScoreInput } from '../../core/schemas/prediction.js';
 import {
   readHoldoutCases,
@@ -22,8 +23,6 @@ import { recordStep } from './switch-route.js';
 const HOLDOUT_WINDOW = 0;
 /** Bounds that hold at every look are wide enough for so few rows. */
 const RULE: RolloutRule = { ...DEFAULT_ROLLOUT_RULE, leastPairs: 100 };
-/** So long the worker scores before it looks at its other work. */
-const SLICE_MS = 8;
 
 export interface HoldoutResult {
   /** False when the rollout ends here, before the version has had any traffic. */
@@ -151,7 +150,11 @@ async function casesNewTo(
     : new NotTestable(`${other.version} has learnt from every row that was held out of ${heldOutOf.version}.`);
 }
 
-/** Both answers to each row, in slices, so that the worker's heartbeats and other work go on. */
+/** Rows that are answered at once; between them the worker's heartbeats and other work go on. */
+const ROWS_AT_ONCE = 32;
+/** The rows stand in random order: of models that are too slow for all of them, those that were answered by then are judged. */
+const LONGEST_MS = 60_000;
+
 async function answerCases(
   cases: readonly HoldoutCase[],
   ours: Scorer,
@@ -159,28 +162,43 @@ async function answerCases(
   signal: AbortSignal,
 ): Promise<AnsweredCase[]> {
   const answered: AnsweredCase[] = [];
-  const answerOf = answererOf(ours);
-  const presentOf = answererOf(theirs);
-  let sliceEndMs = performance.now() + SLICE_MS;
-  for (const { unit, input, outcome } of cases) {
-    answered.push({ entity: String(unit), candidate: answerOf(input), present: presentOf(input), outcome });
-    if (performance.now() < sliceEndMs) continue;
+  const [answersOf, presentOf] = [answererOf(ours), answererOf(theirs)];
+  const endMs = performance.now() + LONGEST_MS;
+  for (let at = 0; at < cases.length && performance.now() < endMs; at += ROWS_AT_ONCE) {
+    const rows = cases.slice(at, at + ROWS_AT_ONCE);
+    const inputs = rows.map(({ input }) => input);
+    const [candidates, presents] = [answersOf(inputs), presentOf(inputs)];
+    rows.forEach(({ unit, outcome }, row) =>
+      answered.push({ entity: String(unit), candidate: candidates[row]!, present: presents[row]!, outcome }),
+    );
     await new Promise((resolve) => setImmediate(resolve));
     signal.throwIfAborted();
-    sliceEndMs = performance.now() + SLICE_MS;
   }
   return answered;
 }
 
 /** Each version is asked by its own features: what the other one knows besides is no mistake of the row. */
-function answererOf(scorer: Scorer) {
+function answererOf(scorer: Scorer): (inputs: readonly ScoreInput[]) => AnsweredCase['candidate'][] {
   const known = new Set(scorer.bundle.manifest.signature.map(({ name }) => name));
-  return ({ features, ...rest }: ScoreInput): AnsweredCase['candidate'] => {
+  const own = ({ features, ...rest }: ScoreInput): ScoreInput => ({
+    ...rest,
+    features: Object.fromEntries(Object.entries(features).filter(([name]) => known.has(name))),
+  });
+  const answer = (input: ScoreInput) => {
     try {
-      const own = Object.fromEntries(Object.entries(features).filter(([name]) => known.has(name)));
-      return { predictions: scorer.predict({ ...rest, features: own }).predictions };
+      return scorer.predict(input);
     } catch (error) {
-      return { error: failureCode(error) };
+      return error;
     }
   };
+  return (inputs) => {
+    const owned = inputs.map(own);
+    const answers = scorer.batch ? scorer.batch.predictRows(owned) : owned.map(answer);
+    return answers.map((found) =>
+      hasPredictions(found) ? { predictions: found.predictions } : { error: failureCode(found) },
+    );
+  };
 }
+
+const hasPredictions = (found: unknown): found is ShapedPrediction =>
+  typeof found === 'object' && found !== null && 'predictions' in found;

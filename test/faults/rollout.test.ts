@@ -213,9 +213,9 @@ describe('API processes on several machines', () => {
     const before = await agree('the same arms', (arms) => arms.some((arm) => arm.startsWith('candidate')));
     expect(new Set(before.map((arm) => arm.split(' ')[0]))).toEqual(new Set(['candidate', 'baseline', 'rest']));
 
-    let areListening = true;
+    const over = new AbortController();
     const deafen = (async () => {
-      while (areListening) {
+      while (!over.signal.aborted) {
         await query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN mlops_routes%'`);
         await pause(20);
       }
@@ -226,7 +226,7 @@ describe('API processes on several machines', () => {
       });
       await agree('the present version everywhere', (arms) => arms.every((arm) => arm === `undefined ${versions[0]}`));
     } finally {
-      areListening = false;
+      over.abort();
       await deafen;
     }
     await api.waitForJob(job);
