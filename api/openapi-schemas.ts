@@ -66,6 +66,26 @@ const experiment = {
     items: strict({ arm: text, version: text, weight: { type: 'number' }, retired: { type: 'boolean' } }, ['weight']),
   },
   control: text,
+  layer: text,
+  slice: strict({ first_bucket: count, end_bucket: count, buckets: count }),
+  allocation: {
+    anyOf: [
+      strict({
+        batches: count,
+        floor: share,
+        context: { type: 'array', items: { type: 'object' } },
+        opened: {
+          type: 'array',
+          items: strict({
+            window: count,
+            at: time,
+            chances: { type: 'object', additionalProperties: { type: 'array', items: share } },
+          }),
+        },
+      }),
+      { type: 'null' },
+    ],
+  },
   settings: { type: 'object' },
   plan: { type: 'object' },
   verdict: { type: ['object', 'null'] },
@@ -114,11 +134,12 @@ export const ANSWER_SCHEMAS = {
       arm: text,
       deployment_id: text,
       experiment_id: text,
+      propensity: share,
       warnings: { type: 'array', items: fieldProblem },
       explanations: { type: 'object', additionalProperties: { type: 'array', items: contribution } },
       explanation_base_values: { type: 'object', additionalProperties: { type: 'number' } },
     },
-    ['arm', 'deployment_id', 'experiment_id', 'warnings', 'explanations', 'explanation_base_values'],
+    ['arm', 'deployment_id', 'experiment_id', 'propensity', 'warnings', 'explanations', 'explanation_base_values'],
   ),
   InstanceError: strict({
     error: strict({ code: text, detail: text, errors: { type: 'array', items: fieldProblem } }),

@@ -1,4 +1,5 @@
-import type { ExperimentArm } from '../../core/decisions/experiment-evidence.js';
+import { stratumOf, type AdaptiveAllocation } from '../../core/decisions/allocation.js';
+import type { ArmStratum, ExperimentArm } from '../../core/decisions/experiment-evidence.js';
 import type { ArmSums } from '../../core/decisions/rollout-evidence.js';
 import type { SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database } from '../database/database.js';
@@ -30,6 +31,7 @@ function perEntity({ metric, kind, heads }: MetricQuestion): string {
 
 interface Row extends ArmSums {
   arm: string;
+  stratum: string;
   assigned: number;
   x: number | null;
   xSquared: number | null;
@@ -37,7 +39,10 @@ interface Row extends ArmSums {
   withRequests: number;
 }
 
-/** Sums over the entities of each arm since the experiment began, with what each entity was like before it. */
+/**
+ * Sums over the entities of each arm since the experiment began, with what each entity was like before it. Of an adaptive allocation they
+ * are also divided by the stratum that an entity was first drawn from.
+ */
 export async function collectExperiment(
   { pool }: Database,
   question: MetricQuestion & {
@@ -45,6 +50,7 @@ export async function collectExperiment(
     since: Date;
     arms: readonly ExperimentArmRoute[];
     covariateDays: number;
+    allocation?: AdaptiveAllocation | null;
   },
 ): Promise<{ arms: ExperimentArm[]; crossed: number }> {
   const { experimentId, since, model, covariateDays } = question;
@@ -52,7 +58,8 @@ export async function collectExperiment(
     `WITH shown AS (
        SELECT p.* FROM predictions p WHERE p.trial_id = $1 AND p.created_at >= $2 AND p.entity_id IS NOT NULL),
      assigned AS (
-       SELECT entity_id, min(arm) AS arm FROM shown GROUP BY 1 HAVING count(DISTINCT arm) = 1),
+       SELECT entity_id, min(arm) AS arm, coalesce((array_agg(stratum ORDER BY created_at, id))[1], '') AS stratum
+       FROM shown GROUP BY 1 HAVING count(DISTINCT arm) = 1),
      during AS (
        SELECT p.entity_id, ${perEntity(question)} FROM shown p ${NEWEST_OUTCOME('p.id', '$2')} GROUP BY 1),
      before AS (
@@ -60,15 +67,15 @@ export async function collectExperiment(
        WHERE p.model = $3 AND p.created_at >= $4 AND p.created_at < $2 AND p.entity_id IN (SELECT entity_id FROM assigned)
        GROUP BY 1),
      entities AS (
-       SELECT a.arm, d.n, d.y, coalesce(b.y / nullif(b.n, 0), 0) AS x
+       SELECT a.arm, a.stratum, d.n, d.y, coalesce(b.y / nullif(b.n, 0), 0) AS x
        FROM assigned a JOIN during d USING (entity_id) LEFT JOIN before b USING (entity_id))
-     SELECT arm, count(*)::float8 AS assigned, (count(*) FILTER (WHERE n > 0))::float8 AS entities,
+     SELECT arm, stratum, count(*)::float8 AS assigned, (count(*) FILTER (WHERE n > 0))::float8 AS entities,
        sum(n)::float8 AS requests, sum(y)::float8 AS total, sum(n * n)::float8 AS "requestsSquared",
        sum(y * y)::float8 AS "totalSquared", sum(n * y)::float8 AS crossed,
        (count(*) FILTER (WHERE y <> 0))::float8 AS "entitiesWithEvents",
        (sum(x) FILTER (WHERE n > 0))::float8 AS "x", (sum(x * x) FILTER (WHERE n > 0))::float8 AS "xSquared",
        sum(x * y)::float8 AS "withTotal", sum(x * n)::float8 AS "withRequests"
-     FROM entities GROUP BY 1`,
+     FROM entities GROUP BY 1, 2`,
     [experimentId, since, model, new Date(since.getTime() - covariateDays * 86_400_000)],
   );
   const crossed = await pool.query<{ crossed: number }>(
@@ -76,30 +83,75 @@ export async function collectExperiment(
        AND p.entity_id IS NOT NULL GROUP BY p.entity_id HAVING count(DISTINCT p.arm) > 1) crossing`,
     [experimentId, since],
   );
-  return {
-    crossed: crossed.rows[0]!.crossed,
-    arms: question.arms.map(({ arm, weight }) =>
-      armOf(
-        arm,
-        weight,
-        rows.find((row) => row.arm === arm),
-      ),
+  const arms = question.arms.map(({ arm, weight }, at) =>
+    armOf(
+      { arm, weight, at },
+      rows.filter((row) => row.arm === arm),
+      question.allocation,
     ),
+  );
+  return { crossed: crossed.rows[0]!.crossed, arms };
+}
+
+function armOf(
+  { arm, weight, at }: { arm: string; weight: number; at: number },
+  rows: readonly Row[],
+  allocation: AdaptiveAllocation | null | undefined,
+): ExperimentArm {
+  const cells = rows.map(cellOf);
+  const whole = cells.reduce(addCells, { assigned: 0, sums: NO_SUMS, before: NO_PAST });
+  const { before, ...shown } = whole;
+  const strata =
+    allocation && strataOf(allocation, at, (stratum) => cells[rows.findIndex((row) => row.stratum === stratum)]);
+  return { arm, weight, ...shown, ...(rows.length > 0 ? { before } : {}), ...(strata ? { strata } : {}) };
+}
+
+type Cell = Required<Pick<ExperimentArm, 'assigned' | 'sums' | 'before'>>;
+
+/** Every batch that is open with every context of it, also where no entity has come from there yet. */
+function strataOf(
+  { opened }: AdaptiveAllocation,
+  at: number,
+  cellOfStratum: (stratum: string) => Cell | undefined,
+): ArmStratum[] {
+  return opened.flatMap(({ chances }, batch) =>
+    Object.entries(chances).flatMap(([key, ofArms]): ArmStratum[] => {
+      const stratum = stratumOf(batch, key);
+      const propensity = ofArms[at]!;
+      // An arm that was taken back has no part in what was opened since.
+      if (propensity === 0) return [];
+      return [{ stratum, propensity, ...(cellOfStratum(stratum) ?? { assigned: 0, sums: NO_SUMS }) }];
+    }),
+  );
+}
+
+function cellOf(row: Row): Cell {
+  const { entities, requests, total, requestsSquared, totalSquared, crossed, entitiesWithEvents } = row;
+  return {
+    assigned: row.assigned,
+    sums: { entities, requests, total, requestsSquared, totalSquared, crossed, entitiesWithEvents },
+    before: {
+      total: row.x ?? 0,
+      squared: row.xSquared ?? 0,
+      withTotal: row.withTotal,
+      withRequests: row.withRequests,
+    },
   };
 }
 
-function armOf(arm: string, weight: number, row: Row | undefined): ExperimentArm {
-  if (!row) return { arm, weight, assigned: 0, sums: NO_SUMS };
-  const { entities, requests, total, requestsSquared, totalSquared, crossed, entitiesWithEvents } = row;
-  const sums = { entities, requests, total, requestsSquared, totalSquared, crossed, entitiesWithEvents };
-  const before = {
-    total: row.x ?? 0,
-    squared: row.xSquared ?? 0,
-    withTotal: row.withTotal,
-    withRequests: row.withRequests,
+function addCells(one: Cell, other: Cell): Cell {
+  const add = <Sums extends object>(a: Sums, b: Sums) =>
+    Object.fromEntries(
+      Object.entries(a).map(([name, value]) => [name, (value as number) + (b as never)[name]]),
+    ) as Sums;
+  return {
+    assigned: one.assigned + other.assigned,
+    sums: add(one.sums, other.sums),
+    before: add(one.before, other.before),
   };
-  return { arm, weight, assigned: row.assigned, sums, before };
 }
+
+const NO_PAST: Cell['before'] = { total: 0, squared: 0, withTotal: 0, withRequests: 0 };
 
 const NO_SUMS: ArmSums = {
   entities: 0,

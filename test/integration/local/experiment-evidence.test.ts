@@ -16,6 +16,15 @@ const SINCE = new Date(NOW - DAY_MS);
 const ARMS = ['a', 'b'].map((arm) => ({ arm, version: 'v1.0.0', digest: arm, weight: 0.5, retired: false }));
 const HEADS = [{ name: 'churn', task: 'binary' }];
 
+/** Three batches, of which the last one has had no entity yet. */
+const ALLOCATION = {
+  batches: 5,
+  floor: 0.1,
+  context: [],
+  opened: [0.5, 0.25, 0.9].map((first, window) => ({ window, at: '', chances: { '': [first, 1 - first] } })),
+};
+const stratumAt = (entity = '') => String(entity.length % 2);
+
 interface Logged {
   id: string;
   atMs: number;
@@ -64,7 +73,7 @@ beforeAll(async () => {
       cached: false,
       correlation_id: 'c',
       created_at: atMs,
-      ...(arm ? { arm, trial_id: 'exp-1' } : {}),
+      ...(arm ? { arm, trial_id: 'exp-1', propensity: 0.25, stratum: stratumAt(entity) } : {}),
     }),
   );
   await createPredictionStore(database).write(lines, { firstMs: NOW - 10 * DAY_MS, lastMs: NOW });
@@ -157,6 +166,34 @@ describe('the evidence of an experiment', () => {
         sum(({ x, n }) => x * n),
         8,
       );
+    }
+  });
+
+  it('is divided by the batch that entities were drawn from, whose parts add up to the whole', async () => {
+    const question = { model: 'm', metric: 'feedback:revenue', kind: 'mean' as const, heads: HEADS };
+    const { arms } = await collectExperiment(database, {
+      ...question,
+      experimentId: 'exp-1',
+      since: SINCE,
+      arms: ARMS,
+      covariateDays: 5,
+      allocation: ALLOCATION,
+    });
+    for (const [at, { arm, assigned, sums, before, strata }] of arms.entries()) {
+      expect(strata!.map(({ stratum, propensity }) => [stratum, propensity])).toEqual(
+        [0.5, 0.25, 0.9].map((first, batch) => [String(batch), at === 0 ? first : 1 - first]),
+      );
+      const own = rows.filter((row) => row.arm === arm && row.entity && row.entity !== 'e7');
+      for (const { stratum, assigned: entities } of strata!)
+        expect(entities).toBe(
+          new Set(own.filter(({ entity }) => stratumAt(entity) === stratum).map((row) => row.entity)).size,
+        );
+      const add = (of: (cell: NonNullable<typeof strata>[number]) => number | undefined) =>
+        strata!.reduce((sum, cell) => sum + (of(cell) ?? 0), 0);
+      expect(add((cell) => cell.assigned)).toBe(assigned);
+      for (const name of Object.keys(sums) as (keyof typeof sums)[])
+        expect(add((cell) => cell.sums[name])).toBeCloseTo(sums[name], 8);
+      expect(add((cell) => cell.before?.withTotal)).toBeCloseTo(before!.withTotal, 8);
     }
   });
 
