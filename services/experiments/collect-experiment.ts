@@ -163,24 +163,40 @@ const NO_SUMS: ArmSums = {
   entitiesWithEvents: 0,
 };
 
-/** What the metric was in the last days: how many entities a day, their mean and its spread. */
+export interface MetricHistory {
+  entities: number;
+  /** Entities that had come by the end of each day of the log, counted from its beginning: those who come back are there once. */
+  entitiesByDay: readonly number[];
+  mean: number | null;
+  deviation: number | null;
+}
+
+/** What the metric was in the last days: how fast entities come, their mean and its spread. */
 export async function describeHistory(
   { pool }: Database,
   question: MetricQuestion & { until: Date; days: number },
-): Promise<{ entities: number; entitiesPerDay: number; mean: number | null; deviation: number | null }> {
+): Promise<MetricHistory> {
   const { model, until, days } = question;
+  const since = new Date(until.getTime() - days * 86_400_000);
   const { rows } = await pool.query<{ entities: number; mean: number | null; deviation: number | null }>(
     `SELECT count(*)::float8 AS entities, (sum(y) / nullif(sum(n), 0))::float8 AS mean, stddev_samp(y / n)::float8 AS deviation
      FROM (SELECT p.entity_id, ${perEntity(question)} FROM predictions p ${NEWEST_OUTCOME('p.id', '$2')}
        WHERE p.model = $1 AND p.created_at >= $2 AND p.created_at < $3 AND p.entity_id IS NOT NULL AND p.shadow_of IS NULL
        GROUP BY 1) entities WHERE n > 0`,
-    [model, new Date(until.getTime() - days * 86_400_000), until],
+    [model, since, until],
   );
-  const { rows: span } = await pool.query<{ days: number }>(
-    `SELECT greatest(1, extract(epoch FROM $3::timestamptz - min(created_at)) / 86400)::float8 AS days
-     FROM predictions WHERE model = $1 AND created_at >= $2 AND created_at < $3`,
-    [model, new Date(until.getTime() - days * 86_400_000), until],
+  const { rows: firsts } = await pool.query<{ day: number; entities: number; last: number }>(
+    `SELECT day, count(*)::float8 AS entities,
+       greatest(1, ceil(extract(epoch FROM $3::timestamptz - min(min(first)) OVER ()) / 86400))::int AS last
+     FROM (SELECT first, floor(extract(epoch FROM first - min(first) OVER ()) / 86400)::int AS day
+       FROM (SELECT min(created_at) AS first FROM predictions
+         WHERE model = $1 AND created_at >= $2 AND created_at < $3 AND entity_id IS NOT NULL AND shadow_of IS NULL
+         GROUP BY entity_id) e) d
+     GROUP BY day ORDER BY day`,
+    [model, since, until],
   );
-  const { entities, mean, deviation } = rows[0]!;
-  return { entities, entitiesPerDay: entities / (span[0]?.days ?? 1), mean, deviation };
+  const entitiesByDay: number[] = [];
+  for (let day = 0; day < (firsts[0]?.last ?? 0); day++)
+    entitiesByDay.push((entitiesByDay.at(-1) ?? 0) + (firsts.find((row) => row.day === day)?.entities ?? 0));
+  return { ...rows[0]!, entitiesByDay };
 }

@@ -1,5 +1,3 @@
-import { planExperiment } from '../../ml/sequential/power-plan.js';
-import { DEFAULT_EXPERIMENT_RULE } from '../../core/decisions/experiment-evidence.js';
 import { ServiceError } from '../../core/errors.js';
 import { experimentRequestSchema, type ExperimentRequest } from '../../core/schemas/experiment.js';
 import type { SignatureHead } from '../artifacts/model-bundle.js';
@@ -8,31 +6,9 @@ import { ROUTES_CHANNEL } from '../deployments/switch-route.js';
 import { parseRequest } from '../parse-request.js';
 import { createVersionStore } from '../registry/version-store.js';
 import { loadScorer } from '../serving/load-scorer.js';
-import { describeHistory } from './collect-experiment.js';
 import { freeSlice, type ExperimentArmRoute } from './experiment-arms.js';
-import { completeAllocation, leastWeights, openFirstBatch, refuseBadAllocation } from './plan-allocation.js';
-
-/** Chance with which an effect of the minimum size is found, that plans go by. */
-const POWER = 0.8;
-/** Days of the log that tell what the metric was before. */
-const HISTORY_DAYS = 28;
-/** Of the metric's value before: the minimum effect where none is asked for. */
-const DEFAULT_EFFECT_SHARE = 0.05;
-
-export interface ExperimentPlanned {
-  /** Entities a day that would take part, from the log of the last days. */
-  entities_per_day: number;
-  /** What the metric was, and its standard deviation between entities; null without history. */
-  baseline: number | null;
-  deviation: number | null;
-  minimum_effect: number;
-  /** Entities in all arms, and days, until an effect of that size is told from none; null where the log cannot say. */
-  entities_needed: number | null;
-  days_needed: number | null;
-  /** The smallest difference, gain or harm, that is found by the end. */
-  smallest_detectable: number | null;
-  power: number;
-}
+import { completeAllocation, openFirstBatch, refuseBadAllocation } from './plan-allocation.js';
+import { planFor, type ExperimentPlanned } from './plan-experiment.js';
 
 /** An experiment that may begin, with every default written out. */
 export interface CheckedExperiment {
@@ -105,42 +81,6 @@ function refuseUnknownMetric(metric: string, heads: readonly SignatureHead[]): v
   throw new ServiceError('request_invalid', `${of}: metrics of this model: ${known}.`, [
     { path: 'metric', message: 'is not measured for this model' },
   ]);
-}
-
-async function planFor(
-  database: Database,
-  request: Omit<CheckedExperiment['request'], 'minimum_effect'> & { minimum_effect?: number },
-  arms: readonly ExperimentArmRoute[],
-  heads: readonly SignatureHead[],
-): Promise<ExperimentPlanned> {
-  const history = await describeHistory(database, { ...request, heads, until: new Date(), days: HISTORY_DAYS });
-  const { mean: baseline, deviation } = history;
-  const entitiesPerDay = (history.entitiesPerDay * request.traffic) / 100;
-  const effect = request.minimum_effect ?? (baseline ? Math.abs(baseline) * DEFAULT_EFFECT_SHARE : 0);
-  if (!(effect > 0))
-    throw new ServiceError('request_invalid', 'Nothing is known of the metric as yet, so no effect follows from it.', [
-      { path: 'minimum_effect', message: 'say what gain is worth having, in the unit of the metric' },
-    ]);
-  const known = { entities_per_day: entitiesPerDay, baseline, deviation, minimum_effect: effect, power: POWER };
-  const unknown = { entities_needed: null, days_needed: null, smallest_detectable: null };
-  if (!deviation || deviation <= 0 || entitiesPerDay <= 0) return { ...known, ...unknown };
-  const plan = planExperiment({
-    effect,
-    alpha: DEFAULT_EXPERIMENT_RULE.alpha / (arms.length - 1),
-    sides: 2,
-    power: POWER,
-    deviation,
-    weights: leastWeights(request, arms),
-    entitiesPerDay,
-    mostDays: request.max_seconds / 86_400,
-  });
-  const finite = (value: number) => (Number.isFinite(value) ? value : null);
-  return {
-    ...known,
-    entities_needed: finite(plan.entities),
-    days_needed: finite(plan.days),
-    smallest_detectable: finite(plan.smallestEffect),
-  };
 }
 
 /** What the workflow of an experiment follows. */

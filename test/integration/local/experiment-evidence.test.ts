@@ -8,6 +8,7 @@ import { createPrng } from '../../../ml/random/prng.js';
 import { applyMigrations } from '../../../services/database/apply-migrations.js';
 import { openDatabase, type Database } from '../../../services/database/database.js';
 import { collectExperiment, describeHistory } from '../../../services/experiments/collect-experiment.js';
+import { daysFor, entitiesBy } from '../../../services/experiments/plan-experiment.js';
 import { createPredictionStore } from '../../../services/serving/prediction-store.js';
 
 const DAY_MS = 86_400_000;
@@ -213,8 +214,18 @@ describe('the evidence of an experiment', () => {
     const deviation = Math.sqrt(totals.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (totals.length - 1));
     expect(history.mean).toBeCloseTo(mean, 8);
     expect(history.deviation).toBeCloseTo(deviation, 8);
-    // The log begins ten days ago.
-    expect(history.entitiesPerDay).toBeCloseTo(names.size / 10, 1);
+    // The log begins ten days ago, and all 29 come again and again: they are there on the first days, and no more come after.
+    expect(history.entitiesByDay).toHaveLength(10);
+    expect(history.entitiesByDay.at(-1)).toBe(names.size);
+    const first = Math.min(...rows.filter(({ entity }) => entity).map(({ atMs }) => atMs));
+    const onFirst = rows.filter(({ entity, atMs }) => entity && atMs < first + DAY_MS);
+    expect(history.entitiesByDay[0]).toBe(new Set(onFirst.map(({ entity }) => entity)).size);
+    expect(entitiesBy(history, 0.5)).toBeCloseTo(history.entitiesByDay[0]! / 2, 8);
+    expect(daysFor(history, history.entitiesByDay[0]!)).toBe(1);
+    expect(entitiesBy(history, 30)).toBe(names.size);
+    expect(daysFor(history, 1000)).toBe(Infinity);
+    const growing = { ...history, entitiesByDay: [100, 150, 180] };
+    expect([entitiesBy(growing, 5), daysFor(growing, 260)]).toEqual([260, 5]);
   });
 
   it('of no predictions is empty', async () => {
