@@ -1,5 +1,6 @@
 import { dataRoutes } from './data.js';
 import { deploymentRoutes } from './deployments.js';
+import { drillRoutes } from './drills.js';
 import { experimentRoutes } from './experiments.js';
 import { jobRoutes } from './jobs.js';
 import { modelRoutes } from './models.js';
@@ -20,6 +21,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...reportRoutes,
   ...deploymentRoutes,
   ...experimentRoutes,
+  ...drillRoutes,
   ...jobRoutes,
   ...dataRoutes,
   ...scheduleRoutes,

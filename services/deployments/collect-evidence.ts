@@ -10,7 +10,7 @@ import type { Database } from '../database/database.js';
 import type { RolloutSettings } from './open-deployment.js';
 
 /** Something that is measured on each answer, as SQL over a logged row and its newest outcome `o`; NULL where it does not apply. */
-interface Measure {
+export interface Measure {
   name: string;
   kind: 'rate' | 'mean';
   harm: Harm;
@@ -80,7 +80,11 @@ export function measureNamed(name: string, heads: readonly SignatureHead[]): (ro
 }
 
 /** What is watched in a rollout: the defaults, changed and added to by its settings. */
-function measuresOf(heads: readonly SignatureHead[], slowUs: number | null, settings: RolloutSettings): Measure[] {
+export function measuresOf(
+  heads: readonly SignatureHead[],
+  slowUs: number | null,
+  settings: RolloutSettings,
+): Measure[] {
   const errors: Measure = {
     name: 'error_rate',
     kind: 'rate',
@@ -136,10 +140,10 @@ export function knownGuardrails(heads: readonly SignatureHead[]): string[] {
 }
 
 /** Of each row the measures as columns y0, y1, …: one pass over the rows whatever their number. */
-const measureColumns = (measures: readonly Measure[], row: string) =>
+export const measureColumns = (measures: readonly Measure[], row: string) =>
   measures.map(({ sql }, at) => `(${sql(row)})::float8 AS y${at}`).join(', ');
 /** Of the rows of an entity, by measure: how many have it, and their sum. */
-const ENTITY_SUMS = (measures: readonly Measure[]) =>
+export const ENTITY_SUMS = (measures: readonly Measure[]) =>
   measures.map((_, at) => `count(y${at})::float8 AS n${at}, coalesce(sum(y${at}), 0) AS s${at}`).join(', ');
 /** Of the entities, by measure: what `ArmSums` has. */
 const ARM_SUMS = (measures: readonly Measure[]) =>

@@ -4,7 +4,7 @@ import { LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
 import { ServiceError } from '../../core/errors.js';
 import { USER_BEHAVIOR_HEADS } from '../../core/kinds/heads.js';
-import { canonicalModelName, MODEL_KINDS, type ModelKind } from '../../core/names.js';
+import { canonicalModelName, MODEL_KINDS, SANDBOX_MODEL, type ModelKind } from '../../core/names.js';
 import {
   dataTypesFileSchema,
   modelsFileSchema,
@@ -19,7 +19,29 @@ export interface ModelDefinition extends ModelEntry {
   name: string;
   kind: ModelKind;
   source: string;
+  /** True of the model that drills use: it is the service's own, and not among the models that are listed. */
+  isSandbox?: boolean;
 }
+
+/** A small table of the service's own, with a model that learns it within a second or two. */
+const SANDBOX: ModelDefinition = {
+  name: SANDBOX_MODEL,
+  kind: 'classification',
+  description: 'The sandbox of rollout drills: bad versions are tried on it on purpose.',
+  algorithm: 'random_forest',
+  hyperparameters: { n_estimators: 20, max_depth: 6 },
+  source: SANDBOX_MODEL,
+  entity: 'unit',
+  target: 'outcome',
+  features: ['load', 'size'],
+  exclude: [],
+  split: 'random',
+  isSandbox: true,
+};
+
+/** The models that the user has: all but the sandbox. */
+export const listedModels = ({ models }: ModelsConfig): ModelDefinition[] =>
+  [...models.values()].filter(({ isSandbox }) => !isSandbox);
 
 export interface ModelsConfig {
   models: ReadonlyMap<string, ModelDefinition>;
@@ -68,12 +90,14 @@ async function readModelsConfig(path: string, dataTypesPath: string): Promise<Mo
   if (problems.length > 0) throw new ModelsConfigError(problems.join('\n'));
   const dataTypes =
     (await fileStamp(dataTypesPath)) === 'absent' ? {} : (await readYaml(dataTypesPath, dataTypesFileSchema)).value;
+  models.set(SANDBOX_MODEL, SANDBOX);
   return { models, dataTypes: new Map(Object.entries(dataTypes)) };
 }
 
 type Problem = { path: string[]; problem: string };
 
 function completeEntry(name: string, entry: ModelEntry): ModelDefinition | Problem {
+  if (name === SANDBOX_MODEL) return { path: [], problem: 'is the name of the sandbox of drills: choose another' };
   const implied = (MODEL_KINDS as readonly string[]).includes(name) ? (name as ModelKind) : undefined;
   const kind = entry.kind ?? implied;
   if (!kind) return { path: [], problem: `needs a kind: one of ${MODEL_KINDS.join(', ')}` };
@@ -204,6 +228,8 @@ export function modelDefinition(config: ModelsConfig, name: string): ModelDefini
   if (definition) return definition;
   throw new ServiceError(
     'model_not_found',
-    `There is no model "${name.slice(0, 64)}". Known models: ${[...config.models.keys()].join(', ')}.`,
+    `There is no model "${name.slice(0, 64)}". Known models: ${listedModels(config)
+      .map((model) => model.name)
+      .join(', ')}.`,
   );
 }
