@@ -4,7 +4,6 @@ import { PREDICT_REQUESTS, toPredictInput } from '../../core/kinds/requests.js';
 import { canonicalModelName, MODEL_KINDS, type ModelKind } from '../../core/names.js';
 import type { PredictInput } from '../../core/schemas/prediction.js';
 import { parseRequest } from '../../services/parse-request.js';
-import { listedModels } from '../../services/training/models-config.js';
 import type { ApiContext } from '../http-context.js';
 
 /** A checked request of a kind. @throws ServiceError `request_invalid` */
@@ -17,8 +16,8 @@ export async function resolveModel(name: string, context: ApiContext): Promise<{
   const model = name === 'recommendations' ? 'recommendation' : canonicalModelName(name);
   const served = context.routing.served(model);
   if (served) return { model, kind: served.scorer.bundle.manifest.kind };
-  const config = await context.readModelsConfig();
-  const definition = config.models.get(model);
+  const { models } = await context.readModelsConfig();
+  const definition = models.get(model);
   if (definition) return { model, kind: definition.kind };
   if ((MODEL_KINDS as readonly string[]).includes(model))
     throw new ServiceError(
@@ -27,9 +26,7 @@ export async function resolveModel(name: string, context: ApiContext): Promise<{
     );
   throw new ServiceError(
     'model_not_found',
-    `There is no model "${model.slice(0, 64)}". Known models: ${listedModels(config)
-      .map(({ name: known }) => known)
-      .join(', ')}.`,
+    `There is no model "${model.slice(0, 64)}". Known models: ${[...models.keys()].join(', ')}.`,
   );
 }
 

@@ -16,7 +16,7 @@ import { parseRequest } from '../../services/parse-request.js';
 import { cancelJob } from '../../services/pipelines/cancel-job.js';
 import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
 import { presentVersion } from '../../services/registry/version-store.js';
-import { listedModels, modelDefinition, type ModelDefinition } from '../../services/training/models-config.js';
+import { modelDefinition, type ModelDefinition } from '../../services/training/models-config.js';
 import { planTraining } from '../../services/training/plan-training.js';
 import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
@@ -101,9 +101,9 @@ export const modelRoutes: RouteDefinition[] = [
     answers: [{ status: 200, description: 'All models', schema: listOf('Model') }],
     errors: ['dependency_unavailable'],
     async handle(_request, _response, context) {
-      const models = listedModels(await context.readModelsConfig());
+      const { models } = await context.readModelsConfig();
       return {
-        items: await Promise.all(models.map((definition) => presentModel(definition, context))),
+        items: await Promise.all([...models.values()].map((definition) => presentModel(definition, context))),
         next_cursor: null,
       };
     },

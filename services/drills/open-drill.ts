@@ -5,7 +5,7 @@ import type { SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database } from '../database/database.js';
 import { refuseUnknownGuardrails } from '../deployments/open-deployment.js';
 import { parseRequest } from '../parse-request.js';
-import { describeLog } from './replay-log.js';
+import { refuseShortLog } from './replay-log.js';
 
 /** What the workflow of a drill follows. */
 export interface OpenDrill {
@@ -36,7 +36,7 @@ export async function checkDrill(database: Database, body: unknown, jobId?: stri
     return request;
   }
   refuseUnknownGuardrails(request, { heads: await headsOf(database, request.model) });
-  await describeLog(database, request, new Date());
+  await refuseShortLog(database, request, new Date());
   return request;
 }
 

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { PoolClient } from 'pg';
 import { replaySplit, sumEveryone, type ReplayEnd, type ReplayLog } from '../../core/decisions/replay-split.js';
 import { DEFAULT_ROLLOUT_RULE, type RolloutRule } from '../../core/decisions/rollout-rule.js';
 import { ServiceError } from '../../core/errors.js';
@@ -54,36 +55,76 @@ interface LogSpan {
   slow_us: number;
 }
 
+const sinceOf = ({ days }: ReplayDrillRequest, until: Date) => new Date(until.getTime() - days * 86_400_000);
+
+/** Rows that tell whether a log is long enough, without a look at all of it. */
+const LOOKED_AT = 100_000;
+
+/**
+ * Refuses a log that could show nothing, quickly also where it is long.
+ * @throws ServiceError `log_insufficient` that says how much is missing
+ */
+export async function refuseShortLog({ pool }: Database, request: ReplayDrillRequest, until: Date): Promise<void> {
+  const { rows } = await pool.query<{ requests: number; entities: number }>(
+    `SELECT count(*)::float8 AS requests, count(DISTINCT entity)::float8 AS entities FROM (
+       SELECT coalesce(entity_id, id) AS entity FROM predictions
+       WHERE model = $1 AND created_at >= $2 AND created_at < $3 AND shadow_of IS NULL LIMIT $4) looked_at`,
+    [request.model, sinceOf(request, until), until, LOOKED_AT],
+  );
+  const { requests, entities } = rows[0]!;
+  if (requests < LOOKED_AT) refuseTooLittle(request, requests, entities);
+}
+
+function refuseTooLittle({ model, days }: ReplayDrillRequest, requests: number, entities: number): void {
+  if (requests >= LEAST_REQUESTS && entities >= LEAST_ENTITIES) return;
+  throw new ServiceError(
+    'log_insufficient',
+    `The log of ${model} has ${requests} requests of ${entities} entities in the last ${days} days, and a replay needs ${LEAST_REQUESTS} of ${LEAST_ENTITIES}: wait, or ask for more days.`,
+    [{ path: 'days', message: 'takes in too little of the log' }],
+  );
+}
+
 /**
  * What there is to replay.
  * @throws ServiceError `log_insufficient` that says how much is missing
  */
-export async function describeLog(
-  { pool }: Database,
-  { model, days, canary }: ReplayDrillRequest,
-  until: Date,
-): Promise<LogSpan> {
-  const since = new Date(until.getTime() - days * 86_400_000);
-  const { rows } = await pool.query<Omit<LogSpan, 'from' | 'to'> & { from: Date | null; to: Date | null }>(
-    `SELECT count(*)::float8 AS requests, count(DISTINCT coalesce(entity_id, id))::float8 AS entities, min(created_at) AS from,
-       max(created_at) AS to, greatest($4::float8, coalesce(percentile_disc(0.99) WITHIN GROUP (ORDER BY latency_us)
-         FILTER (WHERE NOT cached AND error IS NULL), 0))::float8 AS slow_us
-     FROM predictions WHERE model = $1 AND created_at >= $2 AND created_at < $3 AND shadow_of IS NULL`,
-    [model, since, until, Math.round(canary.slow_ms * 1000)],
-  );
-  const { requests, entities, from, to, slow_us } = rows[0]!;
-  if (!from || !to || requests < LEAST_REQUESTS || entities < LEAST_ENTITIES)
-    throw new ServiceError(
-      'log_insufficient',
-      `The log of ${model} has ${requests} requests of ${entities} entities in the last ${days} days, and a replay needs ${LEAST_REQUESTS} of ${LEAST_ENTITIES}: wait, or ask for more days.`,
-      [{ path: 'days', message: 'takes in too little of the log' }],
+export async function describeLog(database: Database, request: ReplayDrillRequest, until: Date): Promise<LogSpan> {
+  const found = await withLongQueries(database, async (client) => {
+    const { rows } = await client.query<Omit<LogSpan, 'from' | 'to'> & { from: Date | null; to: Date | null }>(
+      `SELECT count(*)::float8 AS requests, count(DISTINCT coalesce(entity_id, id))::float8 AS entities, min(created_at) AS from,
+         max(created_at) AS to, greatest($4::float8, coalesce(percentile_disc(0.99) WITHIN GROUP (ORDER BY latency_us)
+           FILTER (WHERE NOT cached AND error IS NULL), 0))::float8 AS slow_us
+       FROM predictions WHERE model = $1 AND created_at >= $2 AND created_at < $3 AND shadow_of IS NULL`,
+      [request.model, sinceOf(request, until), until, Math.round(request.canary.slow_ms * 1000)],
     );
-  return { requests, entities, from, to, slow_us };
+    return rows[0]!;
+  });
+  const { requests, entities, from, to, slow_us } = found;
+  refuseTooLittle(request, requests, entities);
+  // A request is there, so there is a first one.
+  return { requests, entities, from: from!, to: to!, slow_us };
+}
+
+/** A transaction whose queries may take longer than those of requests. */
+async function withLongQueries<T>({ pool }: Database, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN READ ONLY');
+    await client.query(`SET LOCAL statement_timeout = '${SUM_UP_WITHIN}'`);
+    const result = await work(client);
+    await client.query('COMMIT');
+    client.release();
+    return result;
+  } catch (error) {
+    // A connection in the middle of a transaction is no use to anybody.
+    client.release(true);
+    throw error;
+  }
 }
 
 /** Reads the log, summed up by the database: no more than a row an entity and window comes here, into flat arrays. */
 export async function readReplayLog(
-  { pool }: Database,
+  database: Database,
   { model, windows, canary }: ReplayDrillRequest,
   span: LogSpan,
   heads: readonly SignatureHead[],
@@ -91,10 +132,7 @@ export async function readReplayLog(
   const measures = measuresOf(heads, span.slow_us, canary);
   const windowSeconds = Math.max(0.001, (span.to.getTime() - span.from.getTime() + 1) / 1000 / windows);
   const log = new GrowingLog(measures.length);
-  const client = await pool.connect();
-  try {
-    await client.query('BEGIN READ ONLY');
-    await client.query(`SET LOCAL statement_timeout = '${SUM_UP_WITHIN}'`);
+  await withLongQueries(database, async (client) => {
     await client.query(
       `DECLARE replayed NO SCROLL CURSOR FOR
        WITH measured AS (
@@ -106,21 +144,15 @@ export async function readReplayLog(
        SELECT entity, w, ${ENTITY_SUMS(measures)} FROM measured GROUP BY 1, 2 ORDER BY 1, 2`,
       [model, span.from, span.to, windows, windowSeconds],
     );
-    for (;;) {
+    for (let read = ROWS_AT_A_TIME; read === ROWS_AT_A_TIME;) {
       const { rows } = await client.query<unknown[]>({
         text: `FETCH ${ROWS_AT_A_TIME} FROM replayed`,
         rowMode: 'array',
       });
       for (const row of rows) log.add(row as [string, number, ...number[]]);
-      if (rows.length < ROWS_AT_A_TIME) break;
+      read = rows.length;
     }
-    await client.query('COMMIT');
-    client.release();
-  } catch (error) {
-    // A connection in the middle of a transaction is no use to anybody.
-    client.release(true);
-    throw error;
-  }
+  });
   const described = measures.map(({ name, kind, harm, margin, isRequired }) => ({
     measure: name,
     kind,

@@ -19,11 +19,9 @@ export interface ModelDefinition extends ModelEntry {
   name: string;
   kind: ModelKind;
   source: string;
-  /** True of the model that drills use: it is the service's own, and not among the models that are listed. */
-  isSandbox?: boolean;
 }
 
-/** A small table of the service's own, with a model that learns it within a second or two. */
+/** The model of drills: the service's own, and so not among those of the file. It learns a small table within a second or two. */
 const SANDBOX: ModelDefinition = {
   name: SANDBOX_MODEL,
   kind: 'classification',
@@ -36,12 +34,7 @@ const SANDBOX: ModelDefinition = {
   features: ['load', 'size'],
   exclude: [],
   split: 'random',
-  isSandbox: true,
 };
-
-/** The models that the user has: all but the sandbox. */
-export const listedModels = ({ models }: ModelsConfig): ModelDefinition[] =>
-  [...models.values()].filter(({ isSandbox }) => !isSandbox);
 
 export interface ModelsConfig {
   models: ReadonlyMap<string, ModelDefinition>;
@@ -90,7 +83,6 @@ async function readModelsConfig(path: string, dataTypesPath: string): Promise<Mo
   if (problems.length > 0) throw new ModelsConfigError(problems.join('\n'));
   const dataTypes =
     (await fileStamp(dataTypesPath)) === 'absent' ? {} : (await readYaml(dataTypesPath, dataTypesFileSchema)).value;
-  models.set(SANDBOX_MODEL, SANDBOX);
   return { models, dataTypes: new Map(Object.entries(dataTypes)) };
 }
 
@@ -224,12 +216,11 @@ function lineOf(document: Document, lines: LineCounter, path: readonly PropertyK
 
 /** The definition of a model, or a 404 that names the known ones. */
 export function modelDefinition(config: ModelsConfig, name: string): ModelDefinition {
-  const definition = config.models.get(canonicalModelName(name));
+  const known = canonicalModelName(name);
+  const definition = known === SANDBOX_MODEL ? SANDBOX : config.models.get(known);
   if (definition) return definition;
   throw new ServiceError(
     'model_not_found',
-    `There is no model "${name.slice(0, 64)}". Known models: ${listedModels(config)
-      .map((model) => model.name)
-      .join(', ')}.`,
+    `There is no model "${name.slice(0, 64)}". Known models: ${[...config.models.keys()].join(', ')}.`,
   );
 }

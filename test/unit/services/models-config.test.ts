@@ -6,7 +6,6 @@ import {
   createModelsConfigReader,
   modelDefinition,
   ModelsConfigError,
-  listedModels,
 } from '../../../services/training/models-config.js';
 
 let folder: string;
@@ -62,6 +61,11 @@ describe('a models file', () => {
       'an algorithm where there is none to choose',
       'a:\n  kind: recommendation\n  algorithm: linear\n',
       /^config\.yaml:3: a\.algorithm: .*leave it out/,
+    ],
+    [
+      'the name of the sandbox of drills',
+      'rollout_drill:\n  kind: regression\n  target: y\n',
+      /^config\.yaml:1: rollout_drill: is the name of the sandbox/,
     ],
     ['an unknown kind', 'a:\n  target: y\n  kind: magic\n', /^config\.yaml:3: a\.kind: /],
     [
@@ -121,10 +125,10 @@ describe('a models file', () => {
   it('is read again when it has changed; while it is bad, it says so on each call', async () => {
     writeFileSync(file(), 'a: {kind: regression, target: y}\n');
     const reader = createModelsConfigReader(file());
-    expect(listedModels(await reader()).map(({ name }) => name)).toEqual(['a']);
+    expect([...(await reader()).models.keys()]).toEqual(['a']);
     writeFileSync(file(), 'bb: {kind: regression, target: y}\n');
     utimesSync(file(), 1, 1);
-    expect(listedModels(await reader()).map(({ name }) => name)).toEqual(['bb']);
+    expect([...(await reader()).models.keys()]).toEqual(['bb']);
     writeFileSync(file(), 'bb: 7\n');
     for (let call = 0; call < 2; call++) await expect(reader()).rejects.toThrow('config.yaml:1: bb:');
   });
