@@ -1,5 +1,6 @@
 import type { Container } from '../services/container.js';
 import { createDeploymentActivities } from './deployment-activities.js';
+import { createDrillActivities } from './drill-activities.js';
 import { createExperimentActivities } from './experiment-activities.js';
 import { createIngestionActivities } from './ingestion-activities.js';
 import { createJobActivities } from './job-activities.js';
@@ -13,6 +14,7 @@ export function createPipelineActivities(container: Container) {
     ...createTrainingActivities(container),
     ...createDeploymentActivities(container),
     ...createExperimentActivities(container),
+    ...createDrillActivities(container),
   };
 }
 

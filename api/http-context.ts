@@ -4,6 +4,7 @@ import { LOCAL_CALLER, type Caller } from '../core/roles.js';
 import type { Container } from '../services/container.js';
 import type { createDatasetStore } from '../services/datasets/dataset-store.js';
 import type { DeploymentStore } from '../services/deployments/deployment-store.js';
+import type { DrillStore } from '../services/drills/drill-store.js';
 import type { ExperimentStore } from '../services/experiments/experiment-store.js';
 import type { createFreezeStore } from '../services/freezes/freeze-store.js';
 import type { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
@@ -30,6 +31,7 @@ export interface ApiContext extends Container {
   deployments: DeploymentStore;
   freezes: ReturnType<typeof createFreezeStore>;
   experiments: ExperimentStore;
+  drills: DrillStore;
   /** False from the first sign of a shutdown on. */
   isAccepting: () => boolean;
 }

@@ -2,14 +2,14 @@ import { JOB_STATUSES, JOB_TYPES } from '../core/names.js';
 import { STRATEGIES } from '../core/schemas/deployment.js';
 import { REPORT_PLOTS } from '../services/reports/report-document.js';
 
-const text = { type: 'string' } as const;
-const nullableText = { type: ['string', 'null'] } as const;
-const time = { type: 'string', format: 'date-time' } as const;
-const nullableTime = { type: ['string', 'null'], format: 'date-time' } as const;
+export const text = { type: 'string' } as const;
+export const nullableText = { type: ['string', 'null'] } as const;
+export const time = { type: 'string', format: 'date-time' } as const;
+export const nullableTime = { type: ['string', 'null'], format: 'date-time' } as const;
 const share = { type: 'number', minimum: 0, maximum: 1 } as const;
-const count = { type: 'integer', minimum: 0 } as const;
+export const count = { type: 'integer', minimum: 0 } as const;
 const anything = {} as const;
-const strict = (properties: Record<string, object>, optional: readonly string[] = []) => ({
+export const strict = (properties: Record<string, object>, optional: readonly string[] = []) => ({
   type: 'object',
   properties,
   required: Object.keys(properties).filter((name) => !optional.includes(name)),
@@ -28,7 +28,7 @@ const jobStatus = {
   finished_at: nullableTime,
   eta_seconds: { type: ['number', 'null'] },
 };
-const accepted = { job_id: text, status: jobState, status_url: text };
+export const accepted = { job_id: text, status: jobState, status_url: text };
 const dataset = {
   dataset_id: text,
   data_type: text,
@@ -56,7 +56,7 @@ const split = {
   phase: { enum: ['shadow', 'canary', null] },
   share: percent,
 };
-const nullableNumber = { type: ['number', 'null'] } as const;
+export const nullableNumber = { type: ['number', 'null'] } as const;
 const experiment = {
   experiment_id: text,
   model: text,
@@ -66,6 +66,26 @@ const experiment = {
     items: strict({ arm: text, version: text, weight: { type: 'number' }, retired: { type: 'boolean' } }, ['weight']),
   },
   control: text,
+  layer: text,
+  slice: strict({ first_bucket: count, end_bucket: count, buckets: count }),
+  allocation: {
+    anyOf: [
+      strict({
+        batches: count,
+        floor: share,
+        context: { type: 'array', items: { type: 'object' } },
+        opened: {
+          type: 'array',
+          items: strict({
+            window: count,
+            at: time,
+            chances: { type: 'object', additionalProperties: { type: 'array', items: share } },
+          }),
+        },
+      }),
+      { type: 'null' },
+    ],
+  },
   settings: { type: 'object' },
   plan: { type: 'object' },
   verdict: { type: ['object', 'null'] },
@@ -114,11 +134,12 @@ export const ANSWER_SCHEMAS = {
       arm: text,
       deployment_id: text,
       experiment_id: text,
+      propensity: share,
       warnings: { type: 'array', items: fieldProblem },
       explanations: { type: 'object', additionalProperties: { type: 'array', items: contribution } },
       explanation_base_values: { type: 'object', additionalProperties: { type: 'number' } },
     },
-    ['arm', 'deployment_id', 'experiment_id', 'warnings', 'explanations', 'explanation_base_values'],
+    ['arm', 'deployment_id', 'experiment_id', 'propensity', 'warnings', 'explanations', 'explanation_base_values'],
   ),
   InstanceError: strict({
     error: strict({ code: text, detail: text, errors: { type: 'array', items: fieldProblem } }),

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Config } from '../services/config.js';
 import { createContainer } from '../services/container.js';
 import { createDatasetStore } from '../services/datasets/dataset-store.js';
+import { createDrillStore, noteDrills } from '../services/drills/drill-store.js';
 import { createExperimentStore } from '../services/experiments/experiment-store.js';
 import { createDeploymentStore } from '../services/deployments/deployment-store.js';
 import { createFreezeStore } from '../services/freezes/freeze-store.js';
@@ -76,6 +77,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     deployments: createDeploymentStore(container.database),
     freezes: createFreezeStore(container.database),
     experiments: createExperimentStore(container.database),
+    drills: createDrillStore(container.database),
     isAccepting,
   };
 }
@@ -115,7 +117,11 @@ export async function serve(config: Config): Promise<string> {
   const { address, port } = await listen(server, config);
   const stopGrpc = config.grpcPort > 0 ? await startInferenceServer(context, config.host, config.grpcPort) : undefined;
   const quietly = (error: unknown) => logger.debug({ err: error }, 'jobs or partitions cannot be looked at at present');
-  const stopReconciling = repeat(() => reconcileJobs(context), RECONCILE_EVERY_MS, quietly);
+  const reconcile = async () => {
+    await reconcileJobs(context);
+    await noteDrills(context.database, context.metrics);
+  };
+  const stopReconciling = repeat(reconcile, RECONCILE_EVERY_MS, quietly);
   const retain = () => predictionStore.applyRetention(config.predictionRetentionDays, new Date());
   void retain().catch(quietly);
   const stopRetaining = repeat(retain, RETAIN_EVERY_MS, quietly);

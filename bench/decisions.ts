@@ -13,7 +13,7 @@ import {
   requestsToVerdict,
   USUAL,
 } from './decisions/decision-gates.js';
-import { EXPERIMENT_GATES } from './decisions/experiment-gates.js';
+import { adaptiveErrors, EXPERIMENT_GATES } from './decisions/experiment-gates.js';
 import { PAIRED_GATES } from './decisions/paired-gates.js';
 import { OTHER_RULES } from './decisions/other-rules.js';
 import { runRollout, type RolloutEnd } from './decisions/run-rollout.js';
@@ -43,10 +43,32 @@ for (const { gate, promise, limit, happens } of [...DECISION_GATES, ...PAIRED_GA
     `${promise} ${percent(limit)}`,
   );
 }
-const SECTIONS = { shadow: printShadow, clock: printEntityClock, budget: printBudget, tools: printTools };
+const SECTIONS = {
+  bias: printBias,
+  shadow: printShadow,
+  clock: printEntityClock,
+  budget: printBudget,
+  tools: printTools,
+};
 for (const [name, section] of Object.entries(SECTIONS)) if (!flags.only || flags.only === name) section();
 print(broken === 0 ? '\nAll promises are kept.' : `\n${broken} promises are broken.`);
 process.exitCode = broken > 0 ? 1 : 0;
+
+/** Adaptive allocation: the estimate must be right on average, where plain means are shown to be wrong. */
+function printBias(): void {
+  const errors = Array.from({ length: runs }, (_, run) => adaptiveErrors(run));
+  const told = (['estimate', 'plain'] as const).map((name) => {
+    const mean = errors.reduce((sum, error) => sum + error[name], 0) / runs;
+    const deviation = Math.sqrt(errors.reduce((sum, error) => sum + (error[name] - mean) ** 2, 0) / (runs - 1) / runs);
+    return { mean, deviation, text: `${(mean * 100).toFixed(3)} pp +- ${(deviation * 100).toFixed(3)}` };
+  });
+  const [estimate, plain] = [told[0]!, told[1]!];
+  const isKept = Math.abs(estimate.mean) <= 3 * estimate.deviation && Math.abs(plain.mean) > 5 * plain.deviation;
+  if (!isKept) broken++;
+  print(
+    `\n${isKept ? 'ok' : 'BROKEN'}: Thompson while conversion halves: the estimate is off by ${estimate.text} on average, the difference of plain means by ${plain.text}.`,
+  );
+}
 
 function printShadow(): void {
   const pairs = Array.from({ length: runs }, (_, run) => pairsToRollback(0.045, 0.015, 5000, createPrng(114, run)));

@@ -12,12 +12,14 @@ export const ERROR_TABLE = {
   deployment_not_found: { status: 404, title: 'No such deployment' },
   freeze_not_found: { status: 404, title: 'No such freeze' },
   experiment_not_found: { status: 404, title: 'No such experiment' },
+  drill_not_found: { status: 404, title: 'No such drill' },
   prediction_not_found: { status: 404, title: 'No such prediction' },
   schedule_not_found: { status: 404, title: 'No such schedule' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   deployment_conflict: { status: 409, title: 'A rollout of this model is under way' },
   traffic_frozen: { status: 409, title: 'Traffic is frozen' },
   experiment_conflict: { status: 409, title: 'The experiment is not possible now' },
+  drill_conflict: { status: 409, title: 'A drill is under way' },
   job_conflict: { status: 409, title: 'The job is not in a state that allows this' },
   version_in_use: { status: 409, title: 'The version takes traffic' },
   body_too_large: { status: 413, title: 'The body is too large' },
@@ -28,6 +30,7 @@ export const ERROR_TABLE = {
   source_unreadable: { status: 422, title: 'The source could not be read' },
   dataset_rejected: { status: 422, title: 'The data failed its checks' },
   training_data_insufficient: { status: 422, title: 'There is too little data to train on' },
+  log_insufficient: { status: 422, title: 'There is too little log' },
   training_timeout: { status: 422, title: 'The training took longer than it may' },
   training_out_of_memory: { status: 422, title: 'The training needed more memory than it may use' },
   overloaded: { status: 429, title: 'There are more requests than can be answered in time' },
@@ -35,6 +38,7 @@ export const ERROR_TABLE = {
   artifact_corrupt: { status: 500, title: 'A stored model is damaged' },
   model_too_large: { status: 500, title: 'A model does not fit into memory' },
   deployment_check_failed: { status: 500, title: 'The new version failed its checks' },
+  drill_failed: { status: 500, title: 'The drill found that a rollout is not safe' },
   dependency_unavailable: { status: 503, title: 'A dependency is away' },
   deadline_exceeded: { status: 504, title: 'The answer would come after the deadline' },
   internal_error: { status: 500, title: 'Something went wrong on our side' },
@@ -65,7 +69,12 @@ export class ServiceError extends Error {
 }
 
 /** Failures of ours that trying again does not mend: a damaged file, a version that answers wrongly. */
-const LASTING: readonly ErrorCode[] = ['artifact_corrupt', 'model_too_large', 'deployment_check_failed'];
+const LASTING: readonly ErrorCode[] = [
+  'artifact_corrupt',
+  'model_too_large',
+  'deployment_check_failed',
+  'drill_failed',
+];
 
 /** A bad request stays bad however often it is tried: workflows must not retry these. */
 export function isPermanent(code: ErrorCode): boolean {

@@ -18,7 +18,7 @@ export const MODEL_KINDS = [
 ] as const;
 export type ModelKind = (typeof MODEL_KINDS)[number];
 
-export const JOB_TYPES = ['ingest', 'train', 'deploy', 'experiment'] as const;
+export const JOB_TYPES = ['ingest', 'train', 'deploy', 'experiment', 'drill'] as const;
 export type JobType = (typeof JOB_TYPES)[number];
 
 export const JOB_STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const;
@@ -33,3 +33,6 @@ export function canonicalModelName(name: string): string {
 export const NAME_PATTERN = /^[a-z][a-z0-9_]{0,62}$/;
 /** `vMAJOR.MINOR.PATCH`. */
 export const VERSION_PATTERN = /^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$/;
+
+/** The model that drills try bad versions on. It is the service's own: no entry of the models file may have its name. */
+export const SANDBOX_MODEL = 'rollout_drill';

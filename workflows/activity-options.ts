@@ -31,6 +31,25 @@ export const EVALUATE: ActivityOptions = {
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
 };
 
+/** Traffic of a drill: until a rollout is over, so one that is started again goes on where it is. */
+export const DRILL: ActivityOptions = {
+  startToCloseTimeout: '70 minutes',
+  heartbeatTimeout: '10 seconds',
+  retry: {
+    initialInterval: '500 milliseconds',
+    backoffCoefficient: 2,
+    maximumInterval: '10 seconds',
+    maximumAttempts: 20,
+  },
+};
+
+/** Sums of a whole log, and hundreds of replays of it. */
+export const REPLAY: ActivityOptions = {
+  startToCloseTimeout: '2 hours',
+  heartbeatTimeout: '30 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds', maximumAttempts: 5 },
+};
+
 /** Checks of a new version and the switch to it. */
 export const DEPLOY: ActivityOptions = {
   startToCloseTimeout: '2 minutes',

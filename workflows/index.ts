@@ -3,3 +3,4 @@ export { ingestData } from './ingest-data.js';
 export { trainModel } from './train-model.js';
 export { deployModel } from './deploy-model.js';
 export { runExperiment } from './run-experiment.js';
+export { drillRollout } from './drill-rollout.js';

@@ -39,7 +39,8 @@ export const experimentRoutes: RouteDefinition[] = [
     description:
       'The same entity always sees the same arm. `metric` is what feedback reports, the truth of a head, its loss, or errors. Every look at the ' +
       'result is a valid one: the intervals hold however often one looks. An arm that does harm is taken back at once. Several ' +
-      'experiments of a model share its entities without overlap (`traffic`).',
+      'experiments of a layer share its entities without overlap (`traffic`, `layer`). With `allocation: {method: "thompson"}` entities that come ' +
+      'later go to the arms that look better, and the chance of each draw is in the answer and in the log as `propensity`.',
     role: 'operator',
     body: experimentRequestSchema,
     example,
@@ -60,7 +61,7 @@ export const experimentRoutes: RouteDefinition[] = [
       if (!known) {
         await withDatabase(async () => {
           const { arms, request: checked } = await checkExperiment(context.database, input.request);
-          await sliceFor(context.database.prisma, model, checked.traffic);
+          await sliceFor(context.database.prisma, checked);
           // Aliases are resolved now: they may mean other versions by the time the workflow runs.
           input.request.arms = arms.map(({ arm, version }, at) => ({ arm, version, weight: body.arms[at]!.weight }));
         });

@@ -1,5 +1,6 @@
 import { dataRoutes } from './data.js';
 import { deploymentRoutes } from './deployments.js';
+import { drillRoutes } from './drills.js';
 import { experimentRoutes } from './experiments.js';
 import { freezeRoutes } from './freezes.js';
 import { jobRoutes } from './jobs.js';
@@ -22,6 +23,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...deploymentRoutes,
   ...freezeRoutes,
   ...experimentRoutes,
+  ...drillRoutes,
   ...jobRoutes,
   ...dataRoutes,
   ...scheduleRoutes,

@@ -8,6 +8,7 @@ import { DEFAULT_ROLLOUT_RULE } from '../../core/decisions/rollout-rule.js';
 import { createPrng, type Prng } from '../../ml/random/prng.js';
 import { planExperiment } from '../../ml/sequential/power-plan.js';
 import { logSplitEvidence } from '../../ml/sequential/split-test.js';
+import { runAdaptive, type AdaptiveScenario } from './adaptive-experiment.js';
 import type { DecisionGate } from './decision-gates.js';
 import { drawBinomial } from './simulated-users.js';
 
@@ -27,6 +28,26 @@ const PLAN = planExperiment({
   mostDays: DAYS,
 });
 
+const steady = () => CONVERSION;
+/** Entities that come late convert half as often: an arm that is favoured late meets more of them. */
+const falling = (day: number) => 0.2 - 0.1 * Math.min(1, day / 20);
+const adaptiveEver = (scenario: AdaptiveScenario, seed: number, run: number, wanted: readonly ExperimentDecision[]) => {
+  for (const { verdict } of runAdaptive(scenario, createPrng(seed, run)))
+    if (verdict.arms.some(({ decision }) => wanted.includes(decision))) return true;
+  return false;
+};
+
+/** How far the estimate and the plain means are off the truth after 28 days, where the better arm is favoured while conversion falls. */
+export function adaptiveErrors(run: number): { estimate: number; plain: number; isCovered: boolean } {
+  const days = [...runAdaptive({ effects: [0.03], days: 28, rateOn: falling }, createPrng(307, run))];
+  const { verdict, plain, truth } = days.at(-1)!;
+  const { estimate } = verdict.arms[0]!;
+  const isOff = days.some(
+    ({ verdict: { arms } }) => arms[0]!.lower !== null && (arms[0]!.lower > truth || arms[0]!.upper! < truth),
+  );
+  return { estimate: estimate! - truth, plain: plain - truth, isCovered: !isOff };
+}
+
 export const EXPERIMENT_GATES: readonly DecisionGate[] = [
   {
     gate: 'experiment, three arms without effect, any called better or worse',
@@ -45,6 +66,30 @@ export const EXPERIMENT_GATES: readonly DecisionGate[] = [
     promise: 'at least',
     limit: 0.99,
     happens: (run) => runExperiment([-0.04], DAYS, createPrng(303, run), ['harmful']),
+  },
+  {
+    gate: 'Thompson, three arms without effect, a winner ever named',
+    promise: 'at most',
+    limit: 0.05,
+    happens: (run) => adaptiveEver({ effects: [0, 0, 0], days: 28, rateOn: steady }, 306, run, ['winner']),
+  },
+  {
+    gate: 'Thompson, no effect while conversion halves, better or worse called',
+    promise: 'at most',
+    limit: 0.05,
+    happens: (run) => adaptiveEver({ effects: [0], days: 28, rateOn: falling }, 308, run, ['winner', 'harmful']),
+  },
+  {
+    gate: 'Thompson, an interval that misses the truth at any of 28 looks',
+    promise: 'at most',
+    limit: 0.05,
+    happens: (run) => !adaptiveErrors(run).isCovered,
+  },
+  {
+    gate: 'Thompson, an arm that gains 5 points, won in 28 days',
+    promise: 'at least',
+    limit: 0.9,
+    happens: (run) => adaptiveEver({ effects: [0.05], days: 28, rateOn: steady }, 309, run, ['winner']),
   },
   {
     gate: 'a sound split of 100,000 entities, looked at each, ever alarmed',

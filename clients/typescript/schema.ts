@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 0ffbb9f0f04dc61011b248d0d62ead818427593002a1f6e7d14daf1492d54f91.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 fe19269a13f5ba98d67eab1ed98b361b9b1974f2a06e2ecf63eb4fe9b4c5cfcb.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -645,7 +645,7 @@ export interface paths {
         put?: never;
         /**
          * Compare versions of a model among the entities that ask for predictions
-         * @description The same entity always sees the same arm. `metric` is what feedback reports, the truth of a head, its loss, or errors. Every look at the result is a valid one: the intervals hold however often one looks. An arm that does harm is taken back at once. Several experiments of a model share its entities without overlap (`traffic`).
+         * @description The same entity always sees the same arm. `metric` is what feedback reports, the truth of a head, its loss, or errors. Every look at the result is a valid one: the intervals hold however often one looks. An arm that does harm is taken back at once. Several experiments of a layer share its entities without overlap (`traffic`, `layer`). With `allocation: {method: "thompson"}` entities that come later go to the arms that look better, and the chance of each draw is in the answer and in the log as `propensity`.
          */
         post: operations["post_experiments"];
         delete?: never;
@@ -705,6 +705,66 @@ export interface paths {
          * @description Its entities are answered by the deployed version at once. One that is over already answers as it ended.
          */
         post: operations["post_experiments_experiment_id_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/drills": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List drills, newest first */
+        get: operations["get_drills"];
+        put?: never;
+        /**
+         * Rehearse a bad rollout, or replay the log without a difference
+         * @description `rollout` (the default) puts versions that are known to be bad into shadow and canary of a sandbox model and tells how long it took until they were found and nobody was answered by them any more; the job fails when one is not found. `aa_replay` splits the real log of a model at random, again and again, and tells how often the rules would have rolled back without a reason.
+         */
+        post: operations["post_drills"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/drills/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When drills are held */
+        get: operations["get_drills_schedule"];
+        /**
+         * Hold drills by the clock
+         * @description A Temporal Schedule: it survives restarts, and never holds two drills at once.
+         */
+        put: operations["put_drills_schedule"];
+        post?: never;
+        /** Hold no more drills by the clock */
+        delete: operations["delete_drills_schedule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/drills/{drill_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A drill: what became of each version, or the false alarm rates */
+        get: operations["get_drills_drill_id"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1039,6 +1099,7 @@ export interface components {
             arm?: string;
             deployment_id?: string;
             experiment_id?: string;
+            propensity?: number;
             warnings?: {
                 path: string;
                 message: string;
@@ -1098,7 +1159,7 @@ export interface components {
         JobStatus: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "train" | "deploy" | "experiment";
+            type: "ingest" | "train" | "deploy" | "experiment" | "drill";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -1113,7 +1174,7 @@ export interface components {
         Job: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "train" | "deploy" | "experiment";
+            type: "ingest" | "train" | "deploy" | "experiment" | "drill";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -1305,6 +1366,25 @@ export interface components {
                 retired: boolean;
             }[];
             control: string;
+            layer: string;
+            slice: {
+                first_bucket: number;
+                end_bucket: number;
+                buckets: number;
+            };
+            allocation: {
+                batches: number;
+                floor: number;
+                context: Record<string, never>[];
+                opened: {
+                    window: number;
+                    /** Format: date-time */
+                    at: string;
+                    chances: {
+                        [key: string]: number[];
+                    };
+                }[];
+            } | null;
             settings: Record<string, never>;
             plan: Record<string, never>;
             verdict: Record<string, never> | null;
@@ -1327,6 +1407,25 @@ export interface components {
                 retired: boolean;
             }[];
             control: string;
+            layer: string;
+            slice: {
+                first_bucket: number;
+                end_bucket: number;
+                buckets: number;
+            };
+            allocation: {
+                batches: number;
+                floor: number;
+                context: Record<string, never>[];
+                opened: {
+                    window: number;
+                    /** Format: date-time */
+                    at: string;
+                    chances: {
+                        [key: string]: number[];
+                    };
+                }[];
+            } | null;
             settings: Record<string, never>;
             plan: Record<string, never>;
             verdict: Record<string, never> | null;
@@ -1450,6 +1549,61 @@ export interface components {
                 model: string;
                 version: string;
             }[];
+        };
+        DrillAccepted: {
+            job_id: string;
+            status: components["schemas"]["JobState"];
+            status_url: string;
+            drill_id: string;
+        };
+        Drill: {
+            drill_id: string;
+            /** @enum {unknown} */
+            kind: "rollout" | "aa_replay";
+            model: string;
+            /** @enum {unknown} */
+            state: "pending" | "running" | "passed" | "failed" | "cancelled";
+            settings: Record<string, never>;
+            trials: components["schemas"]["DrillTrial"][];
+            result: Record<string, never> | null;
+            reason: string | null;
+            job_id: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+        };
+        DrillTrial: {
+            /** @enum {unknown} */
+            fault: "wrong" | "slow" | "error" | "none";
+            /** @enum {unknown} */
+            strategy: "shadow" | "canary";
+            version: string;
+            deployment_id: string;
+            state: string;
+            reason: string | null;
+            passed: boolean;
+            /** Format: date-time */
+            first_answer_at: string | null;
+            /** Format: date-time */
+            detected_at: string | null;
+            /** Format: date-time */
+            safe_at: string | null;
+            seconds_to_detection: number | null;
+            seconds_to_safety: number | null;
+            requests: number;
+            failed_requests: number;
+            answered: number;
+            stood_in: number;
+            scored: number;
+        };
+        DrillSchedule: {
+            schedule_id: string;
+            cron: string;
+            paused: boolean;
+            drill: Record<string, never>;
+            next_runs: string[];
+            recent_jobs: string[];
         };
     };
     responses: never;
@@ -4822,6 +4976,45 @@ export interface operations {
                     /** @description The smallest gain worth having, in the unit of the metric; by default 5 % of what it was before */
                     minimum_effect?: number;
                     /**
+                     * @description `thompson` gives later entities to the arms that look better; estimates stay unbiased
+                     * @default {
+                     *       "method": "fixed"
+                     *     }
+                     */
+                    allocation?: {
+                        /** @constant */
+                        method: "fixed";
+                    } | {
+                        /** @constant */
+                        method: "thompson";
+                        /** @description The least chance of an arm; by default a fifth of an equal share */
+                        floor?: number;
+                        /**
+                         * @description Parts of the entities that come in one after the other, each by the chances of its time
+                         * @default 10
+                         */
+                        batches?: number;
+                        /** @description Time between two batches; by default all are in when half of max_seconds is over */
+                        refresh_seconds?: number;
+                        /**
+                         * @description What arms may be better for: each combination of levels learns its own chances
+                         * @default []
+                         */
+                        context?: ({
+                            /** @description A feature of the model that does not change with time */
+                            feature: string;
+                            /** @description Each has chances of its own; all other values, and none, have them together */
+                            values: string[];
+                        } | {
+                            /** @description A feature of the model that does not change with time */
+                            feature: string;
+                            /** @description Of a number: the bounds between bins, each of which has chances of its own */
+                            edges: number[];
+                        })[];
+                    };
+                    /** @description Experiments of one layer, of whichever models, never share an entity; by default the model is the layer */
+                    layer?: string;
+                    /**
                      * @description Percentage of the entities that take part
                      * @default 100
                      */
@@ -5007,6 +5200,45 @@ export interface operations {
                     better?: "rises" | "falls";
                     /** @description The smallest gain worth having, in the unit of the metric; by default 5 % of what it was before */
                     minimum_effect?: number;
+                    /**
+                     * @description `thompson` gives later entities to the arms that look better; estimates stay unbiased
+                     * @default {
+                     *       "method": "fixed"
+                     *     }
+                     */
+                    allocation?: {
+                        /** @constant */
+                        method: "fixed";
+                    } | {
+                        /** @constant */
+                        method: "thompson";
+                        /** @description The least chance of an arm; by default a fifth of an equal share */
+                        floor?: number;
+                        /**
+                         * @description Parts of the entities that come in one after the other, each by the chances of its time
+                         * @default 10
+                         */
+                        batches?: number;
+                        /** @description Time between two batches; by default all are in when half of max_seconds is over */
+                        refresh_seconds?: number;
+                        /**
+                         * @description What arms may be better for: each combination of levels learns its own chances
+                         * @default []
+                         */
+                        context?: ({
+                            /** @description A feature of the model that does not change with time */
+                            feature: string;
+                            /** @description Each has chances of its own; all other values, and none, have them together */
+                            values: string[];
+                        } | {
+                            /** @description A feature of the model that does not change with time */
+                            feature: string;
+                            /** @description Of a number: the bounds between bins, each of which has chances of its own */
+                            edges: number[];
+                        })[];
+                    };
+                    /** @description Experiments of one layer, of whichever models, never share an entity; by default the model is the layer */
+                    layer?: string;
                     /**
                      * @description Percentage of the entities that take part
                      * @default 100
@@ -5254,6 +5486,669 @@ export interface operations {
             };
         };
     };
+    get_drills: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of drills */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Drill"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_drills: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same job again */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "rollout",
+                 *       "faults": [
+                 *         "wrong",
+                 *         "slow",
+                 *         "error"
+                 *       ],
+                 *       "strategies": [
+                 *         "shadow",
+                 *         "canary"
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /** @constant */
+                    kind: "rollout";
+                    /**
+                     * @description What the bad versions do
+                     * @default [
+                     *       "wrong",
+                     *       "slow",
+                     *       "error"
+                     *     ]
+                     */
+                    faults?: ("wrong" | "slow" | "error")[];
+                    /**
+                     * @description Where each of them is put
+                     * @default [
+                     *       "canary",
+                     *       "shadow"
+                     *     ]
+                     */
+                    strategies?: ("canary" | "shadow")[];
+                    /**
+                     * @description How long the slow version takes; a third of it counts as slow
+                     * @default 15
+                     */
+                    slow_ms?: number;
+                    /**
+                     * @description Traffic that the drill makes; less where the slow version would keep a process busy
+                     * @default 100
+                     */
+                    requests_per_second?: number;
+                    /**
+                     * @description A bad version that is not taken back within this time is not detected
+                     * @default 60
+                     */
+                    limit_seconds?: number;
+                } | {
+                    /** @constant */
+                    kind: "aa_replay";
+                    model: string;
+                    /**
+                     * @description How much of the log is replayed, up to now
+                     * @default 28
+                     */
+                    days?: number;
+                    /**
+                     * @description Looks at the evidence, at equal times
+                     * @default 60
+                     */
+                    windows?: number;
+                    /**
+                     * @description How often the entities are split at random
+                     * @default 300
+                     */
+                    replays?: number;
+                    /**
+                     * @description The same seed and log give the same result
+                     * @default 1
+                     */
+                    seed?: number;
+                    /**
+                     * @description As in POST /models/{model}/deploy
+                     * @default {}
+                     */
+                    canary?: {
+                        /**
+                         * @description What is watched besides errors, slow answers, and loss and calibration of each head
+                         * @default {}
+                         */
+                        guardrails?: {
+                            [key: string]: {
+                                /** @default true */
+                                enabled?: boolean;
+                                /** @description Harm that is still acceptable, in the unit of the measure; by default the larger of 0.005 and 20 % */
+                                margin?: number;
+                                /**
+                                 * @description Which change is harm
+                                 * @enum {string}
+                                 */
+                                harm?: "rises" | "falls" | "either";
+                            };
+                        };
+                        /**
+                         * @description Requests that each cohort must have sent before a step counts
+                         * @default 500
+                         */
+                        min_samples?: number;
+                        /**
+                         * @description An answer is slow when it takes longer than this and than the 99th percentile of the present version
+                         * @default 5
+                         */
+                        slow_ms?: number;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description The drill was accepted */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrillAccepted"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model; No version deployed */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A drill is under way */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema; There is too little log; The Idempotency-Key was used with another body */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_drills_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrillSchedule"];
+                };
+            };
+            /** @description No such schedule */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_drills_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "cron": "0 4 * * 1"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description When to hold a drill: five cron fields, UTC */
+                    cron: string;
+                    /** @default false */
+                    paused?: boolean;
+                    /**
+                     * @description As in POST /drills
+                     * @default {
+                     *       "kind": "rollout"
+                     *     }
+                     */
+                    drill?: {
+                        /** @constant */
+                        kind: "rollout";
+                        /**
+                         * @description What the bad versions do
+                         * @default [
+                         *       "wrong",
+                         *       "slow",
+                         *       "error"
+                         *     ]
+                         */
+                        faults?: ("wrong" | "slow" | "error")[];
+                        /**
+                         * @description Where each of them is put
+                         * @default [
+                         *       "canary",
+                         *       "shadow"
+                         *     ]
+                         */
+                        strategies?: ("canary" | "shadow")[];
+                        /**
+                         * @description How long the slow version takes; a third of it counts as slow
+                         * @default 15
+                         */
+                        slow_ms?: number;
+                        /**
+                         * @description Traffic that the drill makes; less where the slow version would keep a process busy
+                         * @default 100
+                         */
+                        requests_per_second?: number;
+                        /**
+                         * @description A bad version that is not taken back within this time is not detected
+                         * @default 60
+                         */
+                        limit_seconds?: number;
+                    } | {
+                        /** @constant */
+                        kind: "aa_replay";
+                        model: string;
+                        /**
+                         * @description How much of the log is replayed, up to now
+                         * @default 28
+                         */
+                        days?: number;
+                        /**
+                         * @description Looks at the evidence, at equal times
+                         * @default 60
+                         */
+                        windows?: number;
+                        /**
+                         * @description How often the entities are split at random
+                         * @default 300
+                         */
+                        replays?: number;
+                        /**
+                         * @description The same seed and log give the same result
+                         * @default 1
+                         */
+                        seed?: number;
+                        /**
+                         * @description As in POST /models/{model}/deploy
+                         * @default {}
+                         */
+                        canary?: {
+                            /**
+                             * @description What is watched besides errors, slow answers, and loss and calibration of each head
+                             * @default {}
+                             */
+                            guardrails?: {
+                                [key: string]: {
+                                    /** @default true */
+                                    enabled?: boolean;
+                                    /** @description Harm that is still acceptable, in the unit of the measure; by default the larger of 0.005 and 20 % */
+                                    margin?: number;
+                                    /**
+                                     * @description Which change is harm
+                                     * @enum {string}
+                                     */
+                                    harm?: "rises" | "falls" | "either";
+                                };
+                            };
+                            /**
+                             * @description Requests that each cohort must have sent before a step counts
+                             * @default 500
+                             */
+                            min_samples?: number;
+                            /**
+                             * @description An answer is slow when it takes longer than this and than the 99th percentile of the present version
+                             * @default 5
+                             */
+                            slow_ms?: number;
+                        };
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrillSchedule"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_drills_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schedule is gone */
+            204: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such schedule */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_drills_drill_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                drill_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The drill */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Drill"];
+                };
+            };
+            /** @description No such drill */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_jobs: {
         parameters: {
             query?: {
@@ -5262,7 +6157,7 @@ export interface operations {
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
                 status?: "queued" | "running" | "completed" | "failed" | "cancelled";
-                type?: "ingest" | "train" | "deploy" | "experiment";
+                type?: "ingest" | "train" | "deploy" | "experiment" | "drill";
                 model?: string;
             };
             header?: never;

@@ -23,6 +23,20 @@ export interface ExperimentArm {
   sums: ArmSums;
   /** Only where it is known of every entity in `sums`. */
   before?: BeforeSums;
+  /** Of an adaptive allocation: the same by the chances with which the entities were drawn. */
+  strata?: readonly ArmStratum[];
+  /** What was found when the arm was taken back. Its entities have seen the control since, so it is not judged again. */
+  settled?: ArmFinding;
+}
+
+/** The entities of an arm that were drawn by the same chances. */
+export interface ArmStratum {
+  stratum: string;
+  /** The chance of this arm, logged with each prediction; above 0. */
+  propensity: number;
+  assigned: number;
+  sums: ArmSums;
+  before?: BeforeSums;
 }
 
 /** All that a verdict on an experiment is made of, cumulated since it began. */

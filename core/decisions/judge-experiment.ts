@@ -2,9 +2,16 @@ import { clusteredRatio } from '../../ml/sequential/clustered-ratio.js';
 import { informationToTell, sequenceMultiplier } from '../../ml/sequential/confidence-sequence.js';
 import { adjustedDifference } from '../../ml/sequential/covariate-adjustment.js';
 import { logEventSplitEvidence } from '../../ml/sequential/event-split-test.js';
+import {
+  inversePropensityDifference,
+  inversePropensityRatio,
+  type PropensityCell,
+  type PropensityDifference,
+} from '../../ml/sequential/inverse-propensity.js';
 import { logSplitEvidence } from '../../ml/sequential/split-test.js';
 import type {
   ArmFinding,
+  ArmStratum,
   ExperimentArm,
   ExperimentDecision,
   ExperimentEvidence,
@@ -20,12 +27,15 @@ import { amount, whole } from './rollout-sentences.js';
  * - `winner`: surely better than the control, by an amount that may be worth having;
  * - `harmful`: surely worse; `futile`: surely not better by the minimum effect. Both can be stopped at once;
  * - `running`: none of these yet; `inconclusive`: none of these at the end, or the split of entities is broken.
+ *
+ * Where the allocation is adaptive (`strata`), arms are compared by inverse-propensity estimates, and the split is held to the chances of
+ * each stratum. An arm that was taken back keeps its finding.
  * @throws RangeError for evidence that no traffic can have given, or a rule out of range
  */
 export function judgeExperiment(evidence: ExperimentEvidence, rule: ExperimentRule): ExperimentVerdict {
   check(evidence, rule);
   const split = brokenSplit(evidence, rule);
-  const arms = evidence.arms.map((arm) => judgeArm(arm, evidence, rule));
+  const arms = evidence.arms.map((arm) => arm.settled ?? judgeArm(arm, evidence, rule));
   if (split !== undefined) return { decision: 'inconclusive', reason: split, arms };
   return { ...decide(evidence, arms), arms };
 }
@@ -43,7 +53,7 @@ function judgeArm(arm: ExperimentArm, evidence: ExperimentEvidence, rule: Experi
     varianceRemoved: 0,
     reason: '',
   };
-  const { difference, variance, varianceRemoved } = adjustedDifference(withBefore(arm), withBefore(control));
+  const { difference, variance, varianceRemoved } = compareArms(arm, evidence);
   if (Number.isFinite(difference)) finding.estimate = sign * difference;
   if (!isTrusted(arm, control, evidence, rule) || !Number.isFinite(variance) || variance === 0)
     return { ...finding, reason: `${arm.arm} has too few entities or events in ${metric} to be judged.` };
@@ -91,9 +101,27 @@ function decide(evidence: ExperimentEvidence, arms: readonly ArmFinding[]): Omit
   };
 }
 
+/** Those that take part: the control first. */
+const liveArms = ({ control, arms }: ExperimentEvidence) => [control, ...arms.filter(({ settled }) => !settled)];
+
+function compareArms(arm: ExperimentArm, evidence: ExperimentEvidence): PropensityDifference {
+  const { control } = evidence;
+  if (!control.strata) return adjustedDifference(withBefore(arm), withBefore(control));
+  const live = liveArms(evidence);
+  const strata = control.strata.map((_, at) => live.map(({ strata: own }) => cellOf(own![at]!)));
+  return inversePropensityDifference(strata, live.indexOf(arm), 0);
+}
+
 function withBefore({ sums, before }: ExperimentArm) {
   return before ? { ...sums, before } : sums;
 }
+
+function cellOf({ sums, propensity, assigned, before }: ArmStratum): PropensityCell {
+  return { ...sums, propensity, assigned, ...(before ? { before } : {}) };
+}
+
+const evenEntitiesOf = ({ sums, strata }: ExperimentArm) =>
+  (strata ? inversePropensityRatio(strata.map(cellOf)) : clusteredRatio(sums)).evenEntities;
 
 function isTrusted(
   arm: ExperimentArm,
@@ -102,22 +130,38 @@ function isTrusted(
   rule: ExperimentRule,
 ): boolean {
   const isCrowd = [arm, control].every(
-    ({ sums }) => sums.entities >= rule.leastEntities && clusteredRatio(sums).evenEntities >= rule.leastEvenEntities,
+    (one) => one.sums.entities >= rule.leastEntities && evenEntitiesOf(one) >= rule.leastEvenEntities,
   );
   return isCrowd && (kind !== 'binary' || arm.sums.total + control.sums.total >= rule.leastEvents);
 }
 
-function brokenSplit({ control, arms, crossed }: ExperimentEvidence, rule: ExperimentRule): string | undefined {
-  const all = [control, ...arms];
+function brokenSplit(evidence: ExperimentEvidence, rule: ExperimentRule): string | undefined {
+  const { control, crossed } = evidence;
+  // The entities of an arm that was taken back have come to the control, and are counted no more.
+  const live = liveArms(evidence);
   const alarm = Math.log(rule.splitAlarm);
-  const counts = all.map(({ assigned }) => assigned);
-  const weights = all.map(({ weight }) => weight);
+  const counts = live.map(({ assigned }) => assigned);
   const entities = counts.reduce((sum, count) => sum + count, 0);
-  if (logSplitEvidence(counts, weights, rule.splitPriorWeight) >= alarm)
-    return `The arms have ${counts.map(whole).join(', ')} entities, which their weights of ${weights.join(', ')} do not explain: the comparison cannot be trusted.`;
+  const splits = control.strata
+    ? control.strata.map((_, at) => live.map(({ strata }) => strata![at]!))
+    : [live.map(({ assigned, weight: propensity }) => ({ assigned, propensity }))];
+  // Evidence of different entities multiplies.
+  const evidenceOfSplit = splits.reduce((sum, cells) => sum + logSplit(cells, rule), 0);
+  if (live.length > 1 && evidenceOfSplit >= alarm)
+    return `The arms have ${counts.map(whole).join(', ')} entities, which their ${control.strata ? 'chances' : `weights of ${live.map(({ weight }) => weight).join(', ')}`} do not explain: the comparison cannot be trusted.`;
   if (logEventSplitEvidence(crossed, entities, rule.mostCrossedShare) >= alarm)
     return `${whole(crossed)} of ${whole(entities + crossed)} entities were answered by more than one arm: the comparison cannot be trusted.`;
   return undefined;
+}
+
+function logSplit(cells: readonly { assigned: number; propensity: number }[], rule: ExperimentRule): number {
+  if (cells.length < 2) return 0;
+  const all = cells.reduce((sum, { propensity }) => sum + propensity, 0);
+  return logSplitEvidence(
+    cells.map(({ assigned }) => assigned),
+    cells.map(({ propensity }) => propensity / all),
+    rule.splitPriorWeight,
+  );
 }
 
 function check(evidence: ExperimentEvidence, rule: ExperimentRule): void {
@@ -128,6 +172,9 @@ function check(evidence: ExperimentEvidence, rule: ExperimentRule): void {
   if (!(days >= 0)) throw new RangeError(`the experiment has run for ${days} days, which must not be below 0`);
   if (!(rule.alpha > 0 && rule.alpha < 0.5))
     throw new RangeError(`the rule's alpha is ${rule.alpha} but must be between 0 and 0.5`);
+  const strata = control.strata?.length;
+  if (liveArms(evidence).some((arm) => arm.strata?.length !== strata))
+    throw new RangeError('the arms were not drawn from the same strata');
   for (const { arm, sums } of [control, ...arms]) {
     if (kind !== 'ratio' && sums.requests !== sums.entities)
       throw new RangeError(

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { NAME_PATTERN } from '../names.js';
+import { contextKeys } from '../decisions/allocation.js';
 import { versionOrAliasSchema } from './deployment.js';
 import { modelNameSchema } from './training.js';
 
@@ -12,6 +14,69 @@ const armSchema = z.strictObject({
   version: versionOrAliasSchema,
   weight: z.number().positive().max(1_000_000).describe('Its share, as a part of the sum of all weights'),
 });
+
+const feature = z.string().min(1).max(256).describe('A feature of the model that does not change with time');
+const contextSchema = z.union([
+  z.strictObject({
+    feature,
+    values: z
+      .array(z.string().min(1).max(64))
+      .min(1)
+      .max(20)
+      .refine((values) => new Set(values).size === values.length, 'has a value twice')
+      .describe('Each has chances of its own; all other values, and none, have them together'),
+  }),
+  z.strictObject({
+    feature,
+    edges: z
+      .array(z.number())
+      .min(1)
+      .max(10)
+      .refine((edges) => edges.every((edge, at) => at === 0 || edge > edges[at - 1]!), 'must rise')
+      .describe('Of a number: the bounds between bins, each of which has chances of its own'),
+  }),
+]);
+const MOST_CONTEXTS = 24;
+
+const allocationSchema = z
+  .discriminatedUnion('method', [
+    z.strictObject({ method: z.literal('fixed') }),
+    z.strictObject({
+      method: z.literal('thompson'),
+      floor: z
+        .number()
+        .min(0.01)
+        .max(0.45)
+        .optional()
+        .describe('The least chance of an arm; by default a fifth of an equal share'),
+      batches: z
+        .number()
+        .int()
+        .min(2)
+        .max(100)
+        .default(10)
+        .describe('Parts of the entities that come in one after the other, each by the chances of its time'),
+      refresh_seconds: z
+        .number()
+        .min(1)
+        .max(30 * DAY)
+        .optional()
+        .describe('Time between two batches; by default all are in when half of max_seconds is over'),
+      context: z
+        .array(contextSchema)
+        .max(3)
+        .refine((context) => contextKeys(context).length <= MOST_CONTEXTS, `makes more than ${MOST_CONTEXTS} contexts`)
+        .refine(
+          (context) => new Set(context.map((item) => item.feature)).size === context.length,
+          'has a feature twice',
+        )
+        .default([])
+        .describe('What arms may be better for: each combination of levels learns its own chances'),
+    }),
+  ])
+  .describe('`thompson` gives later entities to the arms that look better; estimates stay unbiased');
+
+export type AllocationSettings = z.output<typeof allocationSchema>;
 
 export const METRIC_KINDS = ['binary', 'mean', 'ratio'] as const;
 
@@ -33,6 +98,14 @@ export const experimentRequestSchema = z.strictObject({
     .positive()
     .optional()
     .describe('The smallest gain worth having, in the unit of the metric; by default 5 % of what it was before'),
+  allocation: allocationSchema.default({ method: 'fixed' }),
+  layer: z
+    .string()
+    .regex(NAME_PATTERN, 'must be a name such as checkout')
+    .optional()
+    .describe(
+      'Experiments of one layer, of whichever models, never share an entity; by default the model is the layer',
+    ),
   traffic: z.number().positive().max(100).default(100).describe('Percentage of the entities that take part'),
   min_seconds: z
     .number()

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { trainRequestSchema } from './training.js';
 
 /** Five fields of cron, in UTC. */
-const cron = z
+export const cron = z
   .string()
   .max(120)
   .regex(/^\s*(\S+\s+){4}\S+\s*$/, 'must have five fields: minute hour day-of-month month day-of-week');

@@ -41,7 +41,7 @@ export function armPropensities(arms: readonly ArmPosterior[], floor = 0.02): Fl
 }
 
 /** The arm that a number falls on. @param place uniform in [0, 1), such as a salted hash of the entity */
-export function armAt(propensities: Float64Array, place: number): number {
+export function armAt(propensities: ArrayLike<number>, place: number): number {
   let sum = 0;
   for (let arm = 0; arm < propensities.length - 1; arm++) {
     sum += propensities[arm]!;

@@ -48,7 +48,12 @@ export interface BundleManifest {
   /** What the scorer of the kind reads. */
   body: unknown;
   golden: readonly GoldenCase[];
+  /** Of a version of the sandbox that drills have made bad on purpose. */
+  fault?: InjectedFault;
 }
+
+/** What is wrong with a version that a drill has made. */
+export type InjectedFault = { kind: 'slow'; milliseconds: number } | { kind: 'error' };
 
 export const BUNDLE_MANIFEST = 'model.json';
 

@@ -11,10 +11,10 @@ import { measuresOf, type Measure, type MeasuredHead } from './rollout-measures.
 /** Answers of the present version that must have been timed before any is called slow. */
 const TIMED_BEFORE_SLOW = 200;
 /** Of each row the measures as columns y0, y1, …: one pass over the rows whatever their number. */
-const measureColumns = (measures: readonly Measure[], row: string) =>
+export const measureColumns = (measures: readonly Measure[], row: string) =>
   measures.map(({ sql }, at) => `(${sql(row)})::float8 AS y${at}`).join(', ');
 /** Of the rows of an entity, by measure: how many have it, and their sum. */
-const ENTITY_SUMS = (measures: readonly Measure[]) =>
+export const ENTITY_SUMS = (measures: readonly Measure[]) =>
   measures.map((_, at) => `count(y${at})::float8 AS n${at}, coalesce(sum(y${at}), 0) AS s${at}`).join(', ');
 /** Of the entities, by measure: what `ArmSums` has. */
 const ARM_SUMS = (measures: readonly Measure[]) =>
@@ -85,7 +85,8 @@ export async function collectCanary(
   };
 }
 
-const presentMeasure = ({ name, kind, harm, margin, ideal, isRequired }: Measure) => ({
+/** A measure as it stands in evidence, without its sums. */
+export const presentMeasure = ({ name, kind, harm, margin, ideal, isRequired }: Measure) => ({
   measure: name,
   kind,
   harm,

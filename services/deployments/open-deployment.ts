@@ -61,9 +61,9 @@ export async function checkDeployment(database: Database, request: unknown) {
   return { ...wanted, version };
 }
 
-/** A misspelt guardrail would guard nothing. */
-function refuseUnknownGuardrails(
-  { canary, shadow }: { canary?: CanarySettings; shadow?: ShadowSettings },
+/** A misspelt guardrail would guard nothing. @throws ServiceError `request_invalid` */
+export function refuseUnknownGuardrails(
+  { canary, shadow }: { canary?: Pick<CanarySettings, 'guardrails'>; shadow?: Pick<ShadowSettings, 'guardrails'> },
   known: readonly string[],
 ): void {
   const asked = Object.keys({ ...canary?.guardrails, ...shadow?.guardrails });

@@ -1,3 +1,4 @@
+import { contextKeys, type AdaptiveAllocation, type OpenedBatch } from '../../core/decisions/allocation.js';
 import {
   DEFAULT_EXPERIMENT_RULE,
   type ExperimentEvidence,
@@ -5,8 +6,9 @@ import {
   type ExperimentVerdict,
 } from '../../core/decisions/experiment-evidence.js';
 import { judgeExperiment } from '../../core/decisions/judge-experiment.js';
+import { thompsonChances } from '../../core/decisions/thompson-chances.js';
 import type { SignatureHead } from '../artifacts/model-bundle.js';
-import type { Database } from '../database/database.js';
+import type { Database, Prisma } from '../database/database.js';
 import { ROUTES_CHANNEL } from '../deployments/switch-route.js';
 import { collectExperiment } from './collect-experiment.js';
 import type { ExperimentArmRoute } from './experiment-arms.js';
@@ -19,8 +21,8 @@ export interface ExperimentWindowVerdict {
 }
 
 /**
- * Sums up what an experiment has shown until now, judges it, and keeps both with the rule; arms that do harm are retired in the same
- * transaction. A window that was judged already has its verdict. Repeatable.
+ * Sums up what an experiment has shown until now, judges it, and keeps both with the rule; arms that do harm are retired and the next batch
+ * of an adaptive allocation is opened in the same transaction. A window that was judged already has its verdict. Repeatable.
  */
 export async function evaluateExperiment(
   { experimentId, window }: OpenExperiment & { window: number },
@@ -31,35 +33,83 @@ export async function evaluateExperiment(
   const known = await prisma.experimentEvidence.findUnique({ where: key });
   if (known) return inShort(known.verdict as unknown as ExperimentVerdict);
   const experiment = await prisma.experiment.findUniqueOrThrow({ where: { id: experimentId } });
-  const { model, createdAt: since, control } = experiment;
   const request = experiment.settings as unknown as CheckedExperiment['request'];
   const arms = experiment.arms as unknown as ExperimentArmRoute[];
-  const evidence = await collect(database, { experimentId, model, since, arms, control, request });
+  const evidence = await collect(database, experiment, arms, request);
   const rule: ExperimentRule = {
     ...DEFAULT_EXPERIMENT_RULE,
     leastDays: request.min_seconds / 86_400,
     mostDays: request.max_seconds / 86_400,
   };
   const verdict = judgeExperiment(evidence, rule);
-  const json = (value: unknown) => JSON.parse(JSON.stringify(value)) as object;
   const kept = await prisma.$transaction(async (transaction) => {
-    await transaction.experimentEvidence.createMany({
+    // Of two that judge the same window at once the second one finds what the first one kept.
+    const { count } = await transaction.experimentEvidence.createMany({
       data: [{ experimentId, window, evidence: json(evidence), rule: json(rule), verdict: json(verdict) }],
       skipDuplicates: true,
     });
-    const row = await transaction.experimentEvidence.findUniqueOrThrow({ where: key });
-    const decided = row.verdict as unknown as ExperimentVerdict;
-    const harmful = decided.arms.filter(({ decision }) => decision === 'harmful').map(({ arm }) => arm);
-    const after = arms.map((arm) => ({ ...arm, retired: arm.retired || harmful.includes(arm.arm) }));
-    await transaction.experiment.updateMany({
-      where: { id: experimentId, state: 'running' },
-      data: { arms: after, verdict: json(decided) },
-    });
-    if (after.some(({ retired }, at) => retired !== arms[at]!.retired))
-      await transaction.$executeRaw`SELECT pg_notify(${ROUTES_CHANNEL}, ${model})`;
-    return decided;
+    if (count > 0) await applyVerdict(transaction, { experiment, arms, request, evidence, verdict, window });
+    return (await transaction.experimentEvidence.findUniqueOrThrow({ where: key })).verdict;
   });
-  return inShort(kept);
+  return inShort(kept as unknown as ExperimentVerdict);
+}
+
+const json = (value: unknown) => JSON.parse(JSON.stringify(value)) as object;
+
+async function applyVerdict(
+  transaction: Prisma.TransactionClient,
+  about: {
+    experiment: Prisma.ExperimentGetPayload<object>;
+    arms: readonly ExperimentArmRoute[];
+    request: CheckedExperiment['request'];
+    evidence: ExperimentEvidence;
+    verdict: ExperimentVerdict;
+    window: number;
+  },
+): Promise<void> {
+  const { experiment, arms, verdict } = about;
+  const found = new Map(verdict.arms.map((finding) => [finding.arm, finding]));
+  const after = arms.map((arm): ExperimentArmRoute => {
+    const finding = found.get(arm.arm);
+    return arm.retired || finding?.decision !== 'harmful' ? arm : { ...arm, retired: true, finding };
+  });
+  const batch = verdict.decision === 'running' ? nextBatch({ ...about, arms: after }) : undefined;
+  const allocation = experiment.allocation as unknown as AdaptiveAllocation | null;
+  await transaction.experiment.updateMany({
+    where: { id: experiment.id, state: 'running' },
+    data: {
+      arms: json(after),
+      verdict: json(verdict),
+      ...(batch && allocation ? { allocation: json({ ...allocation, opened: [...allocation.opened, batch] }) } : {}),
+    },
+  });
+  if (batch || after.some(({ retired }, at) => retired !== arms[at]!.retired))
+    await transaction.$executeRaw`SELECT pg_notify(${ROUTES_CHANNEL}, ${experiment.model})`;
+}
+
+/** The next part of the entities, with chances made of all that was seen before it; undefined when it is not its time. */
+function nextBatch({
+  experiment,
+  arms,
+  request,
+  evidence,
+  window,
+}: Parameters<typeof applyVerdict>[1]): OpenedBatch | undefined {
+  const allocation = experiment.allocation as unknown as AdaptiveAllocation | null;
+  if (!allocation || request.allocation.method === 'fixed') return undefined;
+  const { opened, batches, floor, context } = allocation;
+  const dueMs = Date.parse(opened.at(-1)!.at) + (request.allocation.refresh_seconds ?? 0) * 1000;
+  if (opened.length >= batches || Date.now() < dueMs) return undefined;
+  const shown = arms.map(({ arm, finding }) => {
+    const found = [evidence.control, ...evidence.arms].find((one) => one.arm === arm)!;
+    return finding ? { ...found, settled: finding } : found;
+  });
+  const { kind, better } = request;
+  const chances = contextKeys(context).map((key) => [
+    key,
+    thompsonChances(shown, { kind, better, floor, context: key }),
+  ]);
+  return { window, at: new Date().toISOString(), chances: Object.fromEntries(chances) as OpenedBatch['chances'] };
 }
 
 const inShort = ({ decision, winner, reason }: ExperimentVerdict): ExperimentWindowVerdict => ({
@@ -70,16 +120,10 @@ const inShort = ({ decision, winner, reason }: ExperimentVerdict): ExperimentWin
 
 async function collect(
   database: Database,
-  about: {
-    experimentId: string;
-    model: string;
-    since: Date;
-    arms: readonly ExperimentArmRoute[];
-    control: string;
-    request: CheckedExperiment['request'];
-  },
+  { id: experimentId, model, createdAt: since, control, allocation }: Prisma.ExperimentGetPayload<object>,
+  arms: readonly ExperimentArmRoute[],
+  request: CheckedExperiment['request'],
 ): Promise<ExperimentEvidence> {
-  const { arms, request, control, model, since } = about;
   const { metric, kind, better } = request;
   const version = arms[0]!.version;
   const { signature } = await database.prisma.modelVersion.findUniqueOrThrow({
@@ -87,19 +131,29 @@ async function collect(
   });
   const { heads } = signature as unknown as { heads: readonly SignatureHead[] };
   const shown = await collectExperiment(database, {
-    ...about,
+    experimentId,
+    model,
+    since,
+    arms,
     metric,
     kind,
     heads,
     covariateDays: request.covariate_days,
+    allocation: allocation as unknown as AdaptiveAllocation | null,
   });
+  const settledOf = (name: string) => arms.find(({ arm }) => arm === name)?.finding;
   return {
     metric,
     kind,
     better,
     minimumEffect: request.minimum_effect ?? 0,
     control: shown.arms.find(({ arm }) => arm === control)!,
-    arms: shown.arms.filter(({ arm }) => arm !== control),
+    arms: shown.arms
+      .filter(({ arm }) => arm !== control)
+      .map((arm) => {
+        const settled = settledOf(arm.arm);
+        return settled ? { ...arm, settled } : arm;
+      }),
     crossed: shown.crossed,
     days: (Date.now() - since.getTime()) / 86_400_000,
   };

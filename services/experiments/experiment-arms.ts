@@ -1,3 +1,6 @@
+import { contextKeyOf, stratumOf, type AdaptiveAllocation } from '../../core/decisions/allocation.js';
+import type { ArmFinding } from '../../core/decisions/experiment-evidence.js';
+import { armAt } from '../../ml/sequential/arm-propensities.js';
 import { bucketOf } from '../serving/assign-arm.js';
 
 /** One version in an experiment. */
@@ -9,6 +12,8 @@ export interface ExperimentArmRoute {
   weight: number;
   /** It did harm: its entities are answered by the control, and no longer count. */
   retired: boolean;
+  /** What was found when it was retired. */
+  finding?: ArmFinding;
 }
 
 export interface ExperimentSlice {
@@ -16,17 +21,45 @@ export interface ExperimentSlice {
   endBucket: number;
 }
 
-/** Experiments of one model share its entities by this draw, so that none is in two of them. */
-export const layerBucketOf = (model: string, entity: string): number => bucketOf(`layer:${model}`, entity);
+/** Experiments of one layer share its entities by this draw, so that none is in two of them; other layers draw anew. */
+export const layerBucketOf = (layer: string, entity: string): number => bucketOf(`layer:${layer}`, entity);
 
-const BUCKETS = 10_000;
+/** Parts of a layer: experiments take whole ones. */
+export const BUCKETS = 10_000;
 
-/** The arm of an entity of the experiment: the same at each call and in each process. */
-export function experimentArmOf<Arm extends { weight: number }>(id: string, entity: string, arms: readonly Arm[]): Arm {
+/** An arm, and how it came to be an entity's. */
+export interface DrawnArm<Arm> {
+  arm: Arm;
+  /** The chance with which it was drawn, in (0, 1]. */
+  propensity: number;
+  /** Of an adaptive allocation: whose chances it was drawn by. */
+  stratum?: string;
+}
+
+/**
+ * The arm of an entity of the experiment: the same at each call and in each process. An adaptive allocation draws it by the chances of the
+ * entity's batch, which never change once the batch is open.
+ * @returns undefined while the entity's batch is not open: it does not take part yet
+ */
+export function drawArm<Arm extends { weight: number }>(
+  { id, arms, allocation }: { id: string; arms: readonly Arm[]; allocation?: AdaptiveAllocation | null },
+  entity: string,
+  features: Readonly<Record<string, unknown>>,
+): DrawnArm<Arm> | undefined {
   const place = (bucketOf(id, entity) + 0.5) / BUCKETS;
-  let end = 0;
-  for (const arm of arms) if (place < (end += arm.weight)) return arm;
-  return arms.at(-1)!;
+  if (!allocation) {
+    const at = armAt(
+      arms.map(({ weight }) => weight),
+      place,
+    );
+    return { arm: arms[at]!, propensity: arms[at]!.weight };
+  }
+  const batch = Math.floor((bucketOf(`batch:${id}`, entity) * allocation.batches) / BUCKETS);
+  const key = contextKeyOf(allocation.context, features);
+  const chances = allocation.opened[batch]?.chances[key];
+  if (!chances) return undefined;
+  const at = armAt(chances, place);
+  return { arm: arms[at]!, propensity: chances[at]!, stratum: stratumOf(batch, key) };
 }
 
 /**

@@ -4,7 +4,7 @@ import { judgeExperiment } from '../../core/decisions/judge-experiment.js';
 import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage } from '../database/read-page.js';
-import type { ExperimentArmRoute } from './experiment-arms.js';
+import { BUCKETS, type ExperimentArmRoute } from './experiment-arms.js';
 import { experimentJobIdOf } from './open-experiment.js';
 
 function present(row: Prisma.ExperimentGetPayload<object>) {
@@ -15,6 +15,9 @@ function present(row: Prisma.ExperimentGetPayload<object>) {
     state: row.state,
     arms: arms.map(({ arm, version, weight, retired }) => ({ arm, version, weight, retired })),
     control: row.control,
+    layer: row.layer,
+    slice: { first_bucket: row.firstBucket, end_bucket: row.endBucket, buckets: BUCKETS },
+    allocation: row.allocation,
     settings: row.settings,
     plan: row.plan,
     verdict: row.verdict,
@@ -31,7 +34,11 @@ export function createExperimentStore({ prisma }: Database) {
     const job = await prisma.job.findUnique({ where: { id: experimentJobIdOf(id), type: 'experiment' } });
     if (!job) return undefined;
     const { error, request, model, createdAt, finishedAt } = job;
-    const { arms, control } = request as unknown as { arms: { arm: string; weight: number }[]; control?: string };
+    const { arms, control, layer } = request as unknown as {
+      arms: { arm: string; weight: number }[];
+      control?: string;
+      layer?: string;
+    };
     const { detail = null } = (error ?? {}) as { detail?: string | null };
     const state = { completed: 'failed', failed: 'failed', cancelled: 'stopped' }[job.status] ?? 'pending';
     return {
@@ -42,6 +49,8 @@ export function createExperimentStore({ prisma }: Database) {
       control: control ?? arms[0]?.arm ?? '',
       settings: request,
       plan: {},
+      layer: layer ?? model ?? '',
+      allocation: null,
       firstBucket: 0,
       endBucket: 0,
       verdict: null,

@@ -1,5 +1,3 @@
-import { planExperiment } from '../../ml/sequential/power-plan.js';
-import { DEFAULT_EXPERIMENT_RULE } from '../../core/decisions/experiment-evidence.js';
 import { ServiceError } from '../../core/errors.js';
 import { experimentRequestSchema, type ExperimentRequest } from '../../core/schemas/experiment.js';
 import type { SignatureHead } from '../artifacts/model-bundle.js';
@@ -8,34 +6,18 @@ import { ROUTES_CHANNEL } from '../deployments/switch-route.js';
 import { parseRequest } from '../parse-request.js';
 import { createVersionStore } from '../registry/version-store.js';
 import { loadScorer } from '../serving/load-scorer.js';
-import { describeHistory } from './collect-experiment.js';
 import { freeSlice, type ExperimentArmRoute } from './experiment-arms.js';
-
-/** Chance with which an effect of the minimum size is found, that plans go by. */
-const POWER = 0.8;
-/** Days of the log that tell what the metric was before. */
-const HISTORY_DAYS = 28;
-/** Of the metric's value before: the minimum effect where none is asked for. */
-const DEFAULT_EFFECT_SHARE = 0.05;
-
-export interface ExperimentPlanned {
-  /** Entities a day that would take part, from the log of the last days. */
-  entities_per_day: number;
-  /** What the metric was, and its standard deviation between entities; null without history. */
-  baseline: number | null;
-  deviation: number | null;
-  minimum_effect: number;
-  /** Entities in all arms, and days, until an effect of that size is told from none; null where the log cannot say. */
-  entities_needed: number | null;
-  days_needed: number | null;
-  /** The smallest difference, gain or harm, that is found by the end. */
-  smallest_detectable: number | null;
-  power: number;
-}
+import { completeAllocation, openFirstBatch, refuseBadAllocation } from './plan-allocation.js';
+import { planFor, type ExperimentPlanned } from './plan-experiment.js';
 
 /** An experiment that may begin, with every default written out. */
 export interface CheckedExperiment {
-  request: ExperimentRequest & { kind: 'binary' | 'mean' | 'ratio'; better: 'rises' | 'falls'; control: string };
+  request: ExperimentRequest & {
+    kind: 'binary' | 'mean' | 'ratio';
+    better: 'rises' | 'falls';
+    control: string;
+    layer: string;
+  };
   arms: ExperimentArmRoute[];
   heads: readonly SignatureHead[];
   plan: ExperimentPlanned;
@@ -60,11 +42,17 @@ export async function checkExperiment(database: Database, body: unknown): Promis
     return { arm: arm.arm ?? version, version, digest, weight: arm.weight / weight, retired: false };
   });
   refuseBadArms(arms, request.control);
-  const { heads } = versions[0]!.signature as unknown as { heads: readonly SignatureHead[] };
+  const { heads, features } = versions[0]!.signature as unknown as {
+    heads: readonly SignatureHead[];
+    features: readonly { name: string }[];
+  };
+  refuseBadAllocation(request, features);
   refuseUnknownMetric(metric, heads);
   const kind = request.kind ?? (metric.startsWith('feedback:') ? 'mean' : 'ratio');
   const better = request.better ?? (/^(loss:|error_rate)/.test(metric) ? 'falls' : 'rises');
-  const checked = { ...request, kind, better, control: request.control ?? arms[0]!.arm };
+  const allocation = completeAllocation(request);
+  const layer = request.layer ?? model;
+  const checked = { ...request, allocation, layer, kind, better, control: request.control ?? arms[0]!.arm };
   const plan = await planFor(database, checked, arms, heads);
   return { request: { ...checked, minimum_effect: plan.minimum_effect }, arms, heads, plan };
 }
@@ -93,44 +81,6 @@ function refuseUnknownMetric(metric: string, heads: readonly SignatureHead[]): v
   throw new ServiceError('request_invalid', `${of}: metrics of this model: ${known}.`, [
     { path: 'metric', message: 'is not measured for this model' },
   ]);
-}
-
-async function planFor(
-  database: Database,
-  request: Omit<CheckedExperiment['request'], 'minimum_effect'> & { minimum_effect?: number },
-  arms: readonly ExperimentArmRoute[],
-  heads: readonly SignatureHead[],
-): Promise<ExperimentPlanned> {
-  const history = await describeHistory(database, { ...request, heads, until: new Date(), days: HISTORY_DAYS });
-  const { mean: baseline, deviation } = history;
-  const entitiesPerDay = (history.entitiesPerDay * request.traffic) / 100;
-  const effect = request.minimum_effect ?? (baseline ? Math.abs(baseline) * DEFAULT_EFFECT_SHARE : 0);
-  if (!(effect > 0))
-    throw new ServiceError('request_invalid', 'Nothing is known of the metric as yet, so no effect follows from it.', [
-      { path: 'minimum_effect', message: 'say what gain is worth having, in the unit of the metric' },
-    ]);
-  const known = { entities_per_day: entitiesPerDay, baseline, deviation, minimum_effect: effect, power: POWER };
-  const unknown = { entities_needed: null, days_needed: null, smallest_detectable: null };
-  if (!deviation || deviation <= 0 || entitiesPerDay <= 0) return { ...known, ...unknown };
-  const weightOf = (name: string) => arms.find(({ arm }) => arm === name)!.weight;
-  const least = arms.filter(({ arm }) => arm !== request.control).toSorted((a, b) => a.weight - b.weight)[0]!;
-  const plan = planExperiment({
-    effect,
-    alpha: DEFAULT_EXPERIMENT_RULE.alpha / (arms.length - 1),
-    sides: 2,
-    power: POWER,
-    deviation,
-    weights: [least.weight, weightOf(request.control)],
-    entitiesPerDay,
-    mostDays: request.max_seconds / 86_400,
-  });
-  const finite = (value: number) => (Number.isFinite(value) ? value : null);
-  return {
-    ...known,
-    entities_needed: finite(plan.entities),
-    days_needed: finite(plan.days),
-    smallest_detectable: finite(plan.smallestEffect),
-  };
 }
 
 /** What the workflow of an experiment follows. */
@@ -165,21 +115,26 @@ export async function openExperiment(
       onWinner: settings.on_winner,
     };
   }
-  const { request, arms, plan } = await checkExperiment(database, body);
-  const { model } = request;
+  const checked = await checkExperiment(database, body);
+  const { request, arms, plan } = checked;
+  const { model, layer } = request;
+  const allocation = openFirstBatch(request, arms);
   for (const { digest } of arms) await loadScorer(modelStoragePath, model, digest);
   await database.prisma.$transaction(async (transaction) => {
     await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`deploy:${model}`}))`;
-    const slice = await sliceFor(transaction, model, request.traffic);
+    await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`layer:${layer}`}))`;
+    const slice = await sliceFor(transaction, request);
     const data = {
       ...slice,
       id: experimentId,
       model,
       state: 'running',
-      arms: arms.map((arm) => ({ ...arm })),
+      arms: arms.map(({ finding: _none, ...arm }) => arm),
       control: request.control,
       settings: JSON.parse(JSON.stringify(request)) as object,
       plan: { ...plan },
+      layer,
+      ...(allocation ? { allocation: JSON.parse(JSON.stringify(allocation)) as object } : {}),
       jobId,
     };
     await transaction.experiment.createMany({ data: [data], skipDuplicates: true });
@@ -189,21 +144,31 @@ export async function openExperiment(
 }
 
 /**
- * Entities that are in no other experiment of the model. A rollout and an experiment at once would disturb each other.
+ * Entities that are in no other experiment of the layer. A rollout and an experiment at once would disturb each other, and so would
+ * experiments of one model in two layers: an answer comes from one version only.
  * @throws ServiceError `experiment_conflict`
  */
-export async function sliceFor(prisma: Prisma.TransactionClient, model: string, traffic: number) {
+export async function sliceFor(
+  prisma: Prisma.TransactionClient,
+  { model, layer, traffic }: { model: string; layer: string; traffic: number },
+) {
   const rollout = await prisma.deployment.findFirst({ where: { model, finishedAt: null } });
   if (rollout)
     throw new ServiceError(
       'experiment_conflict',
       `The rollout ${rollout.id} of ${model} ${rollout.version} is under way. Wait for it, or abort it.`,
     );
-  const running = await prisma.experiment.findMany({ where: { model, state: 'running' } });
+  const elsewhere = await prisma.experiment.findFirst({ where: { model, state: 'running', layer: { not: layer } } });
+  if (elsewhere)
+    throw new ServiceError(
+      'experiment_conflict',
+      `The experiment ${elsewhere.id} of ${model} is in the layer ${elsewhere.layer}. An answer comes from one version, so all experiments of a model must be in one layer: use that one, or stop it.`,
+    );
+  const running = await prisma.experiment.findMany({ where: { layer, state: 'running' } });
   const slice = freeSlice(running, traffic);
   if (slice) return slice;
   throw new ServiceError(
     'experiment_conflict',
-    `The experiments ${running.map(({ id }) => id).join(', ')} of ${model} leave less than ${traffic} % of the entities free. Stop one, or ask for less "traffic".`,
+    `The experiments ${running.map(({ id }) => id).join(', ')} of the layer ${layer} leave less than ${traffic} % of the entities free. Stop one, or ask for less "traffic".`,
   );
 }

@@ -1,6 +1,7 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { Container } from '../container.js';
 import { abortDeploymentOf } from '../deployments/close-deployment.js';
+import { abandonDrillOf } from '../drills/close-drill.js';
 import { stopExperimentOf } from '../experiments/close-experiment.js';
 import { cleanUpJob } from '../jobs/clean-up-job.js';
 import type { Job } from '../jobs/job.js';
@@ -34,6 +35,7 @@ export async function settleJob(id: string, context: ReconcileContext): Promise<
     await cleanUpJob(id, context);
     await abortDeploymentOf(id, context);
     await stopExperimentOf(id, context);
+    await abandonDrillOf(id, context);
     await context.jobs.finish(id, end);
   }
   return context.jobs.get(id);

@@ -15,6 +15,7 @@ export const WORKFLOW_OF_JOB: Record<JobType, string> = {
   train: 'trainModel',
   deploy: 'deployModel',
   experiment: 'runExperiment',
+  drill: 'drillRollout',
 };
 
 const keyword = (name: string) => defineSearchAttributeKey(name, 'KEYWORD');

@@ -1,5 +1,6 @@
 import { bundleFolder, loadModelBundle } from '../artifacts/model-bundle.js';
 import { createScorer } from '../kinds/scorers.js';
+import { injectFault } from './inject-fault.js';
 import type { Scorer } from './scorer.js';
 import { selfTest } from './self-test.js';
 
@@ -12,6 +13,7 @@ export async function loadScorer(
   model: string,
   digest: string,
 ): Promise<{ scorer: Scorer; goldenRows: number }> {
-  const scorer = createScorer(await loadModelBundle(bundleFolder(modelStoragePath, model, digest), digest));
+  const bundle = await loadModelBundle(bundleFolder(modelStoragePath, model, digest), digest);
+  const scorer = injectFault(createScorer(bundle));
   return { scorer, goldenRows: selfTest(scorer).rows };
 }

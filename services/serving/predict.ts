@@ -4,7 +4,7 @@ import type { PredictInput } from '../../core/schemas/prediction.js';
 import { withDatabase } from '../database/database.js';
 import type { VersionStore } from '../registry/version-store.js';
 import type { Metrics } from '../telemetry/metrics.js';
-import { experimentArmOf, layerBucketOf } from '../experiments/experiment-arms.js';
+import { drawArm, layerBucketOf } from '../experiments/experiment-arms.js';
 import { loadScorer } from './load-scorer.js';
 import { armOfInput, createShadowScorer, failureCode } from './answer-in-rollout.js';
 import type { CachedAnswer, PredictionCache } from './prediction-cache.js';
@@ -21,6 +21,8 @@ export interface PredictionAnswer extends ShapedPrediction {
   arm?: string;
   deployment_id?: string;
   experiment_id?: string;
+  /** Of an experiment: the chance with which the arm was drawn. */
+  propensity?: number;
   /** Values that count as not known, with their paths. */
   warnings?: FieldProblem[];
   explanations?: Record<string, HeadExplanation['contributions']>;
@@ -104,14 +106,19 @@ export function createPredictor(dependencies: PredictDependencies) {
     correlationId: string,
   ): PredictionAnswer | Promise<PredictionAnswer> {
     const { entityId } = input;
-    const bucket = entityId === undefined ? -1 : layerBucketOf(present.model, entityId);
-    const experiment = experiments.find(({ firstBucket, endBucket }) => bucket >= firstBucket && bucket < endBucket);
+    const experiment = entityId === undefined ? undefined : experimentFor(entityId, experiments);
     if (!experiment) return answerBy(present, input, { correlationId });
-    const { experimentId, arms } = experiment;
-    const { arm, retired, served } = experimentArmOf(experimentId, entityId!, arms);
-    if (retired) return answerBy(served, input, { correlationId });
-    const call = { correlationId, cohort: { trialId: experimentId, arm }, trial: { experiment_id: experimentId } };
-    return answerOrStandIn(served, present, input, call);
+    const { experimentId: id, arms, allocation } = experiment;
+    const drawn = drawArm({ id, arms, allocation }, entityId!, input.features);
+    if (!drawn) return answerBy(present, input, { correlationId });
+    const { propensity, stratum } = drawn;
+    const { arm, retired, served } = drawn.arm;
+    if (retired) return answerBy(served ?? present, input, { correlationId });
+    const cohort = { trialId: id, arm, propensity, stratum };
+    const call = { correlationId, cohort, trial: { experiment_id: id, propensity } };
+    return served
+      ? answerOrStandIn(served, present, input, call)
+      : answerBy(present, input, { ...call, error: 'version_not_loaded' });
   }
 
   function answerInCanary(
@@ -203,6 +210,14 @@ export function createPredictor(dependencies: PredictDependencies) {
   return Object.assign(predict, { versionFor: servedModel, answerWith, answerOrNote });
 }
 
+/** The experiment that an entity belongs to, if any: those of one layer share no entity. */
+function experimentFor(entity: string, experiments: readonly ActiveExperiment[]): ActiveExperiment | undefined {
+  return experiments.find(({ layer, firstBucket, endBucket }) => {
+    const bucket = layerBucketOf(layer, entity);
+    return bucket >= firstBucket && bucket < endBucket;
+  });
+}
+
 export type Predictor = ReturnType<typeof createPredictor>;
 
 /** What a prediction has besides its input. */
@@ -210,7 +225,7 @@ export interface AnswerCall {
   correlationId: string;
   cohort?: Cohort;
   /** How the answer names the trial. */
-  trial?: { deployment_id: string } | { experiment_id: string };
+  trial?: { deployment_id: string } | { experiment_id: string; propensity: number };
   /** Why the version of the arm did not answer, where another one did in its place. */
   error?: string;
 }

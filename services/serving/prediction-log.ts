@@ -24,6 +24,9 @@ export interface Cohort {
   trialId: string;
   /** Of a rollout `candidate`, `baseline`, `rest` or `shadow`; of an experiment the name of the arm. */
   arm: string;
+  /** Of an experiment: the chance with which the arm was drawn, and of an adaptive one from which batch and context. */
+  propensity?: number;
+  stratum?: string;
 }
 
 /** What many predictions of a call have in common. */
@@ -106,6 +109,8 @@ export class PredictionLog {
       // Absent, as a rule.
       arm: cohort?.arm,
       trial_id: cohort?.trialId,
+      propensity: cohort?.propensity,
+      stratum: cohort?.stratum,
       error: row.error,
       shadow_of: row.shadowOf,
       created_at: this.#nowMs,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
+import type { AdaptiveAllocation } from '../../core/decisions/allocation.js';
 import type { Database } from '../database/database.js';
 import { ROUTES_CHANNEL } from '../deployments/switch-route.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -24,7 +25,18 @@ export interface ServedModel {
 
 export interface ActiveExperiment extends ExperimentSlice {
   experimentId: string;
-  arms: readonly { arm: string; weight: number; retired: boolean; served: ServedModel }[];
+  layer: string;
+  /** Of one whose chances change: its batches that are open. */
+  allocation?: AdaptiveAllocation | null;
+  arms: readonly ActiveArm[];
+}
+
+export interface ActiveArm {
+  arm: string;
+  weight: number;
+  retired: boolean;
+  /** Undefined where this process cannot load it: the present version then stands in, and the failure counts against the arm. */
+  served?: ServedModel;
 }
 
 export interface ActiveRollout {
@@ -42,14 +54,14 @@ export interface Route {
   digest: string;
   /** The trial beside it, where there is one. */
   trial?: { deploymentId: string; phase: 'shadow' | 'canary'; share: number; version: string; digest: string } | null;
-  experiments?: (ExperimentSlice & { experimentId: string; arms: ExperimentArmRoute[]; control: string })[] | null;
+  experiments?: (Omit<ActiveExperiment, 'arms'> & { arms: ExperimentArmRoute[]; control: string })[] | null;
 }
 
 const READ_ROUTES = `SELECT r.model, r.version, v.digest,
     CASE WHEN r.phase IS NOT NULL THEN json_build_object('deploymentId', r.rollout_id, 'phase', r.phase, 'share', r.share,
       'version', r.candidate_version, 'digest', c.digest) END AS trial,
     (SELECT json_agg(json_build_object('experimentId', e.id, 'firstBucket', e.first_bucket, 'endBucket', e.end_bucket,
-       'arms', e.arms, 'control', e.control) ORDER BY e.id)
+       'arms', e.arms, 'control', e.control, 'layer', e.layer, 'allocation', e.allocation) ORDER BY e.id)
      FROM experiments e WHERE e.model = r.model AND e.state = 'running') AS experiments
   FROM routes r JOIN model_versions v USING (model, version)
   LEFT JOIN model_versions c ON c.model = r.model AND c.version = r.candidate_version
@@ -163,16 +175,16 @@ export class RoutingTable {
     this.#tellServed(model, before, present, rollout);
   }
 
-  /** An experiment of which a version cannot be loaded here is left out: its entities get the present version. */
+  /** An arm whose version cannot be loaded here keeps its entities: they must see the same arm in every process. */
   async #experimentsOf({ model, experiments }: Route): Promise<ActiveExperiment[]> {
     const active: ActiveExperiment[] = [];
-    for (const { experimentId, firstBucket, endBucket, arms, control } of experiments ?? []) {
-      const loaded: ActiveExperiment['arms'][number][] = [];
+    for (const { arms, control, ...experiment } of experiments ?? []) {
+      const loaded: ActiveArm[] = [];
       for (const { arm, weight, retired, ...of } of arms) {
         const served = await this.#load(model, retired ? arms.find((other) => other.arm === control)! : of);
-        if (served) loaded.push({ arm, weight, retired, served });
+        loaded.push({ arm, weight, retired, ...(served ? { served } : {}) });
       }
-      if (loaded.length === arms.length) active.push({ experimentId, firstBucket, endBucket, arms: loaded });
+      active.push({ ...experiment, arms: loaded });
     }
     return active;
   }
@@ -263,7 +275,7 @@ export class RoutingTable {
 const outlineOf = (experiments: readonly ActiveExperiment[] | undefined) =>
   (experiments ?? []).map(({ arms, ...slice }) => ({
     ...slice,
-    arms: arms.map(({ arm, weight, retired, served }) => ({ arm, weight, retired, version: served.version })),
+    arms: arms.map(({ arm, weight, retired, served }) => ({ arm, weight, retired, version: served?.version })),
   }));
 
 const isSame = (one: ServedModel, other: ServedModel) => one.scorer === other.scorer && one.version === other.version;

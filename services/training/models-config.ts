@@ -4,7 +4,7 @@ import { LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
 import { ServiceError } from '../../core/errors.js';
 import { USER_BEHAVIOR_HEADS } from '../../core/kinds/heads.js';
-import { canonicalModelName, MODEL_KINDS, type ModelKind } from '../../core/names.js';
+import { canonicalModelName, MODEL_KINDS, SANDBOX_MODEL, type ModelKind } from '../../core/names.js';
 import {
   dataTypesFileSchema,
   modelsFileSchema,
@@ -20,6 +20,21 @@ export interface ModelDefinition extends ModelEntry {
   kind: ModelKind;
   source: string;
 }
+
+/** The model of drills: the service's own, and so not among those of the file. It learns a small table within a second or two. */
+const SANDBOX: ModelDefinition = {
+  name: SANDBOX_MODEL,
+  kind: 'classification',
+  description: 'The sandbox of rollout drills: bad versions are tried on it on purpose.',
+  algorithm: 'random_forest',
+  hyperparameters: { n_estimators: 20, max_depth: 6 },
+  source: SANDBOX_MODEL,
+  entity: 'unit',
+  target: 'outcome',
+  features: ['load', 'size'],
+  exclude: [],
+  split: 'random',
+};
 
 export interface ModelsConfig {
   models: ReadonlyMap<string, ModelDefinition>;
@@ -74,6 +89,7 @@ async function readModelsConfig(path: string, dataTypesPath: string): Promise<Mo
 type Problem = { path: string[]; problem: string };
 
 function completeEntry(name: string, entry: ModelEntry): ModelDefinition | Problem {
+  if (name === SANDBOX_MODEL) return { path: [], problem: 'is the name of the sandbox of drills: choose another' };
   const implied = (MODEL_KINDS as readonly string[]).includes(name) ? (name as ModelKind) : undefined;
   const kind = entry.kind ?? implied;
   if (!kind) return { path: [], problem: `needs a kind: one of ${MODEL_KINDS.join(', ')}` };
@@ -200,7 +216,8 @@ function lineOf(document: Document, lines: LineCounter, path: readonly PropertyK
 
 /** The definition of a model, or a 404 that names the known ones. */
 export function modelDefinition(config: ModelsConfig, name: string): ModelDefinition {
-  const definition = config.models.get(canonicalModelName(name));
+  const known = canonicalModelName(name);
+  const definition = known === SANDBOX_MODEL ? SANDBOX : config.models.get(known);
   if (definition) return definition;
   throw new ServiceError(
     'model_not_found',

@@ -25,6 +25,13 @@ const documents = ['README.md', ...guides]
 /** What a page promises beyond commands that succeed. */
 const PROMISED: Record<string, readonly string[]> = {
   'README.md': ['"churn_probability"', 'features.activity_skore', 'v1.1.0'],
+  'docs/guide/drills.md': [
+    '"state":"passed"',
+    '"seconds_to_safety"',
+    'splits without a difference would have been rolled back',
+    '"cron":"0 4 * * 1"',
+    'aa_replay',
+  ],
   'docs/guide/operate.md': [
     '"status":"completed"',
     'retrain-project_outcome',
@@ -48,6 +55,8 @@ const PROMISED: Record<string, readonly string[]> = {
     '"entities_per_day"',
     '"experiment_id":"exp-',
     'stopped',
+    '"propensity":',
+    'checkout',
   ],
   'docs/guide/serving.md': ['"state":"stored"'],
   'docs/guide/your-own-data.md': [

@@ -10,10 +10,19 @@ const MODELS = `customers:
   entity: customer
   target: outcome
   features: [usage, plan]
+shoppers:
+  kind: classification
+  source: customers
+  entity: customer
+  target: outcome
+  features: [usage, plan]
 `;
 
 interface Experiment {
   state: string;
+  layer: string;
+  slice: { first_bucket: number; end_bucket: number };
+  allocation: { opened: { window: number; chances: Record<string, number[]> }[] } | null;
   reason: string | null;
   arms: { arm: string; version: string; weight: number; retired: boolean }[];
   plan: Record<string, number | null>;
@@ -132,6 +141,27 @@ describe('what cannot be compared', () => {
     [{ metric: 'outcome:label' }, 'metric'],
     [{ minimum_effect: undefined }, 'minimum_effect'],
     [{ traffic: 101 }, 'traffic'],
+    [{ layer: 'No layer' }, 'layer'],
+    [{ allocation: { method: 'best' } }, 'allocation.method'],
+    [{ allocation: { method: 'fixed', floor: 0.1 } }, 'allocation.floor'],
+    [{ allocation: { method: 'thompson', floor: 0.5 } }, 'allocation.floor'],
+    [{ allocation: { method: 'thompson', batches: 1 } }, 'allocation.batches'],
+    [
+      { allocation: { method: 'thompson', context: [{ feature: 'plann', values: ['a'] }] } },
+      'allocation.context.0.feature',
+    ],
+    [
+      {
+        allocation: {
+          method: 'thompson',
+          context: [
+            { feature: 'usage', edges: [1, 2, 3, 4, 5, 6] },
+            { feature: 'plan', values: ['a', 'b', 'c'] },
+          ],
+        },
+      },
+      'allocation.context',
+    ],
   ])('%j is refused with the path %s', async (wrong, path) => {
     const body = { model: 'customers', arms: twoArms(), metric: 'feedback:revenue', minimum_effect: 1, ...wrong };
     for (const route of ['/experiments', '/experiments/plan']) {
@@ -180,6 +210,72 @@ describe('an experiment', () => {
     expect(latest!.arms[0]!.lower).toBeGreaterThan(0);
     expect(reason).toMatch(/new is better than control/);
     await service.post('/models/customers/rollback', {});
+  });
+
+  it('gives later entities to the arm that looks better, keeps each where it is, and logs each chance', async () => {
+    send({ feedbackOf: revenue(6), entities: 1500 });
+    const { experiment_id: id } = await begin({
+      arms: twoArms(),
+      minimum_effect: 1,
+      min_seconds: 3600,
+      max_seconds: 7200,
+      allocation: {
+        method: 'thompson',
+        batches: 3,
+        refresh_seconds: 2,
+        context: [{ feature: 'usage', edges: [50] }],
+      },
+    });
+    const { allocation } = await when(id, 'all batches', (found) => found.allocation?.opened.length === 3);
+    expect(allocation!.opened[0]!.window).toBe(0);
+    expect(Object.keys(allocation!.opened[0]!.chances)).toEqual(['usage=<50', 'usage=>=50', 'usage=other']);
+    expect(allocation!.opened[2]!.chances['usage=<50']![1], 'the better arm has all but the floor').toBeCloseTo(0.9, 2);
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    const answers = await allAnswered();
+    const arms = new Map<string, string>();
+    for (const { entity, arm } of answers.filter((answer) => answer.arm !== undefined)) {
+      expect(arms.get(entity) ?? arm, 'the same entity always sees the same arm').toBe(arm);
+      arms.set(entity, arm!);
+    }
+    // The same by the other doors, for an entity that took part.
+    const [entity, arm] = [...arms].find(([, name]) => name === 'new')!;
+    const features = { usage: Number(entity.slice(1)) % 100, plan: 'plus' };
+    const one = await service.post<Answered & { propensity: number; model_version: string }>('/predict/customers', {
+      entity_id: entity,
+      features,
+    });
+    expect(one.body).toMatchObject({ arm, experiment_id: id, model_version: other });
+    const batch = await service.post<{ results: unknown[] }>('/predict/customers/batch', {
+      instances: [{ entity_id: entity, features }, { features }],
+    });
+    expect(batch.body.results[0]).toMatchObject({ arm, propensity: one.body.propensity, model_version: other });
+    expect(batch.body.results[1]).not.toHaveProperty('arm');
+    const tensor = (name: string, datatype: string, value: unknown) => ({ name, datatype, shape: [1], data: [value] });
+    const inferred = await service.post<{ model_version: string }>('/v2/models/customers/infer', {
+      inputs: [
+        tensor('usage', 'FP64', features.usage),
+        tensor('plan', 'BYTES', 'plus'),
+        tensor('entity_id', 'BYTES', entity),
+      ],
+    });
+    expect(inferred.body.model_version).toBe(other);
+    const found = await when(id, 'a verdict with the last entities', ({ latest_evidence: latest }) =>
+      Boolean(latest && latest.window > allocation!.opened[2]!.window),
+    );
+    expect(found.latest_evidence).toMatchObject({ reproduced: true, evidence: { crossed: 0 } });
+    expect(found.latest_evidence!.arms[0]!.lower).toBeGreaterThan(0);
+    const logged = await service.query<{ stratum: string; arm: string; propensity: number; chances: number }>(
+      `SELECT DISTINCT stratum, arm, propensity FROM predictions WHERE trial_id = $1 ORDER BY 1, 2`,
+      [id],
+    );
+    for (const { stratum, arm: name, propensity } of logged) {
+      const [at, key] = stratum.split(': ') as [string, string];
+      expect(propensity).toBe(allocation!.opened[Number(at)]!.chances[key]![name === 'new' ? 1 : 0]);
+    }
+    expect(new Set(logged.map(({ stratum }) => stratum.split(':')[0])).size).toBe(3);
+    expect(
+      await service.query(`SELECT 1 FROM predictions WHERE trial_id IS NULL AND propensity IS NOT NULL LIMIT 1`),
+    ).toEqual([]);
   });
 
   it('takes back an arm that does harm, at once', async () => {
@@ -270,5 +366,56 @@ describe('an experiment', () => {
       arm: single.body['arm'],
     });
     for (const id of ids) await service.post(`/experiments/${id}/stop`);
+  });
+
+  it('of two models in one layer shares no entity, and in another layer is independent', async () => {
+    const trained = await service.run('/models/train', {
+      model_type: 'shoppers',
+      hyperparameters: { n_estimators: 5, max_depth: 4 },
+    });
+    const version = String(trained['version']);
+    await service.run('/models/shoppers/deploy', { version, allow_unpromotable: true });
+    const ofShoppers = { model: 'shoppers', metric: 'feedback:revenue', minimum_effect: 1, ...QUICK };
+    const same = ['a', 'b'].map((arm) => ({ arm, version, weight: 1 }));
+    const one = await begin({ arms: twoArms(), minimum_effect: 1, traffic: 60, layer: 'shop' });
+    const started = await when(one.experiment_id, 'its start', ({ state }) => state === 'running');
+    expect(started).toMatchObject({ layer: 'shop', slice: { first_bucket: 0, end_bucket: 6000 }, allocation: null });
+
+    const full = await service.post('/experiments', { ...ofShoppers, arms: same, layer: 'shop', traffic: 41 });
+    expect(full.status, 'the layer has 40 % left').toBe(409);
+    const elsewhere = {
+      model: 'customers',
+      metric: 'feedback:revenue',
+      minimum_effect: 1,
+      arms: twoArms(),
+      traffic: 1,
+    };
+    const twice = await service.post<{ detail: string }>('/experiments', elsewhere);
+    expect(twice.status, 'one model in two layers').toBe(409);
+    expect(twice.body.detail).toContain('layer shop');
+
+    const other = await begin({ ...ofShoppers, arms: same, layer: 'shop', traffic: 40 });
+    await when(other.experiment_id, 'its start', ({ state }) => state === 'running');
+    const takesPart = async (model: string, entity: string) =>
+      'arm' in
+      (await service.post(`/predict/${model}`, { entity_id: entity, features: { usage: 1, plan: 'pro' } })).body;
+    await eventually('both experiments', async () => {
+      for (let at = 0; at < 40; at++) if (await takesPart('shoppers', `y${at}`)) return true;
+      return undefined;
+    });
+    for (let at = 0; at < 60; at++)
+      expect(Number(await takesPart('customers', `y${at}`)) + Number(await takesPart('shoppers', `y${at}`))).toBe(1);
+    await service.post(`/experiments/${other.experiment_id}/stop`);
+
+    const own = await begin({ ...ofShoppers, arms: same, traffic: 50 });
+    await when(own.experiment_id, 'its start', ({ state }) => state === 'running');
+    const both = await eventually('entities in both layers and in one only', async () => {
+      const kinds = new Set<string>();
+      for (let at = 0; at < 60; at++)
+        kinds.add(`${await takesPart('customers', `z${at}`)} ${await takesPart('shoppers', `z${at}`)}`);
+      return kinds.size === 4 ? kinds : undefined;
+    });
+    expect(both.size).toBe(4);
+    for (const { experiment_id: id } of [one, own]) await service.post(`/experiments/${id}/stop`);
   });
 });

@@ -12,6 +12,7 @@ import { projectRoot } from '../../../services/project-root.js';
 const TYPES: Record<string, string> = {
   String: 'text',
   Int: 'integer',
+  BigInt: 'bigint',
   Float: 'double precision',
   Boolean: 'boolean',
   Json: 'jsonb',
@@ -24,10 +25,13 @@ function columnsOfSchema(): string[] {
   return [...schema.matchAll(/^model \w+ \{\n([\s\S]*?)^\}/gm)].flatMap(([, body]) => {
     const table = /@@map\("(\w+)"\)/.exec(body!)![1];
     const fields = [...body!.matchAll(/^ {2}(\w+) +(\w+)(\?)?(.*)$/gm)];
-    return fields.map(
-      ([, name, type, optional, rest]) =>
-        `${table}.${/@map\("(\w+)"\)/.exec(rest!)?.[1] ?? name} ${TYPES[type!]}${optional ? ' null' : ''}`,
-    );
+    // A field of any other type is a relation, which has no column.
+    return fields
+      .filter(([, , type]) => TYPES[type!] !== undefined)
+      .map(
+        ([, name, type, optional, rest]) =>
+          `${table}.${/@map\("(\w+)"\)/.exec(rest!)?.[1] ?? name} ${TYPES[type!]}${optional ? ' null' : ''}`,
+      );
   });
 }
 

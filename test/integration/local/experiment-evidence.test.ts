@@ -8,6 +8,7 @@ import { createPrng } from '../../../ml/random/prng.js';
 import { applyMigrations } from '../../../services/database/apply-migrations.js';
 import { openDatabase, type Database } from '../../../services/database/database.js';
 import { collectExperiment, describeHistory } from '../../../services/experiments/collect-experiment.js';
+import { daysFor, entitiesBy } from '../../../services/experiments/plan-experiment.js';
 import { createPredictionStore } from '../../../services/serving/prediction-store.js';
 
 const DAY_MS = 86_400_000;
@@ -15,6 +16,15 @@ const NOW = Date.UTC(2026, 4, 20, 12);
 const SINCE = new Date(NOW - DAY_MS);
 const ARMS = ['a', 'b'].map((arm) => ({ arm, version: 'v1.0.0', digest: arm, weight: 0.5, retired: false }));
 const HEADS = [{ name: 'churn', task: 'binary' }];
+
+/** Three batches, of which the last one has had no entity yet. */
+const ALLOCATION = {
+  batches: 5,
+  floor: 0.1,
+  context: [],
+  opened: [0.5, 0.25, 0.9].map((first, window) => ({ window, at: '', chances: { '': [first, 1 - first] } })),
+};
+const stratumAt = (entity = '') => String(entity.length % 2);
 
 interface Logged {
   id: string;
@@ -64,7 +74,7 @@ beforeAll(async () => {
       cached: false,
       correlation_id: 'c',
       created_at: atMs,
-      ...(arm ? { arm, trial_id: 'exp-1' } : {}),
+      ...(arm ? { arm, trial_id: 'exp-1', propensity: 0.25, stratum: stratumAt(entity) } : {}),
     }),
   );
   await createPredictionStore(database).write(lines, { firstMs: NOW - 10 * DAY_MS, lastMs: NOW });
@@ -160,6 +170,34 @@ describe('the evidence of an experiment', () => {
     }
   });
 
+  it('is divided by the batch that entities were drawn from, whose parts add up to the whole', async () => {
+    const question = { model: 'm', metric: 'feedback:revenue', kind: 'mean' as const, heads: HEADS };
+    const { arms } = await collectExperiment(database, {
+      ...question,
+      experimentId: 'exp-1',
+      since: SINCE,
+      arms: ARMS,
+      covariateDays: 5,
+      allocation: ALLOCATION,
+    });
+    for (const [at, { arm, assigned, sums, before, strata }] of arms.entries()) {
+      expect(strata!.map(({ stratum, propensity }) => [stratum, propensity])).toEqual(
+        [0.5, 0.25, 0.9].map((first, batch) => [String(batch), at === 0 ? first : 1 - first]),
+      );
+      const own = rows.filter((row) => row.arm === arm && row.entity && row.entity !== 'e7');
+      for (const { stratum, assigned: entities } of strata!)
+        expect(entities).toBe(
+          new Set(own.filter(({ entity }) => stratumAt(entity) === stratum).map((row) => row.entity)).size,
+        );
+      const add = (of: (cell: NonNullable<typeof strata>[number]) => number | undefined) =>
+        strata!.reduce((sum, cell) => sum + (of(cell) ?? 0), 0);
+      expect(add((cell) => cell.assigned)).toBe(assigned);
+      for (const name of Object.keys(sums) as (keyof typeof sums)[])
+        expect(add((cell) => cell.sums[name])).toBeCloseTo(sums[name], 8);
+      expect(add((cell) => cell.before?.withTotal)).toBeCloseTo(before!.withTotal, 8);
+    }
+  });
+
   it('tells what the metric was before: its mean and spread, and the entities of a day', async () => {
     const question = { model: 'm', metric: 'feedback:revenue', kind: 'mean' as const, heads: HEADS };
     const history = await describeHistory(database, { ...question, until: new Date(NOW + 1), days: 28 });
@@ -176,8 +214,18 @@ describe('the evidence of an experiment', () => {
     const deviation = Math.sqrt(totals.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (totals.length - 1));
     expect(history.mean).toBeCloseTo(mean, 8);
     expect(history.deviation).toBeCloseTo(deviation, 8);
-    // The log begins ten days ago.
-    expect(history.entitiesPerDay).toBeCloseTo(names.size / 10, 1);
+    // The log begins ten days ago, and all 29 come again and again: they are there on the first days, and no more come after.
+    expect(history.entitiesByDay).toHaveLength(10);
+    expect(history.entitiesByDay.at(-1)).toBe(names.size);
+    const first = Math.min(...rows.filter(({ entity }) => entity).map(({ atMs }) => atMs));
+    const onFirst = rows.filter(({ entity, atMs }) => entity && atMs < first + DAY_MS);
+    expect(history.entitiesByDay[0]).toBe(new Set(onFirst.map(({ entity }) => entity)).size);
+    expect(entitiesBy(history, 0.5)).toBeCloseTo(history.entitiesByDay[0]! / 2, 8);
+    expect(daysFor(history, history.entitiesByDay[0]!)).toBe(1);
+    expect(entitiesBy(history, 30)).toBe(names.size);
+    expect(daysFor(history, 1000)).toBe(Infinity);
+    const growing = { ...history, entitiesByDay: [100, 150, 180] };
+    expect([entitiesBy(growing, 5), daysFor(growing, 260)]).toEqual([260, 5]);
   });
 
   it('of no predictions is empty', async () => {

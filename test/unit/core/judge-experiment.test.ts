@@ -118,6 +118,41 @@ describe('the verdict on an experiment', () => {
     expect(judgeExperiment({ ...evidence, control: plain[0]!, arms: [plain[1]!] }, rule).decision).toBe('running');
   });
 
+  it('leaves an arm that was taken back as it was found, and out of the split', () => {
+    // Its 2,000 entities were counted until it was taken back; the others have gone on since.
+    const harmful = judgeExperiment(experiment(binary('a', 0.4, 4000, 400), [binary('b', 0.2, 2000, 100)]), rule);
+    expect(harmful.arms[0]!.decision).toBe('harmful');
+    const settled = { ...binary('b', 0.2, 2000, 100), settled: harmful.arms[0]! };
+    const later = experiment(binary('a', 0.4, 20000, 2000), [settled, binary('c', 0.4, 20000, 2400)]);
+    const verdict = judgeExperiment(later, rule);
+    expect(verdict).toMatchObject({ decision: 'winner', winner: 'c' });
+    expect(verdict.arms[0]).toEqual(harmful.arms[0]);
+    expect(judgeExperiment({ ...later, arms: [binary('b', 0.2, 2000, 100), later.arms[1]!] }, rule).decision).toBe(
+      'inconclusive',
+    );
+  });
+
+  it('compares adaptive arms by their chances, and holds the split to the chances of each stratum', () => {
+    // The second stratum converts half as often and most of it went to b: plain means call b worse, and it is better in both.
+    const adaptive = (shares: readonly [number, number], events: readonly [number, number], arm: string) => {
+      const strata = [0, 1].map((at) => {
+        const { sums, assigned } = binary(arm, 0.5, 10000 * shares[at]!, events[at]!);
+        return { stratum: String(at), propensity: shares[at]!, sums, assigned };
+      });
+      const entities = strata.reduce((sum, { assigned }) => sum + assigned, 0);
+      return { ...binary(arm, 0.5, entities, events[0] + events[1]), strata };
+    };
+    const a = adaptive([0.5, 0.1], [1000, 100], 'a');
+    const b = adaptive([0.5, 0.9], [1200, 1080], 'b');
+    const verdict = judgeExperiment(experiment(a, [b]), rule);
+    expect(b.sums.total / b.sums.entities).toBeLessThan(a.sums.total / a.sums.entities);
+    expect(verdict.arms[0]!.estimate).toBeCloseTo((0.04 + 0.02) / 2, 4);
+    expect(verdict).toMatchObject({ decision: 'winner', winner: 'b' });
+    const swapped = { ...b, strata: b.strata.map((cell, at) => ({ ...cell, propensity: [0.5, 0.7][at]! })) };
+    expect(judgeExperiment(experiment(a, [swapped]), rule).reason).toMatch(/which their chances do not explain/);
+    expect(() => judgeExperiment(experiment(a, [binary('b', 0.5, 14000, 2000)]), rule)).toThrow(/same strata/);
+  });
+
   it('refuses evidence that no experiment can have given', () => {
     expect(() => judgeExperiment(experiment(control, []), rule)).toThrow(/no arm/);
     expect(() => judgeExperiment(experiment(control, [control], { minimumEffect: 0 }), rule)).toThrow(/minimum effect/);

@@ -7,7 +7,11 @@ import { clusteredRatio, type ClusterSums } from '../../../ml/sequential/cluster
 import { informationToTell, sequenceMultiplier } from '../../../ml/sequential/confidence-sequence.js';
 import { adjustedDifference, type CovariateGroup } from '../../../ml/sequential/covariate-adjustment.js';
 import { logEventSplitEvidence } from '../../../ml/sequential/event-split-test.js';
-import { addDecision, inversePropensityMean } from '../../../ml/sequential/inverse-propensity.js';
+import {
+  inversePropensityDifference,
+  inversePropensityRatio,
+  type PropensityCell,
+} from '../../../ml/sequential/inverse-propensity.js';
 import { logGamma } from '../../../ml/sequential/log-gamma.js';
 import { informationNeeded, planExperiment } from '../../../ml/sequential/power-plan.js';
 import { logRareRateEvidence } from '../../../ml/sequential/rare-rate-test.js';
@@ -220,40 +224,136 @@ describe('Thompson sampling', () => {
     expect(() => armPropensities(arms, 0.34)).toThrow(RangeError);
     expect(() => armPropensities([{ kind: 'gaussian', mean: 0, deviation: 0 }])).toThrow(RangeError);
   });
+});
 
-  it('gives estimates without bias, where the plain mean of an arm is too low', () => {
-    const truth = [0.3, 0.3];
-    let weighted = 0;
-    let plain = 0;
-    let covered = 0;
-    const runs = 400;
-    for (let run = 0; run < runs; run++) {
-      const { sums, mean } = playTwoArms(truth, 200, createPrng(13, run));
-      const estimate = inversePropensityMean(sums, 0.5);
-      weighted += estimate.mean / runs;
-      plain += mean / runs;
-      if (Math.abs(estimate.mean - 0.3) < 1.96 * Math.sqrt(estimate.variance)) covered++;
+describe('the inverse-propensity estimate', () => {
+  it('is unbiased to the last digit: over all draws of a small stratum it averages to the true difference', () => {
+    const values = [
+      [5, 9],
+      [1, 2],
+      [4, 4],
+      [7, 3],
+    ] as const;
+    const propensity = 0.3;
+    let mean = 0;
+    // Each of the 16 ways in which four entities can be drawn, by its chance.
+    for (let draw = 0; draw < 16; draw++) {
+      const isOurs = values.map((_, at) => (draw >> at) & 1);
+      const chance = isOurs.reduce((product, ours) => product * (ours ? propensity : 1 - propensity), 1);
+      const cells = [1, 0].map((side) =>
+        cellOf(
+          values.filter((_, at) => isOurs[at] === side).map((pair) => pair[1 - side]!),
+          side ? propensity : 1 - propensity,
+        ),
+      );
+      mean += chance * inversePropensityDifference([cells], 0, 1).difference;
     }
-    // The standard error of either mean over 400 runs is about 0.004.
-    expect(Math.abs(weighted - 0.3)).toBeLessThan(0.012);
-    expect(plain).toBeLessThan(0.288);
-    expect(covered / runs).toBeGreaterThan(0.9);
+    const truth = values.reduce((sum, [ours, theirs]) => sum + ours - theirs, 0) / values.length;
+    expect(mean).toBeCloseTo(truth, 12);
+  });
+
+  it('is the plain difference, and its variance about the plain one, where the chances never changed', () => {
+    const prng = createPrng(17);
+    const groups = [0.5, 0.4].map((level) => Array.from({ length: 2000 }, () => level + prng.nextGaussian()));
+    const cells = groups.map((values) => cellOf(values, 0.5));
+    const { difference, variance } = inversePropensityDifference([cells], 0, 1);
+    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    expect(difference).toBeCloseTo(mean(groups[0]!) - mean(groups[1]!), 3);
+    expect(variance / (2 / 2000)).toBeCloseTo(1, 1);
+    const { ratio, evenEntities } = inversePropensityRatio([cells[0]!]);
+    expect(ratio).toBeCloseTo(mean(groups[0]!), 12);
+    expect(evenEntities).toBeCloseTo(2000, 8);
+  });
+
+  it('weighs strata by their entities, not by whom an arm happened to get', () => {
+    // The first stratum is worth 10 to both arms and the second 0; one arm has most of the first, the other of the second.
+    const strata = [
+      [
+        cellOf(
+          Array.from({ length: 900 }, () => 10),
+          0.9,
+        ),
+        cellOf(
+          Array.from({ length: 100 }, () => 10),
+          0.1,
+        ),
+      ],
+      [
+        cellOf(
+          Array.from({ length: 100 }, () => 0),
+          0.1,
+        ),
+        cellOf(
+          Array.from({ length: 900 }, () => 0),
+          0.9,
+        ),
+      ],
+    ];
+    expect(inversePropensityDifference(strata, 0, 1).difference).toBeCloseTo(0, 12);
+  });
+
+  it('lets those that are left stand for a stratum when an arm is taken out', () => {
+    const of = (value: number, count: number, chance: number) =>
+      cellOf(
+        Array.from({ length: count }, () => value),
+        chance,
+      );
+    // The third arm had half of the first stratum and was taken back: it still counts as much as the second.
+    const strata = [
+      [of(3, 250, 0.25), of(1, 250, 0.25)],
+      [of(5, 500, 0.5), of(1, 500, 0.5)],
+    ];
+    // Each value is held against the others of its stratum: a factor of N / (N - 1).
+    expect(inversePropensityDifference(strata, 0, 1).difference).toBeCloseTo(
+      (2 * (500 / 499) + 4 * (1000 / 999)) / 2,
+      9,
+    );
+  });
+
+  it('takes out what entities were like before', () => {
+    const prng = createPrng(18);
+    const cells = [0.3, 0.7].map((propensity, side) => {
+      const past = Array.from({ length: 1000 * (side + 1) }, () => 10 * prng.nextGaussian());
+      return cellOf(
+        past.map((x) => x + side + prng.nextGaussian()),
+        propensity,
+        past,
+      );
+    });
+    const { difference, varianceRemoved } = inversePropensityDifference([cells], 1, 0);
+    expect(varianceRemoved).toBeGreaterThan(0.9);
+    expect(Math.abs(difference - 1)).toBeLessThan(0.2);
+  });
+
+  it('divides ratios by what was counted, and refuses chances that none can be', () => {
+    const busy = { ...cellOf([6, 0, 3], 0.5), requests: 9, requestsSquared: 29, crossed: 27 };
+    expect(inversePropensityRatio([busy]).ratio).toBeCloseTo(1, 12);
+    expect(inversePropensityDifference([[busy, busy]], 0, 1).difference).toBe(0);
+    expect(inversePropensityRatio([cellOf([], 0.5)])).toMatchObject({ variance: Infinity, evenEntities: 0 });
+    expect(() => inversePropensityDifference([[cellOf([1], 0), cellOf([1], 1)]], 0, 1)).toThrow(RangeError);
+    expect(() => inversePropensityDifference([[busy, busy], [busy]], 0, 1)).toThrow(RangeError);
   });
 });
 
-/** A Thompson-sampled experiment of two arms; the first one's sums and plain mean. */
-function playTwoArms(truth: readonly number[], rounds: number, prng: ReturnType<typeof createPrng>) {
-  let sums = { decisions: 0, weights: 0, weightsSquared: 0, rewards: 0, rewardsWeighted: 0, rewardsSquared: 0 };
-  const counts = truth.map(() => ({ kind: 'bernoulli' as const, successes: 0, failures: 0 }));
-  let chances = armPropensities(counts, 0.05);
-  for (let round = 0; round < rounds; round++) {
-    if (round % 10 === 0) chances = armPropensities(counts, 0.05);
-    const arm = armAt(chances, prng.next());
-    const reward = prng.next() < truth[arm]! ? 1 : 0;
-    if (reward) counts[arm]!.successes++;
-    else counts[arm]!.failures++;
-    sums = arm === 0 ? addDecision(sums, chances[0], reward) : addDecision(sums);
-  }
-  const { successes, failures } = counts[0]!;
-  return { sums, mean: successes / Math.max(1, successes + failures) };
+/** Entities with these values, one each. */
+function cellOf(values: readonly number[], propensity: number, past: readonly number[] = []): PropensityCell {
+  const sum = (of: (value: number, at: number) => number) =>
+    values.reduce((total, value, at) => total + of(value, at), 0);
+  const total = sum((value) => value);
+  return {
+    propensity,
+    assigned: values.length,
+    entities: values.length,
+    requests: values.length,
+    requestsSquared: values.length,
+    total,
+    totalSquared: sum((value) => value * value),
+    crossed: total,
+    before: {
+      total: past.reduce((all, x) => all + x, 0),
+      squared: past.reduce((all, x) => all + x * x, 0),
+      withTotal: sum((value, at) => value * (past[at] ?? 0)),
+      withRequests: past.reduce((all, x) => all + x, 0),
+    },
+  };
 }

@@ -62,6 +62,11 @@ describe('a models file', () => {
       'a:\n  kind: recommendation\n  algorithm: linear\n',
       /^config\.yaml:3: a\.algorithm: .*leave it out/,
     ],
+    [
+      'the name of the sandbox of drills',
+      'rollout_drill:\n  kind: regression\n  target: y\n',
+      /^config\.yaml:1: rollout_drill: is the name of the sandbox/,
+    ],
     ['an unknown kind', 'a:\n  target: y\n  kind: magic\n', /^config\.yaml:3: a\.kind: /],
     [
       'a field of another kind',
