@@ -1,4 +1,6 @@
 import { JOB_STATUSES, JOB_TYPES } from '../core/names.js';
+import { VERSION_STATES } from '../core/policy/lifecycle.js';
+import { ROLES } from '../core/roles.js';
 import { STRATEGIES } from '../core/schemas/deployment.js';
 import { REPORT_PLOTS } from '../services/reports/report-document.js';
 
@@ -171,7 +173,9 @@ export const ANSWER_SCHEMAS = {
     version: text,
     kind: text,
     digest: text,
-    aliases: { type: 'array', items: text },
+    aliases: texts,
+    state: { enum: VERSION_STATES },
+    tags: { type: 'object', additionalProperties: text },
     promotable: { type: 'boolean' },
     verdict: { type: 'object' },
     parameters: { type: 'object' },
@@ -186,6 +190,34 @@ export const ANSWER_SCHEMAS = {
     job_id: text,
     created_at: time,
   }),
+  VersionEvent: strict({
+    event_id: text,
+    from: { enum: [...VERSION_STATES, null] },
+    to: { enum: [...VERSION_STATES, 'deleted'] },
+    by: text,
+    reason: nullableText,
+    deployment_id: nullableText,
+    at: time,
+  }),
+  VersionNote: strict({ note_id: text, text, by: text, at: time }),
+  Approvals: strict({
+    required: { anyOf: [strict({ count, role: { enum: ROLES } }), { type: 'null' }] },
+    approved: { type: 'boolean' },
+    approved_by: texts,
+    rejected_by: texts,
+    missing: count,
+    decisions: {
+      type: 'array',
+      items: strict({
+        decision: { enum: ['approve', 'reject'] },
+        by: text,
+        role: { enum: ROLES },
+        note: nullableText,
+        at: time,
+      }),
+    },
+  }),
+  Alias: strict({ model: text, alias: text, version: text, updated_at: time }),
   Report: strict({
     format_version: { enum: [1] },
     title: text,

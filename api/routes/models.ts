@@ -15,10 +15,10 @@ import { listTraffic, trafficAsOf } from '../../services/deployments/traffic-led
 import { parseRequest } from '../../services/parse-request.js';
 import { cancelJob } from '../../services/pipelines/cancel-job.js';
 import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
-import { presentVersion } from '../../services/registry/version-store.js';
+import { refuseUnready } from '../../services/registry/refuse-unready.js';
 import { modelDefinition, type ModelDefinition } from '../../services/training/models-config.js';
 import { planTraining } from '../../services/training/plan-training.js';
-import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { versionLoadedByAll } from '../all-processes.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
@@ -76,6 +76,7 @@ export const modelRoutes: RouteDefinition[] = [
         request: body,
         idempotencyKey,
         correlationId: correlationIdOf(response),
+        requestedBy: callerOf(response).subject,
       };
       const known = await withDatabase(() => findKeyedJob(input, context));
       if (known) return jobAccepted(response, await startJob(input, context));
@@ -127,44 +128,6 @@ export const modelRoutes: RouteDefinition[] = [
     },
   },
   {
-    method: 'get',
-    path: '/models/{model}/versions',
-    tag: 'Models',
-    summary: 'The versions of a model, newest first',
-    role: 'viewer',
-    query: pageQuerySchema,
-    answers: [{ status: 200, description: 'A page of versions', schema: listOf('Version') }],
-    errors: ['model_not_found', 'request_invalid', 'dependency_unavailable'],
-    async handle(request, _response, context) {
-      const page = parseRequest(pageQuerySchema, request.query);
-      const { name } = await modelOf(pathParameter(request, 'model'), context);
-      return withDatabase(() => context.versions.list(name, page));
-    },
-  },
-  {
-    method: 'get',
-    path: '/models/{model}/versions/{version}',
-    tag: 'Models',
-    summary: 'A version: parameters, metrics with intervals, signature, lineage',
-    description: 'Takes a version or an alias.',
-    role: 'viewer',
-    answers: [{ status: 200, description: 'The version', schema: ref('Version') }],
-    errors: ['model_not_found', 'version_not_found', 'dependency_unavailable'],
-    async handle(request, _response, context) {
-      const { name } = await modelOf(pathParameter(request, 'model'), context);
-      return withDatabase(async () => {
-        const row = await context.versions.find(name, pathParameter(request, 'version'));
-        const aliases = await context.database.prisma.modelAlias.findMany({
-          where: { model: name, version: row.version },
-        });
-        return presentVersion(
-          row,
-          aliases.map((alias) => alias.alias),
-        );
-      });
-    },
-  },
-  {
     method: 'post',
     path: '/models/{model}/deploy',
     tag: 'Deployments',
@@ -182,6 +145,8 @@ export const modelRoutes: RouteDefinition[] = [
       'model_not_found',
       'version_not_found',
       'deployment_conflict',
+      'version_conflict',
+      'approval_missing',
       'request_invalid',
       'idempotency_key_reused',
       'media_type_unsupported',
@@ -192,7 +157,7 @@ export const modelRoutes: RouteDefinition[] = [
       const { name } = await modelOf(pathParameter(request, 'model'), context);
       return startDeployment(
         { model: name, ...body },
-        { key: idempotencyKeyOf(request), sentBody: body, correlationId: correlationIdOf(response) },
+        { key: idempotencyKeyOf(request), sentBody: body },
         context,
         response,
       );
@@ -218,6 +183,8 @@ export const modelRoutes: RouteDefinition[] = [
       'model_not_found',
       'version_not_found',
       'deployment_conflict',
+      'version_conflict',
+      'approval_missing',
       'artifact_corrupt',
       'idempotency_key_reused',
       'media_type_unsupported',
@@ -231,11 +198,10 @@ export const modelRoutes: RouteDefinition[] = [
         version,
         idempotencyKey: idempotencyKeyOf(request),
         correlationId: correlationIdOf(response),
+        requestedBy: callerOf(response).subject,
       };
       const { modelStoragePath } = context.config;
-      const { result, endedJobId } = await withDatabase(() =>
-        rollBack(call, { database: context.database, modelStoragePath }),
-      );
+      const { result, endedJobId } = await withDatabase(() => rollBack(call, { ...context, modelStoragePath }));
       // The traffic is back already; the workflow of the rollout finds that out by itself if Temporal is away.
       if (endedJobId)
         void cancelJob(endedJobId, context).catch((error: unknown) =>
@@ -277,7 +243,7 @@ async function isServedByAll(model: string, version: string): Promise<boolean> {
 
 async function startDeployment(
   wanted: z.output<typeof deployRequestSchema> & { model: string },
-  call: { key?: string; sentBody: unknown; correlationId: string },
+  call: { key?: string; sentBody: unknown },
   context: ApiContext,
   response: Parameters<RouteDefinition['handle']>[1],
 ) {
@@ -287,7 +253,8 @@ async function startDeployment(
     request: { ...wanted },
     idempotencyKey: call.key,
     sentBody: call.sentBody,
-    correlationId: call.correlationId,
+    correlationId: correlationIdOf(response),
+    requestedBy: callerOf(response).subject,
   };
   const known = await withDatabase(() => findKeyedJob(input, context));
   if (!known) {
@@ -295,6 +262,7 @@ async function startDeployment(
       // The alias is resolved now: "production" may mean another version by the time the workflow runs.
       const { version } = await checkDeployment(context.database, wanted);
       input.request.version = version.version;
+      await refuseUnready(version, context);
       await refuseSecondRollout(context.database, wanted.model);
       await refuseImpossibleTrial(context.database, { ...wanted, version: version.version });
     });

@@ -9,7 +9,17 @@ export interface RouteDefinition {
   method: 'get' | 'post' | 'put' | 'delete';
   /** With `{name}` for parameters, as in OpenAPI. */
   path: string;
-  tag: 'Predict' | 'Inference' | 'Models' | 'Jobs' | 'Data' | 'Deployments' | 'Experiments' | 'Schedules' | 'Operate';
+  tag:
+    | 'Predict'
+    | 'Inference'
+    | 'Models'
+    | 'Jobs'
+    | 'Data'
+    | 'Deployments'
+    | 'Experiments'
+    | 'Schedules'
+    | 'Webhooks'
+    | 'Operate';
   summary: string;
   description?: string;
   /** The role that a caller needs, once authentication is configured. */

@@ -12,6 +12,7 @@ import { projectRoot } from '../../../services/project-root.js';
 const TYPES: Record<string, string> = {
   String: 'text',
   Int: 'integer',
+  BigInt: 'bigint',
   Float: 'double precision',
   Boolean: 'boolean',
   Json: 'jsonb',
@@ -23,7 +24,8 @@ function columnsOfSchema(): string[] {
   const schema = readFileSync(join(projectRoot(), 'prisma', 'schema.prisma'), 'utf8');
   return [...schema.matchAll(/^model \w+ \{\n([\s\S]*?)^\}/gm)].flatMap(([, body]) => {
     const table = /@@map\("(\w+)"\)/.exec(body!)![1];
-    const fields = [...body!.matchAll(/^ {2}(\w+) +(\w+)(\?)?(.*)$/gm)];
+    // A relation is no column.
+    const fields = [...body!.matchAll(/^ {2}(\w+) +(\w+)(\?)?(.*)$/gm)].filter(([, , type]) => TYPES[type!]);
     return fields.map(
       ([, name, type, optional, rest]) =>
         `${table}.${/@map\("(\w+)"\)/.exec(rest!)?.[1] ?? name} ${TYPES[type!]}${optional ? ' null' : ''}`,
