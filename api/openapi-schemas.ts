@@ -1,6 +1,7 @@
 import { JOB_STATUSES, JOB_TYPES } from '../core/names.js';
-import { VERSION_STATES } from '../core/policy/lifecycle.js';
+import { VERSION_EVENTS, VERSION_STATES } from '../core/policy/lifecycle.js';
 import { ROLES } from '../core/roles.js';
+import { DELIVERY_STATES } from '../core/schemas/webhook.js';
 import { STRATEGIES } from '../core/schemas/deployment.js';
 import { REPORT_PLOTS } from '../services/reports/report-document.js';
 
@@ -75,6 +76,15 @@ const experiment = {
   job_id: text,
   created_at: time,
   finished_at: nullableTime,
+};
+const webhook = {
+  webhook_id: text,
+  url: text,
+  events: { type: 'array', items: { enum: VERSION_EVENTS } },
+  model: nullableText,
+  description: nullableText,
+  created_by: text,
+  created_at: time,
 };
 const deployment = {
   deployment_id: text,
@@ -310,6 +320,23 @@ export const ANSWER_SCHEMAS = {
     },
     ['winner'],
   ),
+  Webhook: strict(webhook),
+  WebhookCreated: strict({ ...webhook, secret: text }),
+  Delivery: strict({
+    delivery_id: text,
+    webhook_id: text,
+    message_id: text,
+    event: text,
+    payload: { type: 'object' },
+    state: { enum: DELIVERY_STATES },
+    attempts: {
+      type: 'array',
+      items: strict({ at: time, status_code: { type: ['integer', 'null'] }, latency_ms: count, error: nullableText }),
+    },
+    next_attempt_at: nullableTime,
+    created_at: time,
+    finished_at: nullableTime,
+  }),
   DatasetSummary: strict(dataset),
   Dataset: strict({
     ...dataset,

@@ -13,6 +13,7 @@ import { PredictionLog } from '../services/serving/prediction-log.js';
 import { createPredictionStore } from '../services/serving/prediction-store.js';
 import { RedisCache } from '../services/serving/redis-cache.js';
 import { RoutingTable } from '../services/serving/routing-table.js';
+import { createWebhookStore } from '../services/webhooks/webhook-store.js';
 import { createMetrics } from '../services/telemetry/metrics.js';
 import { Admission } from './admission.js';
 import { answerForThisProcess } from './all-processes.js';
@@ -74,6 +75,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     datasets: createDatasetStore(container.database, container.folders.datasets),
     deployments: createDeploymentStore(container.database),
     experiments: createExperimentStore(container.database),
+    webhooks: createWebhookStore(container.database),
     isAccepting,
   };
 }

@@ -10,6 +10,7 @@ import { predictRoutes } from './predict.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
 import { scheduleRoutes } from './schedules.js';
+import { webhookRoutes } from './webhooks.js';
 import { versionRoutes } from './versions.js';
 
 /** Every endpoint. The router, OpenAPI and the tests that walk all routes are made from this list. */
@@ -25,5 +26,6 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...jobRoutes,
   ...dataRoutes,
   ...scheduleRoutes,
+  ...webhookRoutes,
   ...operateRoutes,
 ];

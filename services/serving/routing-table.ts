@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import pg from 'pg';
+import { ChannelListener } from '../database/channel-listener.js';
 import type { Database } from '../database/database.js';
 import { ROUTES_CHANNEL } from '../deployments/switch-route.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -67,10 +67,9 @@ export class RoutingTable {
   readonly #snapshotFile: string;
   #routes: Route[] = [];
   #timer: NodeJS.Timeout | undefined;
-  #listener: pg.Client | undefined;
+  readonly #listener: ChannelListener;
   #refreshing: Promise<void> | undefined;
   #isDirty = false;
-  #isStopped = false;
 
   constructor(
     private readonly context: {
@@ -83,6 +82,8 @@ export class RoutingTable {
     },
   ) {
     this.#snapshotFile = join(context.stateDir, 'routing.json');
+    const onNotice = () => void this.#refreshQuietly();
+    this.#listener = new ChannelListener({ ...context, channel: ROUTES_CHANNEL, onNotice });
   }
 
   /** Loads what is deployed; from the last snapshot when the database is away. */
@@ -92,7 +93,7 @@ export class RoutingTable {
       await this.#apply(await this.#readSnapshot());
     });
     this.#timer = setInterval(() => void this.#refreshQuietly(), POLL_MS);
-    void this.#listen();
+    void this.#listener.start();
   }
 
   served(model: string): ServedModel | undefined {
@@ -109,11 +110,8 @@ export class RoutingTable {
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true;
     clearInterval(this.#timer);
-    await this.#listener
-      ?.end()
-      .catch((error: unknown) => this.context.logger.debug({ err: error }, 'the listener was gone already'));
+    await this.#listener.stop();
   }
 
   /** Reads the routes and loads what changed; calls that come while one runs are joined into one more run. */
@@ -233,30 +231,6 @@ export class RoutingTable {
   }
 
   /** Hears of a new route at once; while this cannot connect, polling finds it within two seconds. */
-  async #listen(): Promise<void> {
-    if (this.#isStopped) return;
-    const client = new pg.Client({
-      connectionString: this.context.databaseUrl,
-      connectionTimeoutMillis: 3000,
-      keepAlive: true,
-    });
-    this.#listener = client;
-    const again = () => {
-      if (this.#listener !== client || this.#isStopped) return;
-      this.#listener = undefined;
-      setTimeout(() => void this.#listen(), POLL_MS).unref();
-    };
-    client.on('error', again);
-    client.on('end', again);
-    client.on('notification', () => void this.#refreshQuietly());
-    try {
-      await client.connect();
-      await client.query(`LISTEN ${ROUTES_CHANNEL}`);
-    } catch (error) {
-      this.context.logger.debug({ err: error }, 'cannot listen for routes at present');
-      again();
-    }
-  }
 }
 
 /** What tells one set of experiments from another. */

@@ -227,7 +227,7 @@ CREATE TABLE "webhook_deliveries" (
   "finished_at" TIMESTAMPTZ(3),
   UNIQUE ("webhook_id", "message_id")
 );
-CREATE INDEX "webhook_deliveries_due_idx" ON "webhook_deliveries" ("next_attempt_at") WHERE "state" = 'pending';
+CREATE INDEX "webhook_deliveries_due_idx" ON "webhook_deliveries" ("webhook_id", "next_attempt_at") WHERE "state" = 'pending';
 CREATE INDEX "webhook_deliveries_webhook_id_created_at_idx" ON "webhook_deliveries" ("webhook_id", "created_at" DESC, "id" DESC);
 
 CREATE TABLE "webhook_attempts" (
