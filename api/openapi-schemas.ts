@@ -1,22 +1,20 @@
 import { JOB_STATUSES, JOB_TYPES } from '../core/names.js';
-import { VERSION_EVENTS, VERSION_STATES } from '../core/policy/lifecycle.js';
-import { ROLES } from '../core/roles.js';
-import { DELIVERY_STATES } from '../core/schemas/webhook.js';
+import { VERSION_STATES } from '../core/policy/lifecycle.js';
 import { STRATEGIES } from '../core/schemas/deployment.js';
 import { REPORT_PLOTS } from '../services/reports/report-document.js';
-
-const text = { type: 'string' } as const;
-const nullableText = { type: ['string', 'null'] } as const;
-const time = { type: 'string', format: 'date-time' } as const;
-const nullableTime = { type: ['string', 'null'], format: 'date-time' } as const;
-const share = { type: 'number', minimum: 0, maximum: 1 } as const;
-const count = { type: 'integer', minimum: 0 } as const;
-const anything = {} as const;
-const strict = (properties: Record<string, object>, optional: readonly string[] = []) => ({
-  type: 'object',
-  properties,
-  required: Object.keys(properties).filter((name) => !optional.includes(name)),
-});
+import {
+  anything,
+  count,
+  nullableNumber,
+  nullableText,
+  nullableTime,
+  share,
+  strict,
+  text,
+  texts,
+  time,
+} from './openapi-types.js';
+import { VERSION_SCHEMAS } from './openapi-version-schemas.js';
 
 // A name of its own: generators make one from the schema and the field, which would be JobStatus for two of them.
 const jobState = { $ref: '#/components/schemas/JobState' };
@@ -51,7 +49,6 @@ const fieldProblem = strict({ path: text, message: text });
 
 const tensorMetadata = strict({ name: text, datatype: text, shape: { type: 'array', items: { type: 'integer' } } });
 
-const texts = { type: 'array', items: text } as const;
 const percent = { type: 'number', minimum: 0, maximum: 100 } as const;
 const split = {
   version: nullableText,
@@ -59,7 +56,6 @@ const split = {
   phase: { enum: ['shadow', 'canary', null] },
   share: percent,
 };
-const nullableNumber = { type: ['number', 'null'] } as const;
 const experiment = {
   experiment_id: text,
   model: text,
@@ -76,15 +72,6 @@ const experiment = {
   job_id: text,
   created_at: time,
   finished_at: nullableTime,
-};
-const webhook = {
-  webhook_id: text,
-  url: text,
-  events: { type: 'array', items: { enum: VERSION_EVENTS } },
-  model: nullableText,
-  description: nullableText,
-  created_by: text,
-  created_at: time,
 };
 const deployment = {
   deployment_id: text,
@@ -103,6 +90,7 @@ const deployment = {
 
 /** The shapes of the answers. */
 export const ANSWER_SCHEMAS = {
+  ...VERSION_SCHEMAS,
   Problem: strict(
     {
       type: text,
@@ -200,34 +188,6 @@ export const ANSWER_SCHEMAS = {
     job_id: text,
     created_at: time,
   }),
-  VersionEvent: strict({
-    event_id: text,
-    from: { enum: [...VERSION_STATES, null] },
-    to: { enum: [...VERSION_STATES, 'deleted'] },
-    by: text,
-    reason: nullableText,
-    deployment_id: nullableText,
-    at: time,
-  }),
-  VersionNote: strict({ note_id: text, text, by: text, at: time }),
-  Approvals: strict({
-    required: { anyOf: [strict({ count, role: { enum: ROLES } }), { type: 'null' }] },
-    approved: { type: 'boolean' },
-    approved_by: texts,
-    rejected_by: texts,
-    missing: count,
-    decisions: {
-      type: 'array',
-      items: strict({
-        decision: { enum: ['approve', 'reject'] },
-        by: text,
-        role: { enum: ROLES },
-        note: nullableText,
-        at: time,
-      }),
-    },
-  }),
-  Alias: strict({ model: text, alias: text, version: text, updated_at: time }),
   Report: strict({
     format_version: { enum: [1] },
     title: text,
@@ -320,23 +280,6 @@ export const ANSWER_SCHEMAS = {
     },
     ['winner'],
   ),
-  Webhook: strict(webhook),
-  WebhookCreated: strict({ ...webhook, secret: text }),
-  Delivery: strict({
-    delivery_id: text,
-    webhook_id: text,
-    message_id: text,
-    event: text,
-    payload: { type: 'object' },
-    state: { enum: DELIVERY_STATES },
-    attempts: {
-      type: 'array',
-      items: strict({ at: time, status_code: { type: ['integer', 'null'] }, latency_ms: count, error: nullableText }),
-    },
-    next_attempt_at: nullableTime,
-    created_at: time,
-    finished_at: nullableTime,
-  }),
   DatasetSummary: strict(dataset),
   Dataset: strict({
     ...dataset,

@@ -31,7 +31,7 @@ const POLL_MS = 1000;
 /** Messages under way at once, at most one to a webhook: one that hangs holds up no other. */
 const MOST_AT_ONCE = 16;
 /** Who has claimed a delivery has this long to say what came of it; then another may claim it. Longer than an attempt can take. */
-const LEASE_SECONDS = 30;
+const LEASE_SECONDS = 20;
 const STOP_MS = 2000;
 const RETAIN_EVERY_MS = 3_600_000;
 const RETENTION_DAYS = 30;

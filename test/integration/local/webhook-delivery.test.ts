@@ -17,7 +17,7 @@ let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
 let database: Database;
 let store: WebhookStore;
 let receiver: WebhookReceiver;
-let deliverers: WebhookDeliverer[] = [];
+const deliverers: WebhookDeliverer[] = [];
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'mlops-webhooks-'));
@@ -258,6 +258,7 @@ describe('who delivers', () => {
       ),
     );
     await ended(id, 'delivered');
+    expect(receiver.received).toHaveLength(1);
   });
 });
 
