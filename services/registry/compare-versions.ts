@@ -66,7 +66,7 @@ export async function compareVersions(
 function whyOtherRows(a: VersionRow, b: VersionRow): string[] {
   const drawnFrom = (row: VersionRow) => {
     const { dataset_digest, start_date, end_date, filters, holdout_rows, code_version } = lineageOf(row);
-    const { hyperparameters, validation_split } = parametersOf(row);
+    const { hyperparameters, validation_split, settings } = parametersOf(row);
     const { heads = [] } = signatureOf(row);
     return {
       dataset_digest,
@@ -74,6 +74,7 @@ function whyOtherRows(a: VersionRow, b: VersionRow): string[] {
       end_date,
       filters,
       validation_split,
+      split: (settings as { split?: unknown } | null | undefined)?.split,
       seed: hyperparameters?.['seed'],
       holdout_rows,
       code_version,

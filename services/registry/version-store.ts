@@ -39,7 +39,9 @@ export interface VersionFilter {
 
 function whereOf(model: string, { state, tag }: VersionFilter): Prisma.ModelVersionWhereInput {
   const [key, ...rest] = tag?.split(':') ?? [];
-  const tagged = { path: [key!], ...(rest.length > 0 ? { equals: rest.join(':') } : { not: 'AnyNull' as never }) };
+  // Every value is a text, and each text begins with the empty one.
+  const valued = rest.length > 0 ? { equals: rest.join(':') } : { string_starts_with: '' };
+  const tagged = { path: [key!], ...valued };
   return { model, state: state ?? { not: 'archived' }, ...(key === undefined ? {} : { tags: tagged }) };
 }
 

@@ -174,6 +174,8 @@ describe('notes, tags and aliases', () => {
     expect(await listed('?tag=team:growth&state=retired')).toEqual(['v1.1.0']);
     expect(await listed(`?tag=${encodeURIComponent('data/kind:real:2026')}`)).toEqual(['v1.1.0']);
     expect(await listed('?tag=team:sales')).toEqual([]);
+    expect((await put({ team: '' })).status).toBe(200);
+    expect([await listed('?tag=team'), await listed('?tag=team:')]).toEqual([['v1.1.0'], ['v1.1.0']]);
     expect(await listed('?tag=other')).toEqual([]);
     expect((await put({ team: 'x'.repeat(257) })).status).toBe(422);
     expect((await put({ 'Bad key': 'x' })).status).toBe(422);
