@@ -5,7 +5,9 @@ export function escapeMarkdown(text: string): string {
   const line = escapeHtml(dropControls(text).replace(/\s+/g, ' ').trim());
   return (
     line
-      .replace(/[\\`*_[\]#!|~@]/g, (character) => `\\${character}`)
+      .replace(/[\\`*[\]#!|~@]/g, (character) => `\\${character}`)
+      // Within a word it is text.
+      .replace(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, '\\_')
       // Addresses become links by themselves.
       .replaceAll('://', '\\://')
       .replace(/www\./gi, (found) => `${found.slice(0, -1)}\\.`)

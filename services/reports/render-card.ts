@@ -2,6 +2,7 @@ import { escapeMarkdown } from './escape-markdown.js';
 import { formatCell, formatShare } from './format-value.js';
 import type { ModelCard } from './model-card.js';
 import type { ReportCell } from './report-document.js';
+import { metricsSection } from './sections/metrics-section.js';
 
 /** A card as Markdown. Whatever users have named or written is text in it and nothing else. */
 export function renderCard(card: ModelCard): string {
@@ -87,16 +88,16 @@ function renderData({ training: { algorithm, hyperparameters, data, features } }
   ];
 }
 
-function renderFigures({ metrics, verdict }: ModelCard): string[] {
+function renderFigures({ metrics, verdict, training: { data } }: ModelCard): string[] {
+  const { text, tables } = metricsSection({
+    metrics,
+    trainingRows: data.training_rows ?? 0,
+    holdoutRows: data.holdout_rows ?? 0,
+  });
   return [
     '## Figures',
-    'On rows that no fit has seen; brackets hold 95 % intervals. Rates of always giving the most frequent answer, and errors of always giving the median, stand beside what they are the base of.',
-    table(
-      ['of', 'figure', 'value', 'rows'],
-      Object.entries(metrics).flatMap(([head, figures]) =>
-        Object.entries(figures).map(([name, { rows, ...figure }]) => [head, name.replaceAll('_', ' '), figure, rows]),
-      ),
-    ),
+    `${text} Brackets hold 95 % intervals.`,
+    ...tables.flatMap(({ title, columns, rows }) => [`### ${escapeMarkdown(title)}`, table(columns, rows)]),
     `**${verdict.promotable ? 'It may take traffic.' : 'It must not take traffic.'}** ${escapeMarkdown(verdict.reason)}`,
     table(
       ['of', 'loss', 'gain over the base answer', 'entities'],

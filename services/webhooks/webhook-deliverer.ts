@@ -21,6 +21,8 @@ interface Claimed {
 }
 
 interface Attempt {
+  /** When it began. */
+  at: Date;
   statusCode: number | null;
   latencyMs: number;
   error: string | null;
@@ -122,15 +124,16 @@ export class WebhookDeliverer {
   }
 
   async #attempt({ message_id: id, body, url, secret }: Claimed): Promise<Attempt> {
+    const at = new Date();
     const startMs = performance.now();
     const latencyMs = () => Math.round(performance.now() - startMs);
     try {
       const receiver = await findReceiver(url, this.context.allowedHosts);
       const headers = signMessage({ id, body }, { secret, nowMs: Date.now() });
       const statusCode = await postMessage(receiver, { headers, body });
-      return { statusCode, latencyMs: latencyMs(), error: describeStatus(statusCode) };
+      return { at, statusCode, latencyMs: latencyMs(), error: describeStatus(statusCode) };
     } catch (error) {
-      return { statusCode: null, latencyMs: latencyMs(), error: describeFailure(error) };
+      return { at, statusCode: null, latencyMs: latencyMs(), error: describeFailure(error) };
     }
   }
 

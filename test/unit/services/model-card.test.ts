@@ -12,6 +12,7 @@ describe('text of a user in Markdown', () => {
     ['one\n\n# two\r\n| --- |', 'one \\# two \\| --- \\|'],
     ['`code` *bold* _so_ ~~gone~~', '\\`code\\` \\*bold\\* \\_so\\_ \\~\\~gone\\~\\~'],
     ['\\| not the end', '\\\\\\| not the end'],
+    ['days_since_event _7', 'days_since_event \\_7'],
     ['- item', '\\- item'],
     ['1. item', '1\\. item'],
     ['---', '\\---'],
@@ -68,7 +69,8 @@ describe('a card', () => {
   it('of a version that nothing is known of says so, and keeps its tables whole', () => {
     const text = renderCard(card);
     expect(text).toContain('The entry of the model has no description.');
-    expect(text).toContain('| churn | accuracy | 0.9 [0.8, 0.95] | 5 |'.replace('[', '\\[').replace(']', '\\]'));
+    expect(text).toContain('### churn\n\n| figure |');
+    expect(text).toContain('| accuracy | 0.9 \\[0.8, 0.95\\] | 5 | share of right answers |');
     expect(text).toContain('**It must not take traffic.** No skill.');
     expect(text).toContain('It needs 2 by different subjects with the role admin, and does not have them.');
     expect(text).toContain('| &lt;b&gt; | number |');
