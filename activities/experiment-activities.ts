@@ -9,7 +9,7 @@ export function createExperimentActivities(container: Container) {
   return {
     openExperiment: (input: { jobId: string; request: unknown }) =>
       runActivity(container, input.jobId, { stage: 'open', from: 0, to: 0.1 }, () =>
-        openExperiment(input, { database, modelStoragePath: container.config.modelStoragePath }),
+        openExperiment(input, { ...container, modelStoragePath: container.config.modelStoragePath }),
       ),
     evaluateExperiment: (input: OpenExperiment & { window: number; progress: number }) =>
       runActivity(container, input.jobId, { stage: 'observe', from: input.progress, to: input.progress }, () =>

@@ -1,19 +1,20 @@
 import { JOB_STATUSES, JOB_TYPES } from '../core/names.js';
+import { VERSION_STATES } from '../core/policy/lifecycle.js';
 import { STRATEGIES } from '../core/schemas/deployment.js';
 import { REPORT_PLOTS } from '../services/reports/report-document.js';
-
-export const text = { type: 'string' } as const;
-export const nullableText = { type: ['string', 'null'] } as const;
-export const time = { type: 'string', format: 'date-time' } as const;
-export const nullableTime = { type: ['string', 'null'], format: 'date-time' } as const;
-const share = { type: 'number', minimum: 0, maximum: 1 } as const;
-export const count = { type: 'integer', minimum: 0 } as const;
-const anything = {} as const;
-export const strict = (properties: Record<string, object>, optional: readonly string[] = []) => ({
-  type: 'object',
-  properties,
-  required: Object.keys(properties).filter((name) => !optional.includes(name)),
-});
+import {
+  anything,
+  count,
+  nullableNumber,
+  nullableText,
+  nullableTime,
+  share,
+  strict,
+  text,
+  texts,
+  time,
+} from './openapi-types.js';
+import { VERSION_SCHEMAS } from './openapi-version-schemas.js';
 
 // A name of its own: generators make one from the schema and the field, which would be JobStatus for two of them.
 const jobState = { $ref: '#/components/schemas/JobState' };
@@ -48,7 +49,6 @@ const fieldProblem = strict({ path: text, message: text });
 
 const tensorMetadata = strict({ name: text, datatype: text, shape: { type: 'array', items: { type: 'integer' } } });
 
-const texts = { type: 'array', items: text } as const;
 const percent = { type: 'number', minimum: 0, maximum: 100 } as const;
 const split = {
   version: nullableText,
@@ -56,7 +56,6 @@ const split = {
   phase: { enum: ['shadow', 'canary', null] },
   share: percent,
 };
-export const nullableNumber = { type: ['number', 'null'] } as const;
 const experiment = {
   experiment_id: text,
   model: text,
@@ -111,6 +110,7 @@ const deployment = {
 
 /** The shapes of the answers. */
 export const ANSWER_SCHEMAS = {
+  ...VERSION_SCHEMAS,
   Problem: strict(
     {
       type: text,
@@ -192,7 +192,9 @@ export const ANSWER_SCHEMAS = {
     version: text,
     kind: text,
     digest: text,
-    aliases: { type: 'array', items: text },
+    aliases: texts,
+    state: { enum: VERSION_STATES },
+    tags: { type: 'object', additionalProperties: text },
     promotable: { type: 'boolean' },
     verdict: { type: 'object' },
     parameters: { type: 'object' },

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ERROR_TABLE } from '../core/errors.js';
 import { releaseVersion } from '../services/release-version.js';
-import { DRILL_SCHEMAS } from './drill-schemas.js';
+import { DRILL_SCHEMAS } from './openapi-drill-schemas.js';
 import { ANSWER_SCHEMAS } from './openapi-schemas.js';
 import { inferenceStatus } from './middleware/inference-error.js';
 import { ALL_ROUTES } from './routes/index-of-routes.js';

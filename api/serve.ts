@@ -15,6 +15,7 @@ import { PredictionLog } from '../services/serving/prediction-log.js';
 import { createPredictionStore } from '../services/serving/prediction-store.js';
 import { RedisCache } from '../services/serving/redis-cache.js';
 import { RoutingTable } from '../services/serving/routing-table.js';
+import { createWebhookStore } from '../services/webhooks/webhook-store.js';
 import { createMetrics } from '../services/telemetry/metrics.js';
 import { Admission } from './admission.js';
 import { answerForThisProcess } from './all-processes.js';
@@ -78,6 +79,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     freezes: createFreezeStore(container.database),
     experiments: createExperimentStore(container.database),
     drills: createDrillStore(container.database),
+    webhooks: createWebhookStore(container.database),
     isAccepting,
   };
 }

@@ -77,6 +77,19 @@ export const environmentSchema = z.object({
     .regex(/^rediss?:\/\/\S+$/, 'must begin with redis:// or rediss://')
     .optional()
     .describe('Redis, for a cache of predictions that all processes share; without it each has its own'),
+  WEBHOOK_ALLOWED_HOSTS: z
+    .string()
+    .default('')
+    .transform((value) =>
+      value
+        .toLowerCase()
+        .split(',')
+        .map((host) => host.trim())
+        .filter(Boolean),
+    )
+    .describe(
+      'Hosts, separated by commas, that webhooks may reach in a private network and over http; without it only public addresses over https',
+    ),
   LOG_LEVEL: z
     .string()
     .default('INFO')
@@ -125,6 +138,8 @@ export interface Config {
   /** Requests a second; 0 = no limit. */
   rateLimit: number;
   shutdownDelaySeconds: number;
+  /** Lower case. */
+  webhookAllowedHosts: readonly string[];
   logLevel: string;
   failPoint?: string;
 }
@@ -217,6 +232,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     maxRequestWaitMs: env.MAX_REQUEST_WAIT,
     rateLimit: env.RATE_LIMIT,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY,
+    webhookAllowedHosts: env.WEBHOOK_ALLOWED_HOSTS,
     logLevel: env.LOG_LEVEL.toLowerCase(),
     failPoint: env.NODE_ENV === 'test' ? env.FAILPOINT : undefined,
   };

@@ -5,6 +5,7 @@ import { loadConfig } from '../services/config.js';
 import { createContainer, type Container } from '../services/container.js';
 import { connectionOptions, registerSearchAttributes } from '../services/pipelines/temporal-client.js';
 import { compiledScript } from '../services/project-root.js';
+import { WebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
 import { exitOnBadStart } from './exit-on-bad-start.js';
 import { installRuntime, runWorker } from './run-worker.js';
 
@@ -33,12 +34,17 @@ await exitOnBadStart(async () => {
   const container = createContainer(loadConfig(), 'pipeline-worker');
   installRuntime(container.logger);
   await container.readModelsConfig();
+  const { databaseUrl, webhookAllowedHosts: allowedHosts } = container.config;
+  // Needs the database only, so it does not wait for Temporal.
+  const deliverer = new WebhookDeliverer({ ...container, databaseUrl, allowedHosts });
+  deliverer.start();
   await ensureSearchAttributes(container);
-  await runWorker(container, {
+  const options = {
     taskQueue: TASK_QUEUES.pipeline,
     workflowBundle: { codePath: compiledScript('workflow-bundle.js') },
     activities: createPipelineActivities(container),
     maxConcurrentActivityTaskExecutions: 20,
     maxCachedWorkflows: 200,
-  });
+  };
+  await runWorker(container, options, deliverer);
 });

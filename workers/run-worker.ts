@@ -69,6 +69,8 @@ async function connect(container: Container): Promise<NativeConnection> {
 export async function runWorker(
   container: Container,
   options: Omit<WorkerOptions, 'connection' | 'namespace'>,
+  /** Ended before the process is. */
+  beside?: { stop(): Promise<void> },
 ): Promise<never> {
   const { logger, config } = container;
   const connection = await connect(container);
@@ -103,6 +105,7 @@ export async function runWorker(
     logger.error({ err: error }, 'worker ended with an error');
     exitCode = 1;
   }
+  await beside?.stop();
   await container.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
   process.exit(exitCode);
 }

@@ -5,7 +5,7 @@ import { datasetIdOf, planIngestion } from '../../services/datasets/ingestion.js
 import { sealSource } from '../../services/datasets/source.js';
 import { parseRequest } from '../../services/parse-request.js';
 import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
-import { correlationIdOf, pathParameter } from '../http-context.js';
+import { callerOf, correlationIdOf, pathParameter } from '../http-context.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
@@ -41,6 +41,7 @@ export const dataRoutes: RouteDefinition[] = [
         request: sealed,
         idempotencyKey,
         correlationId: correlationIdOf(response),
+        requestedBy: callerOf(response).subject,
       };
       const known = await withDatabase(() => findKeyedJob(input, context));
       if (!known) {

@@ -7,7 +7,7 @@ import { checkDrill, drillIdOf } from '../../services/drills/open-drill.js';
 import { parseRequest } from '../../services/parse-request.js';
 import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
 import { modelDefinition } from '../../services/training/models-config.js';
-import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
@@ -55,6 +55,7 @@ export const drillRoutes: RouteDefinition[] = [
         idempotencyKey: idempotencyKeyOf(request),
         sentBody: body,
         correlationId: correlationIdOf(response),
+        requestedBy: callerOf(response).subject,
       };
       if (!(await withDatabase(() => findKeyedJob(input, context)))) {
         await withDatabase(() => checkDrill(context.database, body));

@@ -3,10 +3,11 @@ import { pageQuerySchema } from '../../core/schemas/listing.js';
 import { withDatabase } from '../../services/database/database.js';
 import { checkExperiment, experimentIdOf, sliceFor } from '../../services/experiments/open-experiment.js';
 import { stopExperiment } from '../../services/experiments/stop-experiment.js';
+import { refuseUnreadyArms } from '../../services/registry/refuse-unready.js';
 import { parseRequest } from '../../services/parse-request.js';
 import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
 import { modelDefinition } from '../../services/training/models-config.js';
-import { correlationIdOf, pathParameter } from '../http-context.js';
+import { callerOf, correlationIdOf, pathParameter } from '../http-context.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
@@ -45,7 +46,7 @@ export const experimentRoutes: RouteDefinition[] = [
     body: experimentRequestSchema,
     example,
     answers: [{ status: 202, description: 'The experiment was accepted', schema: ref('ExperimentAccepted') }],
-    errors: [...CHECK_ERRORS, 'experiment_conflict', 'idempotency_key_reused'],
+    errors: [...CHECK_ERRORS, 'experiment_conflict', 'version_conflict', 'approval_missing', 'idempotency_key_reused'],
     async handle(request, response, context) {
       const body = parseRequest(experimentRequestSchema, request.body);
       const { name: model } = modelDefinition(await context.readModelsConfig(), body.model);
@@ -56,11 +57,13 @@ export const experimentRoutes: RouteDefinition[] = [
         idempotencyKey: idempotencyKeyOf(request),
         sentBody: body,
         correlationId: correlationIdOf(response),
+        requestedBy: callerOf(response).subject,
       };
       const known = await withDatabase(() => findKeyedJob(input, context));
       if (!known) {
         await withDatabase(async () => {
           const { arms, request: checked } = await checkExperiment(context.database, input.request);
+          await refuseUnreadyArms(model, arms, context);
           await sliceFor(context.database.prisma, checked);
           // Aliases are resolved now: they may mean other versions by the time the workflow runs.
           input.request.arms = arms.map(({ arm, version }, at) => ({ arm, version, weight: body.arms[at]!.weight }));

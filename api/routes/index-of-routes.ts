@@ -12,6 +12,8 @@ import { predictRoutes } from './predict.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
 import { scheduleRoutes } from './schedules.js';
+import { webhookRoutes } from './webhooks.js';
+import { versionRoutes } from './versions.js';
 
 /** Every endpoint. The router, OpenAPI and the tests that walk all routes are made from this list. */
 export const ALL_ROUTES: readonly RouteDefinition[] = [
@@ -19,6 +21,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...predictBatchRoutes,
   ...openInferenceRoutes,
   ...modelRoutes,
+  ...versionRoutes,
   ...reportRoutes,
   ...deploymentRoutes,
   ...freezeRoutes,
@@ -27,5 +30,6 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...jobRoutes,
   ...dataRoutes,
   ...scheduleRoutes,
+  ...webhookRoutes,
   ...operateRoutes,
 ];

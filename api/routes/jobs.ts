@@ -7,7 +7,7 @@ import { parseRequest } from '../../services/parse-request.js';
 import { cancelJob } from '../../services/pipelines/cancel-job.js';
 import { settleJob } from '../../services/pipelines/reconcile-jobs.js';
 import { startJob } from '../../services/pipelines/start-job.js';
-import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 import { streamJobEvents } from './stream-job-events.js';
@@ -124,6 +124,7 @@ export const jobRoutes: RouteDefinition[] = [
           idempotencyKey: idempotencyKeyOf(request) ?? `retry-${job.job_id}-${randomBytes(8).toString('hex')}`,
           sentBody: { retry_of: job.job_id },
           correlationId: correlationIdOf(response),
+          requestedBy: callerOf(response).subject,
         },
         context,
       );

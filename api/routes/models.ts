@@ -16,7 +16,7 @@ import { refuseFrozen } from '../../services/freezes/freeze-store.js';
 import { parseRequest } from '../../services/parse-request.js';
 import { cancelJob } from '../../services/pipelines/cancel-job.js';
 import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
-import { presentVersion } from '../../services/registry/version-store.js';
+import { refuseUnready } from '../../services/registry/refuse-unready.js';
 import { modelDefinition, type ModelDefinition } from '../../services/training/models-config.js';
 import { planTraining } from '../../services/training/plan-training.js';
 import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
@@ -77,6 +77,7 @@ export const modelRoutes: RouteDefinition[] = [
         request: body,
         idempotencyKey,
         correlationId: correlationIdOf(response),
+        requestedBy: callerOf(response).subject,
       };
       const known = await withDatabase(() => findKeyedJob(input, context));
       if (known) return jobAccepted(response, await startJob(input, context));
@@ -128,44 +129,6 @@ export const modelRoutes: RouteDefinition[] = [
     },
   },
   {
-    method: 'get',
-    path: '/models/{model}/versions',
-    tag: 'Models',
-    summary: 'The versions of a model, newest first',
-    role: 'viewer',
-    query: pageQuerySchema,
-    answers: [{ status: 200, description: 'A page of versions', schema: listOf('Version') }],
-    errors: ['model_not_found', 'request_invalid', 'dependency_unavailable'],
-    async handle(request, _response, context) {
-      const page = parseRequest(pageQuerySchema, request.query);
-      const { name } = await modelOf(pathParameter(request, 'model'), context);
-      return withDatabase(() => context.versions.list(name, page));
-    },
-  },
-  {
-    method: 'get',
-    path: '/models/{model}/versions/{version}',
-    tag: 'Models',
-    summary: 'A version: parameters, metrics with intervals, signature, lineage',
-    description: 'Takes a version or an alias.',
-    role: 'viewer',
-    answers: [{ status: 200, description: 'The version', schema: ref('Version') }],
-    errors: ['model_not_found', 'version_not_found', 'dependency_unavailable'],
-    async handle(request, _response, context) {
-      const { name } = await modelOf(pathParameter(request, 'model'), context);
-      return withDatabase(async () => {
-        const row = await context.versions.find(name, pathParameter(request, 'version'));
-        const aliases = await context.database.prisma.modelAlias.findMany({
-          where: { model: name, version: row.version },
-        });
-        return presentVersion(
-          row,
-          aliases.map((alias) => alias.alias),
-        );
-      });
-    },
-  },
-  {
     method: 'post',
     path: '/models/{model}/deploy',
     tag: 'Deployments',
@@ -184,6 +147,8 @@ export const modelRoutes: RouteDefinition[] = [
       'version_not_found',
       'deployment_conflict',
       'traffic_frozen',
+      'version_conflict',
+      'approval_missing',
       'request_invalid',
       'idempotency_key_reused',
       'media_type_unsupported',
@@ -194,7 +159,7 @@ export const modelRoutes: RouteDefinition[] = [
       const { name } = await modelOf(pathParameter(request, 'model'), context);
       return startDeployment(
         { model: name, ...body },
-        { key: idempotencyKeyOf(request), sentBody: body, correlationId: correlationIdOf(response) },
+        { key: idempotencyKeyOf(request), sentBody: body },
         context,
         response,
       );
@@ -220,6 +185,8 @@ export const modelRoutes: RouteDefinition[] = [
       'model_not_found',
       'version_not_found',
       'deployment_conflict',
+      'version_conflict',
+      'approval_missing',
       'artifact_corrupt',
       'idempotency_key_reused',
       'media_type_unsupported',
@@ -236,9 +203,7 @@ export const modelRoutes: RouteDefinition[] = [
         correlationId: correlationIdOf(response),
       };
       const { modelStoragePath } = context.config;
-      const { result, endedJobId } = await withDatabase(() =>
-        rollBack(call, { database: context.database, modelStoragePath }),
-      );
+      const { result, endedJobId } = await withDatabase(() => rollBack(call, { ...context, modelStoragePath }));
       // The traffic is back already; the workflow of the rollout finds that out by itself if Temporal is away.
       if (endedJobId)
         void cancelJob(endedJobId, context).catch((error: unknown) =>
@@ -280,7 +245,7 @@ async function isServedByAll(model: string, version: string): Promise<boolean> {
 
 async function startDeployment(
   wanted: z.output<typeof deployRequestSchema> & { model: string },
-  call: { key?: string; sentBody: unknown; correlationId: string },
+  call: { key?: string; sentBody: unknown },
   context: ApiContext,
   response: Parameters<RouteDefinition['handle']>[1],
 ) {
@@ -290,7 +255,8 @@ async function startDeployment(
     request: { ...wanted },
     idempotencyKey: call.key,
     sentBody: call.sentBody,
-    correlationId: call.correlationId,
+    correlationId: correlationIdOf(response),
+    requestedBy: callerOf(response).subject,
   };
   const known = await withDatabase(() => findKeyedJob(input, context));
   if (!known) {
@@ -298,6 +264,7 @@ async function startDeployment(
       // The alias is resolved now: "production" may mean another version by the time the workflow runs.
       const { version } = await checkDeployment(context.database, wanted);
       input.request.version = version.version;
+      await refuseUnready(version, context);
       await refuseSecondRollout(context.database, wanted.model);
       if (wanted.strategy === 'immediate' && !wanted.override_freeze)
         await refuseFrozen(context.database, wanted.model);

@@ -19,6 +19,7 @@ export interface RouteDefinition {
     | 'Experiments'
     | 'Drills'
     | 'Schedules'
+    | 'Webhooks'
     | 'Operate';
   summary: string;
   description?: string;

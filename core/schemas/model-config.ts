@@ -92,6 +92,13 @@ export const modelEntrySchema = z.strictObject({
   project: projectSettingsSchema.optional().describe('Of the kind project_success'),
   forecast: forecastSettingsSchema.optional().describe('Of the kind resource_usage'),
   anomaly: anomalySettingsSchema.optional().describe('Of the kind anomaly_detection'),
+  approvals: z
+    .strictObject({
+      count: z.int().min(1).max(5).describe('So many different people must agree'),
+      role: z.enum(['operator', 'admin']).default('operator').describe('The least role that counts'),
+    })
+    .optional()
+    .describe('What a version needs before it may be deployed; nothing by default'),
   recommend: recommendSettingsSchema.optional().describe('Of the kind recommendation'),
 });
 export type ModelEntry = z.output<typeof modelEntrySchema>;

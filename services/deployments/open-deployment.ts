@@ -11,6 +11,7 @@ import type { SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database } from '../database/database.js';
 import { knownGuardrails, measuredHeads } from './rollout-measures.js';
 import { parseRequest } from '../parse-request.js';
+import { refuseUnready, type ReadinessContext } from '../registry/refuse-unready.js';
 import { createVersionStore } from '../registry/version-store.js';
 
 /** What the steps of a rollout hand on: references only. */
@@ -152,8 +153,9 @@ export async function refuseSecondRollout(database: Database, model: string, job
 /** Writes the rollout down. The database allows one a model, so of two that race the second is refused. Repeatable. */
 export async function openDeployment(
   input: { jobId: string; request: unknown },
-  { database }: { database: Database },
+  context: ReadinessContext & { database: Database },
 ): Promise<OpenDeployment> {
+  const { database } = context;
   const { prisma } = database;
   const known = await prisma.deployment.findUnique({ where: { jobId: input.jobId } });
   const wanted = await checkDeployment(database, input.request);
@@ -170,6 +172,7 @@ export async function openDeployment(
     overridesFreeze: wanted.override_freeze,
   };
   if (known) return { ...deployment, previousVersion: known.previousVersion ?? undefined };
+  await refuseUnready(version, context);
   await refuseSecondRollout(database, model, input.jobId);
   await refuseImpossibleTrial(database, { model, strategy, version: version.version });
   const route = await prisma.route.findUnique({ where: { model } });

@@ -3,7 +3,9 @@ import { ServiceError } from '../../core/errors.js';
 import { signedSentence } from '../../core/policy/signature.js';
 import { digestOf } from '../canonical-json.js';
 import type { Database, Prisma } from '../database/database.js';
+import { refuseArchived, refuseUnapproved, type ReadinessContext } from '../registry/refuse-unready.js';
 import { createVersionStore } from '../registry/version-store.js';
+import { hasServed } from '../registry/version-events.js';
 import { loadScorer } from '../serving/load-scorer.js';
 import { NO_TRIAL, ROUTES_CHANNEL } from './switch-route.js';
 
@@ -41,20 +43,23 @@ interface Way {
  * Takes a version back in one call: a rollout that is under way ends, and its present version keeps the traffic; else the version
  * before the deployed one gets it. It needs the database only, no workflow, so it works while Temporal is away. The artifact is
  * verified first. The same key gives the same answer.
- * @throws ServiceError `deployment_conflict` when there is nothing to go back to; `artifact_corrupt`; `version_not_found`
+ * @throws ServiceError `deployment_conflict` when there is nothing to go back to; `artifact_corrupt`; `version_not_found`;
+ * `version_conflict` for an archived version; `approval_missing` for one that lacks them and has never had the traffic
  */
 export async function rollBack(
   call: RollbackCall,
-  { database, modelStoragePath }: { database: Database; modelStoragePath: string },
+  context: ReadinessContext & { database: Database; modelStoragePath: string },
 ): Promise<{ result: RollbackResult; endedJobId: string | null }> {
+  const { database, modelStoragePath } = context;
   const { model } = call;
   const jobId = jobIdOf(call);
   const known = await findEarlier(database.prisma, jobId);
   if (known) return { result: known, endedJobId: null };
   const wanted = call.version ? (await createVersionStore(database).find(model, call.version)).version : undefined;
   const seen = await wayBack(database.prisma, model, wanted);
-  const { digest } = await createVersionStore(database).find(model, seen.way.to);
-  await loadScorer(modelStoragePath, model, digest);
+  const target = await createVersionStore(database).find(model, seen.way.to);
+  if (!(await hasServed(database.prisma, target))) await refuseUnapproved(target, context);
+  await loadScorer(modelStoragePath, model, target.digest);
   return database.prisma.$transaction(async (transaction) => {
     await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`deploy:${model}`}))`;
     const earlier = await findEarlier(transaction, jobId);
@@ -65,6 +70,10 @@ export async function rollBack(
         'deployment_conflict',
         `The traffic of ${model} changed at the same moment. Look, and ask again.`,
       );
+    // Archiving waits for the same lock, so that what is found here holds until the traffic is there.
+    refuseArchived(
+      await transaction.modelVersion.findUniqueOrThrow({ where: { model_version: { model, version: way.to } } }),
+    );
     const result = await goBack(transaction, call, jobId, way);
     return { result, endedJobId };
   });
@@ -143,6 +152,7 @@ async function goBack(
       request,
       result: { ...result },
       correlationId,
+      requestedBy: sender.by,
     },
   });
   if (idempotencyKey) await claimKey(transaction, idempotencyKey, digestOf(request), jobId);

@@ -4,6 +4,7 @@ import type { SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database, Prisma } from '../database/database.js';
 import { ROUTES_CHANNEL } from '../deployments/switch-route.js';
 import { parseRequest } from '../parse-request.js';
+import { refuseUnreadyArms, type ReadinessContext } from '../registry/refuse-unready.js';
 import { createVersionStore } from '../registry/version-store.js';
 import { loadScorer } from '../serving/load-scorer.js';
 import { freeSlice, type ExperimentArmRoute } from './experiment-arms.js';
@@ -101,8 +102,9 @@ export const experimentJobIdOf = (id: string): string => `experiment-${id.replac
  */
 export async function openExperiment(
   { jobId, request: body }: { jobId: string; request: unknown },
-  { database, modelStoragePath }: { database: Database; modelStoragePath: string },
+  context: ReadinessContext & { database: Database; modelStoragePath: string },
 ): Promise<OpenExperiment> {
+  const { database, modelStoragePath } = context;
   const experimentId = experimentIdOf(jobId);
   const known = await database.prisma.experiment.findUnique({ where: { id: experimentId } });
   if (known) {
@@ -122,6 +124,7 @@ export async function openExperiment(
   for (const { digest } of arms) await loadScorer(modelStoragePath, model, digest);
   await database.prisma.$transaction(async (transaction) => {
     await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`deploy:${model}`}))`;
+    await refuseUnreadyArms(model, arms, { ...context, database: { prisma: transaction } });
     await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`layer:${layer}`}))`;
     const slice = await sliceFor(transaction, request);
     const data = {

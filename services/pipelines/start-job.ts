@@ -30,6 +30,8 @@ export interface StartJobInput {
   /** What the key is compared by: the request as it was sent. */
   sentBody?: unknown;
   correlationId: string;
+  /** The subject that asks for it. */
+  requestedBy: string;
 }
 
 export interface StartJobDependencies {
@@ -108,6 +110,7 @@ async function acceptJob(database: Database, input: StartJobInput): Promise<stri
       status: 'queued',
       request: input.request as never,
       correlationId: input.correlationId,
+      requestedBy: input.requestedBy,
     };
     await transaction.job.createMany({ data: [data], skipDuplicates: true });
     return id;

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FieldProblem } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
@@ -53,7 +53,15 @@ export async function registerVersion(
   const holdout = staged ? (JSON.parse(staged.toString('utf8')) as HoldoutRecord | null) : null;
   const digest = await publishBundle(manifest, context.modelStoragePath, staging, holdout !== null);
   context.failPoint('register:after-files');
-  const row = await insertVersion(database, plan, { digest, manifest, fit, evaluation, crossValidation, holdout });
+  const row = await insertVersion(database, plan, {
+    digest,
+    modelStoragePath: context.modelStoragePath,
+    manifest,
+    fit,
+    evaluation,
+    crossValidation,
+    holdout,
+  });
   context.failPoint('register:after-row');
   return toRegistered(row);
 }
@@ -133,6 +141,7 @@ async function insertVersion(
   plan: TrainingPlan,
   found: {
     digest: string;
+    modelStoragePath: string;
     manifest: BundleManifest;
     fit: FitOutcome;
     evaluation: Evaluation;
@@ -146,14 +155,10 @@ async function insertVersion(
     await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`version:${plan.model}`}))`;
     const twin = await transaction.modelVersion.findUnique({ where: { jobId: plan.jobId } });
     if (twin) return twin;
-    const last = await transaction.modelVersion.findFirst({
-      where: { model: plan.model },
-      orderBy: { createdAt: 'desc' },
-    });
-    const version = nextVersion(
-      last ? { version: last.version, signature: last.signature } : undefined,
-      manifest.signature,
-    );
+    // A version of the same content may have been deleted since the files were found to be there: the next attempt puts them back.
+    await stat(join(bundleFolder(found.modelStoragePath, plan.model, found.digest), BUNDLE_MANIFEST));
+    const last = await findLast(transaction, plan.model);
+    const version = nextVersion(last, manifest.signature);
     return transaction.modelVersion.create({
       data: {
         model: plan.model,
@@ -195,6 +200,16 @@ async function insertVersion(
       },
     });
   });
+}
+
+/** The number that was given out last, even to a version that was deleted since, and what the newest version takes. */
+async function findLast(transaction: Prisma.TransactionClient, model: string) {
+  const newest = await transaction.modelVersion.findFirst({ where: { model }, orderBy: { createdAt: 'desc' } });
+  const given = await transaction.versionEvent.findFirst({
+    where: { model, fromState: null },
+    orderBy: { id: 'desc' },
+  });
+  return given ? { version: given.version, signature: newest?.signature ?? {} } : undefined;
 }
 
 /** v1.0.0 first; the minor number counts trainings, the major one changes when callers must send other features. */

@@ -1,12 +1,13 @@
 import { ServiceError } from '../../core/errors.js';
 import { VERSION_PATTERN } from '../../core/names.js';
+import type { VersionState } from '../../core/policy/lifecycle.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage } from '../database/read-page.js';
 
 type VersionRow = Prisma.ModelVersionGetPayload<object>;
 
 /** A version as callers see it. */
-export function presentVersion(row: VersionRow, aliases: readonly string[] = []) {
+function presentVersion(row: VersionRow, aliases: readonly string[] = []) {
   const metrics = row.metrics as { heads: unknown; cross_validation: unknown; details?: unknown };
   return {
     model: row.model,
@@ -14,6 +15,8 @@ export function presentVersion(row: VersionRow, aliases: readonly string[] = [])
     kind: row.kind,
     digest: row.digest,
     aliases,
+    state: row.state,
+    tags: row.tags,
     promotable: row.promotable,
     verdict: row.verdict,
     parameters: row.parameters,
@@ -27,13 +30,28 @@ export function presentVersion(row: VersionRow, aliases: readonly string[] = [])
   };
 }
 
+export interface VersionFilter {
+  /** Without one all but archived versions. */
+  state?: VersionState;
+  /** `key`, or `key:value`. */
+  tag?: string;
+}
+
+function whereOf(model: string, { state, tag }: VersionFilter): Prisma.ModelVersionWhereInput {
+  const [key, ...rest] = tag?.split(':') ?? [];
+  // Every value is a text, and each text begins with the empty one.
+  const valued = rest.length > 0 ? { equals: rest.join(':') } : { string_starts_with: '' };
+  const tagged = { path: [key!], ...valued };
+  return { model, state: state ?? { not: 'archived' }, ...(key === undefined ? {} : { tags: tagged }) };
+}
+
 /** Reads the registry. Every miss says which names are known. */
 export function createVersionStore({ prisma }: Database) {
-  async function list(model: string, page: { limit: number; cursor?: string }) {
+  async function list(model: string, page: { limit: number; cursor?: string }, filter: VersionFilter = {}) {
     const { rows, next_cursor } = await readPage(page, {
       read: (take) =>
         prisma.modelVersion.findMany({
-          where: { model },
+          where: whereOf(model, filter),
           orderBy: [{ createdAt: 'desc' }, { version: 'desc' }],
           take,
           ...(page.cursor ? { cursor: { model_version: { model, version: page.cursor } } } : {}),
@@ -72,7 +90,17 @@ export function createVersionStore({ prisma }: Database) {
     );
   }
 
-  return { list, find };
+  /** The version as callers see it. @throws ServiceError `version_not_found` */
+  async function get(model: string, versionOrAlias: string) {
+    const row = await find(model, versionOrAlias);
+    const aliases = await prisma.modelAlias.findMany({ where: { model, version: row.version } });
+    return presentVersion(
+      row,
+      aliases.map((alias) => alias.alias),
+    );
+  }
+
+  return { list, find, get };
 }
 
 export type VersionStore = ReturnType<typeof createVersionStore>;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import pg from 'pg';
 import type { AdaptiveAllocation } from '../../core/decisions/allocation.js';
+import { ChannelListener } from '../database/channel-listener.js';
 import type { Database } from '../database/database.js';
 import { ROUTES_CHANNEL } from '../deployments/switch-route.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -79,10 +79,9 @@ export class RoutingTable {
   readonly #snapshotFile: string;
   #routes: Route[] = [];
   #timer: NodeJS.Timeout | undefined;
-  #listener: pg.Client | undefined;
+  readonly #listener: ChannelListener;
   #refreshing: Promise<void> | undefined;
   #isDirty = false;
-  #isStopped = false;
 
   constructor(
     private readonly context: {
@@ -95,6 +94,8 @@ export class RoutingTable {
     },
   ) {
     this.#snapshotFile = join(context.stateDir, 'routing.json');
+    const onNotice = () => void this.#refreshQuietly();
+    this.#listener = new ChannelListener({ ...context, channel: ROUTES_CHANNEL, onNotice });
   }
 
   /** Loads what is deployed; from the last snapshot when the database is away. */
@@ -104,7 +105,7 @@ export class RoutingTable {
       await this.#apply(await this.#readSnapshot());
     });
     this.#timer = setInterval(() => void this.#refreshQuietly(), POLL_MS);
-    void this.#listen();
+    void this.#listener.start();
   }
 
   served(model: string): ServedModel | undefined {
@@ -121,11 +122,8 @@ export class RoutingTable {
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true;
     clearInterval(this.#timer);
-    await this.#listener
-      ?.end()
-      .catch((error: unknown) => this.context.logger.debug({ err: error }, 'the listener was gone already'));
+    await this.#listener.stop();
   }
 
   /** Reads the routes and loads what changed; calls that come while one runs are joined into one more run. */
@@ -241,32 +239,6 @@ export class RoutingTable {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
         this.context.logger.warn({ err: error }, 'the routing snapshot cannot be read');
       return [];
-    }
-  }
-
-  /** Hears of a new route at once; while this cannot connect, polling finds it within a second or two. */
-  async #listen(): Promise<void> {
-    if (this.#isStopped) return;
-    const client = new pg.Client({
-      connectionString: this.context.databaseUrl,
-      connectionTimeoutMillis: 3000,
-      keepAlive: true,
-    });
-    this.#listener = client;
-    const again = () => {
-      if (this.#listener !== client || this.#isStopped) return;
-      this.#listener = undefined;
-      setTimeout(() => void this.#listen(), POLL_MS).unref();
-    };
-    client.on('error', again);
-    client.on('end', again);
-    client.on('notification', () => void this.#refreshQuietly());
-    try {
-      await client.connect();
-      await client.query(`LISTEN ${ROUTES_CHANNEL}`);
-    } catch (error) {
-      this.context.logger.debug({ err: error }, 'cannot listen for routes at present');
-      again();
     }
   }
 }

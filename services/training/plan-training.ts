@@ -52,6 +52,14 @@ export async function planTraining(
             },
           ]
         : []),
+      ...(request.auto_deploy && definition.approvals
+        ? [
+            {
+              path: 'auto_deploy',
+              message: `was not used: ${definition.name} asks for approvals of each version; deploy it when it has them`,
+            },
+          ]
+        : []),
     ],
     datasetId: dataset.id,
     datasetDigest: dataset.digest,
@@ -60,7 +68,7 @@ export async function planTraining(
     filters: request.training_data?.filters ?? {},
     validationSplit: request.validation_split,
     crossValidation: isCrossValidated,
-    autoDeploy: request.auto_deploy,
+    autoDeploy: request.auto_deploy && !definition.approvals,
     fitTimeoutSeconds: context.maxTrainingTimeSeconds,
     codeVersion: releaseVersion(),
   };

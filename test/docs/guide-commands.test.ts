@@ -59,6 +59,16 @@ const PROMISED: Record<string, readonly string[]> = {
     'checkout',
   ],
   'docs/guide/serving.md': ['"state":"stored"'],
+  'docs/guide/versions.md': [
+    'urn:problem:version_conflict',
+    '## Intended use',
+    '"same_rows":',
+    "[ 'local' ]",
+    '"type": "version.production"',
+    '"status_code":200',
+    '"to":"candidate"',
+    'webhook.test',
+  ],
   'docs/guide/your-own-data.md': [
     '"rows": 2043',
     '"promotable": true',
@@ -77,7 +87,7 @@ const OTHER_MODELS = [
 let stack: TestStack;
 
 beforeAll(async () => {
-  stack = await TestStack.start();
+  stack = await TestStack.start({ WEBHOOK_ALLOWED_HOSTS: '127.0.0.1' });
   const api = createApiClient(() => stack.api);
   // What `npm start` does for a user, with fewer simulated people.
   simulateFiles(stack.stateDir, 2000);

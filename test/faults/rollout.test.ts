@@ -8,6 +8,7 @@ import { TestStack } from '../../infra/local/test-stack.js';
 import { learnableTable } from '../integration/api/support/tables.js';
 import { ApiProcesses } from '../support/api-processes.js';
 import { createApiClient, pause } from '../support/api-client.js';
+import { INCONSISTENT_STATES } from '../support/inconsistent-states.js';
 import { queryDatabase } from '../support/query-database.js';
 
 const MODELS = `customers:
@@ -132,7 +133,22 @@ describe('a canary whose world is killed', () => {
       { version: versions[0], candidate_version: versions[1], share: 30 },
       { version: versions[1], candidate_version: null, share: 0 },
     ]);
+    expect(await changesIn(id), 'each change of a state once').toEqual([
+      `${versions[1]} canary`,
+      `${versions[0]} retired`,
+      `${versions[1]} production`,
+    ]);
+    expect(await query(INCONSISTENT_STATES)).toEqual([]);
     expect((await api.call('POST', '/models/customers/rollback', {})).body).toMatchObject({ version: versions[0] });
+    expect(await query(INCONSISTENT_STATES)).toEqual([]);
+  }
+
+  async function changesIn(id: string): Promise<string[]> {
+    const rows = await query<{ change: string }>(
+      `SELECT version || ' ' || to_state AS change FROM version_events WHERE deployment_id = $1 ORDER BY id`,
+      [id],
+    );
+    return rows.map(({ change }) => change);
   }
 
   it.each<Part>([...PARTS])('goes on after kill -9 of %s', async (part) => {
@@ -171,6 +187,7 @@ describe('a canary whose world is killed', () => {
       state: 'rolled_back',
       traffic: { version: versions[0], candidate_version: null, share: 0 },
     });
+    expect(await query(INCONSISTENT_STATES)).toEqual([]);
   });
 });
 

@@ -24,14 +24,12 @@ function columnsOfSchema(): string[] {
   const schema = readFileSync(join(projectRoot(), 'prisma', 'schema.prisma'), 'utf8');
   return [...schema.matchAll(/^model \w+ \{\n([\s\S]*?)^\}/gm)].flatMap(([, body]) => {
     const table = /@@map\("(\w+)"\)/.exec(body!)![1];
-    const fields = [...body!.matchAll(/^ {2}(\w+) +(\w+)(\?)?(.*)$/gm)];
-    // A field of any other type is a relation, which has no column.
-    return fields
-      .filter(([, , type]) => TYPES[type!] !== undefined)
-      .map(
-        ([, name, type, optional, rest]) =>
-          `${table}.${/@map\("(\w+)"\)/.exec(rest!)?.[1] ?? name} ${TYPES[type!]}${optional ? ' null' : ''}`,
-      );
+    // A relation is no column.
+    const fields = [...body!.matchAll(/^ {2}(\w+) +(\w+)(\?)?(.*)$/gm)].filter(([, , type]) => TYPES[type!]);
+    return fields.map(
+      ([, name, type, optional, rest]) =>
+        `${table}.${/@map\("(\w+)"\)/.exec(rest!)?.[1] ?? name} ${TYPES[type!]}${optional ? ' null' : ''}`,
+    );
   });
 }
 

@@ -1,5 +1,6 @@
 import { FAULTS } from '../core/schemas/drill.js';
-import { accepted, count, nullableNumber, nullableText, nullableTime, strict, text, time } from './openapi-schemas.js';
+import { accepted } from './openapi-schemas.js';
+import { count, nullableNumber, nullableText, nullableTime, strict, text, time } from './openapi-types.js';
 
 /** The shapes of the answers about drills. */
 export const DRILL_SCHEMAS = {
