@@ -37,42 +37,52 @@ const contextSchema = z.union([
   }),
 ]);
 const MOST_CONTEXTS = 24;
+/** Batches times contexts: the evidence of each window has a cell for each, and is kept. */
+const MOST_STRATA = 240;
 
 const allocationSchema = z
   .discriminatedUnion('method', [
     z.strictObject({ method: z.literal('fixed') }),
-    z.strictObject({
-      method: z.literal('thompson'),
-      floor: z
-        .number()
-        .min(0.01)
-        .max(0.45)
-        .optional()
-        .describe('The least chance of an arm; by default a fifth of an equal share'),
-      batches: z
-        .number()
-        .int()
-        .min(2)
-        .max(100)
-        .default(10)
-        .describe('Parts of the entities that come in one after the other, each by the chances of its time'),
-      refresh_seconds: z
-        .number()
-        .min(1)
-        .max(30 * DAY)
-        .optional()
-        .describe('Time between two batches; by default all are in when half of max_seconds is over'),
-      context: z
-        .array(contextSchema)
-        .max(3)
-        .refine((context) => contextKeys(context).length <= MOST_CONTEXTS, `makes more than ${MOST_CONTEXTS} contexts`)
-        .refine(
-          (context) => new Set(context.map((item) => item.feature)).size === context.length,
-          'has a feature twice',
-        )
-        .default([])
-        .describe('What arms may be better for: each combination of levels learns its own chances'),
-    }),
+    z
+      .strictObject({
+        method: z.literal('thompson'),
+        floor: z
+          .number()
+          .min(0.01)
+          .max(0.45)
+          .optional()
+          .describe('The least chance of an arm; by default a fifth of an equal share'),
+        batches: z
+          .number()
+          .int()
+          .min(2)
+          .max(100)
+          .default(10)
+          .describe('Parts of the entities that come in one after the other, each by the chances of its time'),
+        refresh_seconds: z
+          .number()
+          .min(1)
+          .max(30 * DAY)
+          .optional()
+          .describe('Time between two batches; by default all are in when half of max_seconds is over'),
+        context: z
+          .array(contextSchema)
+          .max(3)
+          .refine(
+            (context) => contextKeys(context).length <= MOST_CONTEXTS,
+            `makes more than ${MOST_CONTEXTS} contexts`,
+          )
+          .refine(
+            (context) => new Set(context.map((item) => item.feature)).size === context.length,
+            'has a feature twice',
+          )
+          .default([])
+          .describe('What arms may be better for: each combination of levels learns its own chances'),
+      })
+      .refine(({ batches, context }) => batches * contextKeys(context).length <= MOST_STRATA, {
+        path: ['batches'],
+        message: `makes more than ${MOST_STRATA} with the contexts: ask for fewer batches or contexts`,
+      }),
   ])
   .describe('`thompson` gives later entities to the arms that look better; estimates stay unbiased');
 

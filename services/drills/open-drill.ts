@@ -70,7 +70,9 @@ export async function openDrill(
     data: [{ id: drillId, kind: request.kind, model, state: 'running', settings, jobId }],
     skipDuplicates: true,
   });
-  // Another drill won the race for the sandbox, or an earlier attempt of this one wrote it.
-  if (count === 0) await checkDrill(database, body, jobId);
+  if (count === 0 && !(await prisma.drill.findUnique({ where: { id: drillId } }))) {
+    await checkDrill(database, body, jobId);
+    throw new Error('Another drill had the sandbox a moment ago; this one begins with the next attempt.');
+  }
   return { drillId, jobId, model, request };
 }

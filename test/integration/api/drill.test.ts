@@ -157,6 +157,22 @@ describe('a rollout drill', () => {
     expect(after).toEqual(before);
   }, 180_000);
 
+  it('goes on after kill -9 of the workers in the middle of its traffic', async () => {
+    const { drill_id: id, job_id: job } = await begin({ faults: ['wrong'], strategies: ['canary'] });
+    await eventually('its traffic', async () =>
+      (await service.job(job)).stage === 'wrong in canary' ? true : undefined,
+    );
+    for (const part of ['pipeline-worker', 'training-worker'] as const) service.stack.kill9(part);
+    const { status, error } = await service.ended(job, 150_000);
+    expect(status, JSON.stringify(error)).toBe('completed');
+    const found = await drill(id);
+    expect(found.state).toBe('passed');
+    expect(found.trials.map(({ fault, state }) => [fault, state])).toEqual([
+      ['wrong', 'rolled_back'],
+      ['none', 'promoted'],
+    ]);
+  }, 180_000);
+
   it('that is cancelled leaves nothing behind', async () => {
     const { drill_id: id, job_id: job } = await begin({
       faults: ['wrong'],

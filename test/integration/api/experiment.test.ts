@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createPrng } from '../../../ml/random/prng.js';
 import { eventually, Service } from './support/service.js';
@@ -146,6 +148,10 @@ describe('what cannot be compared', () => {
     [{ allocation: { method: 'fixed', floor: 0.1 } }, 'allocation.floor'],
     [{ allocation: { method: 'thompson', floor: 0.5 } }, 'allocation.floor'],
     [{ allocation: { method: 'thompson', batches: 1 } }, 'allocation.batches'],
+    [
+      { allocation: { method: 'thompson', batches: 100, context: [{ feature: 'usage', edges: [1, 2] }] } },
+      'allocation.batches',
+    ],
     [
       { allocation: { method: 'thompson', context: [{ feature: 'plann', values: ['a'] }] } },
       'allocation.context.0.feature',
@@ -417,5 +423,57 @@ describe('an experiment', () => {
     });
     expect(both.size).toBe(4);
     for (const { experiment_id: id } of [one, own]) await service.post(`/experiments/${id}/stop`);
+  });
+
+  it('keeps an entity in its arm where its version cannot be loaded: the present one answers, and the arm is blamed', async () => {
+    const { experiment_id: id } = await begin({
+      arms: twoArms(),
+      minimum_effect: 1,
+      min_seconds: 3600,
+      max_seconds: 7200,
+    });
+    const call = (entity: string) =>
+      service
+        .post<{ arm?: string; model_version: string; prediction_id: string }>('/predict/customers', {
+          entity_id: entity,
+          features: { usage: 1, plan: 'pro' },
+        })
+        .then(({ body }) => body);
+    const entity = await eventually('an entity of the new arm', async () => {
+      for (let at = 0; at < 20; at++) if ((await call(`w${at}`)).arm === 'new') return `w${at}`;
+      return undefined;
+    });
+    expect((await call(entity)).model_version).toBe(other);
+    const [row] = await service.query<{ digest: string }>(
+      `SELECT digest FROM model_versions WHERE model = 'customers' AND version = $1`,
+      [other],
+    );
+    const file = join(service.stack.stateDir, 'models', 'customers', row!.digest, 'model.json');
+    const content = readFileSync(file);
+    writeFileSync(file, `${content.toString('utf8')} `);
+    try {
+      service.stack.kill9('api');
+      const answered = await eventually('the API', () =>
+        call(entity).then(
+          (answer) => answer,
+          () => undefined,
+        ),
+      );
+      expect(answered).toMatchObject({ arm: 'new', model_version: present, experiment_id: id });
+      await eventually('its line in the log', async () => {
+        const [logged] = await service.query<{ error: string }>(`SELECT error FROM predictions WHERE id = $1`, [
+          answered.prediction_id,
+        ]);
+        if (!logged) return undefined;
+        expect(logged.error).toBe('version_not_loaded');
+        return true;
+      });
+    } finally {
+      writeFileSync(file, content);
+    }
+    await eventually('the version again', async () =>
+      (await call(entity)).model_version === other ? true : undefined,
+    );
+    await service.post(`/experiments/${id}/stop`);
   });
 });
