@@ -16,9 +16,7 @@ export function createDeploymentActivities(container: Container) {
   const { config, database } = container;
   return {
     openDeployment: (input: { jobId: string; request: unknown }) =>
-      runActivity(container, input.jobId, { stage: 'open', from: 0, to: 0.1 }, () =>
-        openDeployment(input, container),
-      ),
+      runActivity(container, input.jobId, { stage: 'open', from: 0, to: 0.1 }, () => openDeployment(input, container)),
     verifyVersion: (deployment: OpenDeployment) =>
       runActivity(container, deployment.jobId, { stage: 'verify', from: 0.1, to: 0.4 }, () =>
         verifyVersion(deployment, { database, modelStoragePath: config.modelStoragePath }),
