@@ -111,6 +111,12 @@ export const VERSION_SCHEMAS = {
         verdict: { enum: ['better', 'worse', 'not_told_apart', 'unknown'] },
       }),
     },
+    paired: strict({
+      rows: count,
+      verdict: { enum: ['safe', 'worse', 'undecided', 'unknown'] },
+      reason: text,
+      findings: { type: 'array', items: { type: 'object' } },
+    }),
   }),
   Webhook: strict(webhook),
   WebhookCreated: strict({ ...webhook, secret: text }),

@@ -35,6 +35,8 @@ export interface HoldoutRecord {
   unit: FrozenHoldout['unit'];
   columns: readonly string[];
   trained_until: number | null;
+  /** Of the numbers of the rows and their truths: the same for versions that were judged on the same rows. */
+  rows_sha256: string;
   cases_sha256: string;
   trained_sha256: string;
 }
@@ -60,6 +62,7 @@ export async function writeHoldout(folder: string, holdout: FrozenHoldout): Prom
     unit,
     columns,
     trained_until: trainedUntil,
+    rows_sha256: sha256(JSON.stringify(cases.map(({ unit: number, outcome }) => [number, outcome]))),
     cases_sha256: sha256(packed),
     trained_sha256: sha256(trained),
   };

@@ -1,9 +1,12 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { judgeRollout } from '../../core/decisions/judge-rollout.js';
+import type { GuardrailFinding } from '../../core/decisions/rollout-evidence.js';
 import { betterDirection, compareMetric, type Measured } from '../../core/policy/compare-metric.js';
 import { bundleFolder, type SignatureFeature, type SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database, Prisma } from '../database/database.js';
+import { compareOnHoldout, HOLDOUT_RULE, NotTestable, recordOf } from '../deployments/compare-on-holdout.js';
 
 type VersionRow = Prisma.ModelVersionGetPayload<object>;
 
@@ -40,6 +43,7 @@ export async function compareVersions(
   context: { database: Database; modelStoragePath: string },
 ) {
   const unlike = whyOtherRows(a, b);
+  const paired = await compareByPairs(a, b, context);
   return {
     model: a.model,
     a: await describeSide(a, context),
@@ -56,14 +60,39 @@ export async function compareVersions(
     same_rows: unlike.length === 0,
     basis:
       unlike.length === 0
-        ? 'Both were judged on the same held-out rows. Losses of single rows are not stored, so the intervals of the differences follow from those of the figures: they are wider than a test by pairs would have them, and a difference that they show is one.'
+        ? 'Both were judged on the same held-out rows. The intervals of the differences follow from those of the figures: they are wider than those of `paired`, and a difference that they show is one.'
         : `They were judged on different held-out rows (${unlike.join(', ')} differ): a difference may come from the rows as well as from the model, so no verdict is given.`,
     metrics: compareMetrics(metricsOf(a), metricsOf(b), unlike.length === 0),
+    paired,
   };
 }
 
-/** What both need to share for their held-out rows to be the same: the data, and all that the draw of those rows follows from. */
+/** Rows of each version that both are asked about: as many as are answered within a blink of the API. */
+const MOST_PAIRED_ROWS = 2000;
+
+/** Both asked about the same rows, which neither has learnt from: harm is that of the second version. */
+async function compareByPairs(
+  a: VersionRow,
+  b: VersionRow,
+  context: { database: Database; modelStoragePath: string },
+): Promise<{ rows: number; verdict: string; reason: string; findings: readonly GuardrailFinding[] }> {
+  const evidence = await compareOnHoldout(b, a, { ...context, settings: {}, mostRows: MOST_PAIRED_ROWS });
+  if (evidence instanceof NotTestable) return { rows: 0, verdict: 'unknown', reason: evidence.reason, findings: [] };
+  const { verdict, reason, findings } = judgeRollout(evidence, HOLDOUT_RULE);
+  const said = { PROMOTE: 'safe', ROLLBACK: 'worse', HOLD: 'undecided', ASK: 'undecided' }[verdict];
+  return { rows: evidence.pairs, verdict: said, reason, findings };
+}
+
+/** Why their figures are of different rows; empty where they are of the same. */
 function whyOtherRows(a: VersionRow, b: VersionRow): string[] {
+  const [ofA, ofB] = [recordOf(a), recordOf(b)];
+  if (ofA && ofB && ofA.rows_sha256 === ofB.rows_sha256) return [];
+  const unlike = whatTheDrawFollowsFrom(a, b);
+  return ofA && ofB && unlike.length === 0 ? ['the rows themselves'] : unlike;
+}
+
+/** What both need to share for their held-out rows to be the same, where the rows themselves were not kept. */
+function whatTheDrawFollowsFrom(a: VersionRow, b: VersionRow): string[] {
   const drawnFrom = (row: VersionRow) => {
     const { dataset_digest, start_date, end_date, filters, holdout_rows, code_version } = lineageOf(row);
     const { hyperparameters, validation_split, settings } = parametersOf(row);

@@ -97,7 +97,7 @@ describe('the state of a version', () => {
     expect((await historyOf('v1.0.0'))[0]).toMatchObject({
       from: 'retired',
       to: 'production',
-      reason: 'Rolled back to v1.0.0 by a person.',
+      reason: 'Rolled back to v1.0.0 by local.',
     });
     expect(await service.query(INCONSISTENT_STATES)).toEqual([]);
   });
@@ -291,6 +291,7 @@ describe('the comparison of two versions', () => {
     hyperparameters: { name: string; differs: boolean }[];
     a: { bytes: number; latency: { answers: number } | null };
     metrics: { metric: string; difference: number; verdict: string; better: string | null }[];
+    paired: { rows: number; verdict: string; reason: string; findings: { measure: string; finding: string }[] };
   }
   const compare = async (a: string, b: string) => (await service.get<Comparison>(path(a, `/compare/${b}`))).body;
 
@@ -304,6 +305,10 @@ describe('the comparison of two versions', () => {
       ),
     ).toBe(true);
     const worse = await compare('v1.0.0', stump);
+    expect(worse.paired).toMatchObject({ verdict: 'worse', reason: expect.stringContaining('loss:label is worse') });
+    expect((await compare(stump, 'v1.0.0')).paired.verdict).toBe('safe');
+    // Another seed learns otherwise from the same rows.
+    expect((await compare('v1.0.0', 'v1.2.0')).same_rows).toBe(true);
     expect(worse.hyperparameters.flatMap(({ name, differs }) => (differs ? [name] : [])).sort()).toEqual([
       'max_depth',
       'n_estimators',
@@ -319,9 +324,13 @@ describe('the comparison of two versions', () => {
   });
 
   it('gives no verdict on other rows, and says which', async () => {
-    const { same_rows: isSame, basis, metrics } = await compare('v1.0.0', 'v1.2.0');
+    const other = await train('customers', { validation_split: 0.3 });
+    const { same_rows: isSame, basis, metrics, paired } = await compare('v1.0.0', other);
     expect(isSame).toBe(false);
-    expect(basis).toContain('seed');
+    expect(basis).toContain('validation_split');
+    // Asked about the rows that neither has learnt from, they can be compared all the same.
+    expect(paired).toMatchObject({ verdict: expect.stringMatching(/safe|undecided/) });
+    expect(paired.rows).toBeGreaterThan(100);
     expect(metrics.every(({ verdict }) => verdict === 'unknown')).toBe(true);
     await refused('GET', path('v1.0.0', '/compare/v7.0.0'), undefined, 404);
   });
