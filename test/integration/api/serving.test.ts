@@ -97,7 +97,7 @@ describe('classification', () => {
     expect(await served('customers')).toEqual({ version: 'v1.0.0', loaded_version: 'v1.0.0' });
     const { body } = await service.get<{ state: string; steps: { step: string }[] }>(`/deployments/${deployment}`);
     expect(body.state).toBe('promoted');
-    expect(body.steps.map((item) => item.step)).toEqual(['verify', 'switch', 'confirm']);
+    expect(body.steps.map((item) => item.step)).toEqual(['verify', 'holdout', 'switch', 'confirm']);
   });
 
   it('answers a label with calibrated probabilities, the same for an alias and for the version', async () => {
