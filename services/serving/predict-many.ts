@@ -3,8 +3,8 @@ import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import type { PredictInput } from '../../core/schemas/prediction.js';
 import type { BatchColumn, BatchProblem } from '../../ml/preprocess/encode-batch.js';
 import type { Metrics } from '../telemetry/metrics.js';
-import { cellOf, columnRow } from './column-row.js';
 import type { PredictionLog } from './prediction-log.js';
+import { writeIdRange } from './prediction-id.js';
 import { completeAnswer, type PredictionAnswer, type Predictor } from './predict.js';
 import type { ServedModel } from './routing-table.js';
 import type { AnswerColumn } from './scorer.js';
@@ -24,6 +24,7 @@ export interface BatchCall {
   model: string;
   modelVersion: string | undefined;
   correlationId: string;
+  caller?: string;
   /** True once nobody waits for the answer: the rest is left undone. */
   isGone: () => boolean;
 }
@@ -69,7 +70,7 @@ export async function predictMany(
       continue;
     }
     const modelVersion = input.modelVersion ?? call.modelVersion;
-    results[at] = await answerRow(context, model, { ...input, modelVersion }, correlationId);
+    results[at] = await answerRow(context, model, { ...input, modelVersion, caller: call.caller }, correlationId);
     await slice.giveWay();
   }
   for (let start = 0; start < together.length; start += BLOCK_ROWS) {
@@ -77,7 +78,7 @@ export async function predictMany(
     const answers = answerBlock(
       context,
       served,
-      block.map((at) => inputs[at]!),
+      block.map((at) => ({ ...inputs[at]!, caller: call.caller })),
       correlationId,
     );
     for (const [i, at] of block.entries()) results[at] = answers[i]!;
@@ -126,7 +127,8 @@ export interface ColumnBatch {
 
 export interface AnsweredColumns {
   version: string;
-  ids: string[];
+  /** `ID_LENGTH` characters a row. */
+  ids: Uint8Array;
   answers: AnswerColumn[];
 }
 
@@ -155,8 +157,21 @@ export async function predictColumns(
   const seconds = (performance.now() - startMs) / 1000;
   const answers = joinBlocks(blocks, rows);
   if (rows > 0) context.metrics.countPrediction(served.model, served.version, false, seconds / rows, rows);
-  const answered = { ...batch, answers, latencyUs: Math.round((seconds / rows) * 1e6) };
-  return { version: served.version, ids: await logColumns(context, served, answered, call), answers };
+  const { model, version } = served;
+  // The rows were answered, so they are logged whether or not the caller is still there.
+  const idPrefix = context.predictionLog.addColumns(
+    { model, version, correlationId: call.correlationId },
+    {
+      rows,
+      features: columns,
+      predictions: answers.filter(({ name }) => !name.endsWith('.confidence')),
+      entities: batch.entities,
+      latencyUs: Math.round((seconds / Math.max(1, rows)) * 1e6),
+      caller: call.caller,
+    },
+  );
+  await context.predictionLog.written();
+  return { version, ids: writeIdRange(idPrefix, rows), answers };
 }
 
 function unreadable(problems: readonly BatchProblem[]): ServiceError {
@@ -178,36 +193,4 @@ function joinBlocks(blocks: readonly AnswerColumn[][], rows: number): AnswerColu
     blocks.forEach((block, b) => codes.set((block[at] as typeof first).codes, b * BLOCK_ROWS));
     return { ...first, codes };
   });
-}
-
-type AnsweredBatch = ColumnBatch & { answers: AnswerColumn[]; latencyUs: number };
-
-/** @returns the ids, once all rows are on disk */
-async function logColumns(
-  { predictionLog }: BatchContext,
-  { model, version }: ServedModel,
-  { rows, columns, entities, answers, latencyUs }: AnsweredBatch,
-  { correlationId }: BatchCall,
-): Promise<string[]> {
-  // The rows were answered, so they are logged whether or not the caller is still there.
-  const slice = new TimeSlice(() => false);
-  const heads = answers.filter(({ name }) => !name.endsWith('.confidence'));
-  const ids: string[] = [];
-  for (let row = 0; row < rows; row++) {
-    const entity = entities && cellOf(entities, row);
-    const id = predictionLog.add(
-      { model, version, correlationId },
-      {
-        ...(entity === undefined || entity === null ? {} : { entityId: String(entity) }),
-        features: columnRow(columns, row),
-        predictions: columnRow(heads, row),
-        latencyUs,
-        cached: false,
-      },
-    );
-    ids.push(id);
-    if (row % BLOCK_ROWS === 0) await slice.giveWay();
-  }
-  await predictionLog.written();
-  return ids;
 }
