@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 0ffbb9f0f04dc61011b248d0d62ead818427593002a1f6e7d14daf1492d54f91.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 48bfe11554845e23933804f8424214de84661fbd4542770d25b54bbf241741ac.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -5663,7 +5663,7 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @description postgresql://user:password@host:port/database, or a file below one of the data folders */
+                    /** @description postgresql://user:password@host:port/database, a file below one of the data folders, or predictions:{model} for what was predicted and what turned out to be true */
                     source: string;
                     data_type: string;
                     /** @default {} */
@@ -5674,6 +5674,16 @@ export interface operations {
                         query?: string;
                         /** @description Only these columns */
                         columns?: string[];
+                        /**
+                         * Format: date
+                         * @description Predictions: the first day (UTC)
+                         */
+                        start_date?: string;
+                        /**
+                         * Format: date
+                         * @description Predictions: the last day (UTC), included
+                         */
+                        end_date?: string;
                         /**
                          * @description Files: by the file’s ending unless given
                          * @enum {string}
