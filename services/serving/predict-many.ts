@@ -4,6 +4,7 @@ import type { PredictInput } from '../../core/schemas/prediction.js';
 import type { BatchColumn, BatchProblem } from '../../ml/preprocess/encode-batch.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import type { PredictionLog } from './prediction-log.js';
+import type { BatchTurns } from './batch-turns.js';
 import { writeIdRange } from './prediction-id.js';
 import { completeAnswer, type PredictionAnswer, type Predictor } from './predict.js';
 import type { ServedModel } from './routing-table.js';
@@ -18,6 +19,7 @@ export interface BatchContext {
   predict: Predictor;
   predictionLog: PredictionLog;
   metrics: Metrics;
+  batchTurns: BatchTurns;
 }
 
 export interface BatchCall {
@@ -50,13 +52,22 @@ class TimeSlice {
  * Answers many requests to one model, in order. Each is a prediction of its own: logged, counted, with its id. Rows of models that
  * answer from a table go through block by block, past the cache: finding a row there takes as long as answering it in a block.
  * @returns an entry a row: its answer, or the refusal of a row that does not fit
- * @throws ServiceError what concerns the whole call, such as `version_not_deployed`; CallerGoneError
+ * @throws ServiceError what concerns the whole call, such as `version_not_deployed` and `overloaded`; CallerGoneError
  */
-export async function predictMany(
+export function predictMany(
   context: BatchContext,
   inputs: readonly PredictInput[],
   call: BatchCall,
 ): Promise<(PredictionAnswer | ServiceError)[]> {
+  return context.batchTurns.run(inputs.length, () => answerInputs(context, inputs, call));
+}
+
+async function answerInputs(
+  context: BatchContext,
+  inputs: readonly PredictInput[],
+  call: BatchCall,
+): Promise<(PredictionAnswer | ServiceError)[]> {
+  if (call.isGone()) throw new CallerGoneError();
   const { model, correlationId } = call;
   const served = await context.predict.versionFor(model, call.modelVersion);
   const results = new Array<PredictionAnswer | ServiceError>(inputs.length);
@@ -136,9 +147,18 @@ export interface AnsweredColumns {
  * Answers rows that came as columns, without an object a row on the way. All rows are looked at before any is logged: a batch with
  * a value that cannot be read is refused as a whole.
  * @param served a version whose scorer has `batch`
- * @throws ServiceError `request_invalid` with the path of the first 20 values that do not fit; CallerGoneError
+ * @throws ServiceError `request_invalid` with the path of the first 20 values that do not fit, `overloaded`; CallerGoneError
  */
-export async function predictColumns(
+export function predictColumns(
+  context: BatchContext,
+  served: ServedModel,
+  batch: ColumnBatch,
+  call: BatchCall,
+): Promise<AnsweredColumns> {
+  return context.batchTurns.run(batch.rows, () => answerColumns(context, served, batch, call));
+}
+
+async function answerColumns(
   context: BatchContext,
   served: ServedModel,
   batch: ColumnBatch,
