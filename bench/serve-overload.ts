@@ -8,32 +8,13 @@ import { parseArgs } from 'node:util';
 import { median } from './median.js';
 import { quantile } from './open-loop.js';
 import { startServedStack } from './served-stack.js';
-import { rawRequest, runSocketLoad, type SocketLoad } from './socket-load.js';
+import { BATCH_OF_50, PLAIN, requestsOf } from './serve-requests.js';
+import { runSocketLoad, type SocketLoad } from './socket-load.js';
 
 const CALLERS = 32;
 /** Connections of the overload: those of a load balancer, which then queues, and so many that the queue is here. */
 const CONNECTIONS = [1000, 8000];
 const IN_TIME_MS = 1000;
-const INSTANCES = 50;
-
-const featuresOf = (row: number) => ({
-  activity_score: ((row * 7) % 199) / 199,
-  project_count: row % 20,
-  collaboration_score: ((row * 11) % 199) / 199,
-  ai_usage_frequency: ((row * 13) % 199) / 199,
-});
-
-const KINDS: Record<string, { path: string; bodyOf: (row: number) => object }> = {
-  plain: {
-    path: '/predict/user-behavior',
-    bodyOf: (row) => ({ user_id: `user_${row}`, features: featuresOf(row) }),
-  },
-  batch_of_50: {
-    path: '/predict/user_behavior/batch',
-    bodyOf: (row) => ({ instances: Array.from({ length: INSTANCES }, (_, k) => ({ features: featuresOf(row + k) })) }),
-  },
-};
-
 const rounded = (value: number) => Math.round(value * 1000) / 1000;
 const inTime = ({ latenciesMs }: SocketLoad, seconds: number) =>
   latenciesMs.filter((ms) => ms <= IN_TIME_MS).length / seconds;
@@ -90,15 +71,15 @@ const { values } = parseArgs({
 const seconds = Number(values.seconds);
 const stack = await startServedStack({ API_WORKERS: '1' });
 try {
-  for (const [kind, { path, bodyOf }] of Object.entries(KINDS)) {
-    const requests = Array.from({ length: 200 }, (_, row) => rawRequest(stack.api, path, JSON.stringify(bodyOf(row))));
+  for (const kind of [PLAIN, BATCH_OF_50]) {
+    const requests = requestsOf(stack.api, kind);
     const load = { url: stack.api, requests, seconds };
     await runSocketLoad({ ...load, connections: CALLERS, seconds: 2 });
     for (const connections of CONNECTIONS) {
       const runs: Run[] = [];
       for (let repeat = 0; repeat < Number(values.repeats); repeat++)
         runs.push(await measure(load, connections, seconds));
-      print(kind, connections, runs);
+      print(kind.name, connections, runs);
     }
   }
 } finally {
