@@ -35,6 +35,19 @@ const redisIs = (api: ApiProcess, isUp: boolean) =>
     (await metric(api, 'mlops_prediction_cache_redis_up')) === Number(isUp) ? true : undefined,
   );
 
+/** What was asked last: the next is another one, so that nobody has it in memory. */
+let usage = 100;
+
+/** An answer that one process has computed and another one found. On a busy machine Redis may miss its 5 ms, and is asked again later. */
+const sharedAnswer = (one: ApiProcess, other: ApiProcess) =>
+  eventually('an answer that two processes share', async () => {
+    await redisIs(one, true);
+    await redisIs(other, true);
+    usage++;
+    const [first, again] = [await predict(one, usage), await predict(other, usage)];
+    return again.body.cached ? ([first, again] as const) : undefined;
+  });
+
 describe.skipIf(!hasRedis())('the cache in Redis', () => {
   beforeAll(async () => {
     service = await Service.start(MODELS, { AUTO_ML_ENABLED: 'false' });
@@ -52,39 +65,49 @@ describe.skipIf(!hasRedis())('the cache in Redis', () => {
 
   it('answers in one process what another has computed, to the bit, and each prediction has its own id', async () => {
     const [one, other] = [await startApi(), await startApi()];
-    await redisIs(one, true);
-    await redisIs(other, true);
-    const first = await predict(one, 10);
+    const [first, again] = await sharedAnswer(one, other);
     expect(first.body.cached).toBe(false);
-    const again = await predict(other, 10);
     expect(again.body).toEqual({ ...first.body, cached: true, prediction_id: expect.any(String) as string });
     expect(again.body).not.toMatchObject({ prediction_id: (first.body as { prediction_id?: string }).prediction_id });
     expect(await lookups(other, 'redis')).toBe(1);
     // From now on it is in the memory of the process.
-    expect((await predict(other, 10, '?x=1')).body.cached).toBe(true);
+    expect((await predict(other, usage, '?x=1')).body.cached).toBe(true);
     expect(await lookups(other, 'memory')).toBe(1);
   });
 
   it('asks once for equal requests that come at once, and keeps nothing that was refused', async () => {
     const api = await startApi();
     await redisIs(api, true);
-    const answers = await Promise.all(Array.from({ length: 20 }, () => predict(api, 20)));
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
-    expect((await lookups(api, 'miss')) + (await lookups(api, 'redis'))).toBeLessThanOrEqual(2);
-    for (let at = 0; at < 2; at++) expect((await predict(api, 'many')).status).toBe(422);
     const client = createClient({ url: redis.url() });
+    client.on('error', () => undefined);
     await client.connect();
-    expect(await client.dbSize()).toBe(1);
+    const kept = await eventually('an answer that is kept', async () => {
+      await redisIs(api, true);
+      const before = (await lookups(api, 'miss')) + (await lookups(api, 'redis'));
+      usage++;
+      const answers = await Promise.all(Array.from({ length: 20 }, () => predict(api, usage)));
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+      expect((await lookups(api, 'miss')) + (await lookups(api, 'redis')) - before).toBeLessThanOrEqual(2);
+      return (await client.dbSize()) || undefined;
+    });
+    for (let at = 0; at < 2; at++) expect((await predict(api, 'many')).status).toBe(422);
+    expect(await client.dbSize()).toBe(kept);
     client.destroy();
   });
 
   it('takes what is no answer of ours for not known', async () => {
     const api = await startApi();
     await redisIs(api, true);
-    const expected = await predict(api, 30);
     const client = createClient({ url: redis.url() });
+    client.on('error', () => undefined);
     await client.connect();
-    const [key] = await client.keys('*');
+    const { expected, key } = await eventually('an answer that is kept', async () => {
+      await redisIs(api, true);
+      await client.flushDb();
+      const answer = await predict(api, ++usage);
+      const [found] = await client.keys('*');
+      return found === undefined ? undefined : { expected: answer, key: found };
+    });
     const other = await startApi();
     await redisIs(other, true);
     for (const text of [
@@ -93,8 +116,8 @@ describe.skipIf(!hasRedis())('the cache in Redis', () => {
       '{"answer":{}}',
       '{"answer":{"predictions":{},"confidence_scores":{}},"expiresMs":1}',
     ]) {
-      await client.set(key!, text);
-      const answer = await predict(other, 30);
+      await client.set(key, text);
+      const answer = await predict(other, usage);
       expect(answer.body.predictions).toEqual(expected.body.predictions);
       expect(answer.status).toBe(200);
     }
@@ -107,7 +130,6 @@ describe.skipIf(!hasRedis())('the cache in Redis', () => {
   ])('when it %s costs those who wait 5 ms once, and is used again when it is back', async (_how, signal) => {
     const api = await startApi();
     await redisIs(api, true);
-    let usage = 100;
     redis.signal(signal);
     // All different, so that none is in memory.
     const answers = await Promise.all(Array.from({ length: 50 }, () => predict(api, usage++)));
@@ -122,9 +144,7 @@ describe.skipIf(!hasRedis())('the cache in Redis', () => {
     else await redis.startAgain();
     await redisIs(api, true);
     expect((await predict(api, usage)).status).toBe(200);
-    const other = await startApi();
-    await redisIs(other, true);
-    expect((await predict(other, usage)).body.cached).toBe(true);
+    await sharedAnswer(api, await startApi());
   });
 
   it('with a wrong password is told in the log without it, and costs nothing', async () => {
