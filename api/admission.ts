@@ -1,16 +1,19 @@
 import type { IncomingMessage } from 'node:http';
 import { ServiceError } from '../core/errors.js';
+import { batchOverload, type BatchTurns } from '../services/serving/batch-turns.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
 
 /** The header by which a caller says how many milliseconds it waits for an answer. */
 export const TIMEOUT_HEADER = 'x-timeout-ms';
 const MOST_CLIENTS = 50_000;
+const BATCH = /^[^?]*\/(batch|infer)(\?|$)/;
 
 export interface AdmissionOptions {
   /** Milliseconds; 0 = however long. */
   maxWaitMs: number;
-  /** Requests a second of one client address, in bursts of up to as many; 0 = no limit. */
+  /** Requests a second of one caller, or of one address of callers without a name, in bursts of up to as many; 0 = no limit. */
   rateLimit: number;
+  batchTurns: BatchTurns;
   metrics: Metrics;
 }
 
@@ -23,22 +26,26 @@ export class Admission {
   #turnBeganMs: number | undefined;
   /** A request that the direct way hands on was looked at already. */
   readonly #admitted = new WeakSet<object>();
-  /** By client address: when its allowance is full again (the theoretical arrival time of the generic cell rate algorithm). */
+  /** By caller or address: when its allowance is full again (the theoretical arrival time of the generic cell rate algorithm). */
   readonly #fullAtMs = new Map<string, number>();
 
   constructor(private readonly options: AdmissionOptions) {}
 
-  /** @returns why the request is not to be answered, or undefined */
-  refuse(request: Pick<IncomingMessage, 'socket' | 'headers'>): ServiceError | undefined {
+  /**
+   * @param caller the name of one that has signed in
+   * @returns why the request is not to be answered, or undefined
+   */
+  refuse(request: Pick<IncomingMessage, 'socket' | 'headers' | 'url'>, caller?: string): ServiceError | undefined {
     if (this.#admitted.has(request)) return undefined;
     const { socket, headers } = request;
     const nowMs = performance.now();
     const waitedMs = this.#waitedMs(nowMs);
     const timeout = headers[TIMEOUT_HEADER] as string | undefined;
     const refusal =
-      this.#refuseFrequent(socket.remoteAddress ?? '', nowMs) ??
+      this.#refuseFrequent(caller, socket.remoteAddress ?? '', nowMs) ??
       refuseLate(waitedMs, timeout) ??
-      this.#refuseOverload(waitedMs);
+      this.#refuseOverload(waitedMs) ??
+      this.#refuseBatch(request.url ?? '');
     if (refusal) this.options.metrics.requestsRefused.inc({ reason: refusal.code });
     else this.#admitted.add(request);
     return refusal;
@@ -63,14 +70,22 @@ export class Admission {
     );
   }
 
-  #refuseFrequent(client: string, nowMs: number): ServiceError | undefined {
+  /** Before its body is read. */
+  #refuseBatch(url: string): ServiceError | undefined {
+    const { batchTurns, maxWaitMs } = this.options;
+    return batchTurns.isFull && BATCH.test(url) ? batchOverload(maxWaitMs) : undefined;
+  }
+
+  #refuseFrequent(caller: string | undefined, address: string, nowMs: number): ServiceError | undefined {
     const { rateLimit } = this.options;
     if (rateLimit === 0) return undefined;
+    // An address has no blank in it.
+    const client = caller === undefined ? address : `caller ${caller}`;
     const fullAtMs = Math.max(nowMs, this.#fullAtMs.get(client) ?? 0) + 1000 / rateLimit;
     if (fullAtMs - nowMs > 1000 + 1e-6)
       return new ServiceError(
         'rate_limited',
-        `More than ${rateLimit} requests a second came from this address.`,
+        `More than ${rateLimit} requests a second came from ${caller === undefined ? 'this address' : 'this caller'}.`,
         [],
         1,
       );

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import helmet from 'helmet';
 import { canonicalModelName } from '../core/names.js';
+import { LOCAL_CALLER } from '../core/roles.js';
 import type { PredictionAnswer } from '../services/serving/predict.js';
 import type { ServedModel } from '../services/serving/routing-table.js';
 import { correlationIdFrom } from '../services/telemetry/correlation.js';
@@ -77,6 +78,7 @@ export function createFastPredict(
     try {
       const input = readPlainInstance(served.scorer.bundle.manifest.kind, JSON.parse(body.toString('utf8')));
       if (!input) return false;
+      input.caller = LOCAL_CALLER.subject;
       const answered = predict.answerWith(served, input, correlationId);
       if (answered instanceof Promise) {
         // Its end must not have come when Express gets it after all.

@@ -7,6 +7,7 @@ import type { DeploymentStore } from '../services/deployments/deployment-store.j
 import type { DrillStore } from '../services/drills/drill-store.js';
 import type { ExperimentStore } from '../services/experiments/experiment-store.js';
 import type { createFreezeStore } from '../services/freezes/freeze-store.js';
+import type { BatchTurns } from '../services/serving/batch-turns.js';
 import type { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
 import type { PredictionLog } from '../services/serving/prediction-log.js';
 import type { PredictionStore } from '../services/serving/prediction-store.js';
@@ -27,6 +28,7 @@ export interface ApiContext extends Container {
   /** Where REDIS_URL is set. */
   redis: RedisCache | undefined;
   admission: Admission;
+  batchTurns: BatchTurns;
   predict: Predictor;
   datasets: ReturnType<typeof createDatasetStore>;
   deployments: DeploymentStore;
@@ -45,6 +47,11 @@ export function correlationIdOf(response: Response): string {
 /** Who sent the request. Sign-in is not there yet, so that every caller is the one on this machine. */
 export function callerOf(response: Response): Caller {
   return (response.locals['caller'] as Caller | undefined) ?? LOCAL_CALLER;
+}
+
+/** The name of a caller that has signed in; nobody has so far. */
+export function signedInCallerOf(response: Response): string | undefined {
+  return (response.locals['caller'] as Caller | undefined)?.subject;
 }
 
 /** A path parameter; Express types them as possibly absent or repeated. */

@@ -8,6 +8,7 @@ import { createExperimentStore } from '../services/experiments/experiment-store.
 import { createDeploymentStore } from '../services/deployments/deployment-store.js';
 import { createFreezeStore } from '../services/freezes/freeze-store.js';
 import { reconcileJobs } from '../services/pipelines/reconcile-jobs.js';
+import { BatchTurns } from '../services/serving/batch-turns.js';
 import { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
 import { createPredictor } from '../services/serving/predict.js';
 import { PredictionCache } from '../services/serving/prediction-cache.js';
@@ -16,7 +17,7 @@ import { createPredictionStore } from '../services/serving/prediction-store.js';
 import { RedisCache } from '../services/serving/redis-cache.js';
 import { RoutingTable } from '../services/serving/routing-table.js';
 import { createWebhookStore } from '../services/webhooks/webhook-store.js';
-import { createMetrics } from '../services/telemetry/metrics.js';
+import { createMetrics, type Metrics } from '../services/telemetry/metrics.js';
 import { Admission } from './admission.js';
 import { answerForThisProcess } from './all-processes.js';
 import { createApp } from './app.js';
@@ -63,6 +64,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     metrics,
     modelStoragePath,
   });
+  const batchTurns = new BatchTurns(config.maxRequestWaitMs);
   answerForThisProcess({ registry: metrics.registry, routing });
   return {
     ...container,
@@ -73,7 +75,13 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     predict,
     redis: shared,
     outcomes: new OutcomeRecorder({ ...spooling, database: container.database, log: predictionLog }),
-    admission: new Admission({ maxWaitMs: config.maxRequestWaitMs, rateLimit: config.rateLimit, metrics }),
+    batchTurns,
+    admission: new Admission({
+      maxWaitMs: config.maxRequestWaitMs,
+      rateLimit: config.rateLimit,
+      batchTurns,
+      metrics,
+    }),
     datasets: createDatasetStore(container.database, container.folders.datasets),
     deployments: createDeploymentStore(container.database),
     freezes: createFreezeStore(container.database),
@@ -82,6 +90,26 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     webhooks: createWebhookStore(container.database),
     isAccepting,
   };
+}
+
+/** Idle connections are closed no more often than this to make room. */
+const MAKE_ROOM_EVERY_MS = 1000;
+
+/**
+ * Turns connections away beyond a count. Who has one is then answered in time: requests that wait for their turn in a socket cost
+ * nothing, while one that is read and refused costs half of one that is answered.
+ */
+function limitConnections(server: Server, most: number, metrics: Metrics): void {
+  if (most === 0) return;
+  server.maxConnections = most;
+  let madeRoomMs = -Infinity;
+  server.on('drop', () => {
+    metrics.requestsRefused.inc({ reason: 'connections' });
+    const nowMs = performance.now();
+    if (nowMs - madeRoomMs < MAKE_ROOM_EVERY_MS) return;
+    madeRoomMs = nowMs;
+    server.closeIdleConnections();
+  });
 }
 
 function listen(server: Server, { host, port }: Config): Promise<AddressInfo> {
@@ -116,6 +144,7 @@ export async function serve(config: Config): Promise<string> {
     { requestTimeout: 60_000, headersTimeout: 10_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5000 },
     createFastPredict(context, createApp(context)),
   );
+  limitConnections(server, config.maxConnections, context.metrics);
   const { address, port } = await listen(server, config);
   const stopGrpc = config.grpcPort > 0 ? await startInferenceServer(context, config.host, config.grpcPort) : undefined;
   const quietly = (error: unknown) => logger.debug({ err: error }, 'jobs or partitions cannot be looked at at present');

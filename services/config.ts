@@ -67,7 +67,10 @@ export const environmentSchema = z.object({
     'Milliseconds that a request may have waited for its turn; later ones are answered 429 at once. 0 turns this off',
   ),
   RATE_LIMIT: whole(0, 0, 1_000_000).describe(
-    'Requests a second that one client address may send to each API process, in bursts of up to as many; 0 is no limit',
+    'Requests a second that one caller (one client address, of callers without a name) may send to each API process, in bursts of up to as many; 0 is no limit',
+  ),
+  MAX_CONNECTIONS: whole(1000, 0, 100_000).describe(
+    'Connections that each API process holds open; more are turned away, after idle ones were closed; 0 is no limit',
   ),
   SHUTDOWN_DELAY: whole(0, 0, 300).describe(
     'Seconds that the API goes on answering after SIGTERM, not ready any more, so that a load balancer can take it out first',
@@ -137,6 +140,7 @@ export interface Config {
   maxRequestWaitMs: number;
   /** Requests a second; 0 = no limit. */
   rateLimit: number;
+  maxConnections: number;
   shutdownDelaySeconds: number;
   /** Lower case. */
   webhookAllowedHosts: readonly string[];
@@ -231,6 +235,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     predictionRetentionDays: env.PREDICTION_RETENTION_DAYS,
     maxRequestWaitMs: env.MAX_REQUEST_WAIT,
     rateLimit: env.RATE_LIMIT,
+    maxConnections: env.MAX_CONNECTIONS,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY,
     webhookAllowedHosts: env.WEBHOOK_ALLOWED_HOSTS,
     logLevel: env.LOG_LEVEL.toLowerCase(),

@@ -5,7 +5,7 @@ import { batchRequestSchema, type PredictInput } from '../../core/schemas/predic
 import { parseRequest, pollutingPaths, unstorablePaths } from '../../services/parse-request.js';
 import { predictMany, type BatchCall } from '../../services/serving/predict-many.js';
 import { answerArrow } from '../../services/serving/answer-arrow.js';
-import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { endGone, isGone } from '../middleware/admit.js';
 import { requireType } from '../middleware/require-type.js';
 import { predictErrors, readInput, resolveModel } from './asked-model.js';
@@ -26,6 +26,7 @@ export function batchCallOf(response: Response, model: string, modelVersion: str
     model,
     modelVersion,
     correlationId: correlationIdOf(response),
+    caller: callerOf(response).subject,
     isGone: () => isGone(response),
   };
 }

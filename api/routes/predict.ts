@@ -2,14 +2,15 @@ import type { Request, Response } from 'express';
 import { PREDICT_REQUESTS, tableRequestSchema } from '../../core/kinds/requests.js';
 import { feedbackRequestSchema } from '../../core/schemas/prediction.js';
 import { parseRequest } from '../../services/parse-request.js';
-import { correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { predictErrors, readInput, resolveModel } from './asked-model.js';
 import { KIND_PREDICTIONS } from './predict-kinds.js';
 import { ref, type RouteDefinition } from './route-definition.js';
 
 async function answerOne(name: string, request: Request, response: Response, context: ApiContext) {
   const { model, kind } = await resolveModel(name, context);
-  return context.predict(model, readInput(kind, request.body), correlationIdOf(response));
+  const input = { ...readInput(kind, request.body), caller: callerOf(response).subject };
+  return context.predict(model, input, correlationIdOf(response));
 }
 
 export const predictRoutes: RouteDefinition[] = [

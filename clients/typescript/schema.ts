@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 bbfaafa10da7111d81c282131f0403d3e0422ee0681ea6c682f705fe17a936df.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 f346060407d2d082510747ea5d24047d4226b773c4906fa00aed3d80bf95dc09.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -1546,6 +1546,13 @@ export interface components {
                 /** @enum {unknown} */
                 verdict: "better" | "worse" | "not_told_apart" | "unknown";
             }[];
+            paired: {
+                rows: number;
+                /** @enum {unknown} */
+                verdict: "safe" | "worse" | "undecided" | "unknown";
+                reason: string;
+                findings: Record<string, never>[];
+            };
         };
         Webhook: {
             webhook_id: string;
@@ -8946,7 +8953,7 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @description postgresql://user:password@host:port/database, or a file below one of the data folders */
+                    /** @description postgresql://user:password@host:port/database, a file below one of the data folders, or predictions:{model} for what was predicted and what turned out to be true */
                     source: string;
                     data_type: string;
                     /** @default {} */
@@ -8957,6 +8964,16 @@ export interface operations {
                         query?: string;
                         /** @description Only these columns */
                         columns?: string[];
+                        /**
+                         * Format: date
+                         * @description Predictions: the first day (UTC)
+                         */
+                        start_date?: string;
+                        /**
+                         * Format: date
+                         * @description Predictions: the last day (UTC), included
+                         */
+                        end_date?: string;
                         /**
                          * @description Files: by the file’s ending unless given
                          * @enum {string}

@@ -52,4 +52,6 @@ export interface ScoreInput {
 export interface PredictInput extends ScoreInput {
   modelVersion?: string;
   explain: boolean;
+  /** Who asks. */
+  caller?: string;
 }

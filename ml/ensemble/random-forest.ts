@@ -10,7 +10,8 @@ import type { ForestTask, RandomForest } from './forest.js';
 import { treeCount } from './forest.js';
 import { checkInput, checkParameters, columnsPerNode } from './forest-parameters.js';
 import type { RandomForestInput, RandomForestParameters } from './forest-parameters.js';
-import { forEachTreeOfBlocks, requireColumns } from './forest-prediction.js';
+import { forEachTreeOfBlocks } from './forest-leaves.js';
+import { requireColumns } from './forest-prediction.js';
 import { joinTrees, treesOf } from './forest-trees.js';
 
 export type { ForestTask, RandomForest } from './forest.js';

@@ -212,10 +212,13 @@ export function pagesFor(bytes: number): number {
   return Math.max(1, Math.ceil(bytes / PAGE_BYTES));
 }
 
-/** The bytes of a module that imports the memory `kernel.memory` and exports its functions by name. */
+/**
+ * The bytes of a module that imports the memory `kernel.memory` and exports its functions by name.
+ * @param mostPages the memory may have fewer
+ */
 export function assembleModule(
   functions: readonly FunctionSource[],
-  memoryPages: number,
+  mostPages: number,
   isShared: boolean,
 ): Uint8Array<ArrayBuffer> {
   const types = functions.map(({ parameters, result }) => [
@@ -223,7 +226,7 @@ export function assembleModule(
     ...list(parameters.map((type) => [VALUE_TYPES[type]])),
     ...list(result ? [[VALUE_TYPES[result]]] : []),
   ]);
-  const limits = [isShared ? 3 : 1, ...unsigned(memoryPages), ...unsigned(memoryPages)];
+  const limits = [isShared ? 3 : 1, 1, ...unsigned(mostPages)];
   const bodies = functions.map(({ locals, body }) => {
     const code = [...list(locals.map((type) => [1, VALUE_TYPES[type]])), ...body, 0x0b];
     return [...unsigned(code.length), ...code];
@@ -264,7 +267,11 @@ export function createMemory(pages: number, isShared: boolean): WasmMemory {
   return new engine.Memory({ initial: pages, maximum: pages, shared: isShared });
 }
 
-/** Compiles bytes from `assembleModule` and binds them to a memory; the caller names the functions' types. */
+const compiled = new WeakMap<Uint8Array<ArrayBuffer>, object>();
+
+/** Compiles bytes from `assembleModule`, once, and binds them to a memory; the caller names the functions' types. */
 export function instantiate<Exports>(bytes: Uint8Array<ArrayBuffer>, memory: WasmMemory): Exports {
-  return new engine.Instance(new engine.Module(bytes), { kernel: { memory } }).exports as Exports;
+  let module = compiled.get(bytes);
+  if (!module) compiled.set(bytes, (module = new engine.Module(bytes)));
+  return new engine.Instance(module, { kernel: { memory } }).exports as Exports;
 }

@@ -8,8 +8,9 @@ import { parseRequest } from '../parse-request.js';
 import { readStaged, writeStaged } from '../storage/staged-file.js';
 import type { ColumnType } from './column-types.js';
 import { copyFromPostgres } from './copy-from-postgres.js';
+import { exportPredictions } from './export-predictions.js';
 import { readManifest, snapshotDataset } from './snapshot-dataset.js';
-import { resolveSource, sealSource } from './source.js';
+import { resolveSource, sealSource, type Source } from './source.js';
 
 /** What an ingestion works with. */
 export type IngestionContext = Pick<Container, 'config' | 'database' | 'folders' | 'readModelsConfig' | 'failPoint'>;
@@ -25,6 +26,8 @@ export interface IngestionPlan {
     table?: string;
     query?: string;
     columns?: string[];
+    start_date?: string;
+    end_date?: string;
     format?: DataFormat;
     validation: 'quarantine' | 'fail';
   };
@@ -59,17 +62,7 @@ export async function planIngestion(
       { path: 'options.table', message: 'is needed for a postgresql:// source (or options.query)' },
     ]);
   }
-  const meaningless = (['table', 'query'] as const).filter((name) => source.kind === 'file' && request.options[name]);
-  if (meaningless.length > 0) {
-    throw new ServiceError(
-      'request_invalid',
-      'A file has no tables to choose from.',
-      meaningless.map((name) => ({
-        path: `options.${name}`,
-        message: 'is for postgresql:// sources only; leave it out',
-      })),
-    );
-  }
+  refuseMeaninglessOptions(source.kind, request.options);
   return {
     jobId: input.jobId,
     datasetId: datasetIdOf(input.jobId),
@@ -81,6 +74,25 @@ export async function planIngestion(
         : source.label,
     options: request.options,
   };
+}
+
+/** What each kind of source has that the others have not. */
+const OPTIONS_OF = {
+  postgresql: ['table', 'query'],
+  file: ['format'],
+  predictions: ['start_date', 'end_date'],
+} as const;
+
+function refuseMeaninglessOptions(kind: Source['kind'], options: IngestionPlan['options']): void {
+  const problems = (['postgresql', 'predictions'] as const)
+    .filter((other) => other !== kind)
+    .flatMap((other) => OPTIONS_OF[other].filter((name) => options[name] !== undefined).map((name) => [name, other]))
+    .map(([name, other]) => ({
+      path: `options.${name}`,
+      message: `is for ${other === 'postgresql' ? 'postgresql:// sources' : 'predictions:{model}'} only; leave it out`,
+    }));
+  if (problems.length === 0) return;
+  throw new ServiceError('request_invalid', 'The source has no such options.', problems);
 }
 
 /** Copies a table into the staging folder, once: a finished copy is adopted by the next attempt. Files are read in place. */
@@ -101,14 +113,45 @@ export async function extractSource(
   if (done) return JSON.parse(done.toString('utf8')) as ExtractedSource;
   // A name of its own for each attempt: one that was given up may still be writing.
   const file = join(staging, `rows-${process.pid}-${Date.now().toString(36)}.csv`);
-  const { columns } = await copyFromPostgres(
-    { url: source.url, ...plan.options, file, signal: context.signal },
-    onProgress,
-  );
-  const extracted: ExtractedSource = { path: file, format: 'csv', columns };
+  const extracted: ExtractedSource =
+    source.kind === 'predictions'
+      ? { ...(await extractPredictions(source.model, plan, context, `${file}.days`, onProgress)), format: 'csv' }
+      : { ...(await copyTable(source.url, plan, context, file, onProgress)), format: 'csv' };
   context.failPoint('ingest:after-extract');
   await writeStaged(marker, JSON.stringify(extracted));
   return extracted;
+}
+
+async function copyTable(
+  url: string,
+  plan: IngestionPlan,
+  { signal }: { signal: AbortSignal },
+  file: string,
+  onProgress: (share: number) => void,
+) {
+  const { table, query, columns: only } = plan.options;
+  const { columns } = await copyFromPostgres({ url, table, query, columns: only, file, signal }, onProgress);
+  return { path: file, columns };
+}
+
+function extractPredictions(
+  model: string,
+  { options }: IngestionPlan,
+  { config, database, folders, signal }: IngestionContext & { signal: AbortSignal },
+  workFolder: string,
+  onProgress: (share: number) => void,
+) {
+  return exportPredictions(
+    { model, startDate: options.start_date, endDate: options.end_date, columns: options.columns },
+    {
+      databaseUrl: config.databaseUrl,
+      pool: database.pool,
+      daysFolder: join(folders.datasets, '.predictions'),
+      workFolder,
+      signal,
+    },
+    onProgress,
+  );
 }
 
 /** Checks the rows and writes the snapshot. */

@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, isAbsolute, join, sep } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
+import { canonicalModelName, NAME_PATTERN } from '../../core/names.js';
 import { DATA_FORMATS, type DataFormat } from '../../core/schemas/ingestion.js';
 import type { Database } from '../database/database.js';
 
 /** Where rows come from, after every check: nothing in it has to be distrusted any more. */
 export type Source =
   | { kind: 'postgresql'; url: string; label: string }
-  | { kind: 'file'; path: string; format: DataFormat; label: string };
+  | { kind: 'file'; path: string; format: DataFormat; label: string }
+  | { kind: 'predictions'; model: string; label: string };
 
 const forbidden = (message: string) => new ServiceError('source_forbidden', message, [{ path: 'source', message }]);
 
@@ -70,12 +72,20 @@ export async function resolveSource(
 ): Promise<Source> {
   const scheme = schemeOf(source);
   if (isPostgres(scheme)) return openPostgresSource(context.database, source);
+  if (scheme === 'predictions') return openPredictions(source);
   if (scheme !== undefined) {
     throw forbidden(
-      `Sources of the kind "${scheme}:" are not supported. Use postgresql:// or a file below one of the data folders.`,
+      `Sources of the kind "${scheme}:" are not supported. Use postgresql://, predictions:{model}, or a file below one of the data folders.`,
     );
   }
   return resolveFile(source, options.format, context.roots);
+}
+
+/** The log of the service itself. */
+function openPredictions(source: string): Source {
+  const model = canonicalModelName(source.slice(source.indexOf(':') + 1));
+  if (!NAME_PATTERN.test(model)) throw forbidden('The source must name a model: predictions:user_behavior.');
+  return { kind: 'predictions', model, label: `predictions:${model}` };
 }
 
 async function openPostgresSource(database: Database, source: string): Promise<Source> {

@@ -97,7 +97,7 @@ async function predictSingly(
     throw new ServiceError(answer.code, answer.message, problems);
   });
   const { version } = await context.predict.versionFor(call.model, call.modelVersion);
-  const ids = predictions.map((answer) => answer.prediction_id);
+  const ids = Buffer.from(predictions.map((answer) => answer.prediction_id).join(''), 'latin1');
   return { version: predictions[0]?.model_version ?? version, ids, answers: answerColumnsOf(predictions) };
 }
 

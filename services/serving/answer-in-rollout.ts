@@ -42,7 +42,16 @@ export function createShadowScorer({ log, metrics }: { log: PredictionLog; metri
     const { model, version } = candidate;
     log.add(
       { model, version, correlationId, cohort: { trialId: deploymentId, arm: 'shadow' } },
-      { entityId: input.entityId, features: {}, predictions, latencyUs, cached: false, error, shadowOf },
+      {
+        entityId: input.entityId,
+        features: {},
+        predictions,
+        latencyUs,
+        cached: false,
+        error,
+        shadowOf,
+        caller: input.caller,
+      },
     );
   }
 

@@ -3,8 +3,9 @@ import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import type { PredictInput } from '../../core/schemas/prediction.js';
 import type { BatchColumn, BatchProblem } from '../../ml/preprocess/encode-batch.js';
 import type { Metrics } from '../telemetry/metrics.js';
-import { cellOf, columnRow } from './column-row.js';
 import type { PredictionLog } from './prediction-log.js';
+import type { BatchTurns } from './batch-turns.js';
+import { writeIdRange } from './prediction-id.js';
 import { completeAnswer, type PredictionAnswer, type Predictor } from './predict.js';
 import type { ServedModel } from './routing-table.js';
 import type { AnswerColumn } from './scorer.js';
@@ -18,12 +19,14 @@ export interface BatchContext {
   predict: Predictor;
   predictionLog: PredictionLog;
   metrics: Metrics;
+  batchTurns: BatchTurns;
 }
 
 export interface BatchCall {
   model: string;
   modelVersion: string | undefined;
   correlationId: string;
+  caller?: string;
   /** True once nobody waits for the answer: the rest is left undone. */
   isGone: () => boolean;
 }
@@ -49,13 +52,22 @@ class TimeSlice {
  * Answers many requests to one model, in order. Each is a prediction of its own: logged, counted, with its id. Rows of models that
  * answer from a table go through block by block, past the cache: finding a row there takes as long as answering it in a block.
  * @returns an entry a row: its answer, or the refusal of a row that does not fit
- * @throws ServiceError what concerns the whole call, such as `version_not_deployed`; CallerGoneError
+ * @throws ServiceError what concerns the whole call, such as `version_not_deployed` and `overloaded`; CallerGoneError
  */
-export async function predictMany(
+export function predictMany(
   context: BatchContext,
   inputs: readonly PredictInput[],
   call: BatchCall,
 ): Promise<(PredictionAnswer | ServiceError)[]> {
+  return context.batchTurns.run(inputs.length, () => answerInputs(context, inputs, call));
+}
+
+async function answerInputs(
+  context: BatchContext,
+  inputs: readonly PredictInput[],
+  call: BatchCall,
+): Promise<(PredictionAnswer | ServiceError)[]> {
+  if (call.isGone()) throw new CallerGoneError();
   const { model, correlationId } = call;
   const served = await context.predict.versionFor(model, call.modelVersion);
   const results = new Array<PredictionAnswer | ServiceError>(inputs.length);
@@ -69,7 +81,7 @@ export async function predictMany(
       continue;
     }
     const modelVersion = input.modelVersion ?? call.modelVersion;
-    results[at] = await answerRow(context, model, { ...input, modelVersion }, correlationId);
+    results[at] = await answerRow(context, model, { ...input, modelVersion, caller: call.caller }, correlationId);
     await slice.giveWay();
   }
   for (let start = 0; start < together.length; start += BLOCK_ROWS) {
@@ -77,7 +89,7 @@ export async function predictMany(
     const answers = answerBlock(
       context,
       served,
-      block.map((at) => inputs[at]!),
+      block.map((at) => ({ ...inputs[at]!, caller: call.caller })),
       correlationId,
     );
     for (const [i, at] of block.entries()) results[at] = answers[i]!;
@@ -126,7 +138,8 @@ export interface ColumnBatch {
 
 export interface AnsweredColumns {
   version: string;
-  ids: string[];
+  /** `ID_LENGTH` characters a row. */
+  ids: Uint8Array;
   answers: AnswerColumn[];
 }
 
@@ -134,9 +147,18 @@ export interface AnsweredColumns {
  * Answers rows that came as columns, without an object a row on the way. All rows are looked at before any is logged: a batch with
  * a value that cannot be read is refused as a whole.
  * @param served a version whose scorer has `batch`
- * @throws ServiceError `request_invalid` with the path of the first 20 values that do not fit; CallerGoneError
+ * @throws ServiceError `request_invalid` with the path of the first 20 values that do not fit, `overloaded`; CallerGoneError
  */
-export async function predictColumns(
+export function predictColumns(
+  context: BatchContext,
+  served: ServedModel,
+  batch: ColumnBatch,
+  call: BatchCall,
+): Promise<AnsweredColumns> {
+  return context.batchTurns.run(batch.rows, () => answerColumns(context, served, batch, call));
+}
+
+async function answerColumns(
   context: BatchContext,
   served: ServedModel,
   batch: ColumnBatch,
@@ -155,8 +177,21 @@ export async function predictColumns(
   const seconds = (performance.now() - startMs) / 1000;
   const answers = joinBlocks(blocks, rows);
   if (rows > 0) context.metrics.countPrediction(served.model, served.version, false, seconds / rows, rows);
-  const answered = { ...batch, answers, latencyUs: Math.round((seconds / rows) * 1e6) };
-  return { version: served.version, ids: await logColumns(context, served, answered, call), answers };
+  const { model, version } = served;
+  // The rows were answered, so they are logged whether or not the caller is still there.
+  const idPrefix = context.predictionLog.addColumns(
+    { model, version, correlationId: call.correlationId },
+    {
+      rows,
+      features: columns,
+      predictions: answers.filter(({ name }) => !name.endsWith('.confidence')),
+      entities: batch.entities,
+      latencyUs: Math.round((seconds / Math.max(1, rows)) * 1e6),
+      caller: call.caller,
+    },
+  );
+  await context.predictionLog.written();
+  return { version, ids: writeIdRange(idPrefix, rows), answers };
 }
 
 function unreadable(problems: readonly BatchProblem[]): ServiceError {
@@ -178,36 +213,4 @@ function joinBlocks(blocks: readonly AnswerColumn[][], rows: number): AnswerColu
     blocks.forEach((block, b) => codes.set((block[at] as typeof first).codes, b * BLOCK_ROWS));
     return { ...first, codes };
   });
-}
-
-type AnsweredBatch = ColumnBatch & { answers: AnswerColumn[]; latencyUs: number };
-
-/** @returns the ids, once all rows are on disk */
-async function logColumns(
-  { predictionLog }: BatchContext,
-  { model, version }: ServedModel,
-  { rows, columns, entities, answers, latencyUs }: AnsweredBatch,
-  { correlationId }: BatchCall,
-): Promise<string[]> {
-  // The rows were answered, so they are logged whether or not the caller is still there.
-  const slice = new TimeSlice(() => false);
-  const heads = answers.filter(({ name }) => !name.endsWith('.confidence'));
-  const ids: string[] = [];
-  for (let row = 0; row < rows; row++) {
-    const entity = entities && cellOf(entities, row);
-    const id = predictionLog.add(
-      { model, version, correlationId },
-      {
-        ...(entity === undefined || entity === null ? {} : { entityId: String(entity) }),
-        features: columnRow(columns, row),
-        predictions: columnRow(heads, row),
-        latencyUs,
-        cached: false,
-      },
-    );
-    ids.push(id);
-    if (row % BLOCK_ROWS === 0) await slice.giveWay();
-  }
-  await predictionLog.written();
-  return ids;
 }

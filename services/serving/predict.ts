@@ -197,6 +197,7 @@ export function createPredictor(dependencies: PredictDependencies) {
         latencyUs: 0,
         cached: false,
         error: failureCode(error),
+        caller: input.caller,
       },
     );
   }
@@ -243,11 +244,19 @@ export function completeAnswer(
   seconds: number,
 ): PredictionAnswer {
   const { model, version, scorer } = served;
-  const { entityId, features } = input;
+  const { entityId, features, caller } = input;
   metrics.countPrediction(model, version, cached, seconds);
   const id = log.add(
     { model, version, correlationId, cohort },
-    { entityId, features, predictions: shaped.predictions, latencyUs: Math.round(seconds * 1e6), cached, error },
+    {
+      entityId,
+      features,
+      predictions: shaped.predictions,
+      latencyUs: Math.round(seconds * 1e6),
+      cached,
+      error,
+      caller,
+    },
   );
   const warnings = scorer.warnings(input);
   return {

@@ -1,9 +1,12 @@
 import { join } from 'node:path';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import type { Frame } from '../spool/frame.js';
 import { Spool } from '../spool/spool.js';
 import { SpoolShipper } from '../spool/ship-spool.js';
-import { newPredictionId } from './prediction-id.js';
+import { encodeColumns, expandColumns, isColumnFrame, type LoggedColumns } from './column-frame.js';
+import { newIdRange, newPredictionId } from './prediction-id.js';
+import { predictionLine } from './prediction-line.js';
 import type { PredictionStore } from './prediction-store.js';
 
 /** What is kept of one prediction. */
@@ -13,6 +16,8 @@ export interface PredictionRow {
   predictions: object;
   latencyUs: number;
   cached: boolean;
+  /** Who asked. */
+  caller?: string;
   /** Why the version of the arm gave no answer. */
   error?: string;
   /** Of a shadow: the prediction that was answered. */
@@ -39,6 +44,8 @@ export interface PredictionCall {
 
 /** Characters that are written at once, when one turn of the event loop has more than this. */
 const FRAME_CHARACTERS = 2 ** 20;
+/** Rows that came as columns and are written at once: to ship them takes some milliseconds of the event loop. */
+const FRAME_ROWS = 1024;
 
 export interface PredictionLogOptions {
   stateDir: string;
@@ -77,7 +84,7 @@ export class PredictionLog {
     });
     this.#shipper = new SpoolShipper({
       spool: this.#spool,
-      destination: store,
+      destination: { ...store, expand: (payload) => (isColumnFrame(payload) ? expandColumns(payload) : undefined) },
       logger,
       onShipped: (rows) => {
         metrics.logWritten.inc(rows);
@@ -92,32 +99,30 @@ export class PredictionLog {
    * Takes a row. It is on disk once `afterWrite` calls back.
    * @returns the id of the prediction
    */
-  add({ model, version, correlationId, cohort }: PredictionCall, row: PredictionRow): string {
+  add(call: PredictionCall, row: PredictionRow): string {
     // One time for all rows of a turn.
     if (!this.#isScheduled) this.#schedule();
     const id = newPredictionId(this.#nowMs);
-    this.#lines += `${JSON.stringify({
-      id,
-      model,
-      version,
-      entity_id: row.entityId,
-      features: row.features,
-      predictions: row.predictions,
-      latency_us: row.latencyUs,
-      cached: row.cached,
-      correlation_id: correlationId,
-      // Absent, as a rule.
-      arm: cohort?.arm,
-      trial_id: cohort?.trialId,
-      propensity: cohort?.propensity,
-      stratum: cohort?.stratum,
-      error: row.error,
-      shadow_of: row.shadowOf,
-      created_at: this.#nowMs,
-    })}\n`;
+    this.#lines += predictionLine(id, this.#nowMs, call, row);
     this.#rows += 1;
     if (this.#lines.length > FRAME_CHARACTERS) this.#write();
     return id;
+  }
+
+  /**
+   * Takes the rows of a call that came as columns. They are on disk once `afterWrite` calls back.
+   * @returns what their ids begin with; see `idInRange`
+   */
+  addColumns(call: PredictionCall, columns: LoggedColumns): string {
+    if (!this.#isScheduled) this.#schedule();
+    const createdMs = this.#nowMs;
+    const idPrefix = newIdRange(createdMs);
+    for (let start = 0; start < columns.rows; start += FRAME_ROWS) {
+      const end = Math.min(columns.rows, start + FRAME_ROWS);
+      const payload = encodeColumns(call, { idPrefix, createdMs }, columns, start, end);
+      this.#append({ rows: end - start, firstMs: createdMs, lastMs: createdMs, payload });
+    }
+    return idPrefix;
   }
 
   #schedule(): void {
@@ -142,6 +147,10 @@ export class PredictionLog {
     };
     this.#lines = '';
     this.#rows = 0;
+    this.#append(frame);
+  }
+
+  #append(frame: Frame): void {
     this.#spool.append(frame);
     this.#metrics.logBuffered.set(this.#spool.rows);
   }

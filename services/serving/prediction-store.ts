@@ -33,12 +33,12 @@ export function createPredictionStore({ pool }: Database): PredictionStore {
       // The database reads the rows; here they are never more than text.
       await pool.query(
         `INSERT INTO predictions (id, model, version, entity_id, features, predictions, latency_us, cached, correlation_id, created_at,
-                arm, trial_id, propensity, stratum, error, shadow_of)
+                arm, trial_id, propensity, stratum, error, shadow_of, caller)
          SELECT id, model, version, entity_id, features, predictions, latency_us, cached, correlation_id,
-                to_timestamp(created_at / 1000.0), arm, trial_id, propensity, stratum, error, shadow_of
+                to_timestamp(created_at / 1000.0), arm, trial_id, propensity, stratum, error, shadow_of, caller
          FROM json_to_recordset($1::json) AS row(id text, model text, version text, entity_id text, features jsonb,
               predictions jsonb, latency_us int, cached boolean, correlation_id text, created_at bigint,
-              arm text, trial_id text, propensity float8, stratum text, error text, shadow_of text)
+              arm text, trial_id text, propensity float8, stratum text, error text, shadow_of text, caller text)
          ON CONFLICT DO NOTHING`,
         [`[${rows.join(',')}]`],
       );

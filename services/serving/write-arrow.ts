@@ -12,6 +12,7 @@ import {
   vectorFromArray,
   type Data,
 } from 'apache-arrow';
+import { ID_LENGTH } from './prediction-id.js';
 import type { AnsweredColumns } from './predict-many.js';
 import type { AnswerColumn } from './scorer.js';
 
@@ -20,7 +21,7 @@ import type { AnswerColumn } from './scorer.js';
  * schema's metadata has `model` and `model_version`.
  */
 export function writeArrow(model: string, { version, ids, answers }: AnsweredColumns): Uint8Array {
-  const columns: [string, Data][] = [['prediction_id', textData(ids)], ...answers.map(columnOf)];
+  const columns: [string, Data][] = [['prediction_id', idData(ids)], ...answers.map(columnOf)];
   const schema = new Schema(
     columns.map(([name, { type }]) => new Field(name, type, false)),
     new Map([
@@ -30,7 +31,7 @@ export function writeArrow(model: string, { version, ids, answers }: AnsweredCol
   );
   const data = makeData({
     type: new Struct(schema.fields),
-    length: ids.length,
+    length: ids.length / ID_LENGTH,
     nullCount: 0,
     children: columns.map(([, child]) => child),
   });
@@ -45,15 +46,13 @@ function columnOf(column: AnswerColumn): [string, Data] {
   return [column.name, makeData({ type, data: column.codes, dictionary, nullCount: 0 })];
 }
 
-/** Ids are ASCII, so that a character is a byte. */
-function textData(texts: readonly string[]): Data {
-  const valueOffsets = new Int32Array(texts.length + 1);
-  for (let at = 0; at < texts.length; at++) valueOffsets[at + 1] = valueOffsets[at]! + texts[at]!.length;
+function idData(ids: Uint8Array): Data {
+  const valueOffsets = Int32Array.from({ length: ids.length / ID_LENGTH + 1 }, (_, row) => row * ID_LENGTH);
   return makeData({
     type: new Utf8(),
-    length: texts.length,
+    length: ids.length / ID_LENGTH,
     nullCount: 0,
     valueOffsets,
-    data: Buffer.from(texts.join(''), 'latin1'),
+    data: ids,
   });
 }

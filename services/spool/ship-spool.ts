@@ -6,10 +6,14 @@ const LOOK_EVERY_MS = 200;
 const LONGEST_PAUSE_MS = 2000;
 const ADOPT_EVERY_MS = 5000;
 const BATCH_BYTES = 2 ** 20;
+/** Rows made of payloads that are not text, between two writes. */
+const MOST_ROWS_EXPANDED = 1024;
 
 export interface Destination {
   /** Writes rows, each a JSON text. Rows that are there already are left as they are. @throws when none of them was written */
   write: (rows: string[], span: { firstMs: number; lastMs: number }) => Promise<void>;
+  /** Makes rows of a payload that is not text, in some milliseconds. @returns undefined for one that is */
+  expand?: (payload: Buffer) => string[] | undefined;
   /** Whether a failure is about the rows: trying the same again would never help. */
   isOfRows: (error: unknown) => boolean;
 }
@@ -84,12 +88,21 @@ export class SpoolShipper {
 
   /** @returns how many rows have arrived; the others were refused */
   async #write(frames: readonly Frame[]): Promise<number> {
-    const rows = frames.flatMap(({ payload }) => payload.toString('utf8').split('\n').filter(Boolean));
     const span = {
       firstMs: Math.min(...frames.map(({ firstMs }) => firstMs)),
       lastMs: Math.max(...frames.map(({ lastMs }) => lastMs)),
     };
-    return this.#writeRows(rows, span);
+    let arrived = 0;
+    let rows: string[] = [];
+    for (const { payload } of frames) {
+      const expanded = this.options.destination.expand?.(payload);
+      rows = rows.concat(expanded ?? payload.toString('utf8').split('\n').filter(Boolean));
+      if (rows.length < MOST_ROWS_EXPANDED || !expanded) continue;
+      // What was expanded has taken its time of the event loop; others are let in by the wait for the database.
+      arrived += await this.#writeRows(rows, span);
+      rows = [];
+    }
+    return arrived + (await this.#writeRows(rows, span));
   }
 
   /** Rows that are refused are looked for by halves, so that one bad row costs itself only. */

@@ -48,9 +48,8 @@ async function expectLogged(ids: readonly string[]): Promise<void> {
   const sql = 'SELECT count(*)::int AS rows, count(DISTINCT id)::int AS ids FROM predictions WHERE id = ANY($1)';
   let found = { rows: 0, ids: 0 };
   for (let tries = 0; tries < 150 && found.ids < ids.length; tries++) {
-    // A database that was killed a moment ago may still recover.
-    const rows = await query<{ rows: number; ids: number }>(sql, [ids]).catch(() => []);
-    found = rows[0] ?? found;
+    // A database that was killed is not back at once.
+    [found = found] = await query<{ rows: number; ids: number }>(sql, [ids]).catch(() => []);
     if (found.ids < ids.length) await pause(200);
   }
   expect(found).toEqual({ rows: ids.length, ids: ids.length });

@@ -128,6 +128,36 @@ describe('a caller that sends too much', () => {
     );
   });
 
+  it('is turned away beyond MAX_CONNECTIONS, but never for connections that others hold idle', async () => {
+    const { url } = await processes.start({ MAX_CONNECTIONS: '4' });
+    const { hostname, port } = new URL(url);
+    const idle = Array.from({ length: 4 }, () => connect(Number(port), hostname));
+    await Promise.all(idle.map((socket) => once(socket, 'connect')));
+    const answer = await eventually('an answer', () =>
+      post(url, '/predict/customers', { features: FEATURES }).catch(() => undefined),
+    );
+    expect(answer.status).toBe(200);
+    for (const socket of idle) socket.destroy();
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    expect(metrics).toMatch(/^mlops_requests_refused_total\{reason="connections"\} [1-9]/m);
+  });
+
+  it('gets 429 for a batch that would wait too long behind others, and each batch an answer', async () => {
+    const { url } = await processes.start({ MAX_REQUEST_WAIT: '1', PREDICTION_CACHE_TTL: '0' });
+    const instances = Array.from({ length: 2000 }, (_, at) => ({ features: { ...FEATURES, usage: at } }));
+    await post(url, '/predict/customers/batch', { instances });
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, () => post(url, '/predict/customers/batch', { instances })),
+    );
+    const statuses = answers.map(({ status }) => status);
+    expect(new Set(statuses)).toEqual(new Set([200, 429]));
+    for (const answer of answers.filter(({ status }) => status === 200)) {
+      const { results } = (await answer.json()) as { results: { prediction_id: string }[] };
+      expect(new Set(results.map((one) => one.prediction_id)).size).toBe(2000);
+    }
+    expect(answers.find(({ status }) => status === 429)!.headers.get('retry-after')).toBe('1');
+  });
+
   it('has each request counted once, whichever way it takes', async () => {
     const { url } = await processes.start({ RATE_LIMIT: '6' });
     // All at once: together they take less than the time in which one more would be allowed.

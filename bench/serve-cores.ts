@@ -1,0 +1,57 @@
+/**
+ * Measures what a second process gains (`API_WORKERS` 1 and 2), in answers a second to 32 callers that wait for each answer, as JSON lines:
+ * plain requests, and batches of 50, whose driver costs little. The driver takes a part of the cores, too: on two cores the gain of
+ * a second process is at most what the driver leaves.
+ *
+ * Run: node dist/bench/serve-cores.js [--seconds 5] [--repeats 3]
+ */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { median } from './median.js';
+import { startServedStack } from './served-stack.js';
+import { BATCH_OF_50, PLAIN, requestsOf } from './serve-requests.js';
+import { runSocketLoad } from './socket-load.js';
+
+const CALLERS = 32;
+
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '5' }, repeats: { type: 'string', default: '3' } },
+});
+const seconds = Number(values.seconds);
+const rates = new Map<string, number>();
+const driverShares = new Map<string, number>();
+for (const workers of ['1', '2']) {
+  const stack = await startServedStack({ API_WORKERS: workers });
+  try {
+    for (const kind of [PLAIN, BATCH_OF_50]) {
+      const load = { url: stack.api, requests: requestsOf(stack.api, kind), connections: CALLERS };
+      await runSocketLoad({ ...load, seconds: 2 });
+      const runs: { rate: number; driver: number }[] = [];
+      for (let repeat = 0; repeat < Number(values.repeats); repeat++) {
+        const cpu = process.cpuUsage();
+        const { latenciesMs } = await runSocketLoad({ ...load, seconds });
+        const used = process.cpuUsage(cpu);
+        runs.push({ rate: latenciesMs.length / seconds, driver: (used.user + used.system) / 1e6 / seconds });
+        await new Promise((resolve) => setTimeout(resolve, 3000));
+      }
+      rates.set(`${kind.name} ${workers}`, median(runs.map(({ rate }) => rate)));
+      driverShares.set(`${kind.name} ${workers}`, median(runs.map(({ driver }) => driver)));
+    }
+  } finally {
+    await stack.stop();
+  }
+}
+const rounded = (value: number) => Math.round(value * 100) / 100;
+for (const { name } of [PLAIN, BATCH_OF_50]) {
+  const [one, two] = [rates.get(`${name} 1`)!, rates.get(`${name} 2`)!];
+  const line = {
+    name: 'serve-cores',
+    requests: name,
+    cores: availableParallelism(),
+    one_process_per_second: Math.round(one),
+    two_processes_per_second: Math.round(two),
+    gain: rounded(two / one),
+    driver_cores: [rounded(driverShares.get(`${name} 1`)!), rounded(driverShares.get(`${name} 2`)!)],
+  };
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}

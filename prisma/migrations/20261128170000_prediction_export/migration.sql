@@ -1,0 +1,2 @@
+-- Who asked for a prediction.
+ALTER TABLE "predictions" ADD COLUMN "caller" TEXT;

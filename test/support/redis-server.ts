@@ -1,0 +1,66 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createClient } from '@redis/client';
+import { freePort } from '../../infra/local/free-port.js';
+import { pause } from './api-client.js';
+
+const BINARY = ['/usr/bin/redis-server', '/usr/local/bin/redis-server', '/opt/homebrew/bin/redis-server'].find((path) =>
+  existsSync(path),
+);
+
+/** Whether this machine has a Redis to test with; says so aloud where it has not. */
+export function hasRedis(): boolean {
+  if (!BINARY) process.stderr.write('SKIPPED tests with Redis: redis-server is not installed.\n');
+  return BINARY !== undefined;
+}
+
+/** A real Redis without files, behind a password, that can be started again on its port. */
+export class RedisServer {
+  static readonly PASSWORD = 'kept-out-of-logs';
+  #process: ChildProcess | undefined;
+
+  private constructor(readonly port: number) {}
+
+  static async start(): Promise<RedisServer> {
+    const server = new RedisServer(await freePort());
+    await server.startAgain();
+    return server;
+  }
+
+  url(password = RedisServer.PASSWORD): string {
+    return `redis://:${password}@127.0.0.1:${this.port}`;
+  }
+
+  async startAgain(): Promise<void> {
+    const options = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', ''];
+    this.#process = spawn(BINARY!, [...options, '--requirepass', RedisServer.PASSWORD], { stdio: 'ignore' });
+    while (!(await this.#answers())) await pause(60);
+  }
+
+  async #answers(): Promise<boolean> {
+    const client = createClient({ url: this.url(), socket: { reconnectStrategy: false } });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await client.ping();
+      return true;
+    } catch {
+      return false;
+    } finally {
+      if (client.isOpen) client.destroy();
+    }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal);
+  }
+
+  /** @returns when it is gone, however it was before */
+  async kill9(): Promise<void> {
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+}
