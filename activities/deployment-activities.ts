@@ -25,7 +25,7 @@ export function createDeploymentActivities(container: Container) {
       runActivity(container, deployment.jobId, { stage: 'holdout', from: 0.4, to: 0.4 }, ({ signal }) =>
         testHoldout(deployment, { database, modelStoragePath: config.modelStoragePath, signal }),
       ),
-    switchRoute: (deployment: OpenDeployment) =>
+    switchRoute: (deployment: OpenDeployment & { reason?: string }) =>
       runActivity(container, deployment.jobId, { stage: 'switch', from: 0.4, to: 0.6 }, () =>
         switchRoute(deployment, container),
       ),
@@ -43,8 +43,8 @@ export function createDeploymentActivities(container: Container) {
         evaluateWindow(input, container),
       );
     },
-    findFreeze: ({ jobId, model }: OpenDeployment) =>
-      runActivity(container, jobId, { stage: 'freeze', from: 0.4, to: 0.4 }, async () => {
+    findFreeze: ({ model }: OpenDeployment) =>
+      mapFailures(async () => {
         const freeze = await findFreeze(database, model);
         return freeze ? describeFreeze(freeze) : null;
       }),

@@ -287,10 +287,26 @@ export const ANSWER_SCHEMAS = {
     version: text,
     rolled_back_version: text,
     ended_deployment_id: nullableText,
+    ended_experiment_ids: texts,
     job_id: text,
     served: { type: 'boolean' },
   }),
-  TrafficEntry: strict({ ...split, deployment_id: nullableText, since: time }),
+  TrafficEntry: strict({
+    ...split,
+    deployment_id: nullableText,
+    experiments: {
+      type: 'array',
+      items: strict({
+        experiment_id: text,
+        traffic: percent,
+        arms: {
+          type: 'array',
+          items: strict({ arm: text, version: text, weight: share, retired: { type: 'boolean' } }),
+        },
+      }),
+    },
+    since: time,
+  }),
   ExperimentAccepted: strict({ ...accepted, experiment_id: text }),
   ExperimentPlan: strict({
     entities_per_day: { type: 'number' },

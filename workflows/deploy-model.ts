@@ -24,7 +24,7 @@ export async function deployModel(input: unknown) {
     await run.enterStage('open');
     const deployment = withPlan(await openDeployment({ jobId, request: input }));
     run.label({ model: deployment.model });
-    const commands = new RolloutCommands(run, deployment.deploymentId, deployment.plan.strategy);
+    const commands = new RolloutCommands(run, deployment.deploymentId, deployment.plan);
     const enter = (stage: string) => enterStage(deployment, run, stage);
     try {
       await enter('verify');
@@ -32,9 +32,12 @@ export async function deployModel(input: unknown) {
       const { state, reason } = await tryOut(deployment, run, commands);
       await commands.writeDown();
       if (state !== 'promoted') return await closeDeployment({ ...deployment, state, reason });
-      await enter('switch');
-      await switchRoute(deployment);
-      await enter('confirm');
+      // A trial is decided: what is paused after that is not held at a share of which nobody looks at the evidence.
+      if (deployment.plan.strategy === 'immediate') await enter('switch');
+      else run.nameStage('switch');
+      await switchRoute({ ...deployment, reason });
+      if (deployment.plan.strategy === 'immediate') await enter('confirm');
+      else run.nameStage('confirm');
       await confirmServed(deployment);
       return await closeDeployment({ ...deployment, state, reason });
     } catch (error) {

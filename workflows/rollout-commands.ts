@@ -30,8 +30,13 @@ export class RolloutCommands {
   constructor(
     run: JobRun,
     private readonly deploymentId: string,
-    strategy: 'immediate' | 'canary' | 'shadow',
+    plan: { strategy: 'immediate' | 'canary' | 'shadow'; approval?: boolean; then?: string },
   ) {
+    const { strategy } = plan;
+    const needsNobody =
+      plan.approval === true || plan.then === 'ask'
+        ? undefined
+        : "It waits for nobody's approval: its evidence decides.";
     const hasSteps = strategy === 'immediate' ? 'An immediate rollout has no step that could be changed.' : undefined;
     setHandler(pause, (sent) => {
       this.#take('pause', sent);
@@ -43,11 +48,13 @@ export class RolloutCommands {
     });
     setHandler(promote, (sent) => {
       const sender = this.#take('promote', sent, { refused: hasSteps });
+      // Held at its step it would be nobody's: a promotion ends a pause.
+      if (!hasSteps) run.setPaused(false);
       if (!hasSteps) this.promotion = { ...sender, overridesFreeze: fieldOf(sent, 'override_freeze') === true };
     });
     setHandler(approve, (sent) => {
-      const sender = this.#take('approve', sent, { refused: hasSteps });
-      if (!hasSteps) this.approval = sender;
+      const sender = this.#take('approve', sent, { refused: hasSteps ?? needsNobody });
+      if (!hasSteps && !needsNobody) this.approval = sender;
     });
     setHandler(setLadder, (steps, sent) => {
       const problem = strategy === 'canary' ? ladderProblem(steps) : 'Only a canary has a ladder.';

@@ -45,6 +45,9 @@ export async function waitOutFreeze(deployment: Deployment, run: JobRun, command
   if (hasWaited) await noteDeployment({ deploymentId: deployment.deploymentId, state: 'running' });
 }
 
+/** What is left to a person where evidence does not settle it. */
+const CHOICE = 'Promote it or abort it.';
+
 /** A version beside the present one: looked at window by window until the evidence, or a person, decides. */
 export class TrialRun {
   #window = 0;
@@ -95,12 +98,13 @@ export class TrialRun {
       if (this.#held !== undefined) continue;
       if (verdict === 'PROMOTE') {
         const needsPerson = isLastStep && (plan.strategy === 'canary' ? plan.approval : plan.then === 'ask');
-        if (!needsPerson || commands.approval) return undefined;
+        if (!needsPerson) return undefined;
+        if (commands.approval) return { state: 'promoted', reason: signedSentence('Approved', commands.approval) };
         return this.#ask(`${reason} A person has to agree before it gets all traffic.`, look, true);
       }
-      if (verdict === 'ASK') return this.#ask(reason, look, false);
+      if (verdict === 'ASK') return this.#ask(`${reason} ${CHOICE}`, look, false);
       if (Date.now() - this.#startMs > plan.mostSeconds * 1000)
-        return this.#ask(`${reason} The rollout has had its ${plan.mostSeconds} s.`, look, false);
+        return this.#ask(`${reason} The rollout has had its ${plan.mostSeconds} s. ${CHOICE}`, look, false);
     }
   }
 
@@ -160,9 +164,9 @@ export class TrialRun {
 
   /**
    * Nothing but harm changes the traffic until a person has decided. No answer is no agreement.
-   * @returns undefined when the person has agreed to the next step
+   * @param endsByApproval whether what is missing is that a person agrees; the evidence must still allow it then
    */
-  async #ask(reason: string, look: Look, endsByApproval: boolean): Promise<Outcome | undefined> {
+  async #ask(reason: string, look: Look, endsByApproval: boolean): Promise<Outcome> {
     const { askSeconds } = this.plan;
     this.#held = reason;
     await this.#note();
@@ -171,7 +175,10 @@ export class TrialRun {
     while (Date.now() < untilMs) {
       const seen = await look();
       if ('state' in seen) return seen;
-      if (endsByApproval && this.commands.approval && (await this.#freeze()) === undefined) return undefined;
+      const { approval } = this.commands;
+      if (!endsByApproval || !approval || seen.verdict !== 'PROMOTE' || this.run.isPaused()) continue;
+      if ((await this.#freeze()) === undefined)
+        return { state: 'promoted', reason: signedSentence('Approved', approval) };
     }
     return { state: 'aborted', reason: `${reason} Nobody decided within ${askSeconds} s.` };
   }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { ServiceError } from '../../core/errors.js';
 import { deployRequestSchema } from '../../core/schemas/deployment.js';
 import { pageQuerySchema } from '../../core/schemas/listing.js';
 import { trainRequestSchema } from '../../core/schemas/training.js';
@@ -124,6 +125,10 @@ export const modelRoutes: RouteDefinition[] = [
       const definition = await modelOf(pathParameter(request, 'model'), context);
       const shown = await presentModel(definition, context);
       if (asOf === undefined) return shown;
+      if (Date.parse(asOf) > Date.now())
+        throw new ServiceError('request_invalid', 'Nobody knows yet who will serve then.', [
+          { path: 'as_of', message: 'must not lie in the future' },
+        ]);
       const traffic = await withDatabase(() => trafficAsOf(context.database, definition.name, new Date(asOf)));
       return { ...shown, as_of: asOf, traffic };
     },
@@ -203,11 +208,14 @@ export const modelRoutes: RouteDefinition[] = [
         correlationId: correlationIdOf(response),
       };
       const { modelStoragePath } = context.config;
-      const { result, endedJobId } = await withDatabase(() => rollBack(call, { ...context, modelStoragePath }));
+      const { result, endedJobIds } = await withDatabase(() => rollBack(call, { ...context, modelStoragePath }));
       // The traffic is back already; the workflow of the rollout finds that out by itself if Temporal is away.
-      if (endedJobId)
+      for (const endedJobId of endedJobIds)
         void cancelJob(endedJobId, context).catch((error: unknown) =>
-          context.logger.warn({ err: error, job_id: endedJobId }, 'the workflow of the rollout could not be told'),
+          context.logger.warn(
+            { err: error, job_id: endedJobId },
+            'the workflow that the rollback has ended could not be told',
+          ),
         );
       return { ...result, served: await isServedByAll(name, result.version) };
     },

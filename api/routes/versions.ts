@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import { z } from 'zod';
+import { ServiceError } from '../../core/errors.js';
 import { pageQuerySchema } from '../../core/schemas/listing.js';
 import {
   aliasRequestSchema,
@@ -16,7 +17,7 @@ import { changeState } from '../../services/registry/change-state.js';
 import { deleteVersion } from '../../services/registry/delete-version.js';
 import { deleteAlias, listAliases, setAlias } from '../../services/registry/set-alias.js';
 import { decideOnVersion, describeApprovals } from '../../services/registry/version-approvals.js';
-import { listEvents } from '../../services/registry/version-events.js';
+import { listEvents, type VersionName } from '../../services/registry/version-events.js';
 import { modelDefinition } from '../../services/training/models-config.js';
 import { callerOf, pathParameter, type ApiContext } from '../http-context.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
@@ -47,8 +48,21 @@ const listOfVersion =
   (list: typeof listEvents | typeof listNotes): RouteDefinition['handle'] =>
   (request, _response, context) => {
     const page = parseRequest(pageQuerySchema, request.query);
-    return withDatabase(async () => list(context.database, (await versionOf(request, context)).row, page));
+    return withDatabase(async () => list(context.database, await versionThatWas(request, context), page));
   };
+
+/** The version in the path, or one that was deleted: what is written about it stays. @throws ServiceError `version_not_found` */
+async function versionThatWas(request: Request, context: ApiContext): Promise<VersionName> {
+  try {
+    return (await versionOf(request, context)).row;
+  } catch (error) {
+    if (!(error instanceof ServiceError) || error.code !== 'version_not_found') throw error;
+    const { name: model } = await definitionOf(request, context);
+    const named = { model, version: pathParameter(request, 'version') };
+    if ((await context.database.prisma.versionEvent.findFirst({ where: named })) === null) throw error;
+    return named;
+  }
+}
 
 const aliasOf = (request: Request) => parseRequest(z.object({ alias: aliasSchema }), request.params).alias;
 const subjectOf = (response: Response) => callerOf(response).subject;

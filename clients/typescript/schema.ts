@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 f346060407d2d082510747ea5d24047d4226b773c4906fa00aed3d80bf95dc09.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 909389831dd95f50f550578acb7e7467ea1e333aeb5660231c5554100bdf6ebf.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -1873,6 +1873,7 @@ export interface components {
             version: string;
             rolled_back_version: string;
             ended_deployment_id: string | null;
+            ended_experiment_ids: string[];
             job_id: string;
             served: boolean;
         };
@@ -1883,6 +1884,16 @@ export interface components {
             phase: "shadow" | "canary" | null;
             share: number;
             deployment_id: string | null;
+            experiments: {
+                experiment_id: string;
+                traffic: number;
+                arms: {
+                    arm: string;
+                    version: string;
+                    weight: number;
+                    retired: boolean;
+                }[];
+            }[];
             /** Format: date-time */
             since: string;
         };
@@ -4359,7 +4370,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A rollout of this model is under way; Traffic is frozen; The state of the version does not allow this; The version lacks approvals */
+            /** @description The rollout is not possible now; Traffic is frozen; The state of the version does not allow this; The version lacks approvals */
             409: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -4484,7 +4495,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A rollout of this model is under way; The state of the version does not allow this; The version lacks approvals */
+            /** @description The rollout is not possible now; The state of the version does not allow this; The version lacks approvals */
             409: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -4798,7 +4809,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The version takes traffic */
+            /** @description Something relies on the version */
             409: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -4896,7 +4907,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The state of the version does not allow this; The version takes traffic */
+            /** @description The state of the version does not allow this; Something relies on the version */
             409: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -6230,7 +6241,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A rollout of this model is under way */
+            /** @description The rollout is not possible now */
             409: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -6368,7 +6379,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A rollout of this model is under way */
+            /** @description The rollout is not possible now */
             409: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -6506,7 +6517,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A rollout of this model is under way */
+            /** @description The rollout is not possible now */
             409: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -6644,7 +6655,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A rollout of this model is under way */
+            /** @description The rollout is not possible now */
             409: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -6787,7 +6798,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A rollout of this model is under way; Traffic is frozen */
+            /** @description The rollout is not possible now; Traffic is frozen */
             409: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -6928,7 +6939,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A rollout of this model is under way */
+            /** @description The rollout is not possible now */
             409: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -7414,10 +7425,7 @@ export interface operations {
                      * @default 100
                      */
                     traffic?: number;
-                    /**
-                     * @description No winner is named before, so that no weekday decides alone
-                     * @default 604800
-                     */
+                    /** @description No winner is named before, so that no weekday decides alone; 7 days by default, or max_seconds if that is less */
                     min_seconds?: number;
                     /** @default 2419200 */
                     max_seconds?: number;
@@ -7639,10 +7647,7 @@ export interface operations {
                      * @default 100
                      */
                     traffic?: number;
-                    /**
-                     * @description No winner is named before, so that no weekday decides alone
-                     * @default 604800
-                     */
+                    /** @description No winner is named before, so that no weekday decides alone; 7 days by default, or max_seconds if that is less */
                     min_seconds?: number;
                     /** @default 2419200 */
                     max_seconds?: number;

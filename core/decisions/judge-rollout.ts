@@ -92,7 +92,8 @@ function allSafe(evidence: RolloutEvidence, rule: RolloutRule, findings: readonl
       needed: { requests: 0, seconds: null },
     };
   const required = evidence.measures.filter(({ isOptional }) => !isOptional);
-  const requests = Math.min(...required.map(requestsOf));
+  // Every request counts, also one that a measure leaves out, as that of slow answers does with those of the cache.
+  const requests = Math.max(...required.map(requestsOf));
   if (evidence.strategy === 'canary' && requests < rule.leastRequests)
     return {
       verdict: 'HOLD',

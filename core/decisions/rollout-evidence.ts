@@ -31,9 +31,9 @@ export interface MeasureEvidence {
   harm: Harm;
   candidate: ArmSums;
   baseline: ArmSums;
-  /** The largest harm that is still acceptable, in the measure's own unit; without one the rule's default. */
   /** What a perfect version has: a move towards it is no harm, one away from it is. Of measures whose harm is `either`. */
   ideal?: number;
+  /** The largest harm that is still acceptable, in the measure's own unit; without one the rule's default. */
   margin?: number;
   /** It can speak against the version; a step does not wait until it is shown to be safe. */
   isOptional?: boolean;

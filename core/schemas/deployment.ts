@@ -30,6 +30,19 @@ const guardrailsSchema = z
     guardrailSchema,
   )
   .refine((guardrails) => Object.keys(guardrails).length <= 30, 'has more than 30 guardrails')
+  .superRefine((guardrails, context) => {
+    for (const name of ['error_rate', 'slow_rate']) {
+      const { harm = 'rises', margin = 0 } = guardrails[name] ?? {};
+      if (harm !== 'rises')
+        context.addIssue({ code: 'custom', path: [name, 'harm'], message: 'can only be rises: more of them is harm' });
+      if (margin >= 1)
+        context.addIssue({
+          code: 'custom',
+          path: [name, 'margin'],
+          message: 'must be below 1: it is a share of the requests',
+        });
+    }
+  })
   .describe('What is watched besides errors, slow answers, and loss and calibration of each head');
 
 export const APPROVAL_ROLES = ['operator', 'admin'] as const satisfies readonly Role[];

@@ -90,7 +90,7 @@ export type AllocationSettings = z.output<typeof allocationSchema>;
 
 export const METRIC_KINDS = ['binary', 'mean', 'ratio'] as const;
 
-export const experimentRequestSchema = z.strictObject({
+const experimentFields = z.strictObject({
   model: modelNameSchema,
   arms: z.array(armSchema).min(2).max(10),
   control: z.string().regex(ARM).optional().describe('The arm that the others are compared with; the first by default'),
@@ -121,8 +121,10 @@ export const experimentRequestSchema = z.strictObject({
     .number()
     .min(0)
     .max(90 * DAY)
-    .default(7 * DAY)
-    .describe('No winner is named before, so that no weekday decides alone'),
+    .optional()
+    .describe(
+      'No winner is named before, so that no weekday decides alone; 7 days by default, or max_seconds if that is less',
+    ),
   max_seconds: z
     .number()
     .min(1)
@@ -141,5 +143,15 @@ export const experimentRequestSchema = z.strictObject({
     .default('keep')
     .describe('`promote` deploys the winner as soon as it is named'),
 });
+
+export const experimentRequestSchema = experimentFields
+  .refine(({ min_seconds: least = 0, max_seconds: most }) => least <= most, {
+    path: ['min_seconds'],
+    message: 'must not be above max_seconds: no winner could ever be named',
+  })
+  .transform(({ min_seconds: least, ...rest }) => ({
+    ...rest,
+    min_seconds: least ?? Math.min(7 * DAY, rest.max_seconds),
+  }));
 
 export type ExperimentRequest = z.output<typeof experimentRequestSchema>;

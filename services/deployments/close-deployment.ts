@@ -1,7 +1,7 @@
 import type { Database, Prisma } from '../database/database.js';
 import { signedSentence } from '../../core/policy/signature.js';
 import type { OpenDeployment } from './open-deployment.js';
-import { NO_TRIAL, ROUTES_CHANNEL } from './switch-route.js';
+import { lockTraffic, NO_TRIAL, ROUTES_CHANNEL } from './switch-route.js';
 
 export type ClosedState = 'promoted' | 'rolled_back' | 'failed' | 'aborted';
 
@@ -26,6 +26,7 @@ export async function closeDeployment(
 ): Promise<DeploymentResult> {
   const { deploymentId, model, previousVersion } = input;
   await database.prisma.$transaction(async (transaction) => {
+    await lockTraffic(transaction, model);
     const reason = (input.state === 'aborted' && (await abortedBy(transaction, deploymentId))) || input.reason;
     const closed = await transaction.deployment.updateMany({
       where: { id: deploymentId, finishedAt: null },
@@ -67,8 +68,11 @@ export async function closeDeployment(
 
 /** Who ended it, where that was written down: the cancellation of a workflow carries no name. */
 async function abortedBy(transaction: Prisma.TransactionClient, deploymentId: string): Promise<string | undefined> {
-  const command = await transaction.deploymentCommand.findFirst({ where: { deploymentId, action: 'abort' } });
-  return command ? signedSentence('Aborted', command) : undefined;
+  const command = await transaction.deploymentCommand.findFirst({
+    where: { deploymentId, action: 'abort' },
+    orderBy: { at: 'desc' },
+  });
+  return command && command.refused === null ? signedSentence('Aborted', command) : undefined;
 }
 
 /** The version that could be gone back to before this rollout switched. */

@@ -44,7 +44,14 @@ export async function controlRollout(
     // The cancellation of a workflow carries no name.
     const noted = { key: `abort-${correlationId}`, action, ...sender, at: new Date().toISOString() };
     await noteCommands({ deploymentId: id, commands: [noted] }, { database });
-    return cancelJob(deployment.jobId, { jobs, temporal });
+    try {
+      return await cancelJob(deployment.jobId, { jobs, temporal });
+    } catch (error) {
+      const refused = 'The workflow could not be told.';
+      const failed = { ...noted, key: `${noted.key}-refused`, refused, at: new Date().toISOString() };
+      await noteCommands({ deploymentId: id, commands: [failed] }, { database });
+      throw error;
+    }
   }
   const sent = command.action === 'promote' ? { ...sender, override_freeze: command.override_freeze } : sender;
   const parts = command.action === 'set_ladder' ? [command.steps, sent] : [sent];

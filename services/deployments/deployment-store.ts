@@ -26,10 +26,19 @@ function present(row: Prisma.DeploymentGetPayload<object>) {
 
 /** One window of a rollout: what was shown, by which rule it was judged, and the verdict. */
 function presentWindow({ window, createdAt, evidence, rule, verdict }: Prisma.DeploymentEvidenceGetPayload<object>) {
-  const again = judgeRollout(evidence as unknown as RolloutEvidence, rule as unknown as RolloutRule);
-  const isReproduced = isDeepStrictEqual(JSON.parse(JSON.stringify(again)), verdict);
+  const isReproduced = isDeepStrictEqual(judgeAgain(evidence, rule), verdict);
   // The verdict follows from what is kept: it is judged anew each time that it is read.
   return { window, at: createdAt.toISOString(), ...(verdict as object), evidence, rule, reproduced: isReproduced };
+}
+
+/** @returns undefined for evidence of a release whose rule this one does not know */
+function judgeAgain(evidence: unknown, rule: unknown): unknown {
+  try {
+    return JSON.parse(JSON.stringify(judgeRollout(evidence as RolloutEvidence, rule as RolloutRule)));
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof TypeError) return undefined;
+    throw error;
+  }
 }
 
 export function createDeploymentStore({ prisma }: Database) {

@@ -7,7 +7,8 @@ import { collectCanary, collectShadow, findSlowUs, type EvidenceRequest } from '
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { OpenDeployment, RolloutSettings } from './open-deployment.js';
 import { measuredHeads } from './rollout-measures.js';
-import { overAlready, type Trial } from './set-trial.js';
+import type { Trial } from './set-trial.js';
+import { refuseOver } from './switch-route.js';
 
 export interface EvidenceWindow extends Trial {
   /** Counts the windows of the rollout, from 1. */
@@ -37,7 +38,7 @@ export async function evaluateWindow(
   const { deploymentId, window } = input;
   const { prisma } = database;
   const deployment = await prisma.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
-  if (deployment.finishedAt) throw overAlready(deploymentId, deployment.state);
+  await refuseOver(prisma, deploymentId);
   const known = await prisma.deploymentEvidence.findUnique({
     where: { deploymentId_window: { deploymentId, window } },
   });

@@ -68,6 +68,13 @@ export function refuseUnknownGuardrails(
   known: readonly string[],
 ): void {
   const asked = Object.keys({ ...canary?.guardrails, ...shadow?.guardrails });
+  const unmeasured = Object.keys(shadow?.guardrails ?? {}).filter((name) => name.startsWith('feedback:'));
+  if (unmeasured.length > 0)
+    throw new ServiceError(
+      'request_invalid',
+      'A shadow answers nobody, so that no feedback tells of it. A canary can be held to feedback.',
+      unmeasured.map((name) => ({ path: `shadow.guardrails.${name}`, message: 'is not measured in a shadow' })),
+    );
   const unknown = asked.filter((name) => !known.includes(name) && !name.startsWith('feedback:'));
   if (unknown.length === 0) return;
   throw new ServiceError(
@@ -116,13 +123,13 @@ export async function refuseImpossibleTrial(
   database: Database,
   { model, strategy, version }: { model: string; strategy: string; version: string },
 ): Promise<void> {
-  if (strategy === 'immediate') return;
   const experiment = await database.prisma.experiment.findFirst({ where: { model, state: 'running' } });
   if (experiment)
     throw new ServiceError(
       'deployment_conflict',
-      `The experiment ${experiment.id} of ${model} is under way, which a ${strategy} would disturb. Wait for it, or stop it.`,
+      `The experiment ${experiment.id} of ${model} is under way, which ${strategy === 'immediate' ? 'another version for all' : `a ${strategy}`} would disturb. Wait for it, or stop it.`,
     );
+  if (strategy === 'immediate') return;
   const route = await database.prisma.route.findUnique({ where: { model } });
   if (route && route.version !== version) return;
   throw new ServiceError(

@@ -7,7 +7,7 @@ import { refuseArchived, refuseUnapproved, type ReadinessContext } from '../regi
 import { createVersionStore } from '../registry/version-store.js';
 import { hasServed } from '../registry/version-events.js';
 import { loadScorer } from '../serving/load-scorer.js';
-import { NO_TRIAL, ROUTES_CHANNEL } from './switch-route.js';
+import { lockTraffic, NO_TRIAL, ROUTES_CHANNEL } from './switch-route.js';
 
 export interface RollbackResult {
   deployment_id: string;
@@ -18,6 +18,8 @@ export interface RollbackResult {
   rolled_back_version: string;
   /** A rollout that was under way and is over now. */
   ended_deployment_id: string | null;
+  /** Experiments that were under way: their entities are answered by the version that was gone back to. */
+  ended_experiment_ids: string[];
   job_id: string;
 }
 
@@ -49,21 +51,21 @@ interface Way {
 export async function rollBack(
   call: RollbackCall,
   context: ReadinessContext & { database: Database; modelStoragePath: string },
-): Promise<{ result: RollbackResult; endedJobId: string | null }> {
+): Promise<{ result: RollbackResult; endedJobIds: string[] }> {
   const { database, modelStoragePath } = context;
   const { model } = call;
   const jobId = jobIdOf(call);
   const known = await findEarlier(database.prisma, jobId);
-  if (known) return { result: known, endedJobId: null };
+  if (known) return { result: known, endedJobIds: [] };
   const wanted = call.version ? (await createVersionStore(database).find(model, call.version)).version : undefined;
   const seen = await wayBack(database.prisma, model, wanted);
   const target = await createVersionStore(database).find(model, seen.way.to);
   if (!(await hasServed(database.prisma, target))) await refuseUnapproved(target, context);
   await loadScorer(modelStoragePath, model, target.digest);
   return database.prisma.$transaction(async (transaction) => {
-    await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`deploy:${model}`}))`;
+    await lockTraffic(transaction, model);
     const earlier = await findEarlier(transaction, jobId);
-    if (earlier) return { result: earlier, endedJobId: null };
+    if (earlier) return { result: earlier, endedJobIds: [] };
     const { way, endedJobId } = await wayBack(transaction, model, wanted);
     if (way.to !== seen.way.to)
       throw new ServiceError(
@@ -74,8 +76,12 @@ export async function rollBack(
     refuseArchived(
       await transaction.modelVersion.findUniqueOrThrow({ where: { model_version: { model, version: way.to } } }),
     );
-    const result = await goBack(transaction, call, jobId, way);
-    return { result, endedJobId };
+    const experiments = await transaction.experiment.findMany({ where: { model, state: 'running' } });
+    const result = await goBack(transaction, call, jobId, { ...way, experimentIds: experiments.map(({ id }) => id) });
+    return {
+      result,
+      endedJobIds: [...(endedJobId === null ? [] : [endedJobId]), ...experiments.map((one) => one.jobId)],
+    };
   });
 }
 
@@ -120,7 +126,7 @@ async function goBack(
   transaction: Prisma.TransactionClient,
   { model, idempotencyKey, correlationId, version, sender }: RollbackCall,
   jobId: string,
-  { to, from, previous, endedId }: Way,
+  { to, from, previous, endedId, experimentIds }: Way & { experimentIds: string[] },
 ): Promise<RollbackResult> {
   const now = new Date();
   const deploymentId = `dep-${jobId.replace(/^deploy-/, '')}`;
@@ -130,12 +136,17 @@ async function goBack(
       where: { id: endedId },
       data: { state: 'rolled_back', reason, finishedAt: now },
     });
+  await transaction.experiment.updateMany({
+    where: { id: { in: experimentIds } },
+    data: { state: 'stopped', reason, finishedAt: now },
+  });
   const result: RollbackResult = {
     deployment_id: deploymentId,
     model,
     version: to,
     rolled_back_version: from,
     ended_deployment_id: endedId,
+    ended_experiment_ids: experimentIds,
     job_id: jobId,
   };
   const finished = { startedAt: now, finishedAt: now, createdAt: now };

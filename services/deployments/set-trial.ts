@@ -2,7 +2,7 @@ import { ServiceError } from '../../core/errors.js';
 import type { Database } from '../database/database.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { OpenDeployment } from './open-deployment.js';
-import { recordStep, ROUTES_CHANNEL } from './switch-route.js';
+import { lockTraffic, recordStep, refuseOver, ROUTES_CHANNEL } from './switch-route.js';
 
 export interface Trial {
   phase: 'shadow' | 'canary';
@@ -20,8 +20,8 @@ export async function setTrial(
 ): Promise<void> {
   const { deploymentId, model, version, previousVersion, phase, share } = input;
   await database.prisma.$transaction(async (transaction) => {
-    const deployment = await transaction.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
-    if (deployment.finishedAt) throw overAlready(deploymentId, deployment.state);
+    await lockTraffic(transaction, model);
+    await refuseOver(transaction, deploymentId);
     const { count } = await transaction.route.updateMany({
       where: { model, version: previousVersion ?? '', OR: [{ rolloutId: null }, { rolloutId: deploymentId }] },
       data: { candidateVersion: version, phase, share, rolloutId: deploymentId, updatedAt: new Date() },
@@ -40,6 +40,3 @@ export async function setTrial(
   });
   failPoint('deploy:after-trial');
 }
-
-export const overAlready = (id: string, state: string) =>
-  new ServiceError('deployment_conflict', `The rollout ${id} is over already: ${state}.`);

@@ -36,15 +36,38 @@ export async function verifyVersion(
   });
 }
 
-/** Gives the version the traffic, in one transaction with the alias and the evidence; every API process is told. */
+/** Who changes the traffic of a model waits here for whoever does so: a rollout, its end, a rollback. */
+export async function lockTraffic(transaction: Prisma.TransactionClient, model: string): Promise<void> {
+  await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`deploy:${model}`}))`;
+}
+
+/**
+ * A workflow that was away may not know that a rollback has ended its rollout.
+ * @throws ServiceError `deployment_conflict`
+ */
+export async function refuseOver(transaction: Prisma.TransactionClient, deploymentId: string): Promise<void> {
+  const { finishedAt, state } = await transaction.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
+  if (finishedAt)
+    throw new ServiceError('deployment_conflict', `The rollout ${deploymentId} is over already: ${state}.`);
+}
+
+/**
+ * Gives the version the traffic, in one transaction with the alias and the evidence; every API process is told.
+ * @throws ServiceError `deployment_conflict` when the rollout is over
+ */
 export async function switchRoute(
-  deployment: OpenDeployment,
+  deployment: OpenDeployment & { reason?: string },
   { database, failPoint }: { database: Database; failPoint: FailPoint },
 ): Promise<void> {
   const { model, version, deploymentId } = deployment;
   await database.prisma.$transaction(async (transaction) => {
+    await lockTraffic(transaction, model);
     const now = new Date();
     const route = await transaction.route.findUnique({ where: { model } });
+    await refuseOver(transaction, deploymentId);
+    // Why it gets the traffic is told with the change: the database writes the history of the version then.
+    if (deployment.reason !== undefined)
+      await transaction.deployment.update({ where: { id: deploymentId }, data: { reason: deployment.reason } });
     if (route?.deploymentId !== deploymentId) {
       // The served version once more is no former version to go back to.
       const previousVersion = (route?.version === version ? route.previousVersion : route?.version) ?? null;

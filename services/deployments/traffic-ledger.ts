@@ -10,6 +10,8 @@ export interface TrafficEntry {
   /** Percentage of the entities that the candidate answers. */
   share: number;
   deployment_id: string | null;
+  /** Those that were under way: their entities are answered by the versions of their arms. */
+  experiments: unknown[];
   since: string;
 }
 
@@ -20,6 +22,7 @@ function present(row: Prisma.TrafficLedgerGetPayload<object>): TrafficEntry {
     phase: row.phase,
     share: row.share,
     deployment_id: row.deploymentId,
+    experiments: row.experiments as unknown[],
     since: row.at.toISOString(),
   };
 }

@@ -35,8 +35,9 @@ export async function closeExperiment(
     model: row.model,
     state: row.state as ExperimentResult['state'],
     decision,
-    winner,
-    winner_version: arms.find(({ arm }) => arm === winner)?.version ?? null,
+    // One that a person has stopped meanwhile has none.
+    winner: row.state === 'concluded' ? winner : null,
+    winner_version: (row.state === 'concluded' && arms.find(({ arm }) => arm === winner)?.version) || null,
     reason: row.reason ?? reason,
   };
 }

@@ -65,7 +65,7 @@ export async function collectExperiment(
        SELECT p.entity_id, ${perEntity(question)} FROM shown p ${NEWEST_OUTCOME('p.id', '$2')} GROUP BY 1),
      before AS (
        SELECT p.entity_id, ${perEntity(question)} FROM predictions p ${NEWEST_OUTCOME('p.id', '$4')}
-       WHERE p.model = $3 AND p.created_at >= $4 AND p.created_at < $2 AND p.entity_id IN (SELECT entity_id FROM assigned)
+       WHERE p.model = $3 AND p.created_at >= $4 AND p.created_at < $2 AND p.shadow_of IS NULL AND p.entity_id IN (SELECT entity_id FROM assigned)
        GROUP BY 1),
      entities AS (
        SELECT a.arm, a.stratum, d.n, d.y, coalesce(b.y / nullif(b.n, 0), 0) AS x

@@ -5,6 +5,7 @@ import {
   type ExperimentRule,
   type ExperimentVerdict,
 } from '../../core/decisions/experiment-evidence.js';
+import { ServiceError } from '../../core/errors.js';
 import { judgeExperiment } from '../../core/decisions/judge-experiment.js';
 import { thompsonChances } from '../../core/decisions/thompson-chances.js';
 import type { SignatureHead } from '../artifacts/model-bundle.js';
@@ -33,6 +34,12 @@ export async function evaluateExperiment(
   const known = await prisma.experimentEvidence.findUnique({ where: key });
   if (known) return inShort(known.verdict as unknown as ExperimentVerdict);
   const experiment = await prisma.experiment.findUniqueOrThrow({ where: { id: experimentId } });
+  // A workflow that was away may not know that a person has stopped it.
+  if (experiment.finishedAt)
+    throw new ServiceError(
+      'experiment_conflict',
+      `The experiment ${experimentId} is over already: ${experiment.state}.`,
+    );
   const request = experiment.settings as unknown as CheckedExperiment['request'];
   const arms = experiment.arms as unknown as ExperimentArmRoute[];
   const evidence = await collect(database, experiment, arms, request);

@@ -10,7 +10,7 @@ import { leastWeights } from './plan-allocation.js';
 
 /** Chance with which an effect of the minimum size is found, that plans go by. */
 const POWER = 0.8;
-/** Days of the log that tell what the metric was before. */
+/** At most so many days of the log tell what the metric was before. */
 const HISTORY_DAYS = 28;
 /** Of the metric's value before: the minimum effect where none is asked for. */
 const DEFAULT_EFFECT_SHARE = 0.05;
@@ -42,9 +42,11 @@ export async function planFor(
   arms: readonly ExperimentArmRoute[],
   heads: readonly SignatureHead[],
 ): Promise<ExperimentPlanned> {
-  const history = await describeHistory(database, { ...request, heads, until: new Date(), days: HISTORY_DAYS });
-  const { mean: baseline, deviation } = history;
   const mostDays = request.max_seconds / 86_400;
+  // What an entity sums up to grows with the time: the log is looked at for as long as the experiment will be.
+  const days = Math.max(1, Math.min(HISTORY_DAYS, Math.ceil(mostDays)));
+  const history = await describeHistory(database, { ...request, heads, until: new Date(), days });
+  const { mean: baseline, deviation } = history;
   const share = request.traffic / 100;
   const entitiesPerDay = (share * entitiesBy(history, mostDays)) / mostDays;
   const effect = request.minimum_effect ?? (baseline ? Math.abs(baseline) * DEFAULT_EFFECT_SHARE : 0);

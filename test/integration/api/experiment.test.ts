@@ -143,6 +143,7 @@ describe('what cannot be compared', () => {
     [{ metric: 'outcome:label' }, 'metric'],
     [{ minimum_effect: undefined }, 'minimum_effect'],
     [{ traffic: 101 }, 'traffic'],
+    [{ min_seconds: 1000, max_seconds: 10 }, 'min_seconds'],
     [{ layer: 'No layer' }, 'layer'],
     [{ allocation: { method: 'best' } }, 'allocation.method'],
     [{ allocation: { method: 'fixed', floor: 0.1 } }, 'allocation.floor'],

@@ -188,6 +188,79 @@ describe('a freeze', () => {
   });
 });
 
+describe('a rollback', () => {
+  it('stands against the workflow of the rollout that it has ended, however late that hears of it', async () => {
+    const { temporal } = { temporal: rollouts.service.stack.pid('temporal')! };
+    for (const delayMs of [0, 60, 150]) {
+      const { deployment_id: id, job_id: job } = await rollouts.begin({ version: other });
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      process.kill(temporal, 'SIGSTOP');
+      let ended: string | null = null;
+      try {
+        const back = await rollouts.service.post<{ ended_deployment_id: string | null }>('/models/customers/rollback', {
+          version: rollouts.good,
+        });
+        // It may have come before the rollout has opened, or after it was over.
+        ended = back.status === 200 ? back.body.ended_deployment_id : null;
+      } finally {
+        process.kill(temporal, 'SIGCONT');
+      }
+      await rollouts.service.ended(job);
+      const { state, traffic } = await rollouts.deployment(id);
+      if (ended === id) {
+        expect([state, traffic.version]).toEqual(['rolled_back', rollouts.good]);
+        expect(await rollouts.servedVersion()).toBe(rollouts.good);
+      }
+      if ((await rollouts.servedVersion()) !== rollouts.good)
+        await rollouts.service.post('/models/customers/rollback', { version: rollouts.good });
+    }
+  });
+
+  it('also takes the traffic back from the versions of experiments, and the ledger tells of both', async () => {
+    await rollouts.service.run('/models/customers/deploy', { version: other });
+    const arms = [
+      { arm: 'present', version: other, weight: 50 },
+      { arm: 'former', version: rollouts.good, weight: 50 },
+    ];
+    const begun = await rollouts.service.post<{ experiment_id: string; job_id: string }>('/experiments', {
+      model: 'customers',
+      metric: 'error_rate',
+      minimum_effect: 0.01,
+      max_seconds: 600,
+      window_seconds: 1,
+      arms,
+    });
+    expect(begun.status, begun.text).toBe(202);
+    const { experiment_id: experiment, job_id: job } = begun.body;
+    const armOf = async (entity: string) =>
+      (
+        await rollouts.service.post<{ experiment_id?: string; model_version: string }>('/predict/customers', {
+          entity_id: entity,
+          features: { usage: 50, plan: 'pro' },
+        })
+      ).body;
+    await eventually('the experiment', async () => ((await armOf('e1')).experiment_id ? true : undefined));
+    expect((await rollouts.deploy({ version: rollouts.good })).status, 'another version for all').toBe(409);
+    const back = await rollouts.service.post('/models/customers/rollback', { version: rollouts.good });
+    expect(back.body).toMatchObject({ version: rollouts.good, ended_experiment_ids: [experiment], served: true });
+    for (let entity = 0; entity < 20; entity++)
+      expect(await armOf(`e${entity}`)).toMatchObject({ model_version: rollouts.good });
+    await rollouts.service.ended(job);
+    expect((await rollouts.service.get(`/experiments/${experiment}`)).body['state']).toBe('stopped');
+    const { items } = (
+      await rollouts.service.get<{ items: { version: string; experiments: { experiment_id: string }[] }[] }>(
+        '/models/customers/traffic?limit=4',
+      )
+    ).body;
+    expect(items.map((entry) => [entry.version, entry.experiments.map((one) => one.experiment_id)])).toEqual([
+      [rollouts.good, []],
+      [other, []],
+      [other, [experiment]],
+      [other, []],
+    ]);
+  });
+});
+
 describe('an approval', () => {
   it('lets a shadow go on once the evidence allows it, given ahead or when asked for', async () => {
     rollouts.send();
@@ -207,14 +280,66 @@ describe('an approval', () => {
     await rollouts.noneFailed();
   });
 
+  it('is not enough where the evidence speaks against it', async () => {
+    const canary = { ...ENDLESS, steps: [50, 100], min_samples: 50, approval: true };
+    rollouts.send();
+    const { deployment_id: id, job_id: job } = await rollouts.begin({ version: other, strategy: 'canary', canary });
+    await rollouts.inState(id, 'holding');
+    // Cohorts that are not of the same size cannot be compared.
+    await rollouts.service.query(
+      `INSERT INTO predictions (id, model, version, entity_id, features, predictions, latency_us, correlation_id, arm, trial_id, created_at)
+       SELECT 'skew-' || n, 'customers', $1, 'skew-' || n, '{}', '{}', 100, 'test', 'candidate', $2, now() FROM generate_series(1, 20000) n`,
+      [other, id],
+    );
+    await eventually('the broken split', async () => {
+      const { latest_evidence: latest } = await rollouts.deployment(id);
+      return latest!.verdict === 'ASK' ? true : undefined;
+    });
+    expect((await tell(id, 'approve')).status).toBe(202);
+    await eventually('the approval', async () =>
+      (await rollouts.deployment(id)).commands.some(({ action }) => action === 'approve') ? true : undefined,
+    );
+    const { window } = (await rollouts.deployment(id)).latest_evidence!;
+    await eventually('two more windows', async () =>
+      (await rollouts.deployment(id)).latest_evidence!.window > window + 1 ? true : undefined,
+    );
+    expect(await rollouts.deployment(id)).toMatchObject({ state: 'holding', traffic: { share: 50 } });
+    await tell(id, 'abort');
+    await rollouts.service.ended(job);
+    await rollouts.noneFailed();
+  });
+
   it('is nobody’s to give where none is asked for', async () => {
-    const { deployment_id: id } = await rollouts.begin({ version: other, strategy: 'canary', canary: ENDLESS });
+    const { deployment_id: id, job_id: job } = await rollouts.begin({
+      version: other,
+      strategy: 'canary',
+      canary: ENDLESS,
+    });
     await rollouts.atShare(id, 5);
     expect((await tell(id, 'approve')).status).toBe(409);
+    await signal(job, 'approve');
+    const commands = await eventually('the signal being written down', async () => {
+      const { commands: found } = await rollouts.deployment(id);
+      return found.length > 0 ? found : undefined;
+    });
+    expect(commands).toMatchObject([{ action: 'approve', by: 'temporal', refused: expect.stringContaining('nobody') }]);
   });
 });
 
 describe('what a person wants', () => {
+  it('is promoted at once also when it was paused before', async () => {
+    const { deployment_id: id, job_id: job } = await rollouts.begin({
+      version: other,
+      strategy: 'canary',
+      canary: ENDLESS,
+    });
+    await rollouts.atShare(id, 5);
+    await tell(id, 'pause');
+    await rollouts.inState(id, 'paused');
+    await tell(id, 'promote');
+    expect((await rollouts.service.ended(job)).result).toMatchObject({ state: 'promoted' });
+  });
+
   it('is written down with name, reason and effect, from the API and the command line', async () => {
     const { deployment_id: id, job_id: job } = await rollouts.begin({
       version: other,

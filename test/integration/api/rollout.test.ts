@@ -228,6 +228,9 @@ describe('what cannot be tried', () => {
     [{ strategy: 'canary', canary: { guardrails: { 'loss:lable': {} } } }, 422],
     [{ strategy: 'immediate', canary: {} }, 422],
     [{ strategy: 'shadow', shadow: { then: 'hope' } }, 422],
+    [{ strategy: 'shadow', shadow: { guardrails: { 'feedback:revenue': {} } } }, 422],
+    [{ strategy: 'canary', canary: { guardrails: { error_rate: { harm: 'falls' } } } }, 422],
+    [{ strategy: 'canary', canary: { guardrails: { slow_rate: { margin: 5 } } } }, 422],
     [{ strategy: 'canary' }, 409],
   ])('%j is refused with %i', async (body, status) => {
     expect((await rollouts.service.post('/models/customers/deploy', { version: good, ...body })).status).toBe(status);

@@ -346,6 +346,9 @@ describe('deleting a version', () => {
     expect((await service.call('DELETE', path('v1.3.0'))).status).toBe(204);
     expect(readdirSync(folder)).not.toContain(digest);
     await refused('GET', path('v1.3.0'), undefined, 404);
+    const [last] = (await service.get<{ items: { to: string }[] }>(path('v1.3.0', '/history'))).body.items;
+    expect(last!.to).toBe('deleted');
+    await refused('GET', path('v9.9.9', '/history'), undefined, 404);
     const newest = (await listed())[0]!;
     await service.call('DELETE', path(newest));
     const next = await train('customers');

@@ -7,6 +7,8 @@ import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { createPrng } from '../../../ml/random/prng.js';
 import { applyMigrations } from '../../../services/database/apply-migrations.js';
 import { openDatabase, type Database } from '../../../services/database/database.js';
+import { closeExperiment } from '../../../services/experiments/close-experiment.js';
+import { evaluateExperiment } from '../../../services/experiments/evaluate-experiment.js';
 import { collectExperiment, describeHistory } from '../../../services/experiments/collect-experiment.js';
 import { daysFor, entitiesBy } from '../../../services/experiments/plan-experiment.js';
 import { createPredictionStore } from '../../../services/serving/prediction-store.js';
@@ -240,5 +242,42 @@ describe('the evidence of an experiment', () => {
     expect({ crossed, assigned: arms.map(({ assigned }) => assigned) }).toEqual({ crossed: 0, assigned: [0, 0] });
     const history = await describeHistory(database, { ...question, until: new Date(NOW), days: 28 });
     expect(history).toMatchObject({ entities: 0, mean: null, deviation: null });
+  });
+});
+
+describe('an experiment that a person has stopped while its workflow was away', () => {
+  beforeAll(async () => {
+    const arms = ['a', 'b'].map((arm) => ({ arm, version: 'v1.0.0', digest: 'd', weight: 0.5, retired: false }));
+    const data = {
+      id: 'exp-stopped',
+      model: 'm',
+      control: 'a',
+      arms,
+      settings: {},
+      plan: {},
+      jobId: 'experiment-stopped',
+      layer: 'm',
+    };
+    await database.prisma.experiment.create({ data: { ...data, state: 'running', firstBucket: 0, endBucket: 10_000 } });
+    await closeExperiment(
+      { experimentId: 'exp-stopped', state: 'stopped', reason: 'The experiment was stopped by a person.' },
+      { database },
+    );
+  });
+
+  it('is not judged any more', async () => {
+    const open = { experimentId: 'exp-stopped', jobId: 'experiment-stopped', model: 'm', windowSeconds: 1 };
+    await expect(
+      evaluateExperiment({ ...open, onWinner: 'promote' as const, window: 1 }, { database }),
+    ).rejects.toMatchObject({ code: 'experiment_conflict' });
+  });
+
+  it('has no winner, whatever its workflow has found', async () => {
+    const late = { experimentId: 'exp-stopped', state: 'concluded' as const, reason: 'b is better.' };
+    expect(await closeExperiment({ ...late, decision: 'winner', winner: 'b' }, { database })).toMatchObject({
+      state: 'stopped',
+      winner: null,
+      winner_version: null,
+    });
   });
 });
