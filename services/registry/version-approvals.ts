@@ -26,7 +26,7 @@ export async function describeApprovals({ prisma }: Database, name: VersionName,
   const { isApproved, approvedBy, rejectedBy, missing } = judgeApprovals(rule, decisions);
   return {
     required: rule ?? null,
-    approved: isApproved,
+    approved: isApproved && rejectedBy.length === 0,
     approved_by: approvedBy,
     rejected_by: rejectedBy,
     missing,
