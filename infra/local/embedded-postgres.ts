@@ -176,13 +176,28 @@ export async function createDatabase(client: pg.Client, name: string): Promise<v
   if (rowCount === 0) await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}`);
 }
 
+/** What a killed server has left ends within a second or so; until then a new one refuses to start. */
+const LEFTOVERS_MS = 10_000;
+
+async function spawnUntilUp(installation: PostgresInstallation, logFile: string) {
+  for (const deadlineMs = Date.now() + LEFTOVERS_MS; ;) {
+    const child = spawnPostgres(installation, logFile);
+    const identity = identityOf(child.pid ?? -1) ?? { pid: child.pid ?? -1, startedAt: '' };
+    try {
+      await waitForPostgres(installation, () => child.exitCode !== null);
+      return identity;
+    } catch (error) {
+      if (child.exitCode === null || Date.now() > deadlineMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}
+
 /** A server of its own, for tests. */
 export async function startEmbeddedPostgres(options: { stateDir: string; port?: number }) {
   const installation = await installPostgres(options.stateDir, options.port);
   mkdirSync(join(options.stateDir, 'logs'), { recursive: true });
-  const child = spawnPostgres(installation, join(options.stateDir, 'logs', 'postgres.log'));
-  const identity = identityOf(child.pid ?? -1) ?? { pid: child.pid ?? -1, startedAt: '' };
-  await waitForPostgres(installation, () => child.exitCode !== null);
+  const identity = await spawnUntilUp(installation, join(options.stateDir, 'logs', 'postgres.log'));
   return {
     url: postgresUrl(installation),
     port: installation.port,
