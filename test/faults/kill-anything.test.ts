@@ -124,7 +124,7 @@ describe('a worker that dies between two effects', () => {
         {
           state: 'promoted',
           previous_version: null,
-          steps: [{ step: 'verify' }, { step: 'switch' }, { step: 'confirm' }],
+          steps: [{ step: 'verify' }, { step: 'holdout' }, { step: 'switch' }, { step: 'confirm' }],
         },
       ]);
     } finally {
