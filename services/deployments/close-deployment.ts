@@ -1,7 +1,8 @@
 import type { Database, Prisma } from '../database/database.js';
 import { signedSentence } from '../../core/policy/signature.js';
 import type { OpenDeployment } from './open-deployment.js';
-import { lockTraffic, NO_TRIAL, ROUTES_CHANNEL } from './switch-route.js';
+import { lockTraffic } from './lock-traffic.js';
+import { NO_TRIAL, ROUTES_CHANNEL } from './switch-route.js';
 
 export type ClosedState = 'promoted' | 'rolled_back' | 'failed' | 'aborted';
 

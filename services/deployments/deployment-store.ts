@@ -1,9 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
 import { judgeRollout } from '../../core/decisions/judge-rollout.js';
-import type { RolloutEvidence } from '../../core/decisions/rollout-evidence.js';
-import type { RolloutRule } from '../../core/decisions/rollout-rule.js';
 import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
+import { isReproduced } from '../replay-verdict.js';
 import { jobIdOf, settingsOf } from './open-deployment.js';
 import { readPage } from '../database/read-page.js';
 
@@ -25,20 +23,11 @@ function present(row: Prisma.DeploymentGetPayload<object>) {
 }
 
 /** One window of a rollout: what was shown, by which rule it was judged, and the verdict. */
-function presentWindow({ window, createdAt, evidence, rule, verdict }: Prisma.DeploymentEvidenceGetPayload<object>) {
-  const isReproduced = isDeepStrictEqual(judgeAgain(evidence, rule), verdict);
+function presentWindow({ window, createdAt, ...stored }: Prisma.DeploymentEvidenceGetPayload<object>) {
+  const { evidence, rule, verdict } = stored;
   // The verdict follows from what is kept: it is judged anew each time that it is read.
-  return { window, at: createdAt.toISOString(), ...(verdict as object), evidence, rule, reproduced: isReproduced };
-}
-
-/** @returns undefined for evidence of a release whose rule this one does not know */
-function judgeAgain(evidence: unknown, rule: unknown): unknown {
-  try {
-    return JSON.parse(JSON.stringify(judgeRollout(evidence as RolloutEvidence, rule as RolloutRule)));
-  } catch (error) {
-    if (error instanceof RangeError || error instanceof TypeError) return undefined;
-    throw error;
-  }
+  const reproduced = isReproduced(judgeRollout, stored);
+  return { window, at: createdAt.toISOString(), ...(verdict as object), evidence, rule, reproduced };
 }
 
 export function createDeploymentStore({ prisma }: Database) {

@@ -2,13 +2,13 @@ import { judgeRollout } from '../../core/decisions/judge-rollout.js';
 import type { RolloutEvidence, RolloutVerdict } from '../../core/decisions/rollout-evidence.js';
 import { DEFAULT_ROLLOUT_RULE, type RolloutRule } from '../../core/decisions/rollout-rule.js';
 import type { SignatureHead } from '../artifacts/model-bundle.js';
-import type { Database } from '../database/database.js';
+import type { Database, Prisma } from '../database/database.js';
 import { collectCanary, collectShadow, findSlowUs, type EvidenceRequest } from './collect-evidence.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { OpenDeployment, RolloutSettings } from './open-deployment.js';
 import { measuredHeads } from './rollout-measures.js';
 import type { Trial } from './set-trial.js';
-import { refuseOver } from './switch-route.js';
+import { rolloutUnderWay } from './lock-traffic.js';
 
 export interface EvidenceWindow extends Trial {
   /** Counts the windows of the rollout, from 1. */
@@ -37,14 +37,13 @@ export async function evaluateWindow(
 ): Promise<WindowVerdict> {
   const { deploymentId, window } = input;
   const { prisma } = database;
-  const deployment = await prisma.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
-  await refuseOver(prisma, deploymentId);
+  const deployment = await rolloutUnderWay(prisma, deploymentId);
   const known = await prisma.deploymentEvidence.findUnique({
     where: { deploymentId_window: { deploymentId, window } },
   });
   if (known) return inShort(known.verdict as unknown as RolloutVerdict);
   const settings = deployment.settings as RolloutSettings;
-  const evidence = await collect(input, database, settings);
+  const evidence = await collect(input, database, deployment);
   const verdict = await keepVerdict(database, input, window, evidence, ruleOf(settings));
   failPoint('deploy:after-evidence');
   return inShort(verdict);
@@ -95,14 +94,14 @@ async function collect(
     windowsInStep,
   }: OpenDeployment & EvidenceWindow,
   database: Database,
-  settings: RolloutSettings,
+  { createdAt: since, slowUs, ...deployment }: Prisma.DeploymentGetPayload<object>,
 ): Promise<RolloutEvidence> {
   const { prisma } = database;
   const { kind, signature } = await prisma.modelVersion.findUniqueOrThrow({
     where: { model_version: { model, version } },
   });
   const heads = measuredHeads(kind, (signature as unknown as { heads: readonly SignatureHead[] }).heads);
-  const { createdAt: since, slowUs } = await prisma.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
+  const settings = deployment.settings as RolloutSettings;
   const request: EvidenceRequest = { deploymentId, since, heads, settings, slowUs };
   request.slowUs ??= await settleSlowUs(database, request);
   const seconds = (Date.now() - since.getTime()) / 1000;

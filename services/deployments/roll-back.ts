@@ -7,7 +7,8 @@ import { refuseArchived, refuseUnapproved, type ReadinessContext } from '../regi
 import { createVersionStore } from '../registry/version-store.js';
 import { hasServed } from '../registry/version-events.js';
 import { loadScorer } from '../serving/load-scorer.js';
-import { lockTraffic, NO_TRIAL, ROUTES_CHANNEL } from './switch-route.js';
+import { lockTraffic } from './lock-traffic.js';
+import { NO_TRIAL, ROUTES_CHANNEL } from './switch-route.js';
 
 export interface RollbackResult {
   deployment_id: string;

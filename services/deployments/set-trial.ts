@@ -2,7 +2,8 @@ import { ServiceError } from '../../core/errors.js';
 import type { Database } from '../database/database.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { OpenDeployment } from './open-deployment.js';
-import { lockTraffic, recordStep, refuseOver, ROUTES_CHANNEL } from './switch-route.js';
+import { lockTraffic, rolloutUnderWay } from './lock-traffic.js';
+import { recordStep, ROUTES_CHANNEL } from './switch-route.js';
 
 export interface Trial {
   phase: 'shadow' | 'canary';
@@ -21,7 +22,7 @@ export async function setTrial(
   const { deploymentId, model, version, previousVersion, phase, share } = input;
   await database.prisma.$transaction(async (transaction) => {
     await lockTraffic(transaction, model);
-    await refuseOver(transaction, deploymentId);
+    await rolloutUnderWay(transaction, deploymentId);
     const { count } = await transaction.route.updateMany({
       where: { model, version: previousVersion ?? '', OR: [{ rolloutId: null }, { rolloutId: deploymentId }] },
       data: { candidateVersion: version, phase, share, rolloutId: deploymentId, updatedAt: new Date() },

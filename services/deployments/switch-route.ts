@@ -2,6 +2,7 @@ import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
 import { loadScorer } from '../serving/load-scorer.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
+import { lockTraffic, rolloutUnderWay } from './lock-traffic.js';
 import type { OpenDeployment } from './open-deployment.js';
 
 /** The channel on which API processes hear of a new route. */
@@ -36,21 +37,6 @@ export async function verifyVersion(
   });
 }
 
-/** Who changes the traffic of a model waits here for whoever does so: a rollout, its end, a rollback. */
-export async function lockTraffic(transaction: Prisma.TransactionClient, model: string): Promise<void> {
-  await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`deploy:${model}`}))`;
-}
-
-/**
- * A workflow that was away may not know that a rollback has ended its rollout.
- * @throws ServiceError `deployment_conflict`
- */
-export async function refuseOver(transaction: Prisma.TransactionClient, deploymentId: string): Promise<void> {
-  const { finishedAt, state } = await transaction.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
-  if (finishedAt)
-    throw new ServiceError('deployment_conflict', `The rollout ${deploymentId} is over already: ${state}.`);
-}
-
 /**
  * Gives the version the traffic, in one transaction with the alias and the evidence; every API process is told.
  * @throws ServiceError `deployment_conflict` when the rollout is over
@@ -64,7 +50,7 @@ export async function switchRoute(
     await lockTraffic(transaction, model);
     const now = new Date();
     const route = await transaction.route.findUnique({ where: { model } });
-    await refuseOver(transaction, deploymentId);
+    await rolloutUnderWay(transaction, deploymentId);
     // Why it gets the traffic is told with the change: the database writes the history of the version then.
     if (deployment.reason !== undefined)
       await transaction.deployment.update({ where: { id: deploymentId }, data: { reason: deployment.reason } });

@@ -1,8 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { ExperimentEvidence, ExperimentRule } from '../../core/decisions/experiment-evidence.js';
 import { judgeExperiment } from '../../core/decisions/judge-experiment.js';
 import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
+import { isReproduced } from '../replay-verdict.js';
 import { readPage } from '../database/read-page.js';
 import { BUCKETS, type ExperimentArmRoute } from './experiment-arms.js';
 import { experimentJobIdOf } from './open-experiment.js';
@@ -94,9 +93,9 @@ export function createExperimentStore({ prisma }: Database) {
 }
 
 /** The verdict follows from what is kept: it is judged anew each time that it is read. */
-function presentWindow({ window, createdAt, evidence, rule, verdict }: Prisma.ExperimentEvidenceGetPayload<object>) {
-  const again = judgeExperiment(evidence as unknown as ExperimentEvidence, rule as unknown as ExperimentRule);
-  const reproduced = isDeepStrictEqual(JSON.parse(JSON.stringify(again)), verdict);
+function presentWindow({ window, createdAt, ...stored }: Prisma.ExperimentEvidenceGetPayload<object>) {
+  const { evidence, rule, verdict } = stored;
+  const reproduced = isReproduced(judgeExperiment, stored);
   return { window, at: createdAt.toISOString(), ...(verdict as object), evidence, rule, reproduced };
 }
 

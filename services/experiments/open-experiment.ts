@@ -1,6 +1,7 @@
 import { ServiceError } from '../../core/errors.js';
 import { experimentRequestSchema, type ExperimentRequest } from '../../core/schemas/experiment.js';
 import type { SignatureHead } from '../artifacts/model-bundle.js';
+import { lockTraffic } from '../deployments/lock-traffic.js';
 import type { Database, Prisma } from '../database/database.js';
 import { ROUTES_CHANNEL } from '../deployments/switch-route.js';
 import { parseRequest } from '../parse-request.js';
@@ -123,7 +124,7 @@ export async function openExperiment(
   const allocation = openFirstBatch(request, arms);
   for (const { digest } of arms) await loadScorer(modelStoragePath, model, digest);
   await database.prisma.$transaction(async (transaction) => {
-    await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`deploy:${model}`}))`;
+    await lockTraffic(transaction, model);
     await refuseUnreadyArms(model, arms, { ...context, database: { prisma: transaction } });
     await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`layer:${layer}`}))`;
     const slice = await sliceFor(transaction, request);

@@ -1,3 +1,4 @@
+import { lockTraffic } from '../deployments/lock-traffic.js';
 import { randomBytes } from 'node:crypto';
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
@@ -119,7 +120,7 @@ async function acceptJob(database: Database, input: StartJobInput): Promise<stri
 
 /** Of two calls at the same moment one waits for the other here, so that one rollout a model is accepted at a time. */
 async function refuseSecondDeployment(transaction: Prisma.TransactionClient, model: string, id: string): Promise<void> {
-  await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`deploy:${model}`}))`;
+  await lockTraffic(transaction, model);
   if (await transaction.job.findUnique({ where: { id } })) return;
   const other = await transaction.job.findFirst({
     where: { type: 'deploy', model, status: { in: ['queued', 'running'] }, id: { not: id } },

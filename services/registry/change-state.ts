@@ -1,5 +1,6 @@
 import { ServiceError } from '../../core/errors.js';
 import { statesAfter, TRAFFIC_STATES, type VersionState } from '../../core/policy/lifecycle.js';
+import { lockTraffic } from '../deployments/lock-traffic.js';
 import type { Database, Prisma } from '../database/database.js';
 import { refuseInUse } from './version-use.js';
 import { hasServed, type VersionName } from './version-events.js';
@@ -33,7 +34,7 @@ export async function lockVersion(
   transaction: Prisma.TransactionClient,
   { model, version }: VersionName,
 ): Promise<VersionState> {
-  await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`deploy:${model}`}))`;
+  await lockTraffic(transaction, model);
   const [row] = await transaction.$queryRaw<{ state: VersionState }[]>`
     SELECT state FROM model_versions WHERE model = ${model} AND version = ${version} FOR NO KEY UPDATE`;
   if (row) return row.state;
