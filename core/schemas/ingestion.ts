@@ -36,3 +36,5 @@ export const ingestRequestSchema = z.strictObject({
     })
     .prefault({}),
 });
+
+export type IngestOptions = z.output<typeof ingestRequestSchema>['options'];

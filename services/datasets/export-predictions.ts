@@ -6,7 +6,7 @@ import { ServiceError } from '../../core/errors.js';
 import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
 import { syncPath } from '../storage/sync-path.js';
 import { inferColumnTypes, type ColumnType } from './column-types.js';
-import { copyFromPostgres } from './copy-from-postgres.js';
+import { copyFromPostgres } from '../sources/copy-from-postgres.js';
 
 export interface PredictionExport {
   model: string;

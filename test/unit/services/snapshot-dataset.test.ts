@@ -27,7 +27,7 @@ async function snapshot(name: string, content: string | Buffer, more: { columns?
       datasetId,
       dataType: 'things',
       sourceLabel: name,
-      raw: { path, format: name.split('.')[1] as DataFormat },
+      raw: [{ path, format: name.split('.')[1] as DataFormat }],
       validation: more.validation ?? 'quarantine',
       expectations: more.columns ? dataTypeSchema.parse({ columns: more.columns }) : undefined,
       folder: join(folder, 'datasets'),

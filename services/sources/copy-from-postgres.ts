@@ -6,7 +6,7 @@ import pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { ServiceError } from '../../core/errors.js';
 import { withoutCredentials } from '../telemetry/logger.js';
-import type { ColumnType } from './column-types.js';
+import type { ColumnType } from '../datasets/column-types.js';
 
 /** PostgreSQL's own types by their object ids, as ours. All that is not listed stays text. */
 const TYPES_BY_OID: Record<number, ColumnType> = {
