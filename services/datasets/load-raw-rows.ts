@@ -6,14 +6,14 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ServiceError } from '../../core/errors.js';
-import type { DataFormat } from '../../core/schemas/ingestion.js';
+import type { RawFormat } from '../../core/schemas/ingestion.js';
 import { queryRows, quoteIdentifier, quoteText } from '../duckdb.js';
 import type { ColumnType } from './column-types.js';
 
 /** A source as it lies on disk. */
 export interface RawFile {
   path: string;
-  format: DataFormat;
+  format: RawFormat;
   /** Known for a copied table; such a file has no header, and `\N` for NULL. */
   columns?: { name: string; type: ColumnType }[];
 }
@@ -117,7 +117,7 @@ async function setAsideBadLines(connection: DuckDBConnection, path: string, work
  * Values of more than one type make DuckDB keep a column as JSON: a text in it has quotes. Such columns become texts, whose type
  * is then found out like that of any text; lists and objects become JSON texts.
  */
-async function unwrapJson(connection: DuckDBConnection, format: DataFormat): Promise<Set<string>> {
+async function unwrapJson(connection: DuckDBConnection, format: RawFormat): Promise<Set<string>> {
   const columns = (await queryRows<{ column_name: string; column_type: string }>(connection, 'DESCRIBE raw')).filter(
     (column) => column.column_name !== '_mlops_row',
   );

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readStaged, writeStaged } from '../storage/staged-file.js';
+import { readStaged, readStagedJson, writeStaged } from '../storage/staged-file.js';
 import type { FetchContext, FetchedPart, SourceContext, SourcePart, SourcePlan, SourceRequest } from './connector.js';
 import { findConnector } from './find-connector.js';
 
@@ -38,4 +38,11 @@ export async function fetchPart(
   context.failPoint('ingest:after-extract');
   await writeStaged(marker, JSON.stringify(fetched));
   return fetched;
+}
+
+/** The marks of how far the parts in a folder were read, for `commitPulls`. */
+export async function fetchedPulls(folder: string): Promise<string[]> {
+  const names = (await readdir(folder).catch(() => [])).filter((name) => /^\d{7}-.*\.json$/.test(name));
+  const parts = await Promise.all(names.map((name) => readStagedJson<FetchedPart>(join(folder, name))));
+  return parts.flatMap(({ pull }) => pull ?? []);
 }
