@@ -32,6 +32,7 @@ export async function fetchPart(
   const marker = join(context.folder, `${part.id}.json`);
   const done = await readStaged(marker);
   if (done) return JSON.parse(done.toString('utf8')) as FetchedPart;
+  context.signal.throwIfAborted();
   // A name of its own for each attempt: one that was given up may still be writing.
   const attempt = `${part.id}-${process.pid}-${Date.now().toString(36)}`;
   const fetched = await findConnector(request.source).fetch(request, part, { ...context, attempt });
