@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ERROR_TABLE } from '../core/errors.js';
 import { releaseVersion } from '../services/release-version.js';
 import { DRILL_SCHEMAS } from './openapi-drill-schemas.js';
+import { INTAKE_SCHEMAS } from './openapi-intake-schemas.js';
 import { ANSWER_SCHEMAS } from './openapi-schemas.js';
 import { inferenceStatus } from './middleware/inference-error.js';
 import { ALL_ROUTES } from './routes/index-of-routes.js';
@@ -40,7 +41,7 @@ export function buildOpenApi(): Record<string, unknown> {
     },
     servers: [{ url: '/' }],
     paths,
-    components: { schemas: { ...ANSWER_SCHEMAS, ...DRILL_SCHEMAS } },
+    components: { schemas: { ...ANSWER_SCHEMAS, ...DRILL_SCHEMAS, ...INTAKE_SCHEMAS } },
   };
 }
 
@@ -60,22 +61,16 @@ function describeOperation(route: RouteDefinition): Record<string, unknown> {
       ...(isStarting ? [idempotencyParameter] : []),
       ...(PREDICTING.test(route.path) ? [timeoutParameter] : []),
     ],
-    ...(route.body
-      ? {
-          requestBody: {
-            required: !route.isBodyOptional,
-            content: {
-              'application/json': {
-                schema: jsonSchema(route.body),
-                ...(route.example === undefined ? {} : { example: route.example }),
-              },
-              ...route.otherBodies,
-            },
-          },
-        }
-      : {}),
+    ...describeBody(route),
     responses: { ...describeAnswers(route), ...describeErrors(route) },
   };
+}
+
+function describeBody({ body, example, otherBodies, isBodyOptional }: RouteDefinition) {
+  if (!body && !otherBodies) return {};
+  const json = body && { schema: jsonSchema(body), ...(example === undefined ? {} : { example }) };
+  const content = { ...(json ? { 'application/json': json } : {}), ...otherBodies };
+  return { requestBody: { required: !isBodyOptional, content } };
 }
 
 const idempotencyParameter = {

@@ -4,6 +4,8 @@ import type { Config } from '../services/config.js';
 import { createContainer } from '../services/container.js';
 import { createDatasetStore } from '../services/datasets/dataset-store.js';
 import { createDrillStore, noteDrills } from '../services/drills/drill-store.js';
+import { EventIntake } from '../services/events/event-intake.js';
+import { createEventStore } from '../services/events/event-store.js';
 import { createExperimentStore } from '../services/experiments/experiment-store.js';
 import { createDeploymentStore } from '../services/deployments/deployment-store.js';
 import { createFreezeStore } from '../services/freezes/freeze-store.js';
@@ -16,6 +18,8 @@ import { PredictionLog } from '../services/serving/prediction-log.js';
 import { createPredictionStore } from '../services/serving/prediction-store.js';
 import { RedisCache } from '../services/serving/redis-cache.js';
 import { RoutingTable } from '../services/serving/routing-table.js';
+import { createWatermarkStore } from '../services/sources/watermark-store.js';
+import { createUploadStore } from '../services/uploads/upload-store.js';
 import { createWebhookStore } from '../services/webhooks/webhook-store.js';
 import { createMetrics, type Metrics } from '../services/telemetry/metrics.js';
 import { Admission } from './admission.js';
@@ -24,6 +28,7 @@ import { createApp } from './app.js';
 import { createFastPredict } from './fast-predict.js';
 import { startInferenceServer } from './grpc/inference-server.js';
 import type { ApiContext } from './http-context.js';
+import { limitBodyTime } from './limit-body-time.js';
 
 const RECONCILE_EVERY_MS = 10_000;
 const RETAIN_EVERY_MS = 3_600_000;
@@ -83,6 +88,15 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
       metrics,
     }),
     datasets: createDatasetStore(container.database, container.folders.datasets),
+    events: new EventIntake({
+      stateDir,
+      spoolBytes: config.sources.eventSpoolBytes,
+      store: createEventStore(container.database),
+      logger: container.logger,
+      metrics,
+    }),
+    uploads: createUploadStore(container.database, config),
+    watermarks: createWatermarkStore(container.database),
     deployments: createDeploymentStore(container.database),
     freezes: createFreezeStore(container.database),
     experiments: createExperimentStore(container.database),
@@ -131,6 +145,14 @@ function repeat(work: () => Promise<unknown>, everyMs: number, onError: (error: 
   return () => clearInterval(timer);
 }
 
+/** Lets go of what is older than it has to be kept. */
+async function applyRetention({ config, database, predictionStore, uploads }: ApiContext): Promise<void> {
+  const now = new Date();
+  await predictionStore.applyRetention(config.predictionRetentionDays, now);
+  await uploads.removeExpired(now);
+  await createEventStore(database).applyRetention(config.sources.eventRetentionDays, now);
+}
+
 /**
  * Answers requests until SIGTERM, SIGINT, or the end of the process that has started this one.
  * @returns the address
@@ -138,12 +160,13 @@ function repeat(work: () => Promise<unknown>, everyMs: number, onError: (error: 
 export async function serve(config: Config): Promise<string> {
   let isAccepting = true;
   const context = await createContext(config, () => isAccepting);
-  const { logger, predictionLog, predictionStore } = context;
+  const { logger, predictionLog } = context;
   await context.routing.start();
   const server = createServer(
-    { requestTimeout: 60_000, headersTimeout: 10_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5000 },
+    { requestTimeout: 0, headersTimeout: 10_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5000 },
     createFastPredict(context, createApp(context)),
   );
+  limitBodyTime(server);
   limitConnections(server, config.maxConnections, context.metrics);
   const { address, port } = await listen(server, config);
   const stopGrpc = config.grpcPort > 0 ? await startInferenceServer(context, config.host, config.grpcPort) : undefined;
@@ -153,7 +176,7 @@ export async function serve(config: Config): Promise<string> {
     await noteDrills(context.database, context.metrics);
   };
   const stopReconciling = repeat(reconcile, RECONCILE_EVERY_MS, quietly);
-  const retain = () => predictionStore.applyRetention(config.predictionRetentionDays, new Date());
+  const retain = () => applyRetention(context);
   void retain().catch(quietly);
   const stopRetaining = repeat(retain, RETAIN_EVERY_MS, quietly);
 
@@ -171,6 +194,7 @@ export async function serve(config: Config): Promise<string> {
     await stopGrpc?.();
     await context.outcomes.stop();
     await predictionLog.stop();
+    await context.events.stop();
     await context.routing.stop();
     context.redis?.close();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));

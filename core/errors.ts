@@ -16,6 +16,7 @@ export const ERROR_TABLE = {
   webhook_not_found: { status: 404, title: 'No such webhook' },
   delivery_not_found: { status: 404, title: 'No such delivery' },
   upload_not_found: { status: 404, title: 'No such upload' },
+  watermark_not_found: { status: 404, title: 'No such watermark' },
   alias_not_found: { status: 404, title: 'No such alias' },
   prediction_not_found: { status: 404, title: 'No such prediction' },
   schedule_not_found: { status: 404, title: 'No such schedule' },

@@ -118,6 +118,12 @@ export const environmentSchema = z.object({
   S3_SECRET_ACCESS_KEY: z.string().optional().describe('Secret of the access key for s3:// sources'),
   UPLOAD_MAX_MB: whole(10_240, 1, 16_777_216).describe('MiB that one upload may have'),
   UPLOAD_HOURS: whole(24, 1, 8760).describe('Hours that an upload is kept'),
+  EVENT_SPOOL_MB: whole(4096, 16, 1_048_576).describe(
+    'MiB on disk, for each API process, that events may take until they are in the database; beyond it more are answered 503',
+  ),
+  EVENT_RETENTION_DAYS: whole(400, 0, 36_500).describe(
+    'Days that events, and with them what is known of their ids, are kept in the database; 0 keeps them for ever',
+  ),
   LOG_LEVEL: z
     .string()
     .default('INFO')
@@ -138,6 +144,9 @@ export interface SourceSettings {
   s3: { endpoint?: string; region: string; accessKeyId?: string; secretAccessKey?: string };
   uploadMaxBytes: number;
   uploadHours: number;
+  eventSpoolBytes: number;
+  /** 0 = for ever. */
+  eventRetentionDays: number;
 }
 
 /** The settings of one process, checked and completed. */
@@ -297,6 +306,8 @@ function toSourceSettings(env: z.output<typeof environmentSchema>, absolute: (pa
     },
     uploadMaxBytes: env.UPLOAD_MAX_MB * 2 ** 20,
     uploadHours: env.UPLOAD_HOURS,
+    eventSpoolBytes: env.EVENT_SPOOL_MB * 2 ** 20,
+    eventRetentionDays: env.EVENT_RETENTION_DAYS,
   };
 }
 

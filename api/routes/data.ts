@@ -16,7 +16,8 @@ export const dataRoutes: RouteDefinition[] = [
     tag: 'Data',
     summary: 'Read a source into a dataset',
     description:
-      'A PostgreSQL table or query, or a CSV, TSV, NDJSON, JSON or Parquet file (gzip and zstd too) below DATA_SOURCE_ROOTS, becomes an immutable, typed, checked snapshot. ' +
+      'A PostgreSQL table or query, an HTTP API, objects of an S3 store, an upload, events, or CSV, TSV, NDJSON, JSON, Parquet or Arrow files (gzip and zstd too) ' +
+      'below DATA_SOURCE_ROOTS become an immutable, typed, checked snapshot. ' +
       'Credentials are taken out of the source before anything is stored in a workflow. The result of the job is `{dataset_id, rows, quarantined_rows, digest}`.',
     role: 'engineer',
     body: ingestRequestSchema,
@@ -27,6 +28,7 @@ export const dataRoutes: RouteDefinition[] = [
       'request_invalid',
       'source_forbidden',
       'source_unreadable',
+      'upload_not_found',
       'idempotency_key_reused',
       'media_type_unsupported',
       'dependency_unavailable',
@@ -35,6 +37,8 @@ export const dataRoutes: RouteDefinition[] = [
       const body = parseRequest(ingestRequestSchema, request.body);
       const idempotencyKey = idempotencyKeyOf(request);
       const source = await withDatabase(() => sealSource(context.database, body.source));
+      // What this process has acknowledged is in the dataset.
+      if (source.startsWith('events:')) await context.events.flush();
       const sealed = { ...body, source };
       const input = {
         type: 'ingest' as const,

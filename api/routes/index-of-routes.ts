@@ -3,6 +3,7 @@ import { deploymentRoutes } from './deployments.js';
 import { drillRoutes } from './drills.js';
 import { experimentRoutes } from './experiments.js';
 import { freezeRoutes } from './freezes.js';
+import { intakeRoutes } from './intake.js';
 import { jobRoutes } from './jobs.js';
 import { modelRoutes } from './models.js';
 import { openInferenceRoutes } from './open-inference.js';
@@ -29,6 +30,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...drillRoutes,
   ...jobRoutes,
   ...dataRoutes,
+  ...intakeRoutes,
   ...scheduleRoutes,
   ...webhookRoutes,
   ...operateRoutes,

@@ -33,7 +33,7 @@ export interface RouteDefinition {
   /** Read the body instead of the JSON parser, for routes that take other media types. */
   readBody?: readonly RequestHandler[];
   /** Other media types that the body may have, with what they hold. */
-  otherBodies?: Record<string, { schema: Record<string, unknown> }>;
+  otherBodies?: Record<string, { schema: Record<string, unknown>; example?: unknown }>;
   answers: { status: number; description: string; schema?: Record<string, unknown>; contentType?: string }[];
   errors?: readonly ErrorCode[];
   handle(request: Request, response: Response, context: ApiContext): Promise<unknown>;

@@ -1,13 +1,14 @@
 import { constants } from 'node:fs';
-import { link, lstat, mkdir, open, realpath, stat, type FileHandle } from 'node:fs/promises';
+import { open, realpath, stat, type FileHandle } from 'node:fs/promises';
 import { basename, isAbsolute, join, sep } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
-import type { Connector, FetchContext, FetchedPart, SourceContext, SourceRequest } from './connector.js';
+import type { Connector, SourceContext, SourceRequest } from './connector.js';
 import { convertArrow } from './convert-arrow.js';
 import { findFiles, isPattern } from './find-files.js';
 import { formatOfName, oneFormat } from './format-of-name.js';
 import { partId } from './part-id.js';
 import { forbiddenSource } from './seal-source.js';
+import { takeFile } from './take-file.js';
 
 interface FoundFile {
   path: string;
@@ -60,21 +61,6 @@ async function checkOpened(handle: FileHandle, path: string, root: string): Prom
   const named = await stat(real);
   if (!opened.isFile() || !real.startsWith(root + sep) || named.ino !== opened.ino || named.dev !== opened.dev)
     throw forbiddenSource(`The file ${basename(path)} changed while it was opened.`);
-}
-
-/** A second name in our folder, where nobody can put another file in its place; across file systems the file is read where it is. */
-async function takeFile(
-  handle: FileHandle,
-  path: string,
-  { folder, attempt }: FetchContext,
-): Promise<Pick<FetchedPart, 'path' | 'bytes'>> {
-  const { size, ino, dev } = await handle.stat();
-  const own = join(folder, attempt, basename(path));
-  await mkdir(join(folder, attempt), { recursive: true });
-  const taken = await link(path, own)
-    .then(() => lstat(own))
-    .catch(() => undefined);
-  return { path: taken?.ino === ino && taken.dev === dev ? own : path, bytes: size };
 }
 
 async function findAll(request: SourceRequest, context: SourceContext): Promise<FoundFile[]> {

@@ -1,17 +1,21 @@
 import { ServiceError } from '../../core/errors.js';
 import type { Connector, SourceOption, SourceRequest } from './connector.js';
+import { eventsConnector } from './events-connector.js';
 import { fileConnector } from './file-connector.js';
 import { httpConnector } from './http-connector.js';
 import { postgresConnector } from './postgres-connector.js';
 import { predictionsConnector } from './predictions-connector.js';
 import { s3Connector } from './s3-connector.js';
 import { forbiddenSource, schemeOf } from './seal-source.js';
+import { uploadConnector } from './upload-connector.js';
 
 /** Connectors by the scheme of their sources; a source without one is a file. */
 const CONNECTORS: Record<string, Connector> = {
   postgresql: postgresConnector,
   https: httpConnector,
   s3: s3Connector,
+  upload: uploadConnector,
+  events: eventsConnector,
   predictions: predictionsConnector,
 };
 const ALL: readonly Connector[] = [...Object.values(CONNECTORS), fileConnector];

@@ -1,6 +1,7 @@
 import { closeSync, fdatasync, fdatasyncSync, mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
 import { open, readdir, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncPath } from '../storage/sync-path.js';
 import type { Logger } from '../telemetry/logger.js';
 import { encodeFrame, readFrames, type Frame } from './frame.js';
 import { isOrphaned, ownerName } from './owner.js';
@@ -53,6 +54,12 @@ export class Spool {
   #underWay: Segment | undefined;
   #isFailing = false;
   #adopted = 0;
+  /** Files that were full and are being synced for the last time. */
+  readonly #closing = new Set<Promise<void>>();
+  #runningSync: Promise<void> = Promise.resolve();
+  #nextSync: Promise<void> | undefined;
+  /** Names of files are on the disk once their folder is. */
+  #isNamed = false;
 
   constructor(private readonly options: SpoolOptions) {
     this.#own = join(options.folder, ownerName());
@@ -112,6 +119,7 @@ export class Spool {
     const segment = { path, bytes: 0, shipped: 0, rows: 0 };
     this.#segments.push(segment);
     this.#file = file;
+    this.#isNamed = false;
     return { segment, file };
   }
 
@@ -121,7 +129,41 @@ export class Spool {
     if (this.#file === undefined) return;
     const file = this.#file;
     this.#file = undefined;
-    fdatasync(file, () => closeSync(file));
+    const closing = syncFile(file).finally(() => {
+      closeSync(file);
+      this.#closing.delete(closing);
+    });
+    this.#closing.add(closing);
+    // Whoever waits for the sync is told by `synced`.
+    closing.catch(() => undefined);
+  }
+
+  /**
+   * Waits without holding up the process. All that wait at the same time share one sync.
+   * @returns once every frame so far is on the disk, so that it survives a loss of power too
+   * @throws Error when the disk could not take it
+   */
+  synced(): Promise<void> {
+    this.#nextSync ??= this.#runningSync
+      .catch(() => undefined)
+      .then(() => {
+        this.#nextSync = undefined;
+        this.#runningSync = this.#syncAll();
+        return this.#runningSync;
+      });
+    return this.#nextSync;
+  }
+
+  async #syncAll(): Promise<void> {
+    const isNamed = this.#isNamed;
+    this.#isNamed = true;
+    try {
+      await Promise.all([this.#file === undefined ? undefined : syncFile(this.#file), ...this.#closing]);
+      if (!isNamed) for (const folder of [this.#own, this.options.folder]) await syncPath(folder);
+    } catch (error) {
+      this.#isNamed = false;
+      throw error;
+    }
   }
 
   #syncSoon(file: number): void {
@@ -230,6 +272,11 @@ export class Spool {
     if (this.isEmpty) rmSync(this.#own, { recursive: true, force: true });
   }
 }
+
+const syncFile = (file: number) =>
+  new Promise<void>((resolve, reject) => {
+    fdatasync(file, (error) => (error ? reject(error) : resolve()));
+  });
 
 async function countRows(path: string): Promise<number> {
   const handle = await open(path, 'r');

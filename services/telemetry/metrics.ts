@@ -51,6 +51,21 @@ export function createMetrics() {
       help: 'Predictions that were answered and could not be kept: the spool was full, the disk failed, or the database refused the row.',
       registers,
     }),
+    eventsTaken: new Counter({
+      name: 'mlops_events_taken_total',
+      help: 'Events that were acknowledged; the same one again counts again.',
+      registers,
+    }),
+    eventsRejected: new Counter({
+      name: 'mlops_events_rejected_total',
+      help: 'Events that were turned away because something is wrong with them.',
+      registers,
+    }),
+    eventsWaiting: new Gauge({
+      name: 'mlops_events_waiting_rows',
+      help: 'Events that wait on disk to be written to the database.',
+      registers,
+    }),
     cacheLookups: new Counter({
       name: 'mlops_prediction_cache_lookups_total',
       help: 'Predictions that were looked for in the cache: found in the memory of the process, in Redis, or not at all (miss).',

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ServiceError } from '../../core/errors.js';
 import { ingestRequestSchema } from '../../core/schemas/ingestion.js';
 import { fetchPart, planSource } from '../../services/sources/fetch-parts.js';
@@ -27,7 +27,13 @@ export interface SourceCase {
 export const CANARY = 'c4nary-s3cret-7f21';
 
 /** What each connector promises, whatever it reads. */
-export function holdSource(bench: () => SourceBench, make: () => Promise<SourceCase>): void {
+export function holdSource(title: string, bench: () => SourceBench, make: () => Promise<SourceCase>): void {
+  describe(title, () => {
+    holdCase(bench, make);
+  });
+}
+
+function holdCase(bench: () => SourceBench, make: () => Promise<SourceCase>): void {
   const prepare = async () => {
     const made = await make();
     const source = await sealSource(bench().context.database, made.source);

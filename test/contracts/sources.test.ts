@@ -3,9 +3,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { tableFromArrays, tableToIPC } from 'apache-arrow';
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
+import { eventLine } from '../../services/events/event-line.js';
+import { createEventStore } from '../../services/events/event-store.js';
+import { createUploadStore } from '../../services/uploads/upload-store.js';
 import { queryDatabase } from '../support/query-database.js';
 import { S3_KEYS, startS3Server } from '../support/s3-server.js';
 import { SourceBench } from '../support/source-bench.js';
@@ -75,15 +79,15 @@ const fileCase = (name: string, content: string | Uint8Array) => (): Promise<Sou
   return Promise.resolve({ source, missing: missingFile, takeAway: () => rmSync(join(bench.folder, 'inbox', name)) });
 };
 
-describe('a CSV file', () => holdSource(() => bench, fileCase('one.csv', csvOf(CONTRACT_ROWS))));
-describe('a TSV file', () =>
-  holdSource(
-    () => bench,
-    fileCase('one.tsv', csvOf(CONTRACT_ROWS.map((row) => row)).replaceAll(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/g, '\t')),
-  ));
-describe('an NDJSON file', () => holdSource(() => bench, fileCase('one.ndjson', linesOf(CONTRACT_ROWS))));
-describe('a JSON file', () => holdSource(() => bench, fileCase('one.json', JSON.stringify(recordsOf(CONTRACT_ROWS)))));
-describe('a gzipped CSV file', () => holdSource(() => bench, fileCase('one.csv.gz', gzipSync(csvOf(CONTRACT_ROWS)))));
+holdSource('a CSV file', () => bench, fileCase('one.csv', csvOf(CONTRACT_ROWS)));
+holdSource(
+  'a TSV file',
+  () => bench,
+  fileCase('one.tsv', csvOf(CONTRACT_ROWS.map((row) => row)).replaceAll(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/g, '\t')),
+);
+holdSource('an NDJSON file', () => bench, fileCase('one.ndjson', linesOf(CONTRACT_ROWS)));
+holdSource('a JSON file', () => bench, fileCase('one.json', JSON.stringify(recordsOf(CONTRACT_ROWS))));
+holdSource('a gzipped CSV file', () => bench, fileCase('one.csv.gz', gzipSync(csvOf(CONTRACT_ROWS))));
 
 const arrowOf = (kind: 'file' | 'stream') =>
   tableToIPC(
@@ -94,46 +98,46 @@ const arrowOf = (kind: 'file' | 'stream') =>
     }),
     kind,
   );
-describe('an Arrow file', () => holdSource(() => bench, fileCase('one.arrow', arrowOf('file'))));
-describe('an Arrow stream', () => holdSource(() => bench, fileCase('two.arrow', arrowOf('stream'))));
+holdSource('an Arrow file', () => bench, fileCase('one.arrow', arrowOf('file')));
+holdSource('an Arrow stream', () => bench, fileCase('two.arrow', arrowOf('stream')));
 
-describe('a pattern of files', () =>
-  holdSource(
-    () => bench,
-    () => {
-      bench.file('days/2026/a.csv', csvOf(CONTRACT_ROWS.slice(0, half)));
-      bench.file('days/2026/b.csv', csvOf(CONTRACT_ROWS.slice(half)));
-      bench.file('days/2026/c.txt', 'no rows');
-      const takeAway = () => rmSync(join(bench.folder, 'inbox', 'days'), { recursive: true });
-      return Promise.resolve({ source: 'days/**/*.csv', missing: { source: 'nights/**/*.csv' }, takeAway });
-    },
-  ));
+holdSource(
+  'a pattern of files',
+  () => bench,
+  () => {
+    bench.file('days/2026/a.csv', csvOf(CONTRACT_ROWS.slice(0, half)));
+    bench.file('days/2026/b.csv', csvOf(CONTRACT_ROWS.slice(half)));
+    bench.file('days/2026/c.txt', 'no rows');
+    const takeAway = () => rmSync(join(bench.folder, 'inbox', 'days'), { recursive: true });
+    return Promise.resolve({ source: 'days/**/*.csv', missing: { source: 'nights/**/*.csv' }, takeAway });
+  },
+);
 
-describe('a PostgreSQL table', () =>
-  holdSource(
-    () => bench,
-    async () => {
-      const url = new URL(bench.databaseUrl);
-      const sql = (text: string) => queryDatabase(bench.databaseUrl, text);
-      await sql(`DROP TABLE IF EXISTS contract; CREATE TABLE contract (id int, name text, amount float8)`);
-      await queryDatabase(
-        bench.databaseUrl,
-        `INSERT INTO contract SELECT * FROM json_to_recordset($1) AS rows(id int, name text, amount float8) ORDER BY id`,
-        [JSON.stringify(recordsOf(CONTRACT_ROWS))],
-      );
-      await sql(
-        `DO $$ BEGIN CREATE ROLE reader LOGIN PASSWORD '${CANARY}'; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
-      );
-      await sql('GRANT SELECT ON contract TO reader');
-      const source = `postgresql://reader:${CANARY}@127.0.0.1:${url.port}/mlops`;
-      return {
-        source,
-        options: { table: 'contract' },
-        missing: { source, options: { table: 'not_there' } },
-        takeAway: () => sql('DROP TABLE contract').then(() => undefined),
-      };
-    },
-  ));
+holdSource(
+  'a PostgreSQL table',
+  () => bench,
+  async () => {
+    const url = new URL(bench.databaseUrl);
+    const sql = (text: string) => queryDatabase(bench.databaseUrl, text);
+    await sql(`DROP TABLE IF EXISTS contract; CREATE TABLE contract (id int, name text, amount float8)`);
+    await queryDatabase(
+      bench.databaseUrl,
+      `INSERT INTO contract SELECT * FROM json_to_recordset($1) AS rows(id int, name text, amount float8) ORDER BY id`,
+      [JSON.stringify(recordsOf(CONTRACT_ROWS))],
+    );
+    await sql(
+      `DO $$ BEGIN CREATE ROLE reader LOGIN PASSWORD '${CANARY}'; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
+    );
+    await sql('GRANT SELECT ON contract TO reader');
+    const source = `postgresql://reader:${CANARY}@127.0.0.1:${url.port}/mlops`;
+    return {
+      source,
+      options: { table: 'contract' },
+      missing: { source, options: { table: 'not_there' } },
+      takeAway: () => sql('DROP TABLE contract').then(() => undefined),
+    };
+  },
+);
 
 const webCase = (path: string, options: object) => (): Promise<SourceCase> => {
   isWebAway = false;
@@ -144,29 +148,66 @@ const webCase = (path: string, options: object) => (): Promise<SourceCase> => {
     takeAway: () => void (isWebAway = true),
   });
 };
-describe('an API with a cursor, a secret and a limit of requests', () =>
-  holdSource(
-    () => bench,
-    webCase(`/page?key=${CANARY}`, {
-      http: { secret: 'api', records: 'data.items', paging: { by: 'cursor', parameter: 'cursor', at: 'next' } },
-    }),
-  ));
-describe('a file on a web server', () => holdSource(() => bench, webCase('/file.csv', {})));
+holdSource(
+  'an API with a cursor, a secret and a limit of requests',
+  () => bench,
+  webCase(`/page?key=${CANARY}`, {
+    http: { secret: 'api', records: 'data.items', paging: { by: 'cursor', parameter: 'cursor', at: 'next' } },
+  }),
+);
+holdSource('a file on a web server', () => bench, webCase('/file.csv', {}));
 
-describe('objects of an S3 store', () =>
-  holdSource(
-    () => bench,
-    async () => {
-      await s3.put('events/2026/a b.csv', csvOf(CONTRACT_ROWS.slice(0, half)));
-      await s3.put('events/2026/c.csv.gz', gzipSync(csvOf(CONTRACT_ROWS.slice(half))));
-      await s3.put('events/readme.txt', 'no rows');
-      return {
-        source: 's3://lake/events/**/*.csv*',
-        missing: { source: 's3://lake/events/not-there.csv' },
-        takeAway: async () => {
-          await s3.remove('events/2026/a b.csv');
-          await s3.remove('events/2026/c.csv.gz');
-        },
-      };
-    },
-  ));
+holdSource(
+  'objects of an S3 store',
+  () => bench,
+  async () => {
+    await s3.put('events/2026/a b.csv', csvOf(CONTRACT_ROWS.slice(0, half)));
+    await s3.put('events/2026/c.csv.gz', gzipSync(csvOf(CONTRACT_ROWS.slice(half))));
+    await s3.put('events/readme.txt', 'no rows');
+    return {
+      source: 's3://lake/events/**/*.csv*',
+      missing: { source: 's3://lake/events/not-there.csv' },
+      takeAway: async () => {
+        await s3.remove('events/2026/a b.csv');
+        await s3.remove('events/2026/c.csv.gz');
+      },
+    };
+  },
+);
+
+const sendEvents = async () => {
+  const store = createEventStore(bench.context.database);
+  await queryDatabase(bench.databaseUrl, `DELETE FROM events`);
+  const lines = CONTRACT_ROWS.map(({ id, name, amount }) =>
+    eventLine({
+      dataType: 'contract',
+      id,
+      receivedMs: 1_790_000_000_000,
+      text: JSON.stringify({ event_id: id, id: Number(id), name, amount: Number(amount) }),
+    }),
+  );
+  const rows = lines.map((line) => line.trimEnd());
+  await store.write(rows, { firstMs: 0, lastMs: 0 });
+  await store.write(rows.slice(3, 9), { firstMs: 0, lastMs: 0 });
+};
+holdSource(
+  'events',
+  () => bench,
+  async () => {
+    await sendEvents();
+    const takeAway = () => queryDatabase(bench.databaseUrl, 'DELETE FROM events').then(() => undefined);
+    return { source: 'events:contract', missing: { source: 'events:nothing' }, takeAway };
+  },
+);
+
+holdSource(
+  'an upload',
+  () => bench,
+  async () => {
+    const uploads = createUploadStore(bench.context.database, bench.context.config);
+    const body = Readable.from([gzipSync(csvOf(CONTRACT_ROWS))]);
+    const { source } = await uploads.receive(body, { format: 'csv', compression: 'gzip', subject: 'test' });
+    const takeAway = async () => void (await uploads.removeExpired(new Date(Date.now() + 1e9)));
+    return { source, missing: { source: `upload:upl_${'0'.repeat(24)}` }, takeAway };
+  },
+);
