@@ -61,10 +61,10 @@ export async function copyFromPostgres(
     await client.connect();
     input.signal?.addEventListener('abort', stop, { once: true });
     await client.query("SET timezone = 'UTC'; SET datestyle = 'ISO'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    const columnList = input.columns?.map((column) => pg.escapeIdentifier(column)).join(', ') ?? '*';
+    const columnList = input.columns?.map((column) => pg.escapeIdentifier(column)).join(', ');
     const everything = selectStatement(input);
     const increment = input.increment && (await IncrementQuery.open(client, everything, input.increment));
-    const select = increment?.newRows(columnList) ?? `SELECT ${columnList} FROM (${everything}) AS source`;
+    const select = increment?.newRows(columnList) ?? `SELECT ${columnList ?? '*'} FROM (${everything}) AS source`;
     const described = await client.query(`SELECT * FROM (${select}) AS source LIMIT 0`);
     const columns = described.fields.map((field) => ({
       name: field.name,

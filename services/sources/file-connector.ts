@@ -24,10 +24,6 @@ export const fileConnector: Connector = {
 
   async check(request, context) {
     const found = await findAll(request, context);
-    oneFormat(
-      found.map(({ path }) => path),
-      request.options.format,
-    );
     return found.length === 1 ? found[0]!.label : `${request.source} (${found.length} files)`;
   },
 
@@ -64,6 +60,15 @@ async function checkOpened(handle: FileHandle, path: string, root: string): Prom
 }
 
 async function findAll(request: SourceRequest, context: SourceContext): Promise<FoundFile[]> {
+  const found = await findNamed(request, context);
+  oneFormat(
+    found.map(({ path }) => path),
+    request.options.format,
+  );
+  return found;
+}
+
+async function findNamed(request: SourceRequest, context: SourceContext): Promise<FoundFile[]> {
   const { source } = request;
   if (source.includes('\0')) throw forbiddenSource('The name of the file has a NUL character.');
   if (!isPattern(source)) return [await findFile(source, context)];

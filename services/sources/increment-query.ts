@@ -30,6 +30,7 @@ export class IncrementQuery {
     private readonly select: string,
     private readonly increment: Increment,
     type: string,
+    private readonly allColumns: string,
   ) {
     this.#cursor = `source.${pg.escapeIdentifier(increment.column)}`;
     this.#type = type;
@@ -44,11 +45,13 @@ export class IncrementQuery {
     const type = named.rows[0]!.type;
     if (increment.overlap > 0 && !TIMES.includes(type) && !NUMBERS.includes(type))
       throw invalid('options.cursor_overlap', `needs a cursor that is a time or a number, and this one is ${type}`);
-    return new IncrementQuery(select, increment, type);
+    // By name: what tells the rows apart is a column of its own.
+    const columns = described.fields.map(({ name }) => pg.escapeIdentifier(name)).join(', ');
+    return new IncrementQuery(select, increment, type, columns);
   }
 
-  /** Rows behind the watermark, and those within the overlap that were not there before. @param columns as SQL */
-  newRows(columns: string): string {
+  /** Rows behind the watermark, and those within the overlap that were not there before. @param columns as SQL; all without it */
+  newRows(columns = this.allColumns): string {
     const { value, seen } = this.increment.from;
     const plain = `SELECT ${columns} FROM (${this.select}) AS source WHERE ${this.#cursor}`;
     if (value === undefined) return `${plain} IS NOT NULL`;
