@@ -93,12 +93,7 @@ describe('all columns together', () => {
   it('sees a correlation that broke, which no column shows alone, and names the two', () => {
     const found = tellDomainsApart(matrix(1500, 1, 0.9), matrix(1000, 2, 0), { seed: 1 })!;
     expect(found.p_value).toBeLessThan(1e-6);
-    expect(
-      found.columns
-        .slice(0, 2)
-        .map(({ column }) => column)
-        .sort(),
-    ).toEqual([0, 1]);
+    expect(new Set(found.columns.slice(0, 2).map(({ column }) => column))).toEqual(new Set([0, 1]));
   });
 
   it('finds nothing where there is nothing, as often as it says', () => {
