@@ -18,6 +18,7 @@ export function createTrainingActivities(container: Container) {
         planTraining(input, {
           config: await container.readModelsConfig(),
           database,
+          views: container.featureViews,
           maxTrainingTimeSeconds: config.maxTrainingTimeSeconds,
           autoMl: config.autoMl,
           gpuEnabled: config.gpuEnabled,

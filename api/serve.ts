@@ -6,6 +6,10 @@ import { createDatasetStore } from '../services/datasets/dataset-store.js';
 import { createDrillStore, noteDrills } from '../services/drills/drill-store.js';
 import { createExperimentStore } from '../services/experiments/experiment-store.js';
 import { createDeploymentStore } from '../services/deployments/deployment-store.js';
+import { OnlineFeatures } from '../services/features/online-features.js';
+import { OnlineStore } from '../services/features/online-store.js';
+import { createViewCatalogue } from '../services/features/view-catalogue.js';
+import { ViewRegistry } from '../services/features/view-registry.js';
 import { createFreezeStore } from '../services/freezes/freeze-store.js';
 import { reconcileJobs } from '../services/pipelines/reconcile-jobs.js';
 import { BatchTurns } from '../services/serving/batch-turns.js';
@@ -56,8 +60,14 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
           onChange: (isUp) => metrics.sharedCacheUp.set(isUp ? 1 : 0),
         })
       : undefined;
+  const { database, featureViews: views, redisFeatures: redis } = container;
+  const onlineFeatures = new OnlineFeatures(
+    new ViewRegistry({ database, views }),
+    new OnlineStore({ pool: database.pool, redis }),
+  );
   const predict = createPredictor({
     routing,
+    onlineFeatures,
     versions: container.versions,
     cache: new PredictionCache({ ttlSeconds, shared, metrics }),
     log: predictionLog,
@@ -88,6 +98,8 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     experiments: createExperimentStore(container.database),
     drills: createDrillStore(container.database),
     webhooks: createWebhookStore(container.database),
+    viewCatalogue: createViewCatalogue({ database, views }),
+    onlineFeatures,
     isAccepting,
   };
 }
@@ -173,6 +185,7 @@ export async function serve(config: Config): Promise<string> {
     await predictionLog.stop();
     await context.routing.stop();
     context.redis?.close();
+    await context.onlineFeatures.close();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
     process.exit(0);
   };

@@ -2,6 +2,7 @@ import { dataRoutes } from './data.js';
 import { deploymentRoutes } from './deployments.js';
 import { drillRoutes } from './drills.js';
 import { experimentRoutes } from './experiments.js';
+import { featureRoutes } from './features.js';
 import { freezeRoutes } from './freezes.js';
 import { jobRoutes } from './jobs.js';
 import { modelRoutes } from './models.js';
@@ -29,6 +30,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...drillRoutes,
   ...jobRoutes,
   ...dataRoutes,
+  ...featureRoutes,
   ...scheduleRoutes,
   ...webhookRoutes,
   ...operateRoutes,

@@ -19,19 +19,19 @@ export async function findLeak(
 ): Promise<string | undefined> {
   if (view.sql === undefined) return undefined;
   const whole = await openViewRows(connection, view, files, '_leak_whole');
-  const moments = await queryRows<{ at: string }>(
+  const moments = await queryRows<{ until: string }>(
     connection,
-    `SELECT DISTINCT CAST(quantile_disc(known_us, moment) AS VARCHAR) AS at
-     FROM (${timesSql(view, whole)}), (SELECT unnest([${MOMENTS.join(', ')}]) AS moment) GROUP BY moment ORDER BY at`,
+    `SELECT DISTINCT CAST(until AS VARCHAR) AS until FROM (
+       SELECT unnest(quantile_disc(_known_us, [${MOMENTS.join(', ')}])) AS until FROM (${timesSql(view, whole)})) ORDER BY until`,
   );
-  for (const { at } of moments) {
+  for (const { until: at } of moments) {
     const then = await openViewRows(connection, view, files, '_leak_then', BigInt(at));
     const known = (rows: string) =>
-      `SELECT entity_id, event_us, available_us, v.* EXCLUDE (_row) FROM (${timesSql(view, rows)}) t
-       JOIN (SELECT _row, ${featuresSql(view)} FROM ${rows}) v USING (_row) WHERE known_us <= ${at}`;
+      `SELECT _entity, _event_us, _available_us, v.* EXCLUDE (_row) FROM (${timesSql(view, rows)}) t
+       JOIN (SELECT _row, ${featuresSql(view)} FROM ${rows}) v USING (_row) WHERE _known_us <= ${at}`;
     const [found] = await queryRows<{ rows: number; example: string | null }>(
       connection,
-      `SELECT count(*) AS rows, min(entity_id) AS example FROM (
+      `SELECT count(*) AS rows, min(_entity) AS example FROM (
          (${known(whole)} EXCEPT ALL ${known(then)}) UNION ALL (${known(then)} EXCEPT ALL ${known(whole)}))`,
     );
     if (found && found.rows > 0)

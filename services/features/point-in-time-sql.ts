@@ -24,14 +24,14 @@ export function filesSql(files: readonly string[]): string {
 export function featuresSql({ features }: FeatureView): string {
   return Object.entries(features)
     .map(([name, { type, expression }]) => {
-      const sql = expression === undefined ? quoteIdentifier(name) : `(${expression})`;
+      const sql = expression === undefined ? quoteIdentifier(name) : `(${expression}\n)`;
       return `${typedSql(sql, type)} AS ${quoteIdentifier(name)}`;
     })
     .join(', ');
 }
 
 /**
- * The rows of a view without their features: `entity_id`, `event_us`, `available_us`, `known_us`, `sequence` and `_row`. A row is known from
+ * The rows of a view without their features: `_entity`, `_event_us`, `_available_us`, `_known_us`, `_sequence` and `_row`. A row is known from
  * when it was available, and not before the time that it is about.
  * @param rows a relation that has the columns of the view and `_row`
  */
@@ -39,10 +39,10 @@ export function timesSql(view: FeatureView, rows: string): string {
   const event = microseconds(quoteIdentifier(view.event_time));
   const available = view.available_time === undefined ? event : microseconds(quoteIdentifier(view.available_time));
   const sequence = view.sequence === undefined ? '_row' : `TRY_CAST(${quoteIdentifier(view.sequence)} AS BIGINT)`;
-  return `SELECT *, greatest(event_us, available_us) AS known_us FROM (
-      SELECT CAST(${quoteIdentifier(view.entity)} AS VARCHAR) AS entity_id, ${event} AS event_us, ${available} AS available_us,
-        coalesce(${sequence}, -1) AS sequence, _row FROM ${rows})
-    WHERE entity_id IS NOT NULL AND event_us IS NOT NULL AND available_us IS NOT NULL`;
+  return `SELECT *, greatest(_event_us, _available_us) AS _known_us FROM (
+      SELECT CAST(${quoteIdentifier(view.entity)} AS VARCHAR) AS _entity, ${event} AS _event_us, ${available} AS _available_us,
+        coalesce(${sequence}, -1) AS _sequence, _row FROM ${rows})
+    WHERE _entity IS NOT NULL AND _event_us IS NOT NULL AND _available_us IS NOT NULL`;
 }
 
 /**
@@ -51,36 +51,36 @@ export function timesSql(view: FeatureView, rows: string): string {
  * @param isKnownAtEvent every row is known at the time that it is about, so that none can be late
  */
 export function stepsSql(times: string, isKnownAtEvent: boolean): string {
-  const order = isKnownAtEvent ? 'known_us, sequence, _row' : 'known_us, event_us, available_us, sequence, _row';
-  const byTime = `PARTITION BY entity_id ORDER BY ${order}`;
+  const order = isKnownAtEvent ? '_known_us, _sequence, _row' : '_known_us, _event_us, _available_us, _sequence, _row';
+  const byTime = `PARTITION BY _entity ORDER BY ${order}`;
   const latest = isKnownAtEvent
     ? ''
-    : `AND event_us >= coalesce(max(event_us) OVER (${byTime} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), event_us)`;
-  return `SELECT entity_id, known_us, event_us, available_us, _row FROM (${times})
-    QUALIFY known_us IS DISTINCT FROM lead(known_us) OVER (${byTime}) ${latest}`;
+    : `AND _event_us >= coalesce(max(_event_us) OVER (${byTime} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), _event_us)`;
+  return `SELECT _entity, _known_us, _event_us, _available_us, _row FROM (${times})
+    QUALIFY _known_us IS DISTINCT FROM lead(_known_us) OVER (${byTime}) ${latest}`;
 }
 
 /**
- * For each row of `asked` (`ask`, `entity_id`, `at_us`) the row of the view that counts at that time: `ask`, `at_us`, `event_us`,
- * `available_us`, `_row`; the last three are null where nothing was known.
+ * For each row of `asked` (`_ask`, `_entity`, `_at_us`) the row of the view that counts at that time: `_ask`, `_at_us`, `_event_us`,
+ * `_available_us`, `_row`; the last three are null where nothing was known.
  * @param asked the name of a table
  */
 export function asOfSql(view: FeatureView, rows: string, asked: string): string {
-  const times = `SELECT * FROM (${timesSql(view, rows)}) SEMI JOIN ${asked} USING (entity_id)`;
-  return `SELECT a.ask, a.at_us, s.event_us, s.available_us, s._row FROM ${asked} a
+  const times = `SELECT * FROM (${timesSql(view, rows)}) SEMI JOIN ${asked} USING (_entity)`;
+  return `SELECT a._ask, a._at_us, s._event_us, s._available_us, s._row FROM ${asked} a
     ASOF LEFT JOIN (${stepsSql(times, view.available_time === undefined)}) s
-    ON a.entity_id = s.entity_id AND a.at_us >= s.known_us`;
+    ON a._entity = s._entity AND a._at_us >= s._known_us`;
 }
 
 /**
- * The answer to each row of `asked`: `ask`, `_status` (`fresh`, `expired` or `missing`), `_age_seconds`, and the features. An expired value
+ * The answer to each row of `asked`: `_ask`, `_status` (`fresh`, `expired` or `missing`), `_age_seconds`, and the features. An expired value
  * is not given.
  */
 export function historicalSql(view: FeatureView, rows: string, asked: string): string {
   const ttlUs = view.ttl_seconds * 1e6;
   const names = Object.keys(view.features).map(quoteIdentifier);
-  const cells = names.map((name) => `CASE WHEN h.at_us - h.event_us <= ${ttlUs} THEN v.${name} END AS ${name}`);
-  return `SELECT h.ask, CASE WHEN h.event_us IS NULL THEN 'missing' WHEN h.at_us - h.event_us <= ${ttlUs} THEN 'fresh' ELSE 'expired' END AS _status,
-      (h.at_us - h.event_us) / 1e6 AS _age_seconds, ${cells.join(', ')}
+  const cells = names.map((name) => `CASE WHEN h._at_us - h._event_us <= ${ttlUs} THEN v.${name} END AS ${name}`);
+  return `SELECT h._ask, CASE WHEN h._event_us IS NULL THEN 'missing' WHEN h._at_us - h._event_us <= ${ttlUs} THEN 'fresh' ELSE 'expired' END AS _status,
+      (h._at_us - h._event_us) / 1e6 AS _age_seconds, ${cells.join(', ')}
     FROM (${asOfSql(view, rows, asked)}) h LEFT JOIN (SELECT _row, ${featuresSql(view)} FROM ${rows}) v ON v._row = h._row`;
 }

@@ -13,6 +13,9 @@ export async function lockConnection(connection: DuckDBConnection, files: readon
 /** Table functions that make rows of their arguments alone. */
 const HARMLESS_TABLES = new Set(['unnest', 'range', 'generate_series']);
 
+/** These are written without brackets, so that they look like columns. */
+const CLOCKS = new Set(['current_date', 'current_time', 'current_timestamp', 'localtime', 'localtimestamp']);
+
 type Node = Record<string, unknown>;
 
 /** All nodes of a syntax tree, at any depth. */
@@ -24,7 +27,7 @@ function* nodesOf(value: unknown): Generator<Node> {
 
 /** What is wrong with one SELECT, or undefined. @param isScalar it must be a function of one row */
 async function problemOf(connection: DuckDBConnection, sql: string, isScalar: boolean): Promise<string | undefined> {
-  const [row] = await queryRows<{ tree: string }>(connection, 'SELECT CAST(json_serialize_sql($sql) AS VARCHAR) AS tree', { sql });
+  const [row] = await queryRows<{ tree: string }>(connection, 'SELECT CAST(json_serialize_sql(CAST($sql AS VARCHAR)) AS VARCHAR) AS tree', { sql });
   const tree = JSON.parse(row!.tree) as { error: boolean; error_message?: string; statements?: unknown[] };
   if (tree.error) return `is not one SELECT that can be read: ${tree.error_message}`;
   if (tree.statements?.length !== 1) return 'must be one SELECT and no more';
@@ -36,15 +39,23 @@ async function problemOf(connection: DuckDBConnection, sql: string, isScalar: bo
     .map((node) => String((node['function'] as Node | undefined)?.['function_name']))
     .find((name) => !HARMLESS_TABLES.has(name));
   if (table !== undefined) return `may not read from ${table}(); name the data type in \`sources\``;
+  const columnNames = nodes.flatMap((node) => (node['column_names'] as string[] | undefined) ?? []);
+  const clock = columnNames.find((name) => CLOCKS.has(name.toLowerCase()));
+  if (clock !== undefined) return `uses ${clock}, which does not give the same value each time`;
   const known = await queryRows<{ name: string; type: string; stability: string }>(
     connection,
     `SELECT DISTINCT lower(function_name) AS name, function_type AS type, coalesce(stability, 'CONSISTENT') AS stability FROM duckdb_functions()
-     WHERE list_contains(string_split($names, ','), lower(function_name))`,
+     WHERE list_contains(string_split(CAST($names AS VARCHAR), ','), lower(function_name))`,
     { names: names.join(',') },
   );
   const unstable = known.find(({ stability }) => stability !== 'CONSISTENT');
   if (unstable) return `uses ${unstable.name}(), which does not give the same value each time`;
   if (!isScalar) return undefined;
+  const { select_list: columns, from_table: from } = (tree.statements[0] as { node: Node }).node as {
+    select_list?: unknown[];
+    from_table?: Node;
+  };
+  if (columns?.length !== 1 || from?.['type'] !== 'EMPTY') return 'must be one expression and no more';
   const isAggregate = (name: string) =>
     known.some((one) => one.name === name && one.type === 'aggregate') &&
     !known.some((one) => one.name === name && one.type !== 'aggregate');
@@ -62,7 +73,7 @@ export async function sqlProblems(connection: DuckDBConnection, view: FeatureVie
       Object.entries(view[part]).flatMap(([name, { expression }]) =>
         expression === undefined
           ? []
-          : [{ path: `${part}.${name}.expression`, sql: `SELECT (${expression})`, isScalar: true }],
+          : [{ path: `${part}.${name}.expression`, sql: `SELECT (${expression}\n)`, isScalar: true }],
       ),
     ),
   ];

@@ -1,6 +1,7 @@
 import type { FieldProblem } from '../../core/errors.js';
 import type { Head } from '../../core/kinds/heads.js';
 import type { ModelKind } from '../../core/names.js';
+import type { PlannedView } from '../features/plan-views.js';
 
 /** All that a training run follows: decided once, written into the workflow's history, never looked up again. */
 export interface TrainingPlan {
@@ -27,6 +28,8 @@ export interface TrainingPlan {
   startDate?: string;
   endDate?: string;
   filters: Record<string, string | number | boolean>;
+  /** What the rows are joined with; absent where the entry names no views. */
+  featureViews?: readonly PlannedView[];
   validationSplit: number;
   crossValidation: boolean;
   autoDeploy: boolean;

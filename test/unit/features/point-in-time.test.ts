@@ -25,13 +25,13 @@ async function answer(rows: readonly HistoryRow[], asks: readonly Ask[], ttlSeco
       { history },
     );
     await connection.run(
-      `CREATE TABLE asked AS SELECT ask, entity AS entity_id, "at" AS at_us
+      `CREATE TABLE asked AS SELECT ask AS _ask, entity AS _entity, "at" AS _at_us
        FROM (SELECT unnest(from_json($asks::JSON, '[{"ask":"BIGINT","entity":"VARCHAR","at":"BIGINT"}]'), recursive := true))`,
       { asks: JSON.stringify(asks.map((ask, at) => ({ ...ask, ask: at }))) },
     );
     const found = await queryRows<{ _status: Known['status']; value: number | null }>(
       connection,
-      `SELECT _status, value FROM (${historicalSql(viewOf(ttlSeconds, isBitemporal), 'rows', 'asked')}) ORDER BY ask`,
+      `SELECT _status, value FROM (${historicalSql(viewOf(ttlSeconds, isBitemporal), 'rows', 'asked')}) ORDER BY _ask`,
     );
     return found.map(({ _status: status, value }): Known => ({ status, value }));
   });
