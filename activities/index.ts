@@ -5,6 +5,7 @@ import { createExperimentActivities } from './experiment-activities.js';
 import { createFeatureActivities } from './feature-activities.js';
 import { createIngestionActivities } from './ingestion-activities.js';
 import { createJobActivities } from './job-activities.js';
+import { createRetentionActivities } from './retention-activities.js';
 import { createFitActivities, createTrainingActivities } from './training-activities.js';
 
 /** Activities of the task queue `pipeline`: small records, data, checks. */
@@ -17,6 +18,7 @@ export function createPipelineActivities(container: Container) {
     ...createExperimentActivities(container),
     ...createDrillActivities(container),
     ...createFeatureActivities(container),
+    ...createRetentionActivities(container),
   };
 }
 

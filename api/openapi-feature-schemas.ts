@@ -1,5 +1,15 @@
 import { FEATURE_TYPES } from '../core/schemas/feature-view.js';
-import { anything, count, nullableNumber, nullableText, nullableTime, share, strict, text, time } from './openapi-types.js';
+import {
+  anything,
+  count,
+  nullableNumber,
+  nullableText,
+  nullableTime,
+  share,
+  strict,
+  text,
+  time,
+} from './openapi-types.js';
 
 const list = (items: object) => ({ type: 'array', items });
 const mapOf = (values: object) => ({ type: 'object', additionalProperties: values });

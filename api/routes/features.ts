@@ -34,7 +34,8 @@ export const featureRoutes: RouteDefinition[] = [
     path: '/features/views',
     tag: 'Features',
     summary: 'The catalogue of feature views, by name',
-    description: 'Each with its newest version, what the online store holds of it and up to when, and the versions of models that learnt from it.',
+    description:
+      'Each with its newest version, what the online store holds of it and up to when, and the versions of models that learnt from it.',
     role: 'viewer',
     query: pageQuerySchema,
     answers: [{ status: 200, description: 'A page of views', schema: listOf('FeatureView') }],

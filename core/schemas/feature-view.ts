@@ -18,9 +18,7 @@ const description = z.string().max(500).optional();
 
 const storedFeatureSchema = z.strictObject({
   type,
-  expression: expression
-    .optional()
-    .describe('SQL over the columns of one row; the column of the same name by default'),
+  expression: expression.optional().describe('SQL over the columns of one row; the column of the same name by default'),
   description,
 });
 const onDemandFeatureSchema = z.strictObject({
@@ -41,7 +39,9 @@ export const featureViewSchema = z
       .describe('Column with the time from which a row was known; by default it was known at its event time'),
     sequence: column
       .optional()
-      .describe('Column with whole numbers that orders rows of equal times, the latest last; by default the order of the data'),
+      .describe(
+        'Column with whole numbers that orders rows of equal times, the latest last; by default the order of the data',
+      ),
     ttl_seconds: z
       .int()
       .min(1)
@@ -63,7 +63,8 @@ export const featureViewSchema = z
   .superRefine((view, context) => {
     const add = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
     if ((view.source === undefined) === (view.sql === undefined)) add('source', 'give either `source` or `sql`');
-    if ((view.sql === undefined) !== (view.sources === undefined)) add('sources', '`sql` and `sources` belong together');
+    if ((view.sql === undefined) !== (view.sources === undefined))
+      add('sources', '`sql` and `sources` belong together');
     if (view.sources && Object.keys(view.sources).length === 0) add('sources', 'must name a data type');
     const names = [view.features, view.request, view.on_demand].flatMap((part) => Object.keys(part));
     const twice = names.find((one, at) => names.indexOf(one) !== at);

@@ -13,7 +13,11 @@ const BATCH_ROWS = 1000;
  */
 export async function finishMaterialization(
   { plan, filled }: { plan: MaterializationPlan; filled: FilledView },
-  { database, redisFeatures: redis, logger }: { database: Database; redisFeatures: RedisFeatures | undefined; logger: Logger },
+  {
+    database,
+    redisFeatures: redis,
+    logger,
+  }: { database: Database; redisFeatures: RedisFeatures | undefined; logger: Logger },
 ) {
   const { prisma, pool } = database;
   await prisma.featureMaterialization.update({

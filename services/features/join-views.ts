@@ -48,6 +48,8 @@ export async function joinViews(
     for (const [from, to] of [...named, ['_age_seconds', 'age_seconds'] as const])
       columns.push(`v${at}.${quoteIdentifier(from)} AS ${quoteIdentifier(featureNameOf(view, to))}`);
   }
-  await connection.run(`CREATE TEMP TABLE _joined AS SELECT a._ask, ${columns.join(', ')} FROM ${asked} a ${joins.join(' ')}`);
+  await connection.run(
+    `CREATE TEMP TABLE _joined AS SELECT a._ask, ${columns.join(', ')} FROM ${asked} a ${joins.join(' ')}`,
+  );
   return '_joined';
 }

@@ -56,7 +56,11 @@ export async function materializeView(
     if (leak !== undefined)
       throw new ServiceError('request_invalid', `The SQL of ${plan.view} ${leak}.`, [{ path: 'sql', message: leak }]);
     onProgress(0.2);
-    const entities = await computeRows(connection, plan, await openViewRows(connection, plan.definition, files, '_rows'));
+    const entities = await computeRows(
+      connection,
+      plan,
+      await openViewRows(connection, plan.definition, files, '_rows'),
+    );
     onProgress(0.4);
     let checksum = 0n;
     for (let start = 0; start < entities; start += BATCH_ROWS) {
@@ -84,7 +88,9 @@ async function computeRows(connection: DuckDBConnection, plan: MaterializationPl
     `CREATE TEMP TABLE asked AS SELECT row_number() OVER () - 1 AS _ask, _entity, ${BigInt(endUs)} AS _at_us FROM (
        SELECT DISTINCT _entity FROM (${timesSql(definition, rows)}) WHERE _known_us <= ${BigInt(endUs)} ${since} ORDER BY _entity)`,
   );
-  const cells = Object.keys(definition.features).map((name) => `${quoteIdentifier(name)} := v.${quoteIdentifier(name)}`);
+  const cells = Object.keys(definition.features).map(
+    (name) => `${quoteIdentifier(name)} := v.${quoteIdentifier(name)}`,
+  );
   await connection.run(
     `CREATE TEMP TABLE filled AS SELECT h._ask, a._entity, h._event_us, v.* EXCLUDE (_row), CAST(to_json(struct_pack(${cells.join(', ')})) AS VARCHAR) AS _content
      FROM (${asOfSql(definition, rows, 'asked')}) h JOIN asked a USING (_ask) JOIN (SELECT _row, ${featuresSql(definition)} FROM ${rows}) v ON v._row = h._row
@@ -136,7 +142,10 @@ async function readBack(
     );
 }
 
-async function describeFeatures(connection: DuckDBConnection, { definition }: MaterializationPlan): Promise<FeatureStatistics[]> {
+async function describeFeatures(
+  connection: DuckDBConnection,
+  { definition }: MaterializationPlan,
+): Promise<FeatureStatistics[]> {
   const described: FeatureStatistics[] = [];
   for (const [name, { type }] of Object.entries(definition.features)) {
     const column = quoteIdentifier(name);

@@ -90,7 +90,10 @@ export class OnlineFeatures {
       [...new Set(names)].map(async (name) => {
         const known = await this.registry.find(name);
         if (known) return known;
-        throw new ServiceError('feature_view_not_found', `There is no feature view "${name}". GET /features/views lists them.`);
+        throw new ServiceError(
+          'feature_view_not_found',
+          `There is no feature view "${name}". GET /features/views lists them.`,
+        );
       }),
     );
     const { answers, isAway } = await this.lookUp(
@@ -99,7 +102,12 @@ export class OnlineFeatures {
       entities.map(() => request),
     );
     if (isAway)
-      throw new ServiceError('dependency_unavailable', 'The online feature store cannot be reached at present. Try again shortly.', [], 2);
+      throw new ServiceError(
+        'dependency_unavailable',
+        'The online feature store cannot be reached at present. Try again shortly.',
+        [],
+        2,
+      );
     return {
       items: entities.map((entity_id, row) => {
         const features: Record<string, FeatureValue> = {};

@@ -44,11 +44,7 @@ export async function planMaterialization(
   refuseEnd(endUs, asked.end, nowMs, previous);
   const isSameData = isDeepStrictEqual(previous?.inputs, inputs);
   const isEnough = previous && previous.endUs < endUs && (isSameData || latest.definition.available_time !== undefined);
-  const startUs = asked.start
-    ? BigInt(Date.parse(asked.start)) * 1000n - 1n
-    : isEnough
-      ? previous.endUs
-      : null;
+  const startUs = asked.start ? BigInt(Date.parse(asked.start)) * 1000n - 1n : isEnough ? previous.endUs : null;
   const planned = { mode: startUs === null || !previous ? 'full' : 'incremental', startUs, endUs } as const;
   if (!known) await insert(database, { id: jobId, view: latest.view, version: latest.version, ...planned, inputs });
   return {
@@ -62,7 +58,10 @@ export async function planMaterialization(
   };
 }
 
-async function findVersion({ prisma }: Database, { view, version }: { view: string; version: number }): Promise<ViewVersion> {
+async function findVersion(
+  { prisma }: Database,
+  { view, version }: { view: string; version: number },
+): Promise<ViewVersion> {
   const row = await prisma.featureView.findUniqueOrThrow({ where: { view_version: { view, version } } });
   return { view, version, digest: row.digest, definition: row.definition as unknown as ViewVersion['definition'] };
 }
@@ -94,7 +93,15 @@ export async function refuseSecondFilling(prisma: Prisma.TransactionClient, view
 /** Of two at once the database lets one in. One whose job has ended without saying so gives way. */
 async function insert(
   { prisma }: Database,
-  row: { id: string; view: string; version: number; mode: string; startUs: bigint | null; endUs: bigint; inputs: ViewInputs },
+  row: {
+    id: string;
+    view: string;
+    version: number;
+    mode: string;
+    startUs: bigint | null;
+    endUs: bigint;
+    inputs: ViewInputs;
+  },
 ): Promise<void> {
   await prisma.$transaction(async (transaction) => {
     await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`materialize:${row.view}`}))`;

@@ -37,9 +37,9 @@ export async function readHistorical(
     const shape = Object.entries(request).map(([name, { type }]) => `${JSON.stringify(name)}:"${REQUEST_TYPES[type]}"`);
     const asked = entities.map(({ entity_id, as_of, request: values = {} }, ask) => ({
       ...Object.fromEntries(Object.keys(request).map((name) => [name, values[name] ?? null])),
-      ask,
-      entity_id,
-      at_us: Date.parse(as_of) * 1000,
+      _ask: ask,
+      _entity: entity_id,
+      _at_us: Date.parse(as_of) * 1000,
     }));
     await connection.run(
       `CREATE TEMP TABLE asked AS SELECT unnest(from_json($asked::JSON, '[{"_ask":"BIGINT","_entity":"VARCHAR","_at_us":"BIGINT"${shape.map((one) => `,${one}`).join('')}}]'), recursive := true)`,

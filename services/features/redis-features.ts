@@ -90,7 +90,12 @@ export class RedisFeatures {
 
   /** Which materialization of a view is here in full. @throws Error where Redis does not answer */
   async marker(view: string): Promise<string | undefined> {
-    return (await within(WRITE_PATIENCE_MS, this.#connected().then(() => this.#client.hGet(MARKERS, view)))) ?? undefined;
+    return (
+      (await within(
+        WRITE_PATIENCE_MS,
+        this.#connected().then(() => this.#client.hGet(MARKERS, view)),
+      )) ?? undefined
+    );
   }
 
   /** @param ttlSeconds after which a row has expired; then it may go @throws Error where Redis does not answer */
@@ -113,6 +118,24 @@ export class RedisFeatures {
     await within(WRITE_PATIENCE_MS, this.#client.hSet(MARKERS, view, materialization));
   }
 
+  /**
+   * Forgets an entity, and every cached prediction: their keys do not tell whom they are about.
+   * @returns how many keys went @throws Error where Redis does not answer
+   */
+  async forget(entity: string): Promise<number> {
+    await this.#connected();
+    let keys = await within(WRITE_PATIENCE_MS, this.#client.unlink(keyOf(entity)));
+    for await (const batch of this.#client.scanIterator({ MATCH: 'mlops:prediction:*', COUNT: 1000 }))
+      if (batch.length > 0) keys += await within(WRITE_PATIENCE_MS, this.#client.unlink(batch));
+    return keys;
+  }
+
+  /** Whether anything of an entity is here. @throws Error where Redis does not answer */
+  async has(entity: string): Promise<boolean> {
+    await this.#connected();
+    return (await within(WRITE_PATIENCE_MS, this.#client.exists(keyOf(entity)))) > 0;
+  }
+
   close(): void {
     this.#breaker.stop();
     if (this.#client.isOpen) this.#client.destroy();
@@ -126,7 +149,8 @@ export class RedisFeatures {
 
   #fail(error: unknown): void {
     const reason = withoutCredentials(error instanceof Error ? error.message : String(error));
-    if (!this.#isToldAway) this.options.logger.warn({ reason }, 'Redis cannot be used at present; features are read from PostgreSQL');
+    if (!this.#isToldAway)
+      this.options.logger.warn({ reason }, 'Redis cannot be used at present; features are read from PostgreSQL');
     this.#isToldAway = true;
     this.#breaker.fail();
   }

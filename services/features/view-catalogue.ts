@@ -80,9 +80,11 @@ export function createViewCatalogue({ database, views }: { database: Database; v
     async list({ limit, cursor }: PageRequest) {
       const names = await views.names();
       if (cursor !== undefined && !names.includes(cursor))
-        throw new ServiceError('request_invalid', 'The cursor is none of this list. Use next_cursor of the page before.', [
-          { path: 'cursor', message: 'is not a cursor of this list' },
-        ]);
+        throw new ServiceError(
+          'request_invalid',
+          'The cursor is none of this list. Use next_cursor of the page before.',
+          [{ path: 'cursor', message: 'is not a cursor of this list' }],
+        );
       const rest = names.filter((name) => cursor === undefined || name > cursor);
       const page = rest.slice(0, limit);
       const consumers = await consumersOf(page);

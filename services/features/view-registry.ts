@@ -43,9 +43,7 @@ export class ViewRegistry {
   async refresh(): Promise<void> {
     const { database, views } = this.context;
     const latest = await Promise.all((await views.names()).map((name) => views.latest(name)));
-    const { rows } = await database.pool.query<
-      RedisView & { end_us: string; definition: FeatureView }
-    >(READ_FILLED);
+    const { rows } = await database.pool.query<RedisView & { end_us: string; definition: FeatureView }>(READ_FILLED);
     const filled = new Map(rows.map(({ end_us: endUs, ...row }) => [row.view, { ...row, endUs: Number(endUs) }]));
     this.#known = new Map(latest.map((one) => [one.view, { latest: one, filled: filled.get(one.view) }]));
     this.#lookedMs = performance.now();

@@ -67,7 +67,12 @@ async function refuseMissingColumns(connection: DuckDBConnection, view: FeatureV
   const problems = Object.entries(needed).flatMap(([path, column]): FieldProblem[] =>
     column === undefined || known.has(column)
       ? []
-      : [{ path, message: `names the column ${column}, which the data lacks; it has ${[...known].filter((one) => one !== '_row').join(', ')}` }],
+      : [
+          {
+            path,
+            message: `names the column ${column}, which the data lacks; it has ${[...known].filter((one) => one !== '_row').join(', ')}`,
+          },
+        ],
   );
   if (problems.length > 0)
     throw new ServiceError('request_invalid', `The view does not fit its data: ${problems[0]!.message}.`, problems);

@@ -27,7 +27,11 @@ function* nodesOf(value: unknown): Generator<Node> {
 
 /** What is wrong with one SELECT, or undefined. @param isScalar it must be a function of one row */
 async function problemOf(connection: DuckDBConnection, sql: string, isScalar: boolean): Promise<string | undefined> {
-  const [row] = await queryRows<{ tree: string }>(connection, 'SELECT CAST(json_serialize_sql(CAST($sql AS VARCHAR)) AS VARCHAR) AS tree', { sql });
+  const [row] = await queryRows<{ tree: string }>(
+    connection,
+    'SELECT CAST(json_serialize_sql(CAST($sql AS VARCHAR)) AS VARCHAR) AS tree',
+    { sql },
+  );
   const tree = JSON.parse(row!.tree) as { error: boolean; error_message?: string; statements?: unknown[] };
   if (tree.error) return `is not one SELECT that can be read: ${tree.error_message}`;
   if (tree.statements?.length !== 1) return 'must be one SELECT and no more';

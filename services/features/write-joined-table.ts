@@ -1,4 +1,4 @@
-import { rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
@@ -32,13 +32,16 @@ export async function writeJoinedTable(table: JoinedTable): Promise<string> {
   const partial = `${file}.${process.pid}.partial`;
   const joined = views.map((view) => ({ ...view, files: filesOfInputs(view.inputs, table.datasetsFolder) }));
   const read = [...table.source, ...joined.flatMap(({ files }) => Object.values(files).flat())];
+  await mkdir(staging, { recursive: true });
   try {
     await withDuckDb(async (connection) => {
       await lockConnection(connection, [...read, partial]);
       for (const { view, definition, files } of joined) {
         const leak = await findLeak(connection, definition, files);
         if (leak !== undefined)
-          throw new ServiceError('request_invalid', `The SQL of ${view} ${leak}.`, [{ path: 'model_type', message: leak }]);
+          throw new ServiceError('request_invalid', `The SQL of ${view} ${leak}.`, [
+            { path: 'model_type', message: leak },
+          ]);
       }
       const list = table.source.map(quoteText).join(', ');
       await connection.run(
@@ -46,7 +49,9 @@ export async function writeJoinedTable(table: JoinedTable): Promise<string> {
            epoch_us(TRY_CAST(${quoteIdentifier(timestamp)} AS TIMESTAMP)) AS _at_us, * FROM read_parquet([${list}])`,
       );
       const described = await queryRows<{ column_name: string }>(connection, 'DESCRIBE asked');
-      const own = described.map((column) => column.column_name).filter((name) => !['_ask', '_entity', '_at_us'].includes(name));
+      const own = described
+        .map((column) => column.column_name)
+        .filter((name) => !['_ask', '_entity', '_at_us'].includes(name));
       const result = await joinViews(connection, 'asked', joined, new Set(own));
       const columns = views.flatMap(columnsOfView).map(({ name }) => `j.${quoteIdentifier(name)}`);
       await connection.run(

@@ -13,7 +13,9 @@ export async function refuseChangedViews(
   name: { model: string; version: string },
   { database: { prisma }, readModelsConfig }: ReadinessContext,
 ): Promise<void> {
-  const row = await prisma.modelVersion.findUnique({ where: { model_version: { model: name.model, version: name.version } } });
+  const row = await prisma.modelVersion.findUnique({
+    where: { model_version: { model: name.model, version: name.version } },
+  });
   const { feature_views: used = [] } = (row?.lineage ?? {}) as { feature_views?: { view: string; version: number }[] };
   if (!row || used.length === 0) return;
   const { features = [] } = row.signature as { features?: { name: string }[] };

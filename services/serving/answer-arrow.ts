@@ -24,9 +24,10 @@ export async function answerArrow(context: BatchContext, bytes: Uint8Array, call
   const { rows, columns: all } = readArrow(bytes);
   const { columns, entities } = assignColumns(served, all);
   // Rows whose features may come from the store are filled one by one.
-  const answered = served.scorer.batch && !(entities && hasViews(served))
-    ? await predictColumns(context, served, { rows, columns, entities }, call)
-    : await predictSingly(context, rows, columns, entities, call);
+  const answered =
+    served.scorer.batch && !(entities && hasViews(served))
+      ? await predictColumns(context, served, { rows, columns, entities }, call)
+      : await predictSingly(context, rows, columns, entities, call);
   return writeArrow(call.model, answered);
 }
 

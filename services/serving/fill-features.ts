@@ -96,14 +96,21 @@ function fillOne(
 function describeGap(answer: ViewAnswer | undefined, isAway: boolean): string | undefined {
   if (!answer || (isAway && answer.status === 'missing'))
     return 'the feature store cannot be asked at present, so what was left out counts as not known';
-  if (answer.status === 'missing') return 'the feature store has nothing of this entity, so what was left out counts as not known';
+  if (answer.status === 'missing')
+    return 'the feature store has nothing of this entity, so what was left out counts as not known';
   if (answer.status === 'fresh') return undefined;
   return `what the feature store has of this entity is ${Math.round(answer.age_seconds ?? 0)} s old and has expired, so it counts as not known`;
 }
 
 /** Values that only on-demand features are computed from are no features of the model. */
-function withoutRequestValues(input: PredictInput, views: readonly UsedView[], signature: ReadonlySet<string>): PredictInput {
-  const only = views.flatMap(({ definition }) => Object.keys(definition.request)).filter((name) => !signature.has(name));
+function withoutRequestValues(
+  input: PredictInput,
+  views: readonly UsedView[],
+  signature: ReadonlySet<string>,
+): PredictInput {
+  const only = views
+    .flatMap(({ definition }) => Object.keys(definition.request))
+    .filter((name) => !signature.has(name));
   if (!only.some((name) => Object.hasOwn(input.features, name))) return input;
   const features = Object.fromEntries(Object.entries(input.features).filter(([name]) => !only.includes(name)));
   return { ...input, features };
@@ -111,11 +118,16 @@ function withoutRequestValues(input: PredictInput, views: readonly UsedView[], s
 
 /** A store that was filled by a definition that means something else is as good as empty. */
 function usableOf({ definition, used }: UsedView, known: KnownView): KnownView {
-  const isUsable = known.filled && viewChanges(definition, known.filled.definition, used, isDeepStrictEqual).length === 0;
+  const isUsable =
+    known.filled && viewChanges(definition, known.filled.definition, used, isDeepStrictEqual).length === 0;
   return isUsable ? known : { latest: known.latest };
 }
 
-function refuseChanged({ view, version, definition, used }: UsedView, { latest }: KnownView, served: ServedModel): void {
+function refuseChanged(
+  { view, version, definition, used }: UsedView,
+  { latest }: KnownView,
+  served: ServedModel,
+): void {
   if (latest.version === version) return;
   const changes = viewChanges(definition, latest.definition, used, isDeepStrictEqual);
   if (changes.length === 0) return;

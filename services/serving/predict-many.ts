@@ -130,7 +130,14 @@ async function answerBlock(
   return shapes.map((shaped, at) =>
     shaped instanceof ServiceError
       ? shaped
-      : completeAnswer({ metrics, log }, served, inputs[at]!, { correlationId, filled: filled?.[at] }, { shaped, cached: false }, rowSeconds),
+      : completeAnswer(
+          { metrics, log },
+          served,
+          inputs[at]!,
+          { correlationId, filled: filled?.[at] },
+          { shaped, cached: false },
+          rowSeconds,
+        ),
   );
 }
 

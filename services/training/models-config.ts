@@ -12,6 +12,7 @@ import {
   type DataType,
   type ModelEntry,
 } from '../../core/schemas/model-config.js';
+import { retentionFileSchema, type RetentionPolicy } from '../../core/schemas/retention.js';
 import { featuresFileSchema, type FeatureView } from '../../core/schemas/feature-view.js';
 import { USER_BEHAVIOR_FEATURES } from '../features/user-behavior-features.js';
 
@@ -42,6 +43,8 @@ export interface ModelsConfig {
   dataTypes: ReadonlyMap<string, DataType>;
   /** Those that `features.yaml` declares; others are declared over HTTP. */
   featureViews: ReadonlyMap<string, FeatureView>;
+  /** `retention.yaml`; without it nothing is deleted but what no job has taken over. */
+  retention: RetentionPolicy;
 }
 
 /** A config file that cannot be used; the message names the file, the line and the path of each problem. */
@@ -50,13 +53,13 @@ export class ModelsConfigError extends Error {
 }
 
 /**
- * Reads `models/config.yaml` and, beside it, `data-types.yaml` and `features.yaml`. A file that changed is read again on the next call,
+ * Reads `models/config.yaml` and, beside it, `data-types.yaml`, `features.yaml` and `retention.yaml`. A file that changed is read again on the next call,
  * so that a new entry needs no restart.
  * @throws ModelsConfigError with file, line and path of every bad entry.
  */
 export function createModelsConfigReader(path: string): () => Promise<ModelsConfig> {
   const beside = (name: string) => join(dirname(path), name);
-  const paths = { models: path, dataTypes: beside('data-types.yaml'), features: beside('features.yaml') };
+  const paths = { models: path, dataTypes: beside('data-types.yaml'), features: beside('features.yaml'), retention: beside('retention.yaml') };
   let known: { stamp: string; config: ModelsConfig } | undefined;
   return async () => {
     const stamp = (await Promise.all(Object.values(paths).map(fileStamp))).join(' ');
@@ -78,6 +81,7 @@ interface ConfigPaths {
   models: string;
   dataTypes: string;
   features: string;
+  retention: string;
 }
 
 async function readModelsConfig(paths: ConfigPaths): Promise<ModelsConfig> {
@@ -95,11 +99,15 @@ async function readModelsConfig(paths: ConfigPaths): Promise<ModelsConfig> {
     models,
     dataTypes: new Map(Object.entries(await readOptional(paths.dataTypes, dataTypesFileSchema))),
     featureViews: new Map(Object.entries(await readOptional(paths.features, featuresFileSchema))),
+    retention: retentionFileSchema.parse(await readOptional(paths.retention, retentionFileSchema)),
   };
 }
 
 /** A file that may be absent. */
-async function readOptional<Schema extends z.ZodType>(path: string, schema: Schema): Promise<z.output<Schema> | object> {
+async function readOptional<Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+): Promise<z.output<Schema> | object> {
   return (await fileStamp(path)) === 'absent' ? {} : (await readYaml(path, schema)).value;
 }
 
@@ -157,7 +165,10 @@ function checkEntry(definition: ModelDefinition): Problem | undefined {
   if (definition.split === 'time' && !definition.timestamp)
     return { path: ['split'], problem: 'needs `timestamp: <column>`: the latest rows by it are held out' };
   if (definition.feature_views && !(definition.entity && definition.timestamp))
-    return { path: ['feature_views'], problem: 'needs `entity` and `timestamp`: features are joined as they were known then' };
+    return {
+      path: ['feature_views'],
+      problem: 'needs `entity` and `timestamp`: features are joined as they were known then',
+    };
   if (definition.costs && definition.positive_class === undefined)
     return { path: ['costs'], problem: 'needs `positive_class`: the value of the target that counts as positive' };
   if (definition.algorithm && definition.algorithm !== 'auto') {

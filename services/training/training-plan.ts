@@ -49,3 +49,9 @@ export const STAGED = {
   /** What is kept of the rows that were held out; null where the kind keeps none. */
   holdout: 'holdout.json',
 } as const;
+
+/** Every dataset that a run reads. */
+export const datasetsOf = ({ datasetId, featureViews = [] }: TrainingPlan) => [
+  datasetId,
+  ...featureViews.flatMap(({ inputs }) => Object.values(inputs).map((input) => input.dataset_id)),
+];

@@ -3,7 +3,14 @@ import { featureViewSchema } from '../../../core/schemas/feature-view.js';
 import { createPrng } from '../../../ml/random/prng.js';
 import { queryRows, withDuckDb } from '../../../services/duckdb.js';
 import { historicalSql } from '../../../services/features/point-in-time-sql.js';
-import { oracleAsOf, randomAsks, randomHistory, type Ask, type HistoryRow, type Known } from './point-in-time-oracle.js';
+import {
+  oracleAsOf,
+  randomAsks,
+  randomHistory,
+  type Ask,
+  type HistoryRow,
+  type Known,
+} from './point-in-time-oracle.js';
 
 const viewOf = (ttlSeconds: number, isBitemporal: boolean) =>
   featureViewSchema.parse({

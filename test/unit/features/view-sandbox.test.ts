@@ -54,21 +54,23 @@ describe('the SQL of a view', () => {
     else expect(found).toBeUndefined();
   });
 
-  it.each(['sum(amount)', 'lead(amount) OVER (ORDER BY placed_at)', '(SELECT max(amount) FROM orders)', '1) FROM orders; --'])(
-    'an expression %s is refused: it must be of one row',
-    async (expression) => {
-      const view = featureViewSchema.parse({
-        owner: 'test',
-        entity: 'user_id',
-        event_time: 'placed_at',
-        ttl_seconds: 1,
-        source: 'orders',
-        features: { value: { type: 'number', expression } },
-      });
-      const problems = await withDuckDb((connection) => sqlProblems(connection, view));
-      expect(problems).toMatchObject([{ path: 'features.value.expression' }]);
-    },
-  );
+  it.each([
+    'sum(amount)',
+    'lead(amount) OVER (ORDER BY placed_at)',
+    '(SELECT max(amount) FROM orders)',
+    '1) FROM orders; --',
+  ])('an expression %s is refused: it must be of one row', async (expression) => {
+    const view = featureViewSchema.parse({
+      owner: 'test',
+      entity: 'user_id',
+      event_time: 'placed_at',
+      ttl_seconds: 1,
+      source: 'orders',
+      features: { value: { type: 'number', expression } },
+    });
+    const problems = await withDuckDb((connection) => sqlProblems(connection, view));
+    expect(problems).toMatchObject([{ path: 'features.value.expression' }]);
+  });
 
   it('reads the files of its own data and nothing else, and writes none', async () => {
     await withDuckDb(async (connection) => {
@@ -77,8 +79,8 @@ describe('the SQL of a view', () => {
       expect(await queryRows(connection, `SELECT count(*) AS rows FROM ${name}`)).toEqual([{ rows: 5000 }]);
       const stolen = sqlView(`SELECT *, amount AS value FROM orders, '${file('secret.parquet')}'`);
       await expect(openViewRows(connection, stolen, files(), '_stolen')).rejects.toThrow(/disabled by configuration/);
-      await expect(connection.run("SET enable_external_access = true")).rejects.toThrow();
-      await expect(connection.run(`COPY (SELECT 1) TO ${quoteText(file('new.parquet'))}`)).rejects.toThrow();
+      await expect(connection.run('SET enable_external_access = true')).rejects.toThrow(/lock/i);
+      await expect(connection.run(`COPY (SELECT 1) TO ${quoteText(file('new.parquet'))}`)).rejects.toThrow(/disabled/);
     });
   });
 
@@ -94,15 +96,22 @@ describe('the SQL of a view', () => {
 });
 
 describe('a leak', () => {
-  const leakOf = (sql: string, more?: object) => withDuckDb((connection) => findLeak(connection, sqlView(sql, more), files()));
+  const leakOf = (sql: string, more?: object) =>
+    withDuckDb((connection) => findLeak(connection, sqlView(sql, more), files()));
 
   it('is found where SQL takes a value from a later row', async () => {
     expect(
-      await leakOf('SELECT user_id, placed_at, lead(amount) OVER (PARTITION BY user_id ORDER BY placed_at) AS value FROM orders'),
+      await leakOf(
+        'SELECT user_id, placed_at, lead(amount) OVER (PARTITION BY user_id ORDER BY placed_at) AS value FROM orders',
+      ),
     ).toMatch(/looks into the future/);
-    expect(await leakOf('SELECT user_id, placed_at, avg(amount) OVER (PARTITION BY user_id) AS value FROM orders')).toMatch(/future/);
+    expect(
+      await leakOf('SELECT user_id, placed_at, avg(amount) OVER (PARTITION BY user_id) AS value FROM orders'),
+    ).toMatch(/future/);
     // An event time that was moved to before it happened.
-    expect(await leakOf('SELECT user_id, placed_at - INTERVAL 1 HOUR AS placed_at, amount AS value FROM orders')).toMatch(/future/);
+    expect(
+      await leakOf('SELECT user_id, placed_at - INTERVAL 1 HOUR AS placed_at, amount AS value FROM orders'),
+    ).toMatch(/future/);
   });
 
   it('is not seen in windows that end at the row, nor in rows that say when they were known', async () => {
