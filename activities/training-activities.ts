@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { Container } from '../services/container.js';
+import { holdDatasets } from '../services/retention/dataset-holds.js';
 import { registerVersion } from '../services/registry/register-version.js';
 import { RECIPES } from '../services/kinds/recipes.js';
 import { planTraining } from '../services/training/plan-training.js';
 import { runTrainer } from '../services/training/run-trainer.js';
 import type { TrainerStep } from '../services/training/trainer-process.js';
-import type { TrainingPlan } from '../services/training/training-plan.js';
+import { datasetsOf, type TrainingPlan } from '../services/training/training-plan.js';
 import { runActivity, type StageRange } from './activity-run.js';
 
 /** Steps before and after the fits, on the pipeline workers. */
@@ -14,15 +15,18 @@ export function createTrainingActivities(container: Container) {
   const staging = (plan: TrainingPlan) => join(folders.modelStaging, plan.jobId);
   return {
     planTraining: (input: { jobId: string; request: unknown }) =>
-      runActivity(container, input.jobId, { stage: 'plan', from: 0, to: 0.02 }, async () =>
-        planTraining(input, {
+      runActivity(container, input.jobId, { stage: 'plan', from: 0, to: 0.02 }, async () => {
+        const plan = await planTraining(input, {
           config: await container.readModelsConfig(),
           database,
+          views: container.featureViews,
           maxTrainingTimeSeconds: config.maxTrainingTimeSeconds,
           autoMl: config.autoMl,
           gpuEnabled: config.gpuEnabled,
-        }),
-      ),
+        });
+        await holdDatasets(database, input.jobId, datasetsOf(plan));
+        return plan;
+      }),
     buildTrainingTable: (plan: TrainingPlan) =>
       runActivity(container, plan.jobId, { stage: 'features', from: 0.02, to: 0.15 }, () =>
         RECIPES[plan.kind].buildTable(plan, { datasets: folders.datasets, staging: staging(plan) }),

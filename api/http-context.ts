@@ -6,6 +6,10 @@ import type { createDatasetStore } from '../services/datasets/dataset-store.js';
 import type { DeploymentStore } from '../services/deployments/deployment-store.js';
 import type { DrillStore } from '../services/drills/drill-store.js';
 import type { ExperimentStore } from '../services/experiments/experiment-store.js';
+import type { ErasureStore } from '../services/erasure/erasure-store.js';
+import type { LineageReader } from '../services/lineage/read-lineage.js';
+import type { OnlineFeatures } from '../services/features/online-features.js';
+import type { ViewCatalogue } from '../services/features/view-catalogue.js';
 import type { createFreezeStore } from '../services/freezes/freeze-store.js';
 import type { BatchTurns } from '../services/serving/batch-turns.js';
 import type { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
@@ -36,6 +40,10 @@ export interface ApiContext extends Container {
   experiments: ExperimentStore;
   drills: DrillStore;
   webhooks: WebhookStore;
+  lineage: LineageReader;
+  erasures: ErasureStore;
+  viewCatalogue: ViewCatalogue;
+  onlineFeatures: OnlineFeatures;
   /** False from the first sign of a shutdown on. */
   isAccepting: () => boolean;
 }

@@ -15,6 +15,8 @@ export interface RouteDefinition {
     | 'Models'
     | 'Jobs'
     | 'Data'
+    | 'Features'
+    | 'Lineage'
     | 'Deployments'
     | 'Experiments'
     | 'Drills'
