@@ -14,6 +14,7 @@ import type { PredictionStore } from '../services/serving/prediction-store.js';
 import type { Predictor } from '../services/serving/predict.js';
 import type { RedisCache } from '../services/serving/redis-cache.js';
 import type { RoutingTable } from '../services/serving/routing-table.js';
+import type { RunStore } from '../services/tracking/run-store.js';
 import type { WebhookStore } from '../services/webhooks/webhook-store.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
 import type { Admission } from './admission.js';
@@ -36,6 +37,7 @@ export interface ApiContext extends Container {
   experiments: ExperimentStore;
   drills: DrillStore;
   webhooks: WebhookStore;
+  runs: RunStore;
   /** False from the first sign of a shutdown on. */
   isAccepting: () => boolean;
 }

@@ -16,6 +16,7 @@ import { PredictionLog } from '../services/serving/prediction-log.js';
 import { createPredictionStore } from '../services/serving/prediction-store.js';
 import { RedisCache } from '../services/serving/redis-cache.js';
 import { RoutingTable } from '../services/serving/routing-table.js';
+import { createRunStore } from '../services/tracking/run-store.js';
 import { createWebhookStore } from '../services/webhooks/webhook-store.js';
 import { createMetrics, type Metrics } from '../services/telemetry/metrics.js';
 import { Admission } from './admission.js';
@@ -88,6 +89,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     experiments: createExperimentStore(container.database),
     drills: createDrillStore(container.database),
     webhooks: createWebhookStore(container.database),
+    runs: createRunStore(container.database),
     isAccepting,
   };
 }

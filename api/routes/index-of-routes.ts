@@ -1,6 +1,7 @@
 import { dataRoutes } from './data.js';
 import { deploymentRoutes } from './deployments.js';
 import { drillRoutes } from './drills.js';
+import { exchangeRoutes } from './exchange.js';
 import { experimentRoutes } from './experiments.js';
 import { freezeRoutes } from './freezes.js';
 import { jobRoutes } from './jobs.js';
@@ -11,6 +12,7 @@ import { predictBatchRoutes } from './predict-batch.js';
 import { predictRoutes } from './predict.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
+import { runRoutes } from './runs.js';
 import { scheduleRoutes } from './schedules.js';
 import { webhookRoutes } from './webhooks.js';
 import { versionRoutes } from './versions.js';
@@ -23,11 +25,13 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...modelRoutes,
   ...versionRoutes,
   ...reportRoutes,
+  ...exchangeRoutes,
   ...deploymentRoutes,
   ...freezeRoutes,
   ...experimentRoutes,
   ...drillRoutes,
   ...jobRoutes,
+  ...runRoutes,
   ...dataRoutes,
   ...scheduleRoutes,
   ...webhookRoutes,

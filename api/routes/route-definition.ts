@@ -14,6 +14,7 @@ export interface RouteDefinition {
     | 'Inference'
     | 'Models'
     | 'Jobs'
+    | 'Runs'
     | 'Data'
     | 'Deployments'
     | 'Experiments'

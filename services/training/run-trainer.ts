@@ -3,12 +3,25 @@ import { readFile } from 'node:fs/promises';
 import { ServiceError } from '../../core/errors.js';
 import { createDeferred, type Deferred } from '../deferred.js';
 import { compiledScript } from '../project-root.js';
-import type { TrainerMessage, TrainerOrder } from './trainer-process.js';
+import type { MeasuredPoint } from '../tracking/run-recorder.js';
+import type { TrainerMessage, TrainerOrder, TrainerUsage } from './trainer-process.js';
 
 export interface TrainerLimits {
   seconds: number;
   memoryMb: number;
   signal: AbortSignal;
+}
+
+/** What one process has cost; of one that was killed, as far as it has told. */
+export interface TrainerCost extends TrainerUsage {
+  wallSeconds: number;
+}
+
+export interface TrainerObserver {
+  /** @param share done, 0 to 1 */
+  progress(share: number): void;
+  measured(points: readonly MeasuredPoint[]): void;
+  ended(cost: TrainerCost): Promise<void>;
 }
 
 /** A training process that died without a word; worth another attempt. */
@@ -21,16 +34,14 @@ const WATCH_EVERY_MS = 500;
 
 /**
  * Runs one step in a process of its own and waits for it, within its time and memory.
- * @param onProgress is told the share done, 0 to 1, as the process reports it.
+ * @param observer is told of progress and figures as the process reports them, and at the end, whatever it is, of the cost.
  * @throws ServiceError `training_timeout` or `training_out_of_memory`; TrainerCrash; what the step itself threw; or the
  * reason of the signal when the job was cancelled or its worker is shutting down. The process is gone in each case.
  */
-export async function runTrainer(
-  order: TrainerOrder,
-  limits: TrainerLimits,
-  onProgress: (share: number, detail: string) => void,
-): Promise<void> {
+export async function runTrainer(order: TrainerOrder, limits: TrainerLimits, observer: TrainerObserver): Promise<void> {
   limits.signal.throwIfAborted();
+  const startMs = performance.now();
+  let usage: TrainerUsage = { cpuSeconds: 0, peakMemoryBytes: 0 };
   const child = fork(compiledScript('services/training/trainer-process.js'), {
     serialization: 'advanced',
     execArgv: [`--max-old-space-size=${limits.memoryMb}`],
@@ -40,7 +51,11 @@ export async function runTrainer(
   const stopWatching = watchLimits(child, limits, end.reject);
   const onAbort = () => end.reject(limits.signal.reason);
   limits.signal.addEventListener('abort', onAbort, { once: true });
-  child.on('message', (message) => handleMessage(message as TrainerMessage, onProgress, end));
+  child.on('message', (received) => {
+    const message = received as TrainerMessage;
+    if (message.type !== 'failed') usage = message.usage;
+    handleMessage(message, observer, end);
+  });
   child.on('error', end.reject);
   child.on('exit', (code, signal) => {
     // V8 aborts a process that outgrows its heap.
@@ -55,15 +70,13 @@ export async function runTrainer(
     stopWatching();
     limits.signal.removeEventListener('abort', onAbort);
     await stopChild(child);
+    await observer.ended({ ...usage, wallSeconds: (performance.now() - startMs) / 1000 });
   }
 }
 
-function handleMessage(
-  message: TrainerMessage,
-  onProgress: (share: number, detail: string) => void,
-  end: Deferred<void>,
-): void {
-  if (message.type === 'progress') onProgress(message.share, message.detail);
+function handleMessage(message: TrainerMessage, observer: TrainerObserver, end: Deferred<void>): void {
+  if (message.type !== 'failed' && message.points.length > 0) observer.measured(message.points);
+  if (message.type === 'progress') observer.progress(message.share);
   else if (message.type === 'done') end.resolve();
   else
     end.reject(
