@@ -222,7 +222,7 @@ describe('a request for a search', () => {
   it.each<[string, object, string, string?]>([
     ['an unknown field', { budget: 3 }, 'search.budget'],
     ['no trials', { trials: 0 }, 'search.trials'],
-    ['a range upside down', { space: { max_depth: { type: 'int', low: 5, high: 2 } } }, 'search.space.max_depth'],
+    ['a range upside down', { space: { max_depth: { type: 'int', low: 5, high: 2 } } }, 'search.space.max_depth.low'],
     [
       'a hyperparameter that there is not',
       { space: { algorithm: { type: 'categorical', choices: ['linear'] }, depth: { type: 'int', low: 1, high: 2 } } },
