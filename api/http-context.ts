@@ -15,6 +15,7 @@ import type { Predictor } from '../services/serving/predict.js';
 import type { RedisCache } from '../services/serving/redis-cache.js';
 import type { RoutingTable } from '../services/serving/routing-table.js';
 import type { RunStore } from '../services/tracking/run-store.js';
+import type { SweepStore } from '../services/search/sweep-store.js';
 import type { WebhookStore } from '../services/webhooks/webhook-store.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
 import type { Admission } from './admission.js';
@@ -36,6 +37,7 @@ export interface ApiContext extends Container {
   freezes: ReturnType<typeof createFreezeStore>;
   experiments: ExperimentStore;
   drills: DrillStore;
+  sweeps: SweepStore;
   webhooks: WebhookStore;
   runs: RunStore;
   /** False from the first sign of a shutdown on. */

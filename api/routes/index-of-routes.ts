@@ -14,6 +14,7 @@ import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
 import { runRoutes } from './runs.js';
 import { scheduleRoutes } from './schedules.js';
+import { sweepRoutes } from './sweeps.js';
 import { webhookRoutes } from './webhooks.js';
 import { versionRoutes } from './versions.js';
 
@@ -30,6 +31,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...freezeRoutes,
   ...experimentRoutes,
   ...drillRoutes,
+  ...sweepRoutes,
   ...jobRoutes,
   ...runRoutes,
   ...dataRoutes,

@@ -19,6 +19,7 @@ export interface RouteDefinition {
     | 'Deployments'
     | 'Experiments'
     | 'Drills'
+    | 'Sweeps'
     | 'Schedules'
     | 'Webhooks'
     | 'Operate';
