@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { projectRoot } from './project-root.js';
@@ -54,6 +54,9 @@ export const environmentSchema = z.object({
   MAX_TRAINING_TIME: whole(3600, 1, 7 * 86_400).describe('Seconds that one fit may take'),
   MAX_CONCURRENT_JOBS: whole(5, 1, 256).describe('Training jobs at once on one worker'),
   TRAINING_MEMORY_MB: whole(4096, 128, 1_048_576).describe('Memory that one fit may use, in MiB'),
+  TRAINING_MEMORY_TOTAL_MB: whole(0, 0, 16_777_216).describe(
+    'Memory that the trials of searches may use together on one worker, in MiB; 0 takes three quarters of the machine’s',
+  ),
   TRAINING_THREADS: whole(1, 1, 64).describe(
     'Threads that a fit of boosted trees may use; the model is the same to the bit, and several jobs side by side use the cores better',
   ),
@@ -124,6 +127,12 @@ export const environmentSchema = z.object({
   EVENT_RETENTION_DAYS: whole(400, 0, 36_500).describe(
     'Days that events, and with them what is known of their ids, are kept in the database; 0 keeps them for ever',
   ),
+  MLFLOW_TRACKING_URI: z
+    .string()
+    .regex(/^https?:\/\/[^\s/@]+(\/\S*)?$/, 'must begin with http:// or https:// and hold no password')
+    .optional()
+    .describe('MLflow server that runs, versions and aliases are mirrored to, and that models can be imported from'),
+  MLFLOW_TRACKING_TOKEN: z.string().optional().describe('Bearer token for the MLflow server'),
   LOG_LEVEL: z
     .string()
     .default('INFO')
@@ -173,6 +182,7 @@ export interface Config {
   maxTrainingTimeSeconds: number;
   maxConcurrentJobs: number;
   trainingMemoryMb: number;
+  trainingMemoryTotalMb: number;
   trainingThreads: number;
   autoMl: boolean;
   gpuEnabled: boolean;
@@ -191,6 +201,8 @@ export interface Config {
   /** Lower case. */
   webhookAllowedHosts: readonly string[];
   sources: SourceSettings;
+  /** Undefined = nothing is mirrored. */
+  mlflow?: { server: string; token?: string };
   logLevel: string;
   failPoint?: string;
 }
@@ -200,7 +212,6 @@ const REFUSED = ['ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_IS
 /** These are harmless to go without, but nobody should believe that they are in force. */
 const WITHOUT_EFFECT: Record<string, string> = {
   ALERT_WEBHOOK_URLS: 'no alerts are sent',
-  MLFLOW_TRACKING_URI: 'runs are kept in this service only',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'no traces are sent',
 };
 
@@ -243,6 +254,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   return toConfig(parsed.data);
 }
 
+/** Of this machine, or of the container it is. */
+const availableMemory = () => Math.min(totalmem(), process.constrainedMemory() || Infinity);
+
 function toConfig(env: z.output<typeof environmentSchema>): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : resolve(projectRoot(), path));
   const stateDir = absolute(env.STATE_DIR);
@@ -272,6 +286,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     maxTrainingTimeSeconds: env.MAX_TRAINING_TIME,
     maxConcurrentJobs: env.MAX_CONCURRENT_JOBS,
     trainingMemoryMb: env.TRAINING_MEMORY_MB,
+    trainingMemoryTotalMb: env.TRAINING_MEMORY_TOTAL_MB || Math.floor((0.75 * availableMemory()) / 2 ** 20),
     trainingThreads: env.TRAINING_THREADS,
     autoMl: env.AUTO_ML_ENABLED,
     gpuEnabled: env.GPU_ENABLED,
@@ -286,6 +301,9 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     shutdownDelaySeconds: env.SHUTDOWN_DELAY,
     webhookAllowedHosts: env.WEBHOOK_ALLOWED_HOSTS,
     sources: toSourceSettings(env, absolute),
+    ...(env.MLFLOW_TRACKING_URI
+      ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }
+      : {}),
     logLevel: env.LOG_LEVEL.toLowerCase(),
     failPoint: env.NODE_ENV === 'test' ? env.FAILPOINT : undefined,
   };

@@ -37,13 +37,3 @@ CREATE TABLE "uploads" (
   "expires_at" TIMESTAMPTZ(3) NOT NULL
 );
 CREATE INDEX "uploads_expires_at_idx" ON "uploads" ("expires_at");
-
-CREATE TABLE "events" (
-  "data_type" TEXT NOT NULL,
-  "event_id" TEXT NOT NULL,
-  "number" BIGSERIAL NOT NULL,
-  "received_at" TIMESTAMPTZ(3) NOT NULL,
-  "payload" TEXT NOT NULL,
-  PRIMARY KEY ("data_type", "event_id")
-);
-CREATE INDEX "events_received_at_idx" ON "events" USING BRIN ("received_at");
