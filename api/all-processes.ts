@@ -8,6 +8,8 @@ interface AskedProcess {
   routing: RoutingTable;
   /** Brings what is spooled to the database and forgets what was answered. */
   forget: () => Promise<Forgotten>;
+  /** Brings the events that were taken to the database. @returns how many still wait */
+  flushEvents: () => Promise<number>;
 }
 
 export interface Forgotten {
@@ -18,9 +20,10 @@ export interface Forgotten {
 }
 
 /** What one process is asked so that a caller hears of all, whichever of them took the request. */
-export function answerForThisProcess({ registry, routing, forget }: AskedProcess): void {
+export function answerForThisProcess({ registry, routing, forget, flushEvents }: AskedProcess): void {
   answerSiblings('metrics', () => registry.getMetricsAsJSON());
   answerSiblings('forget', forget);
+  answerSiblings('flush events', flushEvents);
   answerSiblings('loaded version', (model) => routing.served(String(model))?.version ?? null);
 }
 
@@ -36,6 +39,11 @@ export async function metricsOfAll(own: Registry): Promise<string> {
 export async function versionLoadedByAll(model: string): Promise<string | null> {
   const [first, ...rest] = await askSiblings<string | null>('loaded version', model);
   return first !== undefined && rest.every((version) => version === first) ? first : null;
+}
+
+/** Has all API processes bring the events that they have acknowledged to the database. */
+export async function flushEventsOfAll(): Promise<void> {
+  await askSiblings<number>('flush events');
 }
 
 /** Has all API processes forget. @returns the sums; a process that did not answer in time counts as one row that waits */

@@ -86,11 +86,18 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
   });
   const batchTurns = new BatchTurns(config.maxRequestWaitMs);
   const outcomes = new OutcomeRecorder({ ...spooling, database: container.database, log: predictionLog });
+  const events = new EventIntake({
+    stateDir,
+    spoolBytes: config.sources.eventSpoolBytes,
+    store: createEventStore(database),
+    logger: container.logger,
+    metrics,
+  });
   const forget = async () => ({
-    waiting: (await predictionLog.forget()) + (await outcomes.forget()),
+    waiting: (await predictionLog.forget()) + (await outcomes.forget()) + (await events.forget()),
     forgotten: cache.clear(),
   });
-  answerForThisProcess({ registry: metrics.registry, routing, forget });
+  answerForThisProcess({ registry: metrics.registry, routing, forget, flushEvents: () => events.forget() });
   return {
     ...container,
     metrics,
@@ -108,13 +115,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
       metrics,
     }),
     datasets: createDatasetStore(container.database, container.folders.datasets),
-    events: new EventIntake({
-      stateDir,
-      spoolBytes: config.sources.eventSpoolBytes,
-      store: createEventStore(container.database),
-      logger: container.logger,
-      metrics,
-    }),
+    events,
     uploads: createUploadStore(container.database, config),
     watermarks: createWatermarkStore(container.database),
     deployments: createDeploymentStore(container.database),

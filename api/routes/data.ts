@@ -5,6 +5,7 @@ import { datasetIdOf, planIngestion } from '../../services/datasets/ingestion.js
 import { sealSource } from '../../services/sources/seal-source.js';
 import { parseRequest } from '../../services/parse-request.js';
 import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
+import { flushEventsOfAll } from '../all-processes.js';
 import { callerOf, correlationIdOf, pathParameter } from '../http-context.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
@@ -37,8 +38,8 @@ export const dataRoutes: RouteDefinition[] = [
       const body = parseRequest(ingestRequestSchema, request.body);
       const idempotencyKey = idempotencyKeyOf(request);
       const source = await withDatabase(() => sealSource(context.database, body.source));
-      // What this process has acknowledged is in the dataset.
-      if (source.startsWith('events:')) await context.events.flush();
+      // What was acknowledged before the call is in the dataset.
+      if (source.startsWith('events:')) await flushEventsOfAll();
       const sealed = { ...body, source };
       const input = {
         type: 'ingest' as const,

@@ -118,7 +118,7 @@ export const intakeRoutes: RouteDefinition[] = [
     description:
       `An event is a JSON object with an \`event_id\`. As \`application/json\` the body is one; as \`${NDJSON}\` it is one a line, and a bad line ` +
       'is told with its number and costs itself only. The answer comes once all accepted events are on the disk; of several with one `event_id` the first is kept. ' +
-      'POST /data/ingest with the source `events:{data_type}` makes a dataset of them, about a second later.',
+      'POST /data/ingest with the source `events:{data_type}` makes a dataset of them.',
     role: 'engineer',
     body: eventSchema,
     example: { event_id: 'e-1', user_id: 'user_123', event_type: 'login', timestamp: '2026-11-28T12:00:00Z' },

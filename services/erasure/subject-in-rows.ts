@@ -34,6 +34,7 @@ export async function eraseFromTables({ pool }: Database, subject: string): Prom
         subject,
         json,
       ]),
+      await erase('events', 'DELETE FROM events WHERE strpos(payload, $1) > 0', [json]),
       // Requests with filters that name the person, and what materializations say of extreme values.
       await erase(
         'jobs',

@@ -124,9 +124,11 @@ export class EventIntake {
     this.options.metrics.eventsTaken.inc(events);
   }
 
-  /** Brings what this process has taken to the database; for a caller that is about to read it. Never throws. */
-  flush(): Promise<void> {
-    return this.#shipper.flush();
+  /** Brings what this process has taken to the database and takes it from the disk. Never throws. @returns how many events still wait */
+  async forget(): Promise<number> {
+    await this.#shipper.flush();
+    this.#spool.forgetShipped();
+    return this.#spool.rows;
   }
 
   stop(): Promise<void> {
