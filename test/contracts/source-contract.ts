@@ -28,7 +28,7 @@ export const CANARY = 'c4nary-s3cret-7f21';
 
 /** What each connector promises, whatever it reads. */
 export function holdSource(title: string, bench: () => SourceBench, make: () => Promise<SourceCase>): void {
-  describe(title, () => {
+  describe(`the source: ${title}`, () => {
     holdCase(bench, make);
   });
 }
@@ -95,7 +95,7 @@ function holdCase(bench: () => SourceBench, make: () => Promise<SourceCase>): vo
     const asked = request();
     const { parts } = await planSource(asked, contextOf(asked));
     const cancelled = contextOf(asked, AbortSignal.abort(new Error('cancelled')));
-    await expect(fetchPart(asked, parts[0]!, cancelled)).rejects.toThrow();
+    await expect(fetchPart(asked, parts[0]!, cancelled)).rejects.toThrow('cancelled');
   });
 
   it('refuses a source that is not there, for good', async () => {

@@ -172,9 +172,9 @@ describe('POST /data/events/{data_type}', () => {
   it('loses no event that was acknowledged and doubles none, however often the API is killed', async () => {
     const acknowledged = new Set<string>();
     let sent = 0;
-    let isOver = false;
+    const sending = { isOver: false };
     const send = async () => {
-      while (!isOver) {
+      while (!sending.isOver) {
         const start = (sent += 50);
         const lines = Array.from({ length: 50 }, (_, at) => event(start + at));
         const answer = await fetch(`${service.stack.api}/data/events/kills`, {
@@ -192,10 +192,10 @@ describe('POST /data/events/{data_type}', () => {
       service.stack.kill9('api');
     }
     await eventually('the API', async () =>
-      (await fetch(`${service.stack.api}/health/live`).catch(() => undefined))?.ok ? true : undefined,
+      (await fetch(`${service.stack.api}/health/ready`).catch(() => undefined))?.ok ? true : undefined,
     );
     await new Promise((resolve) => setTimeout(resolve, 500));
-    isOver = true;
+    sending.isOver = true;
     await Promise.all(senders);
     expect(acknowledged.size).toBeGreaterThan(500);
     const stored = await eventually('all acknowledged events', async () => {
