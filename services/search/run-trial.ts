@@ -12,7 +12,16 @@ import { endedBefore, failed, replayMeasurement, type Measurement } from './meas
 import type { SearchPlan } from './search-plan.js';
 import type { SweepMemory, SweepSubject } from './sweep-memory.js';
 import type { TrialPool } from './trial-pool.js';
-import { beginTrial, endTrial, noteCrash, noteReports, reportsOf, type BegunTrial } from './trial-table.js';
+import {
+  beginTrial,
+  endTrial,
+  noteCrash,
+  noteDraw,
+  noteReports,
+  type DrawnTrial,
+  reportsOf,
+  type BegunTrial,
+} from './trial-table.js';
 
 export interface TrialRun {
   sweepId: string;
@@ -49,25 +58,54 @@ export async function runTrial(run: TrialRun, context: TrialContext): Promise<Tr
   const { sweepId, index } = run;
   const { database, memory } = context;
   const subject = await memory.subject(sweepId);
-  const { plan, warm } = subject;
-  const search = plan.search!;
-  const endedCount = endedBefore(index, search);
-  const trials = await memory.trialsBefore(sweepId, index, endedCount);
-  const { configuration, source } = drawTrial({
-    ...search,
-    warm,
-    index,
-    history: visibleTrials(trials, index, search.parallelism),
-  });
-  const cacheKey = trialKey(plan, configuration);
+  const endedCount = endedBefore(index, subject.plan.search!);
+  const trials = await drawMissing(run, subject, await memory.trialsBefore(sweepId, index, endedCount), database);
+  const draw = drawNext(run, subject, trials);
   const worker = `${hostname()}:${process.pid}`;
-  const row = await beginTrial(database, { sweepId, index, configuration, source, cacheKey, worker });
+  const row = await beginTrial(database, { ...draw, worker });
   if (row.state !== 'running') return summarise(index, row);
   const startMs = performance.now();
-  const subjectOfTrial = { ...run, configuration: row.configuration, cacheKey, history: trials.slice(0, endedCount) };
+  const subjectOfTrial = {
+    ...run,
+    configuration: row.configuration,
+    cacheKey: draw.cacheKey,
+    history: trials.slice(0, endedCount),
+  };
   const found = await measure({ ...subject, ...subjectOfTrial }, context);
   const seconds = (performance.now() - startMs) / 1000;
   return summarise(index, await endTrial(database, sweepId, index, { ...found, seconds }));
+}
+
+/**
+ * Trials start side by side, so one may come before those with lower numbers have been drawn: it draws these, too, in their order and as
+ * they would themselves.
+ * @param known trials before this one that are written down, by number
+ * @returns all trials before this one
+ */
+async function drawMissing(
+  { sweepId, index }: TrialRun,
+  subject: SweepSubject,
+  known: readonly Trial[],
+  database: Database,
+): Promise<readonly Trial[]> {
+  if (known.length === index) return known;
+  const byIndex = new Map(known.map((trial) => [trial.index, trial]));
+  const all: Trial[] = [];
+  while (all.length < index) {
+    const next = byIndex.get(all.length);
+    const configuration =
+      next?.configuration ?? (await noteDraw(database, drawNext({ sweepId, index: all.length }, subject, all)));
+    all.push(next ?? { index: all.length, configuration, reports: [], outcome: { state: 'running' } });
+  }
+  return all;
+}
+
+/** @param trials all before this one */
+function drawNext({ sweepId, index }: TrialRun, { plan, warm }: SweepSubject, trials: readonly Trial[]): DrawnTrial {
+  const search = plan.search!;
+  const history = visibleTrials(trials, index, search.parallelism);
+  const drawn = drawTrial({ ...search, warm, index, history });
+  return { sweepId, index, ...drawn, cacheKey: trialKey(plan, drawn.configuration) };
 }
 
 /** Of everything that a measurement follows from, but for the trials beside it. */

@@ -59,21 +59,30 @@ export async function readTrials({ prisma }: Database, sweepId: string, from: nu
   return rows.map(toTrial);
 }
 
+/** A draw as it is written down, before its trial starts. */
+export interface DrawnTrial {
+  sweepId: string;
+  index: number;
+  configuration: Configuration;
+  source: 'sampler' | 'warm_start';
+  cacheKey: string;
+}
+
+/** Writes the draw of a trial down that another worker will start. @returns the draw that stands */
+export async function noteDraw({ prisma }: Database, draw: DrawnTrial): Promise<Configuration> {
+  const { sweepId, index } = draw;
+  const data = { ...draw, configuration: draw.configuration as never, attempts: 0 };
+  const { count } = await prisma.sweepTrial.createMany({ data: [data], skipDuplicates: true });
+  if (count > 0) return draw.configuration;
+  const row = await prisma.sweepTrial.findUniqueOrThrow({ where: { sweepId_index: { sweepId, index } } });
+  return row.configuration as Configuration;
+}
+
 /**
  * Writes a trial down before it starts. What an earlier attempt has written stands: its draw, and its end where it has one.
  * @returns the row as it is now
  */
-export async function beginTrial(
-  { prisma }: Database,
-  trial: {
-    sweepId: string;
-    index: number;
-    configuration: Configuration;
-    source: 'sampler' | 'warm_start';
-    cacheKey: string;
-    worker: string;
-  },
-): Promise<BegunTrial> {
+export async function beginTrial({ prisma }: Database, trial: DrawnTrial & { worker: string }): Promise<BegunTrial> {
   const { sweepId, index, source, cacheKey, worker } = trial;
   const configuration = JSON.stringify(trial.configuration);
   const [row] = await prisma.$queryRaw<BegunTrial[]>`
