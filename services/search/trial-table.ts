@@ -14,7 +14,7 @@ export interface BegunTrial {
 
 /** How a trial ended, with what else is kept of it. */
 export interface TrialEnd {
-  state: Exclude<TrialState, 'running'>;
+  state: Exclude<TrialState, 'queued' | 'running'>;
   reports: readonly Report[];
   losses: readonly number[];
   violation?: number;
