@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 61a1ee8d3cb65390702ffb63be6632e56c2771e0760314d1d4a1db4fa7a77ffa.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 d96f10d962a5521969b2f9500f03f6ea29b3346c7646fc4c71b34c6fe0324fc2.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -1386,7 +1386,7 @@ export interface paths {
         put?: never;
         /**
          * Read a source into a dataset
-         * @description A PostgreSQL table or query, an HTTP API, objects of an S3 store, an upload, events, or CSV, TSV, NDJSON, JSON, Parquet or Arrow files (gzip and zstd too) below DATA_SOURCE_ROOTS become an immutable, typed, checked snapshot. Credentials are taken out of the source before anything is stored in a workflow. The result of the job is `{dataset_id, rows, quarantined_rows, digest}`.
+         * @description A PostgreSQL table or query, or a CSV, TSV, NDJSON, JSON or Parquet file (gzip and zstd too) below DATA_SOURCE_ROOTS, becomes an immutable, typed, checked snapshot. Credentials are taken out of the source before anything is stored in a workflow. The result of the job is `{dataset_id, rows, quarantined_rows, digest}`.
          */
         post: operations["post_data_ingest"];
         delete?: never;
@@ -1458,97 +1458,6 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/data/uploads": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Send a file
-         * @description The body is the file, streamed to the disk. The answer names a `source` for POST /data/ingest. The same content sent again is the same upload, and is kept longer. With `sha256` a body that arrived damaged is refused.
-         */
-        post: operations["post_data_uploads"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/data/uploads/{upload_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** An upload, until its time is over */
-        get: operations["get_data_uploads_upload_id"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/data/events/{data_type}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Send one event, or a stream of them
-         * @description An event is a JSON object with an `event_id`. As `application/json` the body is one; as `application/x-ndjson` it is one a line, and a bad line is told with its number and costs itself only. The answer comes once all accepted events are on the disk; of several with one `event_id` the first is kept. POST /data/ingest with the source `events:{data_type}` makes a dataset of them.
-         */
-        post: operations["post_data_events_data_type"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/data/watermarks": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** How far sources were read by ingestions with a cursor column */
-        get: operations["get_data_watermarks"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/data/watermarks/{watermark_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Have a source read from its beginning again */
-        delete: operations["delete_data_watermarks_watermark_id"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2852,39 +2761,6 @@ export interface components {
             stood_in: number;
             scored: number;
         };
-        Upload: {
-            upload_id: string;
-            source: string;
-            /** @enum {unknown} */
-            format: "csv" | "tsv" | "ndjson" | "json" | "parquet" | "arrow";
-            /** @enum {unknown} */
-            compression: "none" | "gzip" | "zstd";
-            bytes: number;
-            sha256: string;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            expires_at: string;
-        };
-        EventIntake: {
-            accepted: number;
-            rejected: number;
-            problems: {
-                line: number;
-                path: string;
-                message: string;
-            }[];
-        };
-        Watermark: {
-            watermark_id: string;
-            data_type: string;
-            source: string;
-            cursor_column: string;
-            value: string;
-            dataset_id: string;
-            /** Format: date-time */
-            updated_at: string;
-        };
         FeatureView: {
             view: string;
             version: number;
@@ -3041,6 +2917,13 @@ export interface components {
                 id: string;
                 reason: string;
             }[];
+        };
+        RetentionSchedule: {
+            schedule_id: string;
+            cron: string;
+            paused: boolean;
+            next_runs: string[];
+            recent_jobs: string[];
         };
         ErasureAccepted: {
             job_id: string;
@@ -3205,30 +3088,6 @@ export interface components {
                 missed: number;
             };
             drill: Record<string, never>;
-        };
-        RetentionSchedule: {
-            schedule_id: string;
-            cron: string;
-            timezone: string;
-            /** @enum {unknown} */
-            overlap: "skip" | "buffer_one" | "buffer_all" | "cancel_other" | "terminate_other" | "allow_all";
-            jitter_seconds: number;
-            catch_up_seconds: number;
-            paused: boolean;
-            note: string | null;
-            next_runs: string[];
-            recent_runs: {
-                job_id: string;
-                /** Format: date-time */
-                scheduled_at: string;
-                /** Format: date-time */
-                started_at: string;
-            }[];
-            runs: {
-                started: number;
-                skipped: number;
-                missed: number;
-            };
         };
         Run: {
             run_id: string;
@@ -11243,17 +11102,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such upload */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
             /** @description The body is too large */
             413: {
                 headers: {
@@ -11547,396 +11395,6 @@ export interface operations {
             };
             /** @description The request does not fit its schema */
             422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_data_uploads: {
-        parameters: {
-            query?: {
-                /** @description What the body is */
-                format?: "csv" | "tsv" | "ndjson" | "json" | "parquet" | "arrow";
-                /** @description How the body is packed; as its Content-Encoding says without it */
-                compression?: "none" | "gzip" | "zstd";
-                /** @description What the SHA-256 of the body must be */
-                sha256?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example id,name
-                 *     1,Ada
-                 */
-                "application/octet-stream": string;
-            };
-        };
-        responses: {
-            /** @description The upload is kept */
-            201: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Upload"];
-                };
-            };
-            /** @description The request could not be read */
-            400: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The media type is not supported */
-            415: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit its schema */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_data_uploads_upload_id: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                upload_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The upload */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Upload"];
-                };
-            };
-            /** @description No such upload */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_data_events_data_type: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                data_type: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "event_id": "e-1",
-                 *       "user_id": "user_123",
-                 *       "event_type": "login",
-                 *       "timestamp": "2026-11-28T12:00:00Z"
-                 *     }
-                 */
-                "application/json": {
-                    /** @description Of several events with one id the first is kept */
-                    event_id: string;
-                } & {
-                    [key: string]: unknown;
-                };
-                /**
-                 * @example {"event_id": "e-1"}
-                 *     {"event_id": "e-2"}
-                 */
-                "application/x-ndjson": string;
-            };
-        };
-        responses: {
-            /** @description What was taken */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EventIntake"];
-                };
-            };
-            /** @description The request could not be read */
-            400: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The media type is not supported */
-            415: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit its schema */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_data_watermarks: {
-        parameters: {
-            query?: {
-                /** @description At most this many items */
-                limit?: number;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of watermarks */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["Watermark"][];
-                        next_cursor: string | null;
-                    };
-                };
-            };
-            /** @description The request does not fit its schema */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_data_watermarks_watermark_id: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                watermark_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The watermark is gone */
-            204: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description No such watermark */
-            404: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;

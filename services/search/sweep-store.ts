@@ -7,15 +7,17 @@ import type { TrialRow } from './trial-table.js';
 interface Tally {
   state: string;
   count: number;
-  /** Of all of that state together. */
-  seconds: number;
 }
+
+/** One that nobody has started yet waits for a slot. */
+const stateOf = ({ state, attempts }: TrialRow) =>
+  (state === 'running' && attempts === 0 ? 'queued' : state) as TrialState;
 
 export function presentTrial(row: TrialRow) {
   return {
     sweep_id: row.sweepId,
     trial: row.index,
-    state: row.state as TrialState,
+    state: stateOf(row),
     configuration: row.configuration,
     source: row.source,
     loss: (row.losses as number[])[0] ?? null,
@@ -36,6 +38,11 @@ export function presentTrial(row: TrialRow) {
 }
 export type PresentedTrial = ReturnType<typeof presentTrial>;
 
+function whereState(state: TrialState | undefined) {
+  if (state === 'queued') return { state: 'running', attempts: 0 };
+  return state === 'running' ? { state, attempts: { gt: 0 } } : { state };
+}
+
 type SweepRow = Prisma.SweepGetPayload<object>;
 
 function presentSweep(row: SweepRow, tallies: readonly Tally[], best: TrialRow | null) {
@@ -50,6 +57,7 @@ function presentSweep(row: SweepRow, tallies: readonly Tally[], best: TrialRow |
     trials: row.trials,
     timeout_seconds: row.timeoutSeconds,
     counts: {
+      queued: count('queued'),
       running: count('running'),
       completed: count('completed'),
       pruned: count('pruned'),
@@ -71,7 +79,9 @@ function presentSweep(row: SweepRow, tallies: readonly Tally[], best: TrialRow |
 /** At the pace so far, and no later than the time that there is. */
 function etaSeconds(row: SweepRow, tallies: readonly Tally[]): number | null {
   if (row.finishedAt || row.state === 'paused') return null;
-  const ended = tallies.filter(({ state }) => state !== 'running').reduce((sum, { count }) => sum + count, 0);
+  const ended = tallies
+    .filter(({ state }) => state !== 'running' && state !== 'queued')
+    .reduce((sum, { count }) => sum + count, 0);
   const elapsed = (Date.now() - row.createdAt.getTime()) / 1000;
   const limits = [
     ...(ended > 0 ? [(elapsed * (row.trials - ended)) / ended] : []),
@@ -84,8 +94,8 @@ function etaSeconds(row: SweepRow, tallies: readonly Tally[]): number | null {
 export function createSweepStore({ prisma }: Database) {
   async function complete(row: SweepRow) {
     const tallies = await prisma.$queryRaw<Tally[]>`
-      SELECT state, count(*)::int AS count, coalesce(sum(seconds), 0)::float8 AS seconds
-      FROM sweep_trials WHERE sweep_id = ${row.id} GROUP BY state`;
+      SELECT CASE WHEN state = 'running' AND attempts = 0 THEN 'queued' ELSE state END AS state, count(*)::int AS count
+      FROM sweep_trials WHERE sweep_id = ${row.id} GROUP BY 1`;
     const [found] = await prisma.$queryRaw<{ index: number }[]>`
       SELECT index FROM sweep_trials WHERE sweep_id = ${row.id} AND state = 'completed' AND violation = 0
       ORDER BY (losses->>0)::float8, index LIMIT 1`;
@@ -135,7 +145,11 @@ export function createSweepStore({ prisma }: Database) {
       const { rows, next_cursor } = await readPage(page, {
         read: (take) =>
           prisma.sweepTrial.findMany({
-            where: { sweepId, ...filter, ...(before === undefined ? {} : { index: { lte: before } }) },
+            where: {
+              sweepId,
+              ...whereState(filter.state),
+              ...(before === undefined ? {} : { index: { lte: before } }),
+            },
             orderBy: { index: 'desc' },
             take,
           }),

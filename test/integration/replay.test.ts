@@ -21,9 +21,12 @@ describe('workflows that run while a new release is deployed', () => {
         'deploy-model.json',
         'ingest-data.json',
         'ingest-data-failed.json',
+        'run-sweep.json',
+        'run-sweep-steered.json',
         'train-model.json',
         'train-model-cancelled.json',
         'train-model-deployed.json',
+        'train-model-searched.json',
       ]),
     );
   });
