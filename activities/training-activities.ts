@@ -7,6 +7,7 @@ import { runTrainer } from '../services/training/run-trainer.js';
 import type { TrainerStep } from '../services/training/trainer-process.js';
 import type { TrainingPlan } from '../services/training/training-plan.js';
 import { runActivity, type StageRange } from './activity-run.js';
+import { SEARCH_PROGRESS } from './search-activities.js';
 
 /** Steps before and after the fits, on the pipeline workers. */
 export function createTrainingActivities(container: Container) {
@@ -39,6 +40,10 @@ export function createTrainingActivities(container: Container) {
   };
 }
 
+const fitFrom = ({ search }: TrainingPlan) => (search ? SEARCH_PROGRESS.to : 0.15);
+/** Where cross-validation begins. */
+const fitTo = ({ search }: TrainingPlan) => (search ? 0.7 : 0.35);
+
 /** CPU-bound steps, on the training workers; each in a process of its own. */
 export function createFitActivities(container: Container) {
   const { config, folders } = container;
@@ -50,9 +55,9 @@ export function createFitActivities(container: Container) {
     });
   return {
     fitModel: (plan: TrainingPlan) =>
-      runStep(plan, 'fit', { stage: 'fit', from: 0.15, to: plan.crossValidation ? 0.35 : 0.85 }),
+      runStep(plan, 'fit', { stage: 'fit', from: fitFrom(plan), to: plan.crossValidation ? fitTo(plan) : 0.85 }),
     crossValidate: (plan: TrainingPlan) =>
-      runStep(plan, 'cross_validate', { stage: 'cross_validate', from: 0.35, to: 0.85 }),
+      runStep(plan, 'cross_validate', { stage: 'cross_validate', from: fitTo(plan), to: 0.85 }),
     evaluateModel: (plan: TrainingPlan) => runStep(plan, 'evaluate', { stage: 'evaluate', from: 0.85, to: 0.97 }),
   };
 }

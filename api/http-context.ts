@@ -14,6 +14,7 @@ import type { PredictionStore } from '../services/serving/prediction-store.js';
 import type { Predictor } from '../services/serving/predict.js';
 import type { RedisCache } from '../services/serving/redis-cache.js';
 import type { RoutingTable } from '../services/serving/routing-table.js';
+import type { SweepStore } from '../services/search/sweep-store.js';
 import type { WebhookStore } from '../services/webhooks/webhook-store.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
 import type { Admission } from './admission.js';
@@ -35,6 +36,7 @@ export interface ApiContext extends Container {
   freezes: ReturnType<typeof createFreezeStore>;
   experiments: ExperimentStore;
   drills: DrillStore;
+  sweeps: SweepStore;
   webhooks: WebhookStore;
   /** False from the first sign of a shutdown on. */
   isAccepting: () => boolean;

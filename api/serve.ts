@@ -4,6 +4,7 @@ import type { Config } from '../services/config.js';
 import { createContainer } from '../services/container.js';
 import { createDatasetStore } from '../services/datasets/dataset-store.js';
 import { createDrillStore, noteDrills } from '../services/drills/drill-store.js';
+import { createSweepStore } from '../services/search/sweep-store.js';
 import { createExperimentStore } from '../services/experiments/experiment-store.js';
 import { createDeploymentStore } from '../services/deployments/deployment-store.js';
 import { createFreezeStore } from '../services/freezes/freeze-store.js';
@@ -87,6 +88,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     freezes: createFreezeStore(container.database),
     experiments: createExperimentStore(container.database),
     drills: createDrillStore(container.database),
+    sweeps: createSweepStore(container.database),
     webhooks: createWebhookStore(container.database),
     isAccepting,
   };

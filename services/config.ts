@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { projectRoot } from './project-root.js';
@@ -42,6 +42,9 @@ export const environmentSchema = z.object({
   MAX_TRAINING_TIME: whole(3600, 1, 7 * 86_400).describe('Seconds that one fit may take'),
   MAX_CONCURRENT_JOBS: whole(5, 1, 256).describe('Training jobs at once on one worker'),
   TRAINING_MEMORY_MB: whole(4096, 128, 1_048_576).describe('Memory that one fit may use, in MiB'),
+  TRAINING_MEMORY_TOTAL_MB: whole(0, 0, 16_777_216).describe(
+    'Memory that the trials of searches may use together on one worker, in MiB; 0 takes three quarters of the machine’s',
+  ),
   TRAINING_THREADS: whole(1, 1, 64).describe(
     'Threads that a fit of boosted trees may use; the model is the same to the bit, and several jobs side by side use the cores better',
   ),
@@ -127,6 +130,7 @@ export interface Config {
   maxTrainingTimeSeconds: number;
   maxConcurrentJobs: number;
   trainingMemoryMb: number;
+  trainingMemoryTotalMb: number;
   trainingThreads: number;
   autoMl: boolean;
   gpuEnabled: boolean;
@@ -196,6 +200,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   return toConfig(parsed.data);
 }
 
+/** Of this machine, or of the container it is. */
+const availableMemory = () => Math.min(totalmem(), process.constrainedMemory() || Infinity);
+
 function toConfig(env: z.output<typeof environmentSchema>): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : resolve(projectRoot(), path));
   const stateDir = absolute(env.STATE_DIR);
@@ -225,6 +232,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     maxTrainingTimeSeconds: env.MAX_TRAINING_TIME,
     maxConcurrentJobs: env.MAX_CONCURRENT_JOBS,
     trainingMemoryMb: env.TRAINING_MEMORY_MB,
+    trainingMemoryTotalMb: env.TRAINING_MEMORY_TOTAL_MB || Math.floor((0.75 * availableMemory()) / 2 ** 20),
     trainingThreads: env.TRAINING_THREADS,
     autoMl: env.AUTO_ML_ENABLED,
     gpuEnabled: env.GPU_ENABLED,

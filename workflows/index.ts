@@ -4,3 +4,4 @@ export { trainModel } from './train-model.js';
 export { deployModel } from './deploy-model.js';
 export { runExperiment } from './run-experiment.js';
 export { drillRollout } from './drill-rollout.js';
+export { runSweep } from './run-sweep.js';

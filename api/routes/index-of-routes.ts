@@ -12,6 +12,7 @@ import { predictRoutes } from './predict.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
 import { scheduleRoutes } from './schedules.js';
+import { sweepRoutes } from './sweeps.js';
 import { webhookRoutes } from './webhooks.js';
 import { versionRoutes } from './versions.js';
 
@@ -27,6 +28,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...freezeRoutes,
   ...experimentRoutes,
   ...drillRoutes,
+  ...sweepRoutes,
   ...jobRoutes,
   ...dataRoutes,
   ...scheduleRoutes,

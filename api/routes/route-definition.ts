@@ -18,6 +18,7 @@ export interface RouteDefinition {
     | 'Deployments'
     | 'Experiments'
     | 'Drills'
+    | 'Sweeps'
     | 'Schedules'
     | 'Webhooks'
     | 'Operate';

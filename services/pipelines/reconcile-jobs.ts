@@ -3,6 +3,7 @@ import type { Container } from '../container.js';
 import { abortDeploymentOf } from '../deployments/close-deployment.js';
 import { abandonDrillOf } from '../drills/close-drill.js';
 import { stopExperimentOf } from '../experiments/close-experiment.js';
+import { abandonSweepOf } from '../search/close-sweep.js';
 import { cleanUpJob } from '../jobs/clean-up-job.js';
 import type { Job } from '../jobs/job.js';
 import { startWorkflow } from './start-job.js';
@@ -36,6 +37,7 @@ export async function settleJob(id: string, context: ReconcileContext): Promise<
     await abortDeploymentOf(id, context);
     await stopExperimentOf(id, context);
     await abandonDrillOf(id, context);
+    await abandonSweepOf(id, context);
     await context.jobs.finish(id, end);
   }
   return context.jobs.get(id);

@@ -27,8 +27,7 @@ const FEW_ROWS = 5000;
  */
 export function fitBoostingCandidate(input: CandidateInput): Candidate {
   const { x, y, classes, categorical, monotone, checkpoint, crew } = input;
-  const loss: BoostingLoss =
-    classes === 0 ? { kind: 'squared' } : classes === 2 ? { kind: 'logistic' } : { kind: 'softmax', classes };
+  const loss = boostingLossOf(classes);
   const rules = { categorical, monotone, loss };
   const parameters = boostingParameters(input, loss);
   const share = 1 / (1 + new Set(input.folds).size);
@@ -89,9 +88,14 @@ export function fitBoostingCandidate(input: CandidateInput): Candidate {
   };
 }
 
+/** @param classes of the target; 0 for a regression */
+export function boostingLossOf(classes: number): BoostingLoss {
+  return classes === 0 ? { kind: 'squared' } : classes === 2 ? { kind: 'logistic' } : { kind: 'softmax', classes };
+}
+
 /** What was given, else values that do well on most tables. */
-function boostingParameters(
-  { hyperparameters: given, isInTime, x: { rows } }: CandidateInput,
+export function boostingParameters(
+  { hyperparameters: given, isInTime, x: { rows } }: Pick<CandidateInput, 'hyperparameters' | 'isInTime' | 'x'>,
   loss: BoostingLoss,
 ): GradientBoostingParameters {
   // Stretches of time differ from each other: where one of them stops learning says little of those to come.

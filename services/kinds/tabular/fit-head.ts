@@ -14,7 +14,8 @@ import type { HeadTarget } from './training-table.js';
 
 /** The level that the intervals of a regression are made for. */
 export const INTERVAL_LEVEL = 0.9;
-const FOLDS = 5;
+/** Parts that the rows of a fit are judged in, each by models of the others. */
+export const FOLDS = 5;
 
 /** How well one algorithm did on rows that it had not seen. */
 export interface CandidateResult {
@@ -112,7 +113,10 @@ export function fitHead(input: HeadInput): FittedHead {
 }
 
 /** In time, neighbours share a fold; otherwise rows of one entity do. */
-function foldsOf({ rows, groups, isInTime, target, seed }: HeadInput, y: Float64Array): Uint8Array | Int32Array {
+export function foldsOf(
+  { rows, groups, isInTime, target, seed }: Pick<HeadInput, 'rows' | 'groups' | 'isInTime' | 'target' | 'seed'>,
+  y: Float64Array,
+): Uint8Array | Int32Array {
   if (isInTime) return Uint8Array.from(rows, (_, at) => Math.floor((at * FOLDS) / rows.length));
   return assignFolds(rows.length, FOLDS, {
     seed,
@@ -122,7 +126,7 @@ function foldsOf({ rows, groups, isInTime, target, seed }: HeadInput, y: Float64
 }
 
 /** Positive values with a long tail, such as durations: their logarithm may be easier to learn. */
-function isSkewed(y: Float64Array): boolean {
+export function isSkewed(y: Float64Array): boolean {
   if (y.some((value) => !(value > 0))) return false;
   return skewness(y) > 1 && Math.abs(skewness(y.map(Math.log))) < skewness(y);
 }
