@@ -1,5 +1,5 @@
-import type { SamplerName } from '../../core/schemas/search.js';
 import type { PrunerName } from '../../ml/search/create-pruner.js';
+import type { SamplerName } from '../../ml/search/create-sampler.js';
 import type { Configuration } from '../../ml/search/search-space.js';
 
 /** All that the trials of a sweep follow, besides the data, the budget and the warm start. Plain JSON. */
