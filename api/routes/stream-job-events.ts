@@ -29,7 +29,7 @@ export async function streamJobEvents(
   for (let id = 1; isOpen();) {
     const status = await read().catch(() => undefined);
     const text = status && JSON.stringify(status);
-    const events = await readMore().catch(() => []);
+    const events = await readMore().catch((): StreamedEvent[] => []);
     if (text && text !== last) events.push({ event: 'status', data: text });
     last = text ?? last;
     for (const { event, data } of events) response.write(`id: ${id++}\nevent: ${event}\ndata: ${data}\n\n`);
