@@ -32,6 +32,7 @@ export function createSweepActivities({ database }: Container) {
 }
 
 const HEARTBEAT_EVERY_MS = 1000;
+const PROGRESS_EVERY_MS = 300;
 
 /** Trials, on the training workers, in processes that a worker keeps for all trials of a sweep. */
 export function createTrialActivities(container: Container) {
@@ -39,6 +40,16 @@ export function createTrialActivities(container: Container) {
   const pool = new TrialPool({ trialMb: config.trainingMemoryMb, totalMb: config.trainingMemoryTotalMb });
   const memory = new SweepMemory(database);
   const { from, to } = SEARCH_PROGRESS;
+  const toldMs = { last: 0 };
+  /** A courtesy: now and then, and a database that is away must not fail the trial. */
+  async function tellProgress({ jobId, index, trials }: TrialRun & { jobId: string; trials: number }): Promise<void> {
+    const isLast = index + 1 === trials;
+    if (!isLast && performance.now() - toldMs.last < PROGRESS_EVERY_MS) return;
+    toldMs.last = performance.now();
+    await jobs
+      .reportProgress(jobId, 'search', from + ((to - from) * (index + 1)) / trials)
+      .catch((error: unknown) => logger.debug({ err: error }, 'progress could not be written'));
+  }
   return {
     runTrial: (run: TrialRun & { jobId: string; trials: number }) =>
       mapFailures(async () => {
@@ -56,10 +67,7 @@ export function createTrialActivities(container: Container) {
               heartbeat(last);
             },
           });
-          // Progress is a courtesy: a database that is away must not fail the trial.
-          await jobs
-            .reportProgress(run.jobId, 'search', from + ((to - from) * (run.index + 1)) / run.trials)
-            .catch((error: unknown) => logger.debug({ err: error }, 'progress could not be written'));
+          await tellProgress(run);
           return summary;
         } finally {
           clearInterval(beat);

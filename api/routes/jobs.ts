@@ -80,7 +80,7 @@ export const jobRoutes: RouteDefinition[] = [
     async handle(request, response, context) {
       const id = pathParameter(request, 'job_id');
       const { type } = await currentJob(id, context);
-      const readMore = type === 'train' ? followSweep(id, context.sweeps) : async () => [];
+      const readMore = type === 'train' ? followSweep(id, context.sweeps) : () => Promise.resolve([]);
       await streamJobEvents(request, response, async () => statusOf(await currentJob(id, context)), readMore);
     },
   },

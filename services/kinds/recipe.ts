@@ -31,8 +31,28 @@ export interface PlanInput {
   gpuEnabled: boolean;
 }
 
-/** One step's report of how far it is, 0 to 1, and with what. */
-export type OnProgress = (share: number, detail: string) => void;
+/** Figures of one pass of a fit by name, such as the loss after a round. */
+export interface Measured {
+  /** Counts the passes from 1. */
+  step: number;
+  values: Readonly<Record<string, number>>;
+}
+
+/** One step's report of how far it is, 0 to 1, with what, and what was measured on the way. */
+export type OnProgress = (share: number, detail: string, measured?: Measured) => void;
+
+/** The same figures under names that say whose they are. */
+export const measuredOf = (whose: string, measured: Measured | undefined): Measured | undefined =>
+  measured && {
+    ...measured,
+    values: Object.fromEntries(Object.entries(measured.values).map(([name, value]) => [`${whose}.${name}`, value])),
+  };
+
+/** The losses of a pass, under the names that all fits have for them. */
+export const lossesOf = (step: number, training: number, validation?: number): Measured => ({
+  step,
+  values: { training_loss: training, ...(validation === undefined ? {} : { validation_loss: validation }) },
+});
 
 /** `fit.json`: what a fit found, besides its files. */
 export interface FitOutcome {

@@ -12,7 +12,16 @@ import { endedBefore, failed, replayMeasurement, type Measurement } from './meas
 import type { SearchPlan } from './search-plan.js';
 import type { SweepMemory, SweepSubject } from './sweep-memory.js';
 import type { TrialPool } from './trial-pool.js';
-import { beginTrial, endTrial, noteCrash, noteReports, reportsOf, toTrial, type TrialRow } from './trial-table.js';
+import {
+  beginTrial,
+  endTrial,
+  noteCrash,
+  noteDraw,
+  noteReports,
+  type DrawnTrial,
+  reportsOf,
+  type BegunTrial,
+} from './trial-table.js';
 
 export interface TrialRun {
   sweepId: string;
@@ -49,33 +58,54 @@ export async function runTrial(run: TrialRun, context: TrialContext): Promise<Tr
   const { sweepId, index } = run;
   const { database, memory } = context;
   const subject = await memory.subject(sweepId);
-  const { plan, warm } = subject;
-  const search = plan.search!;
-  const ended = await memory.ended(sweepId, endedBefore(index, search));
-  const others = await readOthers(database, run, ended);
-  const { configuration, source } = drawTrial({
-    ...search,
-    warm,
-    index,
-    history: visibleTrials([...ended, ...others], index, search.parallelism),
-  });
-  const cacheKey = trialKey(plan, configuration);
+  const endedCount = endedBefore(index, subject.plan.search!);
+  const trials = await drawMissing(run, subject, await memory.trialsBefore(sweepId, index, endedCount), database);
+  const draw = drawNext(run, subject, trials);
   const worker = `${hostname()}:${process.pid}`;
-  const row = await beginTrial(database, { sweepId, index, configuration, source, cacheKey, worker });
-  if (row.state !== 'running') return summarise(row);
+  const row = await beginTrial(database, { ...draw, worker });
+  if (row.state !== 'running') return summarise(index, row);
   const startMs = performance.now();
-  const found = await measure({ ...subject, row, history: ended }, context);
+  const subjectOfTrial = {
+    ...run,
+    configuration: row.configuration,
+    cacheKey: draw.cacheKey,
+    history: trials.slice(0, endedCount),
+  };
+  const found = await measure({ ...subject, ...subjectOfTrial }, context);
   const seconds = (performance.now() - startMs) / 1000;
-  return summarise(await endTrial(database, sweepId, index, { ...found, seconds }));
+  return summarise(index, await endTrial(database, sweepId, index, { ...found, seconds }));
 }
 
-/** Those before it that may run beside it: of them only the draws are known. */
-async function readOthers(database: Database, { sweepId, index }: TrialRun, ended: readonly Trial[]) {
-  const rows = await database.prisma.sweepTrial.findMany({
-    where: { sweepId, index: { gte: ended.length, lt: index } },
-    orderBy: { index: 'asc' },
-  });
-  return rows.map(toTrial);
+/**
+ * Trials start side by side, so one may come before those with lower numbers have been drawn: it draws these, too, in their order and as
+ * they would themselves.
+ * @param known trials before this one that are written down, by number
+ * @returns all trials before this one
+ */
+async function drawMissing(
+  { sweepId, index }: TrialRun,
+  subject: SweepSubject,
+  known: readonly Trial[],
+  database: Database,
+): Promise<readonly Trial[]> {
+  if (known.length === index) return known;
+  const byIndex = new Map(known.map((trial) => [trial.index, trial]));
+  const all: Trial[] = [];
+  while (all.length < index) {
+    const next = byIndex.get(all.length);
+    const configuration =
+      next?.configuration ?? (await noteDraw(database, drawNext({ sweepId, index: all.length }, subject, all)));
+    all.push(next ?? { index: all.length, configuration, reports: [], outcome: { state: 'running' } });
+  }
+  return all;
+}
+
+/** @param trials all before this one */
+function drawNext({ sweepId, index }: TrialRun, { plan, warm }: SweepSubject, trials: readonly Trial[]): DrawnTrial {
+  const search = plan.search!;
+  const history = visibleTrials(trials, index, search.parallelism);
+  const drawn = drawTrial({ ...search, warm, index, history });
+  return { sweepId, index, ...drawn, cacheKey: trialKey(plan, drawn.configuration) };
 }
 
 /** Of everything that a measurement follows from, but for the trials beside it. */
@@ -90,16 +120,19 @@ interface Measured extends Measurement {
   peakMemoryMb?: number;
 }
 
-async function measure(
-  { plan, rows, row, history }: SweepSubject & { row: TrialRow; history: readonly Trial[] },
-  context: TrialContext,
-): Promise<Measured> {
+interface Begun extends TrialRun {
+  configuration: Configuration;
+  cacheKey: string;
+  /** The ends that it may know. */
+  history: readonly Trial[];
+}
+
+async function measure(begun: SweepSubject & Begun, context: TrialContext): Promise<Measured> {
+  const { plan, rows, sweepId, index, configuration, history } = begun;
   const search = plan.search!;
-  const { sweepId, index } = row;
-  const known = await findEqual(context.database, row);
+  const known = await findEqual(context.database, begun);
   if (known) return { ...replayMeasurement(known.measurement, { search, index, history }), cachedFrom: known.from };
   const { reports, onReport, settle } = collectReports(context, { sweepId, index });
-  const configuration = row.configuration as Configuration;
   try {
     const { measurement, peakMemoryMb } = await context.pool.run(
       {
@@ -115,7 +148,7 @@ async function measure(
     );
     return { ...measurement, peakMemoryMb };
   } catch (error) {
-    const reason = await reasonOf(error, context.database, row);
+    const reason = await reasonOf(error, context.database, begun);
     if (reason === undefined) throw error;
     return failed(reason, reports);
   } finally {
@@ -124,17 +157,17 @@ async function measure(
 }
 
 /** Why a trial has failed that its process could not tell; undefined for what is no fault of the trial. */
-async function reasonOf(error: unknown, database: Database, row: TrialRow): Promise<string | undefined> {
+async function reasonOf(error: unknown, database: Database, { sweepId, index }: TrialRun): Promise<string | undefined> {
   if (error instanceof ServiceError && ['training_timeout', 'training_out_of_memory'].includes(error.code))
     return error.message;
-  if (!(error instanceof TrainerCrash) || (await noteCrash(database, row)) < MOST_CRASHES) return undefined;
+  if (!(error instanceof TrainerCrash) || (await noteCrash(database, sweepId, index)) < MOST_CRASHES) return undefined;
   return `Its process died ${MOST_CRASHES} times. ${error.message}`;
 }
 
 /** Keeps what a trial reports, and writes it down often enough to be looked at. */
 function collectReports({ database, onReport }: TrialContext, trial: { sweepId: string; index: number }) {
   const reports: Report[] = [];
-  let lastMs = 0;
+  let lastMs = performance.now();
   let writing: Promise<void> = Promise.resolve();
   return {
     reports,
@@ -151,7 +184,7 @@ function collectReports({ database, onReport }: TrialContext, trial: { sweepId: 
 }
 
 /** An equal trial that ran to its end, of whatever sweep. */
-async function findEqual({ prisma }: Database, { sweepId, index, cacheKey }: TrialRow) {
+async function findEqual({ prisma }: Database, { sweepId, index, cacheKey }: Begun) {
   const row = await prisma.sweepTrial.findFirst({
     where: { cacheKey, state: 'completed', NOT: { sweepId, index } },
     orderBy: [{ finishedAt: 'asc' }, { sweepId: 'asc' }, { index: 'asc' }],
@@ -174,7 +207,7 @@ const COPIES = 12;
 const estimateMb = ({ features, heads }: TrainingPlan, rows: number): number =>
   Math.ceil(PROCESS_MB + (COPIES * 8 * rows * (features.length + heads.length)) / 2 ** 20);
 
-function summarise({ index, state, losses }: TrialRow): TrialSummary {
-  const [loss = null] = losses as number[];
+function summarise(index: number, { state, losses }: Pick<BegunTrial, 'state' | 'losses'>): TrialSummary {
+  const [loss = null] = losses;
   return { index, state: state as TrialSummary['state'], loss: state === 'completed' ? loss : null };
 }

@@ -30,14 +30,18 @@ export class SweepMemory {
     return (await this.#know(sweepId)).subject;
   }
 
-  /** The first ends of a sweep by number. @param count of ends, all of which must be there */
-  async ended(sweepId: string, count: number): Promise<readonly Trial[]> {
-    const { ended } = await this.#know(sweepId);
-    const from = ended.length;
-    const next = await readTrials(this.database, sweepId, from, count);
+  /**
+   * Every trial before one, by number.
+   * @param ended how many of the first have ended, and so never change
+   */
+  async trialsBefore(sweepId: string, index: number, ended: number): Promise<readonly Trial[]> {
+    const known = (await this.#know(sweepId)).ended;
+    const from = Math.min(known.length, ended);
+    const next = await readTrials(this.database, sweepId, from, index);
+    const all = [...known.slice(0, from), ...next];
     // Another trial may have read the same meanwhile.
-    ended.push(...next.slice(ended.length - from));
-    return ended.slice(0, count);
+    for (let at = known.length; at < ended; at++) known.push(all[at]!);
+    return all;
   }
 
   async #know(sweepId: string): Promise<Known> {

@@ -5,6 +5,13 @@ import type { Database, Prisma } from '../database/database.js';
 
 export type TrialRow = Prisma.SweepTrialGetPayload<object>;
 
+/** What a worker has to know of a trial that is written down. */
+export interface BegunTrial {
+  configuration: Configuration;
+  state: TrialState;
+  losses: number[];
+}
+
 /** How a trial ended, with what else is kept of it. */
 export interface TrialEnd {
   state: Exclude<TrialState, 'running'>;
@@ -42,7 +49,7 @@ export const toTrial = (row: TrialRow): Trial => ({
   outcome: outcomeOf(row),
 });
 
-/** The ends of the trials from one number up to before another, by number. */
+/** Trials from one number up to before another, by number. */
 export async function readTrials({ prisma }: Database, sweepId: string, from: number, to: number): Promise<Trial[]> {
   if (to <= from) return [];
   const rows = await prisma.sweepTrial.findMany({
@@ -52,30 +59,43 @@ export async function readTrials({ prisma }: Database, sweepId: string, from: nu
   return rows.map(toTrial);
 }
 
+/** A draw as it is written down, before its trial starts. */
+export interface DrawnTrial {
+  sweepId: string;
+  index: number;
+  configuration: Configuration;
+  source: 'sampler' | 'warm_start';
+  cacheKey: string;
+}
+
+/** Writes the draw of a trial down that another worker will start. @returns the draw that stands */
+export async function noteDraw({ prisma }: Database, draw: DrawnTrial): Promise<Configuration> {
+  const { sweepId, index } = draw;
+  const data = { ...draw, configuration: draw.configuration as never, attempts: 0 };
+  const { count } = await prisma.sweepTrial.createMany({ data: [data], skipDuplicates: true });
+  if (count > 0) return draw.configuration;
+  const row = await prisma.sweepTrial.findUniqueOrThrow({ where: { sweepId_index: { sweepId, index } } });
+  return row.configuration as Configuration;
+}
+
 /**
  * Writes a trial down before it starts. What an earlier attempt has written stands: its draw, and its end where it has one.
  * @returns the row as it is now
  */
-export async function beginTrial(
-  { prisma }: Database,
-  trial: {
-    sweepId: string;
-    index: number;
-    configuration: Configuration;
-    source: 'sampler' | 'warm_start';
-    cacheKey: string;
-    worker: string;
-  },
-): Promise<TrialRow> {
+export async function beginTrial({ prisma }: Database, trial: DrawnTrial & { worker: string }): Promise<BegunTrial> {
   const { sweepId, index, source, cacheKey, worker } = trial;
   const configuration = JSON.stringify(trial.configuration);
-  await prisma.$executeRaw`
-    INSERT INTO sweep_trials (sweep_id, index, configuration, source, cache_key, worker)
+  const [row] = await prisma.$queryRaw<BegunTrial[]>`
+    INSERT INTO sweep_trials AS trial (sweep_id, index, configuration, source, cache_key, worker)
     VALUES (${sweepId}, ${index}, ${configuration}::jsonb, ${source}, ${cacheKey}, ${worker})
     ON CONFLICT (sweep_id, index) DO UPDATE
-    SET attempts = sweep_trials.attempts + 1, worker = EXCLUDED.worker, reports = '[]', started_at = now(), updated_at = now()
-    WHERE sweep_trials.state = 'running'`;
-  return prisma.sweepTrial.findUniqueOrThrow({ where: { sweepId_index: { sweepId, index } } });
+    SET attempts = trial.attempts + (trial.state = 'running')::int,
+      worker = CASE WHEN trial.state = 'running' THEN EXCLUDED.worker ELSE trial.worker END,
+      reports = CASE WHEN trial.state = 'running' THEN '[]' ELSE trial.reports END,
+      started_at = CASE WHEN trial.state = 'running' THEN now() ELSE trial.started_at END,
+      updated_at = CASE WHEN trial.state = 'running' THEN now() ELSE trial.updated_at END
+    RETURNING configuration, state, losses`;
+  return row!;
 }
 
 /** What a trial that runs has reported, to be looked at; its end has them all. */
@@ -89,7 +109,7 @@ export async function noteReports(
 }
 
 /** Counts that the process of a trial has died. @returns how often by now */
-export async function noteCrash({ prisma }: Database, { sweepId, index }: TrialRow): Promise<number> {
+export async function noteCrash({ prisma }: Database, sweepId: string, index: number): Promise<number> {
   const { crashes } = await prisma.sweepTrial.update({
     where: { sweepId_index: { sweepId, index } },
     data: { crashes: { increment: 1 } },
@@ -97,13 +117,20 @@ export async function noteCrash({ prisma }: Database, { sweepId, index }: TrialR
   return crashes;
 }
 
-/** Writes the end of a trial, once: of two attempts the first one's stands. */
-export async function endTrial({ prisma }: Database, sweepId: string, index: number, end: TrialEnd): Promise<TrialRow> {
+/** Writes the end of a trial, once: of two attempts the first one's stands. @returns the end that stands */
+export async function endTrial(
+  { prisma }: Database,
+  sweepId: string,
+  index: number,
+  end: TrialEnd,
+): Promise<Pick<BegunTrial, 'state' | 'losses'>> {
   const { state, reports, losses, violation = null, metrics, reason = null, cachedFrom = null, seconds } = end;
-  await prisma.$executeRaw`
+  const count = await prisma.$executeRaw`
     UPDATE sweep_trials SET state = ${state}, reports = ${storable(reports)}::jsonb, losses = ${JSON.stringify(losses)}::jsonb,
       violation = ${violation}, metrics = ${JSON.stringify(metrics)}::jsonb, reason = ${reason}, cached_from = ${cachedFrom},
       seconds = ${seconds}, peak_memory_mb = ${end.peakMemoryMb ?? null}::int, updated_at = now(), finished_at = now()
     WHERE sweep_id = ${sweepId} AND index = ${index} AND state = 'running'`;
-  return prisma.sweepTrial.findUniqueOrThrow({ where: { sweepId_index: { sweepId, index } } });
+  if (count > 0) return { state, losses: [...losses] };
+  const row = await prisma.sweepTrial.findUniqueOrThrow({ where: { sweepId_index: { sweepId, index } } });
+  return { state: row.state as TrialState, losses: row.losses as number[] };
 }

@@ -1,7 +1,8 @@
 import { ServiceError } from '../../core/errors.js';
 import { createDeferred, type Deferred } from '../deferred.js';
+import type { MeasuredPoint } from '../tracking/run-recorder.js';
 import { describeExit, forkTrainer, stopChild, watchLimits } from './trainer-guard.js';
-import type { TrainerMessage, TrainerOrder } from './trainer-process.js';
+import type { TrainerMessage, TrainerOrder, TrainerUsage } from './trainer-process.js';
 
 export interface TrainerLimits {
   seconds: number;
@@ -9,24 +10,38 @@ export interface TrainerLimits {
   signal: AbortSignal;
 }
 
+/** What one process has cost; of one that was killed, as far as it has told. */
+export interface TrainerCost extends TrainerUsage {
+  wallSeconds: number;
+}
+
+export interface TrainerObserver {
+  /** @param share done, 0 to 1 */
+  progress(share: number): void;
+  measured(points: readonly MeasuredPoint[]): void;
+  ended(cost: TrainerCost): Promise<void>;
+}
+
 /**
  * Runs one step in a process of its own and waits for it, within its time and memory.
- * @param onProgress is told the share done, 0 to 1, as the process reports it.
+ * @param observer is told of progress and figures as the process reports them, and at the end, whatever it is, of the cost.
  * @throws ServiceError `training_timeout` or `training_out_of_memory`; TrainerCrash; what the step itself threw; or the
  * reason of the signal when the job was cancelled or its worker is shutting down. The process is gone in each case.
  */
-export async function runTrainer(
-  order: TrainerOrder,
-  limits: TrainerLimits,
-  onProgress: (share: number, detail: string) => void,
-): Promise<void> {
+export async function runTrainer(order: TrainerOrder, limits: TrainerLimits, observer: TrainerObserver): Promise<void> {
   limits.signal.throwIfAborted();
+  const startMs = performance.now();
+  let usage: TrainerUsage = { cpuSeconds: 0, peakMemoryBytes: 0 };
   const child = forkTrainer('services/training/trainer-process.js', limits.memoryMb);
   const end = createDeferred<void>();
   const stopWatching = watchLimits(child, limits, end.reject);
   const onAbort = () => end.reject(limits.signal.reason);
   limits.signal.addEventListener('abort', onAbort, { once: true });
-  child.on('message', (message) => handleMessage(message as TrainerMessage, onProgress, end));
+  child.on('message', (received) => {
+    const message = received as TrainerMessage;
+    if (message.type !== 'failed') usage = message.usage;
+    handleMessage(message, observer, end);
+  });
   child.on('error', end.reject);
   child.on('exit', (code, signal) => end.reject(describeExit(code, signal, limits.memoryMb)));
   child.send(order);
@@ -36,15 +51,13 @@ export async function runTrainer(
     stopWatching();
     limits.signal.removeEventListener('abort', onAbort);
     await stopChild(child);
+    await observer.ended({ ...usage, wallSeconds: (performance.now() - startMs) / 1000 });
   }
 }
 
-function handleMessage(
-  message: TrainerMessage,
-  onProgress: (share: number, detail: string) => void,
-  end: Deferred<void>,
-): void {
-  if (message.type === 'progress') onProgress(message.share, message.detail);
+function handleMessage(message: TrainerMessage, observer: TrainerObserver, end: Deferred<void>): void {
+  if (message.type !== 'failed' && message.points.length > 0) observer.measured(message.points);
+  if (message.type === 'progress') observer.progress(message.share);
   else if (message.type === 'done') end.resolve();
   else
     end.reject(

@@ -8,6 +8,7 @@ import { takeRows, type Candidate, type CandidateInput, type Checkpoint } from '
 import { fitBoostingCandidate } from './fit-boosting.js';
 import { fitForestCandidate } from './fit-forest.js';
 import { fitLinearCandidate } from './fit-linear.js';
+import { measuredOf, type OnProgress } from '../recipe.js';
 import { blendCandidates } from './blend.js';
 import type { HeadAlgorithm, HeadModel, TabularAlgorithm } from './head-model.js';
 import type { HeadTarget } from './training-table.js';
@@ -61,7 +62,7 @@ export interface HeadInput {
   /** Of each variant and transform, by name. */
   checkpoint?: (name: string) => Checkpoint;
   crew?: BoostingCrew;
-  onProgress: (share: number, detail: string) => void;
+  onProgress: OnProgress;
 }
 
 const FIT: Record<TabularAlgorithm, (input: CandidateInput) => Candidate> = {
@@ -98,8 +99,12 @@ export function fitHead(input: HeadInput): FittedHead {
       hyperparameters,
       y: transform ? y.map(Math.log) : y,
       checkpoint: input.checkpoint?.(`${isNamedTwice ? `${place}.` : ''}${algorithm}${transform ? '.log' : ''}`),
-      onProgress: (share, detail) =>
-        input.onProgress((index + share) / variants.length, `${algorithm.replace('_', ' ')}: ${detail}`),
+      onProgress: (share, detail, measured) =>
+        input.onProgress(
+          (index + share) / variants.length,
+          `${algorithm.replace('_', ' ')}: ${detail}`,
+          measuredOf(transform ? `${algorithm}.log` : algorithm, measured),
+        ),
     }),
   );
   const judged = candidates.map((candidate, index): Judged => {

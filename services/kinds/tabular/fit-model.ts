@@ -10,7 +10,7 @@ import type { SignatureFeature } from '../../artifacts/model-bundle.js';
 import type { NetworkTraining } from '../../reports/sections/network-section.js';
 import { writeStaged } from '../../storage/staged-file.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
-import type { FitOutcome, OnProgress } from '../recipe.js';
+import { measuredOf, type FitOutcome, type OnProgress } from '../recipe.js';
 import type { Checkpoint } from './candidate.js';
 import { checkData } from './check-data.js';
 import { chooseFinalist, settlePlan, type SearchVerdict } from './choose-finalist.js';
@@ -78,11 +78,11 @@ export async function fitModel(
   const candidates: TriedHeads = {};
   const hyperparameters: Record<string, unknown> = {};
   const hasSequence = hasSequences(table);
-  const onFit: OnProgress = (share, detail) => onProgress(hasSequence ? SHARE_BEFORE_SEQUENCES * share : share, detail);
   const { fittedHeads, warnings, network, search } = await searchAndFit(plan, table, encoder, x, {
     staging,
     crew,
-    onProgress: onFit,
+    onProgress: (share, detail, measured) =>
+      onProgress(hasSequence ? SHARE_BEFORE_SEQUENCES * share : share, detail, measured),
   });
   const trials: Record<string, SequenceTrial> = {};
   const files: string[] = [];
@@ -154,8 +154,8 @@ async function searchAndFit(
   );
   const fitted = await fitHeads(settlePlan(plan, search), table, encoder, x, {
     ...context,
-    onProgress: (share, detail) =>
-      onProgress(search ? SHARE_OF_FINALISTS + (1 - SHARE_OF_FINALISTS) * share : share, detail),
+    onProgress: (share, detail, measured) =>
+      onProgress(search ? SHARE_OF_FINALISTS + (1 - SHARE_OF_FINALISTS) * share : share, detail, measured),
   });
   return { ...fitted, ...(search ? { search } : {}) };
 }
@@ -197,7 +197,12 @@ async function fitHeads(
       ...headInput(plan, table, encoder, x, target, isWanted),
       crew,
       checkpoint: (stage) => createCheckpoint(join(staging, `${name}${target.head.name}.${stage}`)),
-      onProgress: (share, detail) => onProgress((index + share) / targets.length, `${target.head.name}: ${detail}`),
+      onProgress: (share, detail, measured) =>
+        onProgress(
+          (index + share) / targets.length,
+          `${target.head.name}: ${detail}`,
+          measuredOf(target.head.name, measured),
+        ),
     }),
   );
   return { fittedHeads, warnings: [] };
