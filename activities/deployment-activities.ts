@@ -1,4 +1,5 @@
 import type { Container } from '../services/container.js';
+import { chooseStrategy } from '../services/deployments/choose-strategy.js';
 import { closeDeployment, type ClosedState } from '../services/deployments/close-deployment.js';
 import { evaluateWindow, type EvidenceWindow } from '../services/deployments/evaluate-window.js';
 import { noteCommands, type NotedCommand } from '../services/deployments/note-commands.js';
@@ -15,6 +16,7 @@ const stageOf = ({ phase, share }: Trial) => (phase === 'shadow' ? 'shadow' : `c
 export function createDeploymentActivities(container: Container) {
   const { config, database } = container;
   return {
+    chooseStrategy: ({ model }: { model: string }) => mapFailures(() => chooseStrategy(model, container)),
     openDeployment: (input: { jobId: string; request: unknown }) =>
       runActivity(container, input.jobId, { stage: 'open', from: 0, to: 0.1 }, () => openDeployment(input, container)),
     verifyVersion: (deployment: OpenDeployment) =>

@@ -11,10 +11,9 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createRandomSampler, createSobolSampler } from '../ml/search/random-sampler.js';
+import { createSampler, SAMPLERS, type SamplerName } from '../ml/search/create-sampler.js';
 import type { Sampler } from '../ml/search/sampler.js';
-import { parseSearchSpace, type SearchSpace } from '../ml/search/search-space.js';
-import { createTpeSampler } from '../ml/search/tpe-sampler.js';
+import { parseSearchSpace } from '../ml/search/search-space.js';
 import type { Trial } from '../ml/search/trial.js';
 import { median } from './median.js';
 
@@ -22,6 +21,8 @@ const BUDGETS = [25, 50, 100] as const;
 const MOST_TRIALS = 100;
 /** Optuna's own default, which the goal is about. */
 const RIVAL = 'tpe';
+/** The service's own default. */
+const OURS = 'auto';
 
 interface TestFunction {
   name: string;
@@ -76,12 +77,6 @@ const FUNCTIONS: readonly TestFunction[] = [
   },
 ];
 
-const SAMPLERS: Record<string, (space: SearchSpace) => Sampler> = {
-  tpe: createTpeSampler,
-  sobol: createSobolSampler,
-  random: createRandomSampler,
-};
-
 type Regrets = Record<`regret_${(typeof BUDGETS)[number]}`, number>;
 
 const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -104,11 +99,11 @@ function searchOnce(sampler: Sampler, { bounds, at, minimum }: TestFunction, see
   return { regrets, suggestMs };
 }
 
-function measureOurs(of: TestFunction, name: string, seeds: number): Regrets {
+function measureOurs(of: TestFunction, name: SamplerName, seeds: number): Regrets {
   const space = parseSearchSpace(
     Object.fromEntries(of.bounds.map(([low, high], d) => [`x${d}`, { type: 'float', low, high }])),
   );
-  const sampler = SAMPLERS[name]!(space);
+  const sampler = createSampler(name, space);
   const runs = Array.from({ length: seeds }, (_, seed) => searchOnce(sampler, of, seed));
   const entries = BUDGETS.map((budget) => [
     `regret_${budget}`,
@@ -148,14 +143,14 @@ const { values } = parseArgs({
 });
 const rivals = values['ours-only'] ? undefined : measureOptuna();
 for (const of of FUNCTIONS) {
-  for (const name of Object.keys(SAMPLERS)) {
+  for (const name of SAMPLERS) {
     const ours = measureOurs(of, name, Number(values.seeds));
     const theirs = rivals?.get(of.name);
-    if (name !== 'tpe' || !theirs) continue;
+    if ((name !== OURS && name !== RIVAL) || !theirs) continue;
     const ratios = BUDGETS.map((budget) => [
       `ratio_${budget}`,
       rounded(ours[`regret_${budget}`] / theirs[`regret_${budget}`]),
     ]);
-    print({ name: 'sweep.ratio', function: of.name, ours_to: `optuna ${RIVAL}`, ...Object.fromEntries(ratios) });
+    print({ name: 'sweep.ratio', function: of.name, sampler: name, ours_to: `optuna ${RIVAL}`, ...Object.fromEntries(ratios) });
   }
 }

@@ -1,11 +1,11 @@
-import { executeChild, ParentClosePolicy, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import { executeChild, ParentClosePolicy, proxyActivities, startChild, workflowInfo } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
 import { DATA, fitOptions, RECORD } from './activity-options.js';
 import type { deployModel } from './deploy-model.js';
 import { runJob } from './run-job.js';
 import type { runSweep } from './run-sweep.js';
 
-const { planTraining, registerVersion, applySweep } = proxyActivities<Activities>(RECORD);
+const { planTraining, registerVersion, applySweep, chooseStrategy } = proxyActivities<Activities>(RECORD);
 const { buildTrainingTable } = proxyActivities<Activities>(DATA);
 
 /** Dataset → features and labels as of a time → search, where asked for → fit → honest metrics → version. The input is the body of `POST /models/train`. */
@@ -40,6 +40,16 @@ export async function trainModel(input: unknown) {
     const version = await registerVersion(plan);
     if (!plan.autoDeploy || !version.promotable) return version;
     await enterStage('deploy');
+    // What nobody has chosen by hand is tried beside the present version first. That takes longer than a job should.
+    if (plan.search && (await chooseStrategy({ model: plan.model })) === 'canary') {
+      const strategy = 'canary';
+      await startChild<typeof deployModel>('deployModel', {
+        args: [{ model: plan.model, version: version.version, strategy }],
+        workflowId: `deploy-${jobId}`,
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+      });
+      return { ...version, deployment: { job_id: `deploy-${jobId}`, strategy } };
+    }
     const deployment = await executeChild<typeof deployModel>('deployModel', {
       args: [{ model: plan.model, version: version.version }],
       workflowId: `deploy-${jobId}`,

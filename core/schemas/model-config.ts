@@ -4,6 +4,7 @@ import { projectSettingsSchema } from '../kinds/project-success.js';
 import { recommendSettingsSchema } from '../kinds/recommendation.js';
 import { forecastSettingsSchema } from '../kinds/resource-usage.js';
 import { MODEL_KINDS, NAME_PATTERN } from '../names.js';
+import { searchRequestSchema } from './search.js';
 
 const name = z
   .string()
@@ -85,6 +86,9 @@ export const modelEntrySchema = z.strictObject({
     .refine((costs) => costs.false_positive + costs.false_negative > 0, 'one cost at least must be above 0')
     .optional()
     .describe('What each kind of wrong label costs; the label of two classes is chosen so that the cost is least'),
+  search: searchRequestSchema
+    .optional()
+    .describe('Look for good hyperparameters in each training run, as `search` of a request does; none by default'),
   monotone: z
     .record(z.string().min(1), z.enum(['increasing', 'decreasing']))
     .optional()

@@ -1,9 +1,6 @@
 import { z } from 'zod';
 import { PRUNERS } from '../../ml/search/create-pruner.js';
-
-/** Ways to draw the configurations of the trials. */
-export const SAMPLERS = ['tpe', 'sobol', 'random'] as const;
-export type SamplerName = (typeof SAMPLERS)[number];
+import { SAMPLERS } from '../../ml/search/create-sampler.js';
 
 /** Most trials of a sweep; the table of a larger one would be of little use to anyone. */
 export const MOST_TRIALS = 10_000;
@@ -17,7 +14,7 @@ export const searchTimeout = z
 
 export const searchRequestSchema = z.strictObject({
   trials: trialBudget.default(50),
-  sampler: z.enum(SAMPLERS).default('tpe').describe('How configurations are drawn'),
+  sampler: z.enum(SAMPLERS).default('auto').describe('How configurations are drawn'),
   pruner: z.enum(PRUNERS).default('asha').describe('Which trials are ended early'),
   seed: z
     .int()

@@ -32,7 +32,12 @@ export const trainRequestSchema = z.strictObject({
     })
     .optional(),
   hyperparameters: hyperparametersSchema.optional(),
-  search: searchRequestSchema.optional().describe('Look for good hyperparameters first, by many trials'),
+  search: z
+    .union([z.literal(false), searchRequestSchema])
+    .optional()
+    .describe(
+      'Look for good hyperparameters first, by many trials; by default as the entry of the model says, with false not',
+    ),
   validation_split: z.number().min(0.05).max(0.5).default(0.2).describe('Share of the entities that is held out'),
   cross_validation: z.boolean().default(false).describe('Also report 5-fold estimates over all rows'),
   auto_deploy: z.boolean().default(false).describe('Deploy the version when it beats the baseline'),

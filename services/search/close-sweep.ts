@@ -1,11 +1,16 @@
 import { ServiceError } from '../../core/errors.js';
 import type { SweepState } from '../../core/schemas/search.js';
-import { bestTrials } from '../../ml/search/rank-trials.js';
+import { bestTrials, rankTrials } from '../../ml/search/rank-trials.js';
+import type { Trial } from '../../ml/search/trial.js';
+import { canonicalJson } from '../canonical-json.js';
 import type { Database } from '../database/database.js';
 import { RECIPES } from '../kinds/recipes.js';
 import type { TrainingPlan } from '../training/training-plan.js';
-import type { SweepChoice } from './search-plan.js';
+import type { Finalist, SweepChoice } from './search-plan.js';
 import { toTrial } from './trial-table.js';
+
+/** The more finalists, the more the comparison of them flatters its winner in turn. */
+const MOST_FINALISTS = 3;
 
 export interface SweepEnd {
   state: Extract<SweepState, 'completed' | 'stopped' | 'failed' | 'cancelled'>;
@@ -81,19 +86,34 @@ export async function applySweep(
   const sweep = await database.prisma.sweep.findUniqueOrThrow({ where: { id: sweepId } });
   if (sweep.bestTrial === null) throw new ServiceError('sweep_failed', sweep.reason ?? 'The search found nothing.');
   const rows = await database.prisma.sweepTrial.findMany({ where: { sweepId }, orderBy: { index: 'asc' } });
-  const best = toTrial(rows[sweep.bestTrial]!);
+  const trials = rows.map(toTrial);
+  const best = trials[sweep.bestTrial]!;
   const count = (state: string) => rows.filter((row) => row.state === state).length;
   const choice: SweepChoice = {
     sweep_id: sweepId,
     trial: best.index,
     configuration: best.configuration,
     loss: lossOf(best),
+    finalists: finalistsOf(trials),
+    defaults: { algorithm: plan.algorithm, hyperparameters: plan.hyperparameters },
     trials: rows.length,
     completed: count('completed'),
     pruned: count('pruned'),
     failed: count('failed'),
   };
   return { ...RECIPES[plan.kind].search!.apply(plan, best.configuration), sweep: choice };
+}
+
+/** The best that differ, best first. */
+function finalistsOf(trials: readonly Trial[]): Finalist[] {
+  const seen = new Set<string>();
+  const { ranked } = rankTrials(
+    trials.filter(({ outcome }) => outcome.state === 'completed' && outcome.violation === 0),
+  );
+  return ranked
+    .filter(({ configuration }) => seen.size < seen.add(canonicalJson(configuration)).size)
+    .slice(0, MOST_FINALISTS)
+    .map((trial) => ({ trial: trial.index, configuration: trial.configuration, loss: lossOf(trial) }));
 }
 
 /** Ends the sweep of a job whose workflow was ended from outside and can do so no longer. Repeatable. */

@@ -1,20 +1,11 @@
-import type { SamplerName } from '../../core/schemas/search.js';
-import { createRandomSampler, createSobolSampler } from '../../ml/search/random-sampler.js';
-import type { Sampler } from '../../ml/search/sampler.js';
+import { createSampler, type SamplerName } from '../../ml/search/create-sampler.js';
 import {
   checkConfiguration,
   parseSearchSpace,
   type Configuration,
   type SearchSpace,
 } from '../../ml/search/search-space.js';
-import { createTpeSampler } from '../../ml/search/tpe-sampler.js';
 import type { Trial } from '../../ml/search/trial.js';
-
-const SAMPLER: Record<SamplerName, (space: SearchSpace) => Sampler> = {
-  tpe: createTpeSampler,
-  sobol: createSobolSampler,
-  random: createRandomSampler,
-};
 
 export interface DrawInput {
   sampler: SamplerName;
@@ -32,7 +23,7 @@ export function drawTrial(input: DrawInput): { configuration: Configuration; sou
   const { warm, index, seed, history } = input;
   const known = warm[index];
   if (known) return { configuration: known, source: 'warm_start' };
-  const sampler = SAMPLER[input.sampler](parseSearchSpace(input.space));
+  const sampler = createSampler(input.sampler, parseSearchSpace(input.space));
   return { configuration: sampler.suggest({ history, index, seed }), source: 'sampler' };
 }
 

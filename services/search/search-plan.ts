@@ -1,6 +1,7 @@
-import type { SamplerName } from '../../core/schemas/search.js';
 import type { PrunerName } from '../../ml/search/create-pruner.js';
+import type { SamplerName } from '../../ml/search/create-sampler.js';
 import type { Configuration } from '../../ml/search/search-space.js';
+import type { PlannedVariant } from '../training/training-plan.js';
 
 /** All that the trials of a sweep follow, besides the data, the budget and the warm start. Plain JSON. */
 export interface SearchPlan {
@@ -16,6 +17,13 @@ export interface SearchPlan {
   warmStart: boolean | string;
 }
 
+/** A trial that may be taken. */
+export interface Finalist {
+  trial: number;
+  configuration: Configuration;
+  loss: number;
+}
+
 /** What came of a sweep, as the plan and the lineage of the version carry it. */
 export interface SweepChoice {
   sweep_id: string;
@@ -23,6 +31,10 @@ export interface SweepChoice {
   trial: number;
   configuration: Configuration;
   loss: number;
+  /** The best of the completed trials, best first: the fit compares them on rows that no trial has seen. */
+  finalists: readonly Finalist[];
+  /** What would have been fitted without a search. */
+  defaults: PlannedVariant;
   trials: number;
   completed: number;
   pruned: number;

@@ -40,7 +40,8 @@ export async function planTraining(
     ...planned
   } = recipe.plan({ definition, request, manifest, autoMl: context.autoMl, gpuEnabled: context.gpuEnabled });
   const problems = [...found, ...checkTrainingData(request, definition, manifest, planned, filters ?? [])];
-  const search = request.search && planSearch(request.search, recipe, { kind: definition.kind, ...planned });
+  const asked = request.search ?? definition.search;
+  const search = asked ? planSearch(asked, recipe, { kind: definition.kind, ...planned }) : undefined;
   problems.push(...(search?.problems ?? []));
   if (problems.length > 0)
     throw new ServiceError('request_invalid', 'The training request does not fit the model and its data.', problems);

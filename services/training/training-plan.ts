@@ -4,6 +4,12 @@ import type { ModelKind } from '../../core/names.js';
 import type { PlannedView } from '../features/plan-views.js';
 import type { SearchPlan, SweepChoice } from '../search/search-plan.js';
 
+/** One way to fit. */
+export interface PlannedVariant {
+  algorithm: string;
+  hyperparameters: TrainingPlan['hyperparameters'];
+}
+
 /** All that a training run follows: decided once, written into the workflow's history, never looked up again. */
 export interface TrainingPlan {
   jobId: string;
@@ -36,6 +42,8 @@ export interface TrainingPlan {
   search?: SearchPlan;
   /** Where the hyperparameters come from, once the search is over. */
   sweep?: SweepChoice;
+  /** Settings that are fitted side by side in place of `algorithm` and `hyperparameters`, where a search settled on several. */
+  variants?: readonly PlannedVariant[];
   crossValidation: boolean;
   autoDeploy: boolean;
   fitTimeoutSeconds: number;

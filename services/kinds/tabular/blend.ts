@@ -29,9 +29,16 @@ export function blendCandidates(candidates: readonly Candidate[], y: Float64Arra
     unseen: weightedMean(chosen),
     covered: Uint8Array.from(y, (_, row) => (candidates.every(({ covered }) => covered[row] === 1) ? 1 : 0)),
     hyperparameters: Object.fromEntries(
-      chosen.map(({ candidate, weight }) => [candidate.algorithm, { weight, ...candidate.hyperparameters }]),
+      chosen.map(({ candidate, weight }, at) => [nameOf(chosen, at), { weight, ...candidate.hyperparameters }]),
     ),
   };
+}
+
+/** The algorithm, and from its second model on a number: `gradient_boosting`, `gradient_boosting_2`. */
+function nameOf(chosen: readonly { candidate: Candidate }[], at: number): string {
+  const { algorithm } = chosen[at]!.candidate;
+  const earlier = chosen.slice(0, at).filter(({ candidate }) => candidate.algorithm === algorithm).length;
+  return earlier === 0 ? algorithm : `${algorithm}_${earlier + 1}`;
 }
 
 /** @param truths by model the probability that it gave the true class of each row */

@@ -1,10 +1,13 @@
+import { join } from 'node:path';
 import type { BoostingCrew } from '../../../ml/ensemble/boosting-work.js';
 import { assignFolds } from '../../../ml/evaluate/folds.js';
 import { evaluateClassification, evaluateRegression } from '../../../ml/evaluate/metrics.js';
 import { encodeTable, fitTableEncoder } from '../../../ml/preprocess/table-encoder.js';
-import type { TrainingPlan } from '../../training/training-plan.js';
-import type { CrossValidation, OnProgress } from '../recipe.js';
+import { readStagedJson } from '../../storage/staged-file.js';
+import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
+import type { CrossValidation, FitOutcome, OnProgress } from '../recipe.js';
 import { takeRows } from './candidate.js';
+import { settlePlan, type SearchVerdict } from './choose-finalist.js';
 import { answerRows, fitHead, type FittedHead } from './fit-head.js';
 import { headInput, importNetworkFit, networkInput, trySequence } from './fit-model.js';
 import type { NetworkInput } from './fit-network.js';
@@ -24,13 +27,20 @@ export async function crossValidateModel(
   crew?: BoostingCrew,
 ): Promise<CrossValidation> {
   const table = await readTrainingTable(plan, staging);
+  const settled = settlePlan(plan, plan.sweep && (await readVerdict(staging)));
   const heads: CrossValidation['heads'] = {};
   for (const [index, target] of table.targets.entries()) {
     const onStep = (share: number) =>
       onProgress((index + share) / table.targets.length, `${target.head.name}: 5-fold estimates`);
-    heads[target.head.name] = await measureHead(plan, table, target, onStep, crew);
+    heads[target.head.name] = await measureHead(settled, table, target, onStep, crew);
   }
   return { folds: FOLDS, heads };
+}
+
+/** What the fit before this step settled on. */
+async function readVerdict(staging: string): Promise<SearchVerdict | undefined> {
+  const fit = await readStagedJson<FitOutcome>(join(staging, STAGED.fit));
+  return fit.details?.['search'] as SearchVerdict | undefined;
 }
 
 async function measureHead(

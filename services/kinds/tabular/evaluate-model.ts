@@ -14,6 +14,7 @@ import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
 import { takeRows } from './candidate.js';
 import { answerRows } from './fit-head.js';
 import type { StoredHead, TabularBody } from './fit-model.js';
+import { settlePlan, type SearchVerdict } from './choose-finalist.js';
 import { freezeHoldout } from './freeze-holdout.js';
 import { decodeHead } from './head-model.js';
 import { settingsOf } from './plan.js';
@@ -37,6 +38,7 @@ export async function evaluateModel(
   const table = await readTrainingTable(plan, staging);
   const fit = await readStagedJson<FitOutcome>(join(staging, STAGED.fit));
   const body = fit.body as TabularBody;
+  const settled = settlePlan(plan, fit.details?.['search'] as SearchVerdict | undefined);
   const x = encodeTable(body.encoder, table.features);
   const metrics: Evaluation['metrics'] = {};
   const evidence: SkillEvidence[] = [];
@@ -64,7 +66,7 @@ export async function evaluateModel(
     ...(Object.keys(costs).length > 0 ? { details: { costs } } : {}),
   };
   const report = buildTabularReport(
-    { plan, table, encoder: body.encoder, x, fit, evaluation, heads },
+    { plan: settled, table, encoder: body.encoder, x, fit, evaluation, heads },
     (share, detail) => onProgress(JUDGING_SHARE + (1 - JUDGING_SHARE) * share, detail),
   );
   const holdout = freezeHoldout(plan, table, (row) => inputOf(table, heads, row));

@@ -42,6 +42,12 @@ export interface FittedHead {
   unseen: { answers: Float64Array; rows: Uint32Array };
 }
 
+/** One way to fit a head that is tried beside others. */
+export interface HeadVariant {
+  algorithm: TabularAlgorithm;
+  hyperparameters: Hyperparameters;
+}
+
 export interface HeadInput {
   x: FeatureMatrix;
   target: HeadTarget;
@@ -51,10 +57,9 @@ export interface HeadInput {
   isInTime: boolean;
   categorical: readonly number[];
   monotone?: Int8Array;
-  algorithms: readonly TabularAlgorithm[];
-  hyperparameters: Hyperparameters;
+  variants: readonly HeadVariant[];
   seed: number;
-  /** Of each algorithm and transform, by name. */
+  /** Of each variant and transform, by name. */
   checkpoint?: (name: string) => Checkpoint;
   crew?: BoostingCrew;
   onProgress: OnProgress;
@@ -67,7 +72,7 @@ const FIT: Record<TabularAlgorithm, (input: CandidateInput) => Candidate> = {
 };
 
 /**
- * Fits one head with each algorithm, takes the one that does best on rows which its models had not seen, and makes its
+ * Fits one head in each way, takes the one that does best on rows which its models had not seen, and makes its
  * confidence honest on the same answers: probabilities are calibrated, intervals measured, and no training row is given up.
  */
 export function fitHead(input: HeadInput): FittedHead {
@@ -75,7 +80,10 @@ export function fitHead(input: HeadInput): FittedHead {
   const isRegression = target.head.task === 'regression';
   const y = Float64Array.from(rows, (row) => target.y[row]!);
   const transforms = isRegression && isSkewed(y) ? [undefined, 'log' as const] : [undefined];
-  const variants = input.algorithms.flatMap((algorithm) => transforms.map((transform) => ({ algorithm, transform })));
+  const variants = input.variants.flatMap((variant, place) =>
+    transforms.map((transform) => ({ ...variant, place, transform })),
+  );
+  const isNamedTwice = new Set(input.variants.map(({ algorithm }) => algorithm)).size < input.variants.length;
   const common = {
     x: takeRows(input.x, rows),
     classes: isRegression ? 0 : target.classes.length,
@@ -83,14 +91,14 @@ export function fitHead(input: HeadInput): FittedHead {
     monotone: input.monotone,
     folds: foldsOf(input, y),
     isInTime: input.isInTime,
-    hyperparameters: input.hyperparameters,
     crew: input.crew,
   };
-  const candidates = variants.map(({ algorithm, transform }, index) =>
+  const candidates = variants.map(({ algorithm, hyperparameters, place, transform }, index) =>
     FIT[algorithm]({
       ...common,
+      hyperparameters,
       y: transform ? y.map(Math.log) : y,
-      checkpoint: input.checkpoint?.(`${algorithm}${transform ? '.log' : ''}`),
+      checkpoint: input.checkpoint?.(`${isNamedTwice ? `${place}.` : ''}${algorithm}${transform ? '.log' : ''}`),
       onProgress: (share, detail, measured) =>
         input.onProgress(
           (index + share) / variants.length,

@@ -13,10 +13,11 @@ import type { TrainingPlan } from '../../training/training-plan.js';
 import { measuredOf, type FitOutcome, type OnProgress } from '../recipe.js';
 import type { Checkpoint } from './candidate.js';
 import { checkData } from './check-data.js';
+import { chooseFinalist, settlePlan, type SearchVerdict } from './choose-finalist.js';
 import type { NetworkInput } from './fit-network.js';
-import { fitHead, type CandidateResult, type FittedHead, type HeadInput } from './fit-head.js';
+import { fitHead, type CandidateResult, type FittedHead, type HeadInput, type HeadVariant } from './fit-head.js';
 import type { HeadAlgorithm } from './head-model.js';
-import { candidatesOf, settingsOf } from './plan.js';
+import { settingsOf, variantsOf } from './plan.js';
 import { encodeSequenceFiles, type SequenceHead, type StoredSequence } from './sequence-head.js';
 import type { SequenceTrial } from './sequence-trial.js';
 import { notTrainable, readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
@@ -77,7 +78,7 @@ export async function fitModel(
   const candidates: TriedHeads = {};
   const hyperparameters: Record<string, unknown> = {};
   const hasSequence = hasSequences(table);
-  const { fittedHeads, warnings, network } = await fitHeads(plan, table, encoder, x, {
+  const { fittedHeads, warnings, network, search } = await searchAndFit(plan, table, encoder, x, {
     staging,
     crew,
     onProgress: (share, detail, measured) =>
@@ -125,25 +126,66 @@ export async function fitModel(
       candidates,
       ...(Object.keys(trials).length > 0 ? { sequences: trials } : {}),
       ...(network ? { network } : {}),
+      ...(search ? { search } : {}),
     },
     trainingRows: training.length,
     warnings: [...warnings, ...checkData(table)],
   };
 }
 
-/** Head by head, or all together where a network learns them. */
+const SHARE_OF_FINALISTS = 0.7;
+
+/** Compares the finalists of a search first, where there was one, and fits what is settled on. */
+async function searchAndFit(
+  plan: TrainingPlan,
+  table: TrainingTable,
+  encoder: TableEncoder,
+  x: FeatureMatrix,
+  { onProgress, ...context }: FitContext,
+): Promise<FittedHeads & { search?: SearchVerdict }> {
+  const search = await chooseFinalist(
+    plan,
+    table,
+    x,
+    async (own, name, isWanted, onStep) =>
+      (await fitHeads(own, table, encoder, x, { ...context, name: `${name}.`, isWanted, onProgress: onStep }))
+        .fittedHeads,
+    (share, detail) => onProgress(SHARE_OF_FINALISTS * share, detail),
+  );
+  const fitted = await fitHeads(settlePlan(plan, search), table, encoder, x, {
+    ...context,
+    onProgress: (share, detail, measured) =>
+      onProgress(search ? SHARE_OF_FINALISTS + (1 - SHARE_OF_FINALISTS) * share : share, detail, measured),
+  });
+  return { ...fitted, ...(search ? { search } : {}) };
+}
+
+interface FitContext {
+  staging: string;
+  crew?: BoostingCrew;
+  onProgress: OnProgress;
+}
+
+interface FittedHeads {
+  fittedHeads: FittedHead[];
+  warnings: FieldProblem[];
+  network?: NetworkTraining;
+}
+
+/** Head by head, or all together where a network learns them; on all training rows, where nothing else is wanted. */
 async function fitHeads(
   plan: TrainingPlan,
   table: TrainingTable,
   encoder: TableEncoder,
   x: FeatureMatrix,
-  { staging, crew, onProgress }: { staging: string; crew?: BoostingCrew; onProgress: OnProgress },
-): Promise<{ fittedHeads: FittedHead[]; warnings: FieldProblem[]; network?: NetworkTraining }> {
+  context: FitContext & { name?: string; isWanted?: (row: number) => boolean },
+): Promise<FittedHeads> {
+  const { staging, crew, onProgress, name = '', isWanted = (row) => table.isHeldOut[row] === 0 } = context;
   const { targets } = table;
   if (plan.algorithm === 'neural_network') {
     const { fitNetworkHeads } = await importNetworkFit();
     const { heads, backend, history } = await fitNetworkHeads({
-      ...networkInput(plan, table, encoder, x, targets, trainingRows(table)),
+      ...networkInput(plan, table, encoder, x, targets, trainingRows(table).filter(isWanted)),
       onProgress,
     });
     const warnings = backend.warning ? [{ path: 'GPU_ENABLED', message: backend.warning }] : [];
@@ -152,9 +194,9 @@ async function fitHeads(
   }
   const fittedHeads = targets.map((target, index) =>
     fitHead({
-      ...headInput(plan, table, encoder, x, target, (row) => table.isHeldOut[row] === 0),
+      ...headInput(plan, table, encoder, x, target, isWanted),
       crew,
-      checkpoint: (stage) => createCheckpoint(join(staging, `${target.head.name}.${stage}`)),
+      checkpoint: (stage) => createCheckpoint(join(staging, `${name}${target.head.name}.${stage}`)),
       onProgress: (share, detail, measured) =>
         onProgress(
           (index + share) / targets.length,
@@ -235,8 +277,7 @@ export function headInput(
       .filter((feature) => feature.type === 'category' && feature.encoding === 'ordinal')
       .map((feature) => feature.start),
     monotone: monotoneColumns(plan, encoder),
-    algorithms: candidatesOf(plan.algorithm),
-    hyperparameters: plan.hyperparameters,
+    variants: variantsOf(plan) as HeadVariant[],
     seed: plan.seed,
   };
 }

@@ -8,13 +8,15 @@ import type { TrainingPlan } from '../../training/training-plan.js';
 import type { OpenTrials, TrialContext, TrialResult } from '../recipe.js';
 import { pick, takeRows } from './candidate.js';
 import { boostingLossOf, boostingParameters } from './fit-boosting.js';
-import { FOLDS, foldsOf, isSkewed } from './fit-head.js';
+import { FOLDS, foldsOf } from './fit-head.js';
 import { linearParameters } from './fit-linear.js';
 import { headInput, importNetworkFit, networkInput, trainingRows } from './fit-model.js';
 import { forestHead, linearHead, type HeadModel } from './head-model.js';
 import { forestParameters } from './hyperparameters.js';
+import { reserveRows } from './reserve-rows.js';
 import { applyTabularConfiguration } from './search-space.js';
 import { readTrainingTable, type HeadTarget, type TrainingTable } from './training-table.js';
+import { answerLosses, baselineLoss, onTrialScale } from './trial-loss.js';
 
 /** One head's training rows, split once for all trials. */
 interface HeadRows {
@@ -32,19 +34,21 @@ interface HeadRows {
 
 /**
  * Loads the training rows of a table once, for one trial after another. A trial fits its algorithm on four of five folds in turn and is
- * judged on the fifth; rows of one entity share a fold, and of a table in order of time each fold is a stretch of it. Its loss is the
+ * judged on the fifth; the rows that `reserveRows` keeps are not among them. Rows of one entity share a fold, and of a table in order of time each fold is a stretch of it. Its loss is the
  * mean over the heads of log loss or squared error, as a share of that of base rates or of the mean: 1 is no better than no model.
  */
 export async function openTabularTrials(plan: TrainingPlan, staging: string): Promise<OpenTrials> {
   const table = await readTrainingTable(plan, staging);
-  const encoder = fitTableEncoder(table.features, trainingRows(table), {});
+  const isKept = reserveRows(table, plan.seed);
+  const searched = trainingRows(table).filter((row) => isKept[row] === 0);
+  const encoder = fitTableEncoder(table.features, searched, {});
   const x = encodeTable(encoder, table.features);
-  const heads = table.targets.map((target) => takeHead(plan, table, encoder, x, target));
+  const heads = table.targets.map((target) => takeHead(plan, table, encoder, x, target, isKept));
   return {
     run(configuration: Configuration, context: TrialContext) {
       const trial = applyTabularConfiguration(plan, configuration);
       return trial.algorithm === 'neural_network'
-        ? judgeNetwork(trial, { table, encoder, x, heads }, context)
+        ? judgeNetwork(trial, { table, encoder, x, searched, heads }, context)
         : Promise.resolve(judgeFolds(trial, table.isInTime, heads, context));
     },
   };
@@ -56,13 +60,14 @@ function takeHead(
   encoder: TableEncoder,
   matrix: FeatureMatrix,
   target: HeadTarget,
+  isKept: Uint8Array,
 ): HeadRows {
-  const input = headInput(plan, table, encoder, matrix, target, (row) => table.isHeldOut[row] === 0);
+  const isSearched = (row: number) => table.isHeldOut[row] === 0 && isKept[row] === 0;
+  const input = headInput(plan, table, encoder, matrix, target, isSearched);
   const { rows, categorical, monotone } = input;
   const truths = pick(target.y, rows);
-  const isRegression = target.head.task === 'regression';
-  const y = isRegression && isSkewed(truths) ? truths.map(Math.log) : truths;
-  const classes = isRegression ? 0 : target.classes.length;
+  const y = onTrialScale(target, truths);
+  const classes = target.head.task === 'regression' ? 0 : target.classes.length;
   return {
     target,
     x: takeRows(matrix, rows),
@@ -73,17 +78,6 @@ function takeHead(
     monotone,
     baseline: baselineLoss(y, classes),
   };
-}
-
-/** Entropy of the classes, or variance of the values. */
-function baselineLoss(y: Float64Array, classes: number): number {
-  if (classes === 0) {
-    const mean = y.reduce((sum, value) => sum + value, 0) / y.length;
-    return y.reduce((sum, value) => sum + (value - mean) ** 2, 0) / y.length;
-  }
-  const counts = new Float64Array(classes);
-  for (const label of y) counts[label]!++;
-  return counts.reduce((sum, count) => (count > 0 ? sum - (count / y.length) * Math.log(count / y.length) : sum), 0);
 }
 
 /** Fold by fold, so that a trial that does badly on the first ones can be ended. */
@@ -165,27 +159,25 @@ function fitForestFold({ hyperparameters }: TrainingPlan, { classes, x }: HeadRo
   );
 }
 
-/** A chance of 0 for what happened costs as much as one of this. */
-const LEAST_CHANCE = 1e-6;
-
 function meanLoss(model: HeadModel, { x, y }: Rows, classes: number): number {
-  const answers = model.predict(x);
-  const loss = (row: number) =>
-    classes === 0
-      ? (y[row]! - answers[row]!) ** 2
-      : -Math.log(Math.max(LEAST_CHANCE, answers[row * model.outputs + y[row]!]!));
-  return y.reduce((sum, _, row) => sum + loss(row), 0) / y.length;
+  return answerLosses(model.predict(x), y, classes).reduce((sum, loss) => sum + loss, 0) / y.length;
 }
 
 /** A network learns all heads at once and keeps rows of its own to be judged on: one measurement at the end. */
 async function judgeNetwork(
   plan: TrainingPlan,
-  opened: { table: TrainingTable; encoder: TableEncoder; x: FeatureMatrix; heads: readonly HeadRows[] },
+  opened: {
+    table: TrainingTable;
+    encoder: TableEncoder;
+    x: FeatureMatrix;
+    searched: Uint32Array;
+    heads: readonly HeadRows[];
+  },
   { report }: TrialContext,
 ): Promise<TrialResult | undefined> {
-  const { table, encoder, x, heads } = opened;
+  const { table, encoder, x, searched, heads } = opened;
   const { fitNetworkHeads } = await importNetworkFit();
-  const input = networkInput(plan, table, encoder, x, table.targets, trainingRows(table));
+  const input = networkInput(plan, table, encoder, x, table.targets, searched);
   const fitted = await fitNetworkHeads({ ...input, onProgress: () => undefined });
   // Of a regression the mean error, as a share of the usual distance from the mean.
   const losses = heads.map(

@@ -5,7 +5,7 @@ import type { Algorithm, Hyperparameters, ModelEntry } from '../../../core/schem
 import type { DatasetManifest } from '../../datasets/manifest.js';
 import { USER_BEHAVIOR_FEATURES } from '../../features/user-behavior-features.js';
 import type { ModelDefinition } from '../../training/models-config.js';
-import type { TrainingPlan } from '../../training/training-plan.js';
+import type { PlannedVariant, TrainingPlan } from '../../training/training-plan.js';
 import type { PlanInput, PlannedKind } from '../recipe.js';
 import { TABULAR_ALGORITHMS, type TabularAlgorithm } from './head-model.js';
 import { DEFAULT_SEED, describeUnused } from './hyperparameters.js';
@@ -26,6 +26,19 @@ export const settingsOf = (plan: TrainingPlan) => plan.settings as TabularSettin
 /** The algorithms that a plan leaves to choose from. */
 export function candidatesOf(algorithm: string): readonly TabularAlgorithm[] {
   return algorithm === 'auto' ? TABULAR_ALGORITHMS : [algorithm as TabularAlgorithm];
+}
+
+/** The ways to fit that a plan asks for. */
+export function variantsOf({
+  algorithm,
+  hyperparameters,
+  variants,
+}: Pick<TrainingPlan, 'algorithm' | 'hyperparameters' | 'variants'>): PlannedVariant[] {
+  return variants
+    ? [...variants]
+    : algorithm === 'neural_network'
+      ? [{ algorithm, hyperparameters }]
+      : candidatesOf(algorithm).map((one) => ({ algorithm: one, hyperparameters }));
 }
 
 /** Plans the kinds that learn from one table: a row an example. */

@@ -3,10 +3,10 @@ import { roundCount, truncateBoosting } from '../../../ml/ensemble/gradient-boos
 import { learningCurve } from '../../../ml/evaluate/learning-curve.js';
 import type { MeasuredProgress } from '../../reports/sections/learning-curve-section.js';
 import { takeRows } from './candidate.js';
-import { answerRows, fitHead, type FittedHead } from './fit-head.js';
+import { answerRows, fitHead, type FittedHead, type HeadVariant } from './fit-head.js';
 import { headInput } from './fit-model.js';
-import { boostingHead, type TabularAlgorithm } from './head-model.js';
-import { candidatesOf } from './plan.js';
+import { boostingHead } from './head-model.js';
+import { variantsOf } from './plan.js';
 import { lossName, rowLosses, thinRows, type JudgedHead, type MeasuredTable } from './report-measures.js';
 
 /** Rows that are looked at for one point of a curve. */
@@ -28,8 +28,10 @@ export function measureProgress(head: JudgedHead, measured: MeasuredTable): Meas
   if (algorithm === 'gradient_boosting') return measureRounds(head, measured);
   // A network learns all heads together, and to fit it anew takes as long as the first time.
   if (algorithm === 'neural_network') return undefined;
-  const algorithms = algorithm === 'blend' ? candidatesOf(measured.plan.algorithm) : [algorithm];
-  return measureLearningCurve(head, measured, algorithms);
+  const variants = (variantsOf(measured.plan) as HeadVariant[]).filter(
+    (variant) => algorithm === 'blend' || variant.algorithm === algorithm,
+  );
+  return measureLearningCurve(head, measured, variants);
 }
 
 function measureRounds(head: JudgedHead, measured: MeasuredTable): MeasuredProgress | undefined {
@@ -58,11 +60,11 @@ function measureRounds(head: JudgedHead, measured: MeasuredTable): MeasuredProgr
 function measureLearningCurve(
   head: JudgedHead,
   measured: MeasuredTable,
-  algorithms: readonly TabularAlgorithm[],
+  variants: readonly HeadVariant[],
 ): MeasuredProgress | undefined {
   const { plan, table, x } = measured;
   const input = trainingInput(head, measured);
-  const affordable = (algorithms.length > 1 ? FITTED_ROWS_OF_BLEND : FITTED_ROWS) / table.targets.length;
+  const affordable = (variants.length > 1 ? FITTED_ROWS_OF_BLEND : FITTED_ROWS) / table.targets.length;
   const largest = Math.min(Math.floor(input.rows.length / 2), Math.floor((affordable * 2) / 3));
   const sizes = [Math.floor(largest / 2), largest].filter((rows) => rows >= LEAST_FITTED_ROWS);
   if (sizes.length === 0 || head.rows.length < 2) return undefined;
@@ -76,7 +78,7 @@ function measureLearningCurve(
       const isWhole = part.length === input.rows.length;
       const fitted: Pick<FittedHead, 'model' | 'transform' | 'calibration'> = isWhole
         ? { ...head.stored, model: head.model }
-        : fitHead({ ...input, rows: part, algorithms, onProgress: () => {} });
+        : fitHead({ ...input, rows: part, variants, onProgress: () => {} });
       const own = thinRows(part, MOST_ROWS);
       return {
         heldOutLosses: rowLosses(

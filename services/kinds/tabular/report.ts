@@ -7,11 +7,13 @@ import { comparisonSection } from '../../reports/sections/comparison-section.js'
 import { importanceSection } from '../../reports/sections/importance-section.js';
 import { learningCurveSection } from '../../reports/sections/learning-curve-section.js';
 import { metricsSection, promotionSection, summarise } from '../../reports/sections/metrics-section.js';
+import { searchSection } from '../../reports/sections/search-section.js';
 import { networkSection, type NetworkTraining } from '../../reports/sections/network-section.js';
 import { regressionSection } from '../../reports/sections/regression-section.js';
 import { slicesSection } from '../../reports/sections/slices-section.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
+import type { SearchVerdict } from './choose-finalist.js';
 import type { TriedHeads } from './fit-model.js';
 import {
   lossName,
@@ -46,6 +48,8 @@ export function buildTabularReport(findings: TabularFindings, onProgress: OnProg
     promotionSection(verdict),
     metricsSection({ metrics, trainingRows: evaluation.trainingRows, holdoutRows: evaluation.holdoutRows }),
   ];
+  const search = fit.details?.['search'] as SearchVerdict | undefined;
+  if (search) sections.push(searchSection(search));
   const parts = [answersOf, importanceOf, slicesOf, rivalsOf, curveOf, sequenceOf, sequenceCurveOf];
   heads.forEach((head, index) =>
     parts.forEach((part, at) => {

@@ -63,9 +63,7 @@ export function checkTabularSpace(space: SearchSpace, { algorithm }: SearchSubje
   const tried = (choice?.choices ?? [algorithm]) as Searched[];
   const wrong = tried.find((one) => !SEARCHED.includes(one));
   if (wrong !== undefined)
-    return [
-      { path: `${ALGORITHM}.choices`, message: `has ${wrong}, but algorithms are ${SEARCHED.join(', ')}` },
-    ];
+    return [{ path: `${ALGORITHM}.choices`, message: `has ${wrong}, but algorithms are ${SEARCHED.join(', ')}` }];
   return space.parameters
     .filter(({ name }) => name !== ALGORITHM && !tried.some((one) => isKnown(name, one)))
     .map(({ name }) => ({

@@ -128,8 +128,7 @@ describe('a scorer with a head that is told from sequences', async () => {
     x: encodeTable(encoder, table),
     isInTime: false,
     categorical: [],
-    algorithms: ['linear'],
-    hyperparameters: {},
+    variants: [{ algorithm: 'linear', hyperparameters: {} }],
     seed: 1,
     onProgress: () => {},
   });

@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually, Service } from './support/service.js';
+import { learnableTable } from './support/tables.js';
+
+const MODELS = `customers:
+  kind: classification
+  source: customers
+  entity: customer
+  target: outcome
+  exclude: [coin, spend, signed_up]
+searched:
+  kind: classification
+  source: customers
+  entity: customer
+  target: outcome
+  exclude: [coin, spend, signed_up]
+  search: {trials: 4, parallelism: 2, seed: 3, warm_start: false}
+`;
+const SEARCH = { trials: 8, parallelism: 2, seed: 7, warm_start: false };
+
+interface VersionBody {
+  parameters: { algorithm: string };
+  details: {
+    search?: {
+      sweep_id: string;
+      chosen: string;
+      reason: string;
+      fresh_rows: number;
+      entrants: { name: string; search_loss?: number; fresh_loss: number }[];
+      optimism: number;
+    };
+  };
+}
+
+let service: Service;
+beforeAll(async () => {
+  service = await Service.start(MODELS, { AUTO_ML_ENABLED: 'true' });
+  service.file('customers.csv', learnableTable(400));
+  await service.run('/data/ingest', { source: 'customers.csv', data_type: 'customers' });
+});
+afterAll(() => service?.stop());
+
+const train = async (body: object) => service.ended(await service.start('/models/train', body), 240_000);
+const versionOf = async (model: string, version: unknown) =>
+  (await service.get<VersionBody>(`/models/${model}/versions/${String(version)}`)).body;
+
+describe('what a search chooses', () => {
+  it('is the best on rows that no trial has seen, with the answer that needs no model beside it, and goes out at once where nothing is served', async () => {
+    const job = await train({ model_type: 'customers', search: SEARCH, auto_deploy: true });
+    expect(job).toMatchObject({ status: 'completed' });
+    const version = await versionOf('customers', job.result!['version']);
+    const search = version.details.search!;
+    expect(search.sweep_id).toBe(`sweep-${job.job_id}`);
+    expect(search.fresh_rows).toBeGreaterThan(50);
+    expect(search.entrants.map(({ name }) => name)).toEqual(expect.arrayContaining(['defaults', 'no model']));
+    expect(search.entrants[0]!.name).toBe(search.chosen);
+    const losses = search.entrants.map(({ fresh_loss }) => fresh_loss);
+    expect(losses).toEqual([...losses].sort((a, b) => a - b));
+    expect(losses[0]).toBeLessThan(0.8);
+    const report = await service.get(`/models/customers/versions/${String(job.result!['version'])}/report`);
+    expect(report.text).toContain('What the search chose');
+    expect(job.result!['deployment']).toMatchObject({ state: 'promoted' });
+  });
+
+  it('is tried as a canary where another version is served', async () => {
+    const job = await train({ model_type: 'customers', search: { ...SEARCH, seed: 8 }, auto_deploy: true });
+    expect(job).toMatchObject({ status: 'completed' });
+    expect(job.result!['deployment']).toEqual({ job_id: `deploy-${job.job_id}`, strategy: 'canary' });
+    const rollout = await eventually('the rollout', async () => {
+      const { body } = await service.get<{ items: { strategy: string; version: string }[] }>('/deployments?limit=10');
+      return body.items.find(({ version }) => version === job.result!['version']);
+    });
+    expect(rollout.strategy).toBe('canary');
+    await service.post(`/jobs/deploy-${job.job_id}/cancel`, {});
+  });
+
+  it('follows the search of the model’s entry, unless the request says otherwise', async () => {
+    const plain = await train({ model_type: 'searched' });
+    const searched = await versionOf('searched', plain.result!['version']);
+    expect(searched.details.search!.sweep_id).toBe(`sweep-${plain.job_id}`);
+    const without = await train({ model_type: 'searched', search: false });
+    expect((await versionOf('searched', without.result!['version'])).details.search).toBeUndefined();
+  });
+});
