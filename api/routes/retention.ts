@@ -18,7 +18,8 @@ export const retentionRoutes: RouteDefinition[] = [
     path: '/retention/plan',
     tag: 'Data',
     summary: 'What the retention policy would delete now, without deleting it',
-    description: 'The policy is `models/retention.yaml`. `held` is what it would let go, and a version or a job relies on: that is never deleted.',
+    description:
+      'The policy is `models/retention.yaml`. `held` is what it would let go, and a version or a job relies on: that is never deleted.',
     role: 'operator',
     answers: [{ status: 200, description: 'The plan', schema: ref('RetentionPlan') }],
     errors: ['dependency_unavailable'],
@@ -38,7 +39,13 @@ export const retentionRoutes: RouteDefinition[] = [
     isBodyOptional: true,
     example: {},
     answers: [{ status: 202, description: 'The job was accepted', schema: ref('JobAccepted') }],
-    errors: ['request_malformed', 'request_invalid', 'idempotency_key_reused', 'media_type_unsupported', 'dependency_unavailable'],
+    errors: [
+      'request_malformed',
+      'request_invalid',
+      'idempotency_key_reused',
+      'media_type_unsupported',
+      'dependency_unavailable',
+    ],
     async handle(request, response, context) {
       parseRequest(nothing, request.body);
       const input = {
@@ -48,7 +55,8 @@ export const retentionRoutes: RouteDefinition[] = [
         correlationId: correlationIdOf(response),
         requestedBy: callerOf(response).subject,
       };
-      if (!(await withDatabase(() => findKeyedJob(input, context)))) context.metrics.jobsStarted.inc({ type: 'retain' });
+      if (!(await withDatabase(() => findKeyedJob(input, context))))
+        context.metrics.jobsStarted.inc({ type: 'retain' });
       return jobAccepted(response, await startJob(input, context));
     },
   },

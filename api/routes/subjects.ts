@@ -46,7 +46,8 @@ export const subjectRoutes: RouteDefinition[] = [
     path: '/subjects/forget',
     tag: 'Lineage',
     summary: 'Have all API processes forget what they answered',
-    description: 'Empties the caches in their memory, and brings what they have spooled to the database. An erasure does this by itself.',
+    description:
+      'Empties the caches in their memory, and brings what they have spooled to the database. An erasure does this by itself.',
     role: 'admin',
     answers: [{ status: 200, description: 'What was forgotten', schema: ref('Forgotten') }],
     errors: [],

@@ -4,7 +4,12 @@ import { NAME_PATTERN } from '../names.js';
 
 const days = z.int().min(1).max(36_500);
 const rule = z.strictObject({
-  keep_newest: z.int().min(1).max(100_000).default(1).describe('So many newest snapshots of the data type stay, whatever their age'),
+  keep_newest: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(1)
+    .describe('So many newest snapshots of the data type stay, whatever their age'),
   days: days.describe('Older ones go'),
 });
 
