@@ -18,6 +18,8 @@ import type { PredictionStore } from '../services/serving/prediction-store.js';
 import type { Predictor } from '../services/serving/predict.js';
 import type { RedisCache } from '../services/serving/redis-cache.js';
 import type { RoutingTable } from '../services/serving/routing-table.js';
+import type { RunStore } from '../services/tracking/run-store.js';
+import type { SweepStore } from '../services/search/sweep-store.js';
 import type { WebhookStore } from '../services/webhooks/webhook-store.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
 import type { Admission } from './admission.js';
@@ -39,11 +41,13 @@ export interface ApiContext extends Container {
   freezes: ReturnType<typeof createFreezeStore>;
   experiments: ExperimentStore;
   drills: DrillStore;
+  sweeps: SweepStore;
   webhooks: WebhookStore;
   lineage: LineageReader;
   erasures: ErasureStore;
   viewCatalogue: ViewCatalogue;
   onlineFeatures: OnlineFeatures;
+  runs: RunStore;
   /** False from the first sign of a shutdown on. */
   isAccepting: () => boolean;
 }

@@ -4,6 +4,7 @@ import type { Config } from '../services/config.js';
 import { createContainer } from '../services/container.js';
 import { createDatasetStore } from '../services/datasets/dataset-store.js';
 import { createDrillStore, noteDrills } from '../services/drills/drill-store.js';
+import { createSweepStore } from '../services/search/sweep-store.js';
 import { createExperimentStore } from '../services/experiments/experiment-store.js';
 import { createDeploymentStore } from '../services/deployments/deployment-store.js';
 import { OnlineFeatures } from '../services/features/online-features.js';
@@ -22,6 +23,7 @@ import { PredictionLog } from '../services/serving/prediction-log.js';
 import { createPredictionStore } from '../services/serving/prediction-store.js';
 import { RedisCache } from '../services/serving/redis-cache.js';
 import { RoutingTable } from '../services/serving/routing-table.js';
+import { createRunStore } from '../services/tracking/run-store.js';
 import { createWebhookStore } from '../services/webhooks/webhook-store.js';
 import { createMetrics, type Metrics } from '../services/telemetry/metrics.js';
 import { Admission } from './admission.js';
@@ -105,6 +107,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     freezes: createFreezeStore(container.database),
     experiments: createExperimentStore(container.database),
     drills: createDrillStore(container.database),
+    sweeps: createSweepStore(container.database),
     webhooks: createWebhookStore(container.database),
     lineage: createLineageReader(database, {
       versions: container.versions,
@@ -113,6 +116,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     erasures: createErasureStore(database),
     viewCatalogue: createViewCatalogue({ database, views }),
     onlineFeatures,
+    runs: createRunStore(container.database),
     isAccepting,
   };
 }

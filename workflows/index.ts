@@ -7,3 +7,4 @@ export { drillRollout } from './drill-rollout.js';
 export { materializeFeatures } from './materialize-features.js';
 export { applyRetention } from './apply-retention.js';
 export { eraseSubject } from './erase-subject.js';
+export { runSweep } from './run-sweep.js';

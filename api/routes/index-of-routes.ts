@@ -1,6 +1,7 @@
 import { dataRoutes } from './data.js';
 import { deploymentRoutes } from './deployments.js';
 import { drillRoutes } from './drills.js';
+import { exchangeRoutes } from './exchange.js';
 import { experimentRoutes } from './experiments.js';
 import { featureRoutes } from './features.js';
 import { freezeRoutes } from './freezes.js';
@@ -16,6 +17,8 @@ import type { RouteDefinition } from './route-definition.js';
 import { retentionRoutes } from './retention.js';
 import { scheduleRoutes } from './schedules.js';
 import { subjectRoutes } from './subjects.js';
+import { runRoutes } from './runs.js';
+import { sweepRoutes } from './sweeps.js';
 import { webhookRoutes } from './webhooks.js';
 import { versionRoutes } from './versions.js';
 
@@ -27,11 +30,14 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...modelRoutes,
   ...versionRoutes,
   ...reportRoutes,
+  ...exchangeRoutes,
   ...deploymentRoutes,
   ...freezeRoutes,
   ...experimentRoutes,
   ...drillRoutes,
+  ...sweepRoutes,
   ...jobRoutes,
+  ...runRoutes,
   ...dataRoutes,
   ...featureRoutes,
   ...lineageRoutes,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cron } from './schedule.js';
+import { timingShape } from './schedule.js';
 import { NAME_PATTERN } from '../names.js';
 
 const days = z.int().min(1).max(36_500);
@@ -24,10 +24,7 @@ export const retentionFileSchema = z.strictObject({
 });
 export type RetentionPolicy = z.output<typeof retentionFileSchema>;
 
-export const retentionScheduleSchema = z.strictObject({
-  cron: cron.describe('When to apply the policy: five cron fields, UTC'),
-  paused: z.boolean().default(false),
-});
+export const retentionScheduleSchema = z.strictObject(timingShape);
 
 /** The input of the workflow of an erasure: never the person. */
 export const eraseJobSchema = z.strictObject({ erasure_id: z.string().regex(/^era-[0-9a-f]{20}$/) });

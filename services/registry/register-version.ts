@@ -212,6 +212,7 @@ async function insertVersion(
           training_rows: fit.trainingRows,
           holdout_rows: evaluation.holdoutRows,
           holdout: found.holdout,
+          ...(plan.sweep ? { sweep: plan.sweep } : {}),
         }),
       },
     });

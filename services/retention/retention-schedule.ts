@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import type { ScheduleTiming } from '../../core/schemas/schedule.js';
 import { createJobSchedule, type JobSchedule } from '../pipelines/job-schedule.js';
 
 const present = ({ request: _, ...schedule }: JobSchedule) => schedule;
@@ -13,7 +14,7 @@ export function createRetentionSchedule(temporal: Client) {
   });
   return {
     get: async () => present(await schedule.get()),
-    put: async (when: { cron: string; paused: boolean }) => present(await schedule.put(when, {}, {})),
+    put: async (when: ScheduleTiming) => present(await schedule.put(when, {}, {})),
     remove: () => schedule.remove(),
   };
 }

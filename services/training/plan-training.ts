@@ -8,6 +8,7 @@ import type { PlannedKind } from '../kinds/recipe.js';
 import { RECIPES } from '../kinds/recipes.js';
 import { parseRequest } from '../parse-request.js';
 import { releaseVersion } from '../release-version.js';
+import { planSearch } from '../search/plan-search.js';
 import { modelDefinition, type ModelDefinition, type ModelsConfig } from './models-config.js';
 import type { TrainingPlan } from './training-plan.js';
 
@@ -39,6 +40,8 @@ export async function planTraining(
     ...planned
   } = recipe.plan({ definition, request, manifest, autoMl: context.autoMl, gpuEnabled: context.gpuEnabled });
   const problems = [...found, ...checkTrainingData(request, definition, manifest, planned, filters ?? [])];
+  const search = request.search && planSearch(request.search, recipe, { kind: definition.kind, ...planned });
+  problems.push(...(search?.problems ?? []));
   if (problems.length > 0)
     throw new ServiceError('request_invalid', 'The training request does not fit the model and its data.', problems);
   const isCrossValidated = request.cross_validation && recipe.crossValidate !== undefined;
@@ -73,6 +76,7 @@ export async function planTraining(
     filters: request.training_data?.filters ?? {},
     ...(featureViews.length > 0 ? { featureViews } : {}),
     validationSplit: request.validation_split,
+    ...(search?.plan ? { search: search.plan } : {}),
     crossValidation: isCrossValidated,
     autoDeploy: request.auto_deploy && !definition.approvals,
     fitTimeoutSeconds: context.maxTrainingTimeSeconds,

@@ -2,6 +2,7 @@ import type { FieldProblem } from '../../core/errors.js';
 import type { Head } from '../../core/kinds/heads.js';
 import type { ModelKind } from '../../core/names.js';
 import type { PlannedView } from '../features/plan-views.js';
+import type { SearchPlan, SweepChoice } from '../search/search-plan.js';
 
 /** All that a training run follows: decided once, written into the workflow's history, never looked up again. */
 export interface TrainingPlan {
@@ -31,6 +32,10 @@ export interface TrainingPlan {
   /** What the rows are joined with; absent where the entry names no views. */
   featureViews?: readonly PlannedView[];
   validationSplit: number;
+  /** The search that comes before the fit, where one was asked for. */
+  search?: SearchPlan;
+  /** Where the hyperparameters come from, once the search is over. */
+  sweep?: SweepChoice;
   crossValidation: boolean;
   autoDeploy: boolean;
   fitTimeoutSeconds: number;
