@@ -21,7 +21,9 @@ export function createRetentionActivities(container: Container) {
     beginErasure: (input: { jobId: string; request: unknown }) =>
       runActivity(container, input.jobId, { stage: 'open', from: 0, to: 0.02 }, () => beginErasure(input, container)),
     forgetInMemory: (step: ErasureStep) =>
-      runActivity(container, step.jobId, { stage: 'memory', from: 0.02, to: 0.1 }, () => forgetInMemory(step, container)),
+      runActivity(container, step.jobId, { stage: 'memory', from: 0.02, to: 0.1 }, () =>
+        forgetInMemory(step, container),
+      ),
     eraseRows: (step: ErasureStep) =>
       runActivity(container, step.jobId, { stage: 'rows', from: 0.1, to: 0.3 }, () => eraseRows(step, container)),
     eraseFiles: (step: ErasureStep) =>
@@ -29,7 +31,10 @@ export function createRetentionActivities(container: Container) {
         eraseFiles(step, { ...container, signal }, report),
       ),
     searchSubject: (step: ErasureStep) =>
-      runActivity(container, step.jobId, { stage: 'search', from: 0.8, to: 0.98 }, () => searchSubject(step, container)),
-    finishErasure: (step: ErasureStep & { end: 'searched' | 'failed' }) => mapFailures(() => finishErasure(step, container)),
+      runActivity(container, step.jobId, { stage: 'search', from: 0.8, to: 0.98 }, () =>
+        searchSubject(step, container),
+      ),
+    finishErasure: (step: ErasureStep & { end: 'searched' | 'failed' }) =>
+      mapFailures(() => finishErasure(step, container)),
   };
 }

@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 d96f10d962a5521969b2f9500f03f6ea29b3346c7646fc4c71b34c6fe0324fc2.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 bcb05b74559f74e8232dac84596c2ef67bed0805205b2086a803858fc5ee3eb7.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -2918,13 +2918,6 @@ export interface components {
                 reason: string;
             }[];
         };
-        RetentionSchedule: {
-            schedule_id: string;
-            cron: string;
-            paused: boolean;
-            next_runs: string[];
-            recent_jobs: string[];
-        };
         ErasureAccepted: {
             job_id: string;
             status: components["schemas"]["JobState"];
@@ -3088,6 +3081,30 @@ export interface components {
                 missed: number;
             };
             drill: Record<string, never>;
+        };
+        RetentionSchedule: {
+            schedule_id: string;
+            cron: string;
+            timezone: string;
+            /** @enum {unknown} */
+            overlap: "skip" | "buffer_one" | "buffer_all" | "cancel_other" | "terminate_other" | "allow_all";
+            jitter_seconds: number;
+            catch_up_seconds: number;
+            paused: boolean;
+            note: string | null;
+            next_runs: string[];
+            recent_runs: {
+                job_id: string;
+                /** Format: date-time */
+                scheduled_at: string;
+                /** Format: date-time */
+                started_at: string;
+            }[];
+            runs: {
+                started: number;
+                skipped: number;
+                missed: number;
+            };
         };
         Run: {
             run_id: string;

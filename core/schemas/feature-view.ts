@@ -96,7 +96,6 @@ export const materializeRequestSchema = z.strictObject({
 });
 /** The input of the workflow: the body with the view that stands in the path. */
 export const materializeJobSchema = materializeRequestSchema.extend({ view: viewNameSchema });
-export type MaterializeRequest = z.output<typeof materializeJobSchema>;
 
 const views = z.array(viewNameSchema).min(1).max(50);
 export const onlineRequestSchema = z

@@ -37,7 +37,10 @@ export async function beginErasure(
 async function subjectOf({ prisma }: ErasureContext['database'], id: string): Promise<string> {
   const row = await prisma.erasure.findUnique({ where: { id } });
   if (row?.subject) return row.subject;
-  throw new ServiceError('erasure_not_found', `There is no erasure ${id} that is still to be done. DELETE /subjects/{entity_id} starts one.`);
+  throw new ServiceError(
+    'erasure_not_found',
+    `There is no erasure ${id} that is still to be done. DELETE /subjects/{entity_id} starts one.`,
+  );
 }
 
 /** Adds to what the report says. An attempt that is repeated finds nothing more, and so adds nothing. */
@@ -74,7 +77,9 @@ export async function forgetInMemory(
   });
   const { forgotten, waiting } = (response.ok ? await response.json() : {}) as { forgotten?: number; waiting?: number };
   if (forgotten === undefined || waiting === undefined || waiting > 0)
-    throw new Error(`The API has not forgotten yet: POST /subjects/forget answered ${response.status}, ${waiting ?? '?'} rows wait on disk.`);
+    throw new Error(
+      `The API has not forgotten yet: POST /subjects/forget answered ${response.status}, ${waiting ?? '?'} rows wait on disk.`,
+    );
   const keys = redisFeatures ? await redisFeatures.forget(subject) : 0;
   await note(database, erasureId, ({ erased }) => ({
     erased: addCounts(erased, [
@@ -121,7 +126,9 @@ export async function eraseFiles(
       const rows = await countInParquet(file, subject, new Set());
       if (rows === 0) continue;
       await eraseFromParquet(file, subject, new Set());
-      await note(database, erasureId, ({ erased }) => ({ erased: addCounts(erased, [{ store: 'exported predictions', rows }]) }));
+      await note(database, erasureId, ({ erased }) => ({
+        erased: addCounts(erased, [{ store: 'exported predictions', rows }]),
+      }));
     }
   } finally {
     // The lock goes with its connection.
@@ -130,7 +137,10 @@ export async function eraseFiles(
 }
 
 /** Columns that name entities, by data type: of models and of feature views. */
-async function entityColumns({ readModelsConfig, featureViews }: ErasureContext): Promise<(dataType: string) => EntityColumns> {
+async function entityColumns({
+  readModelsConfig,
+  featureViews,
+}: ErasureContext): Promise<(dataType: string) => EntityColumns> {
   const columns = new Map<string, Set<string>>();
   const add = (dataType: string, column: string | undefined) => {
     if (column !== undefined) columns.set(dataType, (columns.get(dataType) ?? new Set()).add(column));
@@ -183,7 +193,8 @@ async function findModels(
     for (const version of await versionsOfDataset(prisma, dataset)) add(version).datasets.push(dataset);
   const files = await searchFiles(config.modelStoragePath, subject, new Set());
   for (const version of await prisma.modelVersion.findMany())
-    if (files.found.some((file) => file.startsWith(`${join(version.model, version.digest)}/`))) add(version).names_subject = true;
+    if (files.found.some((file) => file.startsWith(`${join(version.model, version.digest)}/`)))
+      add(version).names_subject = true;
   return [...found.values()];
 }
 
@@ -196,7 +207,10 @@ export async function finishErasure(
   const report = row.report as Partial<ErasureReport>;
   // One that failed may be asked for again, and then finds its work half-done.
   const state = end === 'failed' ? 'failed' : report.complete ? 'completed' : 'incomplete';
-  await prisma.erasure.update({ where: { id: erasureId }, data: { state, subject: null, finishedAt: row.finishedAt ?? new Date() } });
+  await prisma.erasure.update({
+    where: { id: erasureId },
+    data: { state, subject: null, finishedAt: row.finishedAt ?? new Date() },
+  });
   return { erasure_id: erasureId, state, erased: report.erased ?? {}, complete: report.complete ?? false };
 }
 

@@ -59,7 +59,10 @@ export function createErasureStore({ prisma }: Database) {
     async get(id: string) {
       const row = await prisma.erasure.findUnique({ where: { id } });
       if (row) return present(row);
-      throw new ServiceError('erasure_not_found', `There is no erasure "${id.slice(0, 64)}". GET /erasures lists them.`);
+      throw new ServiceError(
+        'erasure_not_found',
+        `There is no erasure "${id.slice(0, 64)}". GET /erasures lists them.`,
+      );
     },
     async list(page: PageRequest) {
       const { rows, next_cursor } = await readPage(page, {

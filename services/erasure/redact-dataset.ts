@@ -90,7 +90,9 @@ async function settleLeft(
   if (!pending || pending.erasure_id === erasureId) return;
   const other = await context.database.prisma.erasure.findUnique({ where: { id: pending.erasure_id } });
   if (other && ['pending', 'running'].includes(other.state))
-    throw new Error(`The erasure ${other.id} is at the dataset ${manifest.dataset_id}; this one waits until that has ended.`);
+    throw new Error(
+      `The erasure ${other.id} is at the dataset ${manifest.dataset_id}; this one waits until that has ended.`,
+    );
   await writeTrail({ folder, files, subject: undefined }, manifest, pending, context);
   await rm(join(folder, PENDING_FILE), { force: true });
 }
@@ -99,7 +101,10 @@ async function countRows(files: readonly string[]): Promise<number> {
   if (files.length === 0) return 0;
   const list = files.map(quoteText).join(', ');
   return withDuckDb(async (connection) => {
-    const [found] = await queryRows<{ rows: number }>(connection, `SELECT count(*) AS rows FROM read_parquet([${list}], union_by_name = true)`);
+    const [found] = await queryRows<{ rows: number }>(
+      connection,
+      `SELECT count(*) AS rows FROM read_parquet([${list}], union_by_name = true)`,
+    );
     return found?.rows ?? 0;
   });
 }
@@ -130,7 +135,9 @@ async function writeTrail(
       quarantined_rows: quarantined,
       digest,
       bytes: (await stat(file!)).size,
-      columns: (subject === undefined ? manifest.columns : scrub(manifest.columns, subject)) as DatasetManifest['columns'],
+      columns: (subject === undefined
+        ? manifest.columns
+        : scrub(manifest.columns, subject)) as DatasetManifest['columns'],
       redactions: [...redactions, redaction],
     };
     await writeStaged(join(folder, MANIFEST_FILE), JSON.stringify(redacted, undefined, 2));

@@ -54,7 +54,8 @@ export async function searchFiles(
       if (isFound) found.push(file.slice(folder.length + 1));
     } catch (error) {
       // A file of a job under way may go at any time; one that cannot be read is told of.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') found.push(`${file.slice(folder.length + 1)} (cannot be read)`);
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+        found.push(`${file.slice(folder.length + 1)} (cannot be read)`);
     }
   }
   return { files: files.length, found };

@@ -21,7 +21,8 @@ async function conditionOf(
     const column = quoteIdentifier(name);
     if (type === 'VARCHAR' || type === 'JSON')
       return [`${column} = ${quoteText(subject)}`, `contains(${column}, ${quoteText(JSON.stringify(subject))})`];
-    if (type === 'VARCHAR[]') return [`contains(array_to_string(${column}, ' '), ${quoteText(JSON.stringify(subject))})`];
+    if (type === 'VARCHAR[]')
+      return [`contains(array_to_string(${column}, ' '), ${quoteText(JSON.stringify(subject))})`];
     const isNumber = /^-?\d{1,18}$/.test(subject) && entityColumns.has(name);
     return isNumber ? [`TRY_CAST(${column} AS VARCHAR) = ${quoteText(subject)}`] : [];
   });

@@ -70,7 +70,8 @@ function presentRow(
   const features: Record<string, FeatureValue> = {};
   const views: Record<string, { version: number; status: FeatureValue; age_seconds: FeatureValue }> = {};
   for (const { view, version, definition } of versions) {
-    for (const { name } of featuresOf(definition)) features[featureNameOf(view, name)] = row[featureNameOf(view, name)] ?? null;
+    for (const { name } of featuresOf(definition))
+      features[featureNameOf(view, name)] = row[featureNameOf(view, name)] ?? null;
     views[view] = {
       version,
       status: row[featureNameOf(view, 'status')]!,

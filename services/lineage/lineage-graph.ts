@@ -1,9 +1,26 @@
 /** What a thing in the graph is. */
-export const NODE_KINDS = ['prediction', 'predictions', 'version', 'dataset', 'part', 'source', 'feature_view', 'job'] as const;
+export const NODE_KINDS = [
+  'prediction',
+  'predictions',
+  'version',
+  'dataset',
+  'part',
+  'source',
+  'feature_view',
+  'job',
+] as const;
 export type NodeKind = (typeof NODE_KINDS)[number];
 
 /** How one thing depends on another: read from the first to the second. */
-export const RELATIONS = ['answered_by', 'trained_on', 'joined_with', 'reads', 'has_part', 'read_from', 'made_by'] as const;
+export const RELATIONS = [
+  'answered_by',
+  'trained_on',
+  'joined_with',
+  'reads',
+  'has_part',
+  'read_from',
+  'made_by',
+] as const;
 export type Relation = (typeof RELATIONS)[number];
 
 export interface LineageNode {

@@ -34,7 +34,11 @@ export function createLineageReader(
     const row = await prisma.dataset.findUnique({ where: { id } });
     const node = datasetId(id);
     if (!row) {
-      graph.add('dataset', node, { dataset_id: id, deleted: true, ...(recordedDigest ? { digest: recordedDigest } : {}) });
+      graph.add('dataset', node, {
+        dataset_id: id,
+        deleted: true,
+        ...(recordedDigest ? { digest: recordedDigest } : {}),
+      });
       return;
     }
     const manifest = row.manifest as unknown as DatasetManifest;
@@ -64,7 +68,18 @@ export function createLineageReader(
     const { code_version, start_date, end_date, filters } = row.lineage as StoredLineage;
     const { model, version, digest, state, promotable } = row;
     const created_at = row.createdAt.toISOString();
-    const detail = { model, version, digest, state, promotable, code_version, start_date, end_date, filters, created_at };
+    const detail = {
+      model,
+      version,
+      digest,
+      state,
+      promotable,
+      code_version,
+      start_date,
+      end_date,
+      filters,
+      created_at,
+    };
     graph.add('version', versionId(row), detail);
     graph.add('job', `job:${row.jobId}`, { job_id: row.jobId, type: 'train' });
     graph.link(versionId(row), 'made_by', `job:${row.jobId}`);
@@ -96,7 +111,11 @@ export function createLineageReader(
     );
     const { count, first, last } = rows[0]!;
     const node = `predictions:${model}/${version}`;
-    graph.add('predictions', node, { count, first_at: first?.toISOString() ?? null, last_at: last?.toISOString() ?? null });
+    graph.add('predictions', node, {
+      count,
+      first_at: first?.toISOString() ?? null,
+      last_at: last?.toISOString() ?? null,
+    });
     graph.link(node, 'answered_by', versionId({ model, version }));
   }
 
@@ -115,7 +134,11 @@ export function createLineageReader(
         );
       const { model, version, created_at, correlation_id } = found;
       const graph = new LineageGraph(`prediction:${id}`);
-      graph.add('prediction', `prediction:${id}`, { prediction_id: id, created_at: created_at.toISOString(), correlation_id });
+      graph.add('prediction', `prediction:${id}`, {
+        prediction_id: id,
+        created_at: created_at.toISOString(),
+        correlation_id,
+      });
       graph.link(`prediction:${id}`, 'answered_by', versionId({ model, version }));
       const row = await prisma.modelVersion.findUnique({ where: { model_version: { model, version } } });
       if (row) await addVersion(graph, row);
@@ -134,7 +157,10 @@ export function createLineageReader(
     async ofDataset(id: string) {
       const users = await versionsOfDataset(prisma, id);
       if (users.length === 0 && !(await prisma.dataset.findUnique({ where: { id } })))
-        throw new ServiceError('dataset_not_found', `There is no dataset "${id.slice(0, 100)}". GET /data/datasets lists them.`);
+        throw new ServiceError(
+          'dataset_not_found',
+          `There is no dataset "${id.slice(0, 100)}". GET /data/datasets lists them.`,
+        );
       const graph = new LineageGraph(datasetId(id));
       await addDataset(graph, id);
       for (const row of users.slice(0, MOST_VERSIONS)) {

@@ -10,9 +10,14 @@ export async function holdDatasets({ prisma }: Database, jobId: string, ids: rea
   await prisma.$transaction(async (transaction) => {
     // In one order, so that two jobs never wait for each other; a deletion waits, and then sees the hold.
     for (const datasetId of [...new Set(ids)].sort()) {
-      const [row] = await transaction.$queryRaw<{ id: string }[]>`SELECT id FROM datasets WHERE id = ${datasetId} FOR SHARE`;
+      const [row] = await transaction.$queryRaw<
+        { id: string }[]
+      >`SELECT id FROM datasets WHERE id = ${datasetId} FOR SHARE`;
       if (!row)
-        throw new ServiceError('dataset_not_found', `The dataset ${datasetId} was deleted by retention just now. Start the job again.`);
+        throw new ServiceError(
+          'dataset_not_found',
+          `The dataset ${datasetId} was deleted by retention just now. Start the job again.`,
+        );
       await transaction.datasetHold.createMany({ data: [{ datasetId, jobId }], skipDuplicates: true });
     }
   });

@@ -59,7 +59,12 @@ export class ModelsConfigError extends Error {
  */
 export function createModelsConfigReader(path: string): () => Promise<ModelsConfig> {
   const beside = (name: string) => join(dirname(path), name);
-  const paths = { models: path, dataTypes: beside('data-types.yaml'), features: beside('features.yaml'), retention: beside('retention.yaml') };
+  const paths = {
+    models: path,
+    dataTypes: beside('data-types.yaml'),
+    features: beside('features.yaml'),
+    retention: beside('retention.yaml'),
+  };
   let known: { stamp: string; config: ModelsConfig } | undefined;
   return async () => {
     const stamp = (await Promise.all(Object.values(paths).map(fileStamp))).join(' ');

@@ -32,7 +32,24 @@ const PROMISED: Record<string, readonly string[]> = {
     '"cron":"0 4 * * 1"',
     'aa_replay',
   ],
+<<<<<<< HEAD
   'docs/guide/sources.md': ['"accepted":2,"rejected":1', '"path":"event_id"'],
+=======
+  'docs/guide/features.md': [
+    '"status":"missing"',
+    '"status":"fresh"',
+    '"entities"',
+    '"user_activity__planned_ratio":',
+    'null_share',
+  ],
+  'docs/guide/lineage-and-erasure.md': [
+    'trained_on dataset:',
+    '"policy":',
+    'staging: 0',
+    "state: 'completed'",
+    'complete: true',
+  ],
+>>>>>>> work-features
   'docs/guide/operate.md': [
     '"status":"completed"',
     'retrain-project_outcome',

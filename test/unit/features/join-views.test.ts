@@ -16,8 +16,14 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'mlops-join-'));
   await withDuckDb(async (connection) => {
     for (const [dataset, sql] of [
-      ['ds_log', `SELECT * FROM (VALUES ('a', TIMESTAMP '2024-01-01', TIMESTAMP '2024-01-02', 5.0), ('a', TIMESTAMP '2024-01-03', TIMESTAMP '2024-01-09', 7.0)) t(customer, seen_at, known_at, score)`],
-      ['ds_orders', `SELECT * FROM (VALUES ('a', TIMESTAMP '2024-01-01 12:00:00', 10.0, 'x'), ('a', TIMESTAMP '2024-01-05', 20.0, 'y'), ('a', TIMESTAMP '2024-01-10', 70.0, 'z'), ('b', TIMESTAMP '2024-01-10', 1.0, 'w')) t(customer, ordered_at, price, label)`],
+      [
+        'ds_log',
+        `SELECT * FROM (VALUES ('a', TIMESTAMP '2024-01-01', TIMESTAMP '2024-01-02', 5.0), ('a', TIMESTAMP '2024-01-03', TIMESTAMP '2024-01-09', 7.0)) t(customer, seen_at, known_at, score)`,
+      ],
+      [
+        'ds_orders',
+        `SELECT * FROM (VALUES ('a', TIMESTAMP '2024-01-01 12:00:00', 10.0, 'x'), ('a', TIMESTAMP '2024-01-05', 20.0, 'y'), ('a', TIMESTAMP '2024-01-10', 70.0, 'z'), ('b', TIMESTAMP '2024-01-10', 1.0, 'w')) t(customer, ordered_at, price, label)`,
+      ],
     ] as const) {
       mkdirSync(dirname(fileOf(dataset)), { recursive: true });
       await connection.run(`COPY (${sql}) TO ${quoteText(fileOf(dataset))}`);
@@ -37,17 +43,30 @@ describe('a training table with feature views', () => {
       source: 'log',
       features: { score: { type: 'number' } },
       request: { price: { type: 'number' }, unknown: { type: 'string' } },
-      on_demand: { ratio: { type: 'number', expression: 'price / score' }, label: { type: 'string', expression: 'unknown' } },
+      on_demand: {
+        ratio: { type: 'number', expression: 'price / score' },
+        label: { type: 'string', expression: 'unknown' },
+      },
     });
     const file = await writeJoinedTable({
-      views: [{ view: 'behaviour', version: 1, digest: '', definition, inputs: { log: { dataset_id: 'ds_log', digest: '' } } }],
+      views: [
+        {
+          view: 'behaviour',
+          version: 1,
+          digest: '',
+          definition,
+          inputs: { log: { dataset_id: 'ds_log', digest: '' } },
+        },
+      ],
       entity: 'customer',
       timestamp: 'ordered_at',
       source: [fileOf('ds_orders')],
       datasetsFolder: folder,
       staging: folder,
     });
-    const rows = await withDuckDb((connection) => queryRows(connection, `SELECT * EXCLUDE (ordered_at) FROM read_parquet(${quoteText(file)})`));
+    const rows = await withDuckDb((connection) =>
+      queryRows(connection, `SELECT * EXCLUDE (ordered_at) FROM read_parquet(${quoteText(file)})`),
+    );
     expect(rows).toEqual([
       { customer: 'a', price: 10, label: 'x', behaviour__score: null, behaviour__ratio: null, behaviour__label: null },
       { customer: 'a', price: 20, label: 'y', behaviour__score: 5, behaviour__ratio: 4, behaviour__label: null },
