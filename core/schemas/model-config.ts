@@ -4,6 +4,7 @@ import { projectSettingsSchema } from '../kinds/project-success.js';
 import { recommendSettingsSchema } from '../kinds/recommendation.js';
 import { forecastSettingsSchema } from '../kinds/resource-usage.js';
 import { MODEL_KINDS, NAME_PATTERN } from '../names.js';
+import { preprocessingConfigSchema } from './preprocessing.js';
 
 const name = z
   .string()
@@ -89,6 +90,11 @@ export const modelEntrySchema = z.strictObject({
     .record(z.string().min(1), z.enum(['increasing', 'decreasing']))
     .optional()
     .describe('Boosting: features that may move the answer in one direction only'),
+  preprocessing: preprocessingConfigSchema
+    .optional()
+    .describe(
+      'Of tables: how columns become numbers; learnt from training rows, stored with the model, the same when it answers',
+    ),
   project: projectSettingsSchema.optional().describe('Of the kind project_success'),
   forecast: forecastSettingsSchema.optional().describe('Of the kind resource_usage'),
   anomaly: anomalySettingsSchema.optional().describe('Of the kind anomaly_detection'),

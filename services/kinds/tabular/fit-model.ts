@@ -5,7 +5,8 @@ import type { Calibration } from '../../../ml/calibrate/calibration.js';
 import type { BoostingCrew } from '../../../ml/ensemble/boosting-work.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 import type { LabelValue } from '../../../ml/preprocess/label-encoder.js';
-import { encodeTable, fitTableEncoder, type TableEncoder } from '../../../ml/preprocess/table-encoder.js';
+import { parseNumber } from '../../../ml/preprocess/column-type.js';
+import type { TableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import type { SignatureFeature } from '../../artifacts/model-bundle.js';
 import type { NetworkTraining } from '../../reports/sections/network-section.js';
 import { writeStaged } from '../../storage/staged-file.js';
@@ -13,6 +14,7 @@ import type { TrainingPlan } from '../../training/training-plan.js';
 import type { FitOutcome, OnProgress } from '../recipe.js';
 import type { Checkpoint } from './candidate.js';
 import { checkData } from './check-data.js';
+import { fitEncoder } from './fit-encoder.js';
 import type { NetworkInput } from './fit-network.js';
 import { fitHead, type CandidateResult, type FittedHead, type HeadInput } from './fit-head.js';
 import type { HeadAlgorithm } from './head-model.js';
@@ -66,18 +68,18 @@ export async function fitModel(
   crew?: BoostingCrew,
 ): Promise<FitOutcome> {
   const table = await readTrainingTable(plan, staging);
-  const training = trainingRows(table);
-  const encoder = fitTableEncoder(table.features, training, {});
+  const given = trainingRows(table);
+  const { encoder, rows: training, x } = fitEncoder(plan, table, given);
   if (encoder.columns.length === 0) {
     const why = encoder.ignored.map(({ name, type }) => `${name} (${type})`).join(', ');
     throw notTrainable(plan, `no column has anything to learn from: ${why}`);
   }
-  const x = encodeTable(encoder, table.features);
+  const isTraining = createMembership(table.rows, training);
   const heads: StoredHead[] = [];
   const candidates: TriedHeads = {};
   const hyperparameters: Record<string, unknown> = {};
   const hasSequence = hasSequences(table);
-  const { fittedHeads, warnings, network } = await fitHeads(plan, table, encoder, x, {
+  const { fittedHeads, warnings, network } = await fitHeads(plan, table, encoder, x, training, {
     staging,
     crew,
     onProgress: (share, detail) => onProgress(hasSequence ? SHARE_BEFORE_SEQUENCES * share : share, detail),
@@ -90,7 +92,6 @@ export async function fitModel(
     const isNetwork = fitted.model.algorithm === 'neural_network';
     const file = isNetwork ? 'network.model' : `${name}.model`;
     if (!isNetwork || index === 0) await writeStaged(join(staging, file), fitted.model.encode());
-    const isTraining = (row: number) => table.isHeldOut[row] === 0;
     const tried = await trySequence(plan, table, target, fitted, isTraining, (share, detail) =>
       onProgress(SHARE_BEFORE_SEQUENCES + (1 - SHARE_BEFORE_SEQUENCES) * share, `${name}: ${detail}`),
     );
@@ -111,7 +112,7 @@ export async function fitModel(
   const body: TabularBody = {
     encoder,
     heads,
-    ...(plan.kind === 'project_success' ? projectPart(plan, encoder, x, training) : {}),
+    ...(plan.kind === 'project_success' ? projectPart(plan, table, encoder, training) : {}),
   };
   return {
     algorithm: [...new Set(heads.map((head) => head.algorithm))].join(', '),
@@ -126,7 +127,7 @@ export async function fitModel(
       ...(network ? { network } : {}),
     },
     trainingRows: training.length,
-    warnings: [...warnings, ...checkData(table)],
+    warnings: [...warnings, ...describeRemoved(given.length, training.length), ...checkData(table)],
   };
 }
 
@@ -136,22 +137,24 @@ async function fitHeads(
   table: TrainingTable,
   encoder: TableEncoder,
   x: FeatureMatrix,
+  training: Uint32Array,
   { staging, crew, onProgress }: { staging: string; crew?: BoostingCrew; onProgress: OnProgress },
 ): Promise<{ fittedHeads: FittedHead[]; warnings: FieldProblem[]; network?: NetworkTraining }> {
   const { targets } = table;
   if (plan.algorithm === 'neural_network') {
     const { fitNetworkHeads } = await importNetworkFit();
     const { heads, backend, history } = await fitNetworkHeads({
-      ...networkInput(plan, table, encoder, x, targets, trainingRows(table)),
+      ...networkInput(plan, table, encoder, x, targets, training),
       onProgress,
     });
     const warnings = backend.warning ? [{ path: 'GPU_ENABLED', message: backend.warning }] : [];
     const network = { device: backend.device, epochs: history.epochs, best_epoch: history.bestEpoch };
     return { fittedHeads: heads, warnings, network };
   }
+  const isTraining = createMembership(table.rows, training);
   const fittedHeads = targets.map((target, index) =>
     fitHead({
-      ...headInput(plan, table, encoder, x, target, (row) => table.isHeldOut[row] === 0),
+      ...headInput(plan, table, encoder, x, target, isTraining),
       crew,
       checkpoint: (stage) => createCheckpoint(join(staging, `${target.head.name}.${stage}`)),
       onProgress: (share, detail) => onProgress((index + share) / targets.length, `${target.head.name}: ${detail}`),
@@ -280,11 +283,13 @@ function decisionOf(target: HeadTarget, plan: TrainingPlan): StoredHead['decisio
   };
 }
 
-function projectPart(plan: TrainingPlan, encoder: TableEncoder, x: FeatureMatrix, training: Uint32Array) {
+function projectPart(plan: TrainingPlan, table: TrainingTable, encoder: TableEncoder, training: Uint32Array) {
   const medians: Record<string, number> = {};
-  for (const { name, type, start } of encoder.features) {
+  const raw = new Map(table.features.map((column) => [column.name, column.values]));
+  for (const { name, type } of encoder.features) {
     if (type !== 'number') continue;
-    const values = Float64Array.from(training, (row) => x.values[start * x.rows + row]!)
+    // As requests give them, whatever the preprocessing makes of them.
+    const values = Float64Array.from(training, (row) => parseNumber(raw.get(name)?.[row]) ?? NaN)
       .filter((value) => !Number.isNaN(value))
       .sort();
     if (values.length > 0) medians[name] = values[values.length >> 1]!;
@@ -328,6 +333,19 @@ function writeSynchronously(path: string, bytes: Uint8Array): void {
   fsyncSync(descriptor);
   closeSync(descriptor);
   renameSync(partial, path);
+}
+
+function describeRemoved(given: number, kept: number): FieldProblem[] {
+  if (given === kept) return [];
+  const message = `${given - kept} of ${given} training rows lie beyond the bounds and were not learnt from`;
+  return [{ path: 'preprocessing.outliers', message }];
+}
+
+/** Whether a row is one of some. */
+export function createMembership(count: number, rows: Uint32Array): (row: number) => boolean {
+  const isMember = new Uint8Array(count);
+  for (const row of rows) isMember[row] = 1;
+  return (row) => isMember[row] === 1;
 }
 
 /** The rows that a fit may see. */
