@@ -4,6 +4,7 @@ import { createDrillActivities } from './drill-activities.js';
 import { createExperimentActivities } from './experiment-activities.js';
 import { createIngestionActivities } from './ingestion-activities.js';
 import { createJobActivities } from './job-activities.js';
+import { createPreprocessingActivities } from './preprocessing-activities.js';
 import { createFitActivities, createTrainingActivities } from './training-activities.js';
 
 /** Activities of the task queue `pipeline`: small records, data, checks. */
@@ -11,6 +12,7 @@ export function createPipelineActivities(container: Container) {
   return {
     ...createJobActivities(container),
     ...createIngestionActivities(container),
+    ...createPreprocessingActivities(container),
     ...createTrainingActivities(container),
     ...createDeploymentActivities(container),
     ...createExperimentActivities(container),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ERROR_TABLE } from '../core/errors.js';
 import { releaseVersion } from '../services/release-version.js';
+import { DATA_QUALITY_SCHEMAS } from './openapi-data-quality-schemas.js';
 import { DRILL_SCHEMAS } from './openapi-drill-schemas.js';
 import { ANSWER_SCHEMAS } from './openapi-schemas.js';
 import { inferenceStatus } from './middleware/inference-error.js';
@@ -40,7 +41,7 @@ export function buildOpenApi(): Record<string, unknown> {
     },
     servers: [{ url: '/' }],
     paths,
-    components: { schemas: { ...ANSWER_SCHEMAS, ...DRILL_SCHEMAS } },
+    components: { schemas: { ...ANSWER_SCHEMAS, ...DATA_QUALITY_SCHEMAS, ...DRILL_SCHEMAS } },
   };
 }
 

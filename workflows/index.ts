@@ -1,5 +1,6 @@
 // Temporal finds workflows by the exports of this file.
 export { ingestData } from './ingest-data.js';
+export { preprocessData } from './preprocess-data.js';
 export { trainModel } from './train-model.js';
 export { deployModel } from './deploy-model.js';
 export { runExperiment } from './run-experiment.js';

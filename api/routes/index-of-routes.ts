@@ -9,6 +9,7 @@ import { openInferenceRoutes } from './open-inference.js';
 import { operateRoutes } from './operate.js';
 import { predictBatchRoutes } from './predict-batch.js';
 import { predictRoutes } from './predict.js';
+import { preprocessingRoutes } from './preprocessing.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
 import { scheduleRoutes } from './schedules.js';
@@ -29,6 +30,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...drillRoutes,
   ...jobRoutes,
   ...dataRoutes,
+  ...preprocessingRoutes,
   ...scheduleRoutes,
   ...webhookRoutes,
   ...operateRoutes,

@@ -187,7 +187,10 @@ export interface IngestionResult {
 }
 
 /** Makes the snapshot known: one row a job, whatever is repeated. The staged copy goes. */
-export async function registerDataset(plan: IngestionPlan, context: IngestionContext): Promise<IngestionResult> {
+export async function registerDataset(
+  plan: Pick<IngestionPlan, 'jobId' | 'datasetId' | 'dataType'>,
+  context: IngestionContext,
+): Promise<IngestionResult> {
   const folder = join(context.folders.datasets, plan.datasetId);
   const manifest = await readManifest(folder);
   if (!manifest)

@@ -35,6 +35,15 @@ export interface DatasetManifest {
   bytes: number;
   columns: ColumnProfile[];
   quality: QualityFinding[];
+  /** Of a dataset that was made of others, by which job. */
+  lineage?: DatasetLineage;
+}
+
+/** What a dataset was made of. */
+export interface DatasetLineage {
+  operation: 'preprocess' | 'replay';
+  job_id: string;
+  parents: { dataset_id: string; digest: string }[];
 }
 
 export const DATA_FILE = 'data.parquet';

@@ -50,7 +50,7 @@ export async function snapshotDataset(
     const manifest = await withDuckDb((connection) => writeSnapshot(connection, input, staging, onProgress));
     await writeFile(join(staging, MANIFEST_FILE), JSON.stringify(manifest, undefined, 2));
     for (const file of [DATA_FILE, QUARANTINE_FILE, MANIFEST_FILE]) await syncPath(join(staging, file));
-    return await publish(staging, join(input.folder, input.datasetId), manifest);
+    return await publishSnapshot(staging, join(input.folder, input.datasetId), manifest);
   } finally {
     await rm(staging, { recursive: true, force: true });
   }
@@ -201,7 +201,11 @@ function refuseBadData(manifest: DatasetManifest, validation: 'quarantine' | 'fa
 }
 
 /** Moves the finished folder to its name; a twin that another attempt published first is adopted instead. */
-async function publish(staging: string, final: string, manifest: DatasetManifest): Promise<DatasetManifest> {
+export async function publishSnapshot(
+  staging: string,
+  final: string,
+  manifest: DatasetManifest,
+): Promise<DatasetManifest> {
   await mkdir(dirname(final), { recursive: true });
   try {
     await rename(staging, final);

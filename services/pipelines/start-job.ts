@@ -13,6 +13,7 @@ import { withTemporal } from './temporal-client.js';
 /** The workflow of each type of job. */
 export const WORKFLOW_OF_JOB: Record<JobType, string> = {
   ingest: 'ingestData',
+  preprocess: 'preprocessData',
   train: 'trainModel',
   deploy: 'deployModel',
   experiment: 'runExperiment',

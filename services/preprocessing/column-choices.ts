@@ -12,6 +12,10 @@ export function askedFor(config: PreprocessingConfig, column: string) {
   >;
 }
 
+/** The method alone, however it was written. */
+export const methodOf = (encode: PreprocessingConfig['encode']) =>
+  (typeof encode === 'string' ? encode : encode?.method) ?? 'none';
+
 /** The choices in the terms of the encoder; what is not asked for is as without any. */
 export function choicesFor(config: PreprocessingConfig, column: string): ColumnChoices {
   const {
@@ -21,7 +25,6 @@ export function choicesFor(config: PreprocessingConfig, column: string): ColumnC
     encode,
     outliers,
   } = askedFor(config, column);
-  const encoding = typeof encode === 'string' ? { method: encode } : (encode ?? { method: 'none' as const });
   const methods = {
     none: 'ordinal',
     ordinal: 'ordinal',
@@ -34,9 +37,9 @@ export function choicesFor(config: PreprocessingConfig, column: string): ColumnC
     fillNumber: typeof fill === 'number' ? fill : NO_CHOICES.fillNumber,
     fillText: fill === undefined ? NO_CHOICES.fillText : String(fill),
     scaling: scaling ?? NO_CHOICES.scaling,
-    encoding: methods[encoding.method],
-    smoothing: ('smoothing' in encoding ? encoding.smoothing : undefined) ?? NO_CHOICES.smoothing,
-    mostCategories: ('max_categories' in encoding ? encoding.max_categories : undefined) ?? NO_CHOICES.mostCategories,
+    encoding: methods[methodOf(encode)],
+    smoothing: (typeof encode === 'object' ? encode.smoothing : undefined) ?? NO_CHOICES.smoothing,
+    mostCategories: (typeof encode === 'object' ? encode.max_categories : undefined) ?? NO_CHOICES.mostCategories,
     ...(outliers && outliers.method !== 'none'
       ? {
           outliers: {
