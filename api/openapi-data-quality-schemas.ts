@@ -1,6 +1,20 @@
-import { count, strict, text } from './openapi-types.js';
+import { count, strict, text, time } from './openapi-types.js';
 
 const objects = { type: 'array', items: { type: 'object' } };
+
+const validation = {
+  format_version: count,
+  report_id: text,
+  dataset_id: text,
+  data_type: text,
+  passed: { type: 'boolean' },
+  rows: count,
+  failing_rows: count,
+  kept_rows: count,
+  errors: count,
+  warnings: count,
+  created_at: time,
+};
 
 /** The shapes of the answers about preprocessing and validation. */
 export const DATA_QUALITY_SCHEMAS = {
@@ -13,4 +27,24 @@ export const DATA_QUALITY_SCHEMAS = {
     folds: { type: 'object' },
     fitted_rows: count,
   }),
+  ValidationSummary: strict(validation),
+  ValidationReport: strict({
+    ...validation,
+    checks: { type: 'array', items: { $ref: '#/components/schemas/ValidationCheck' } },
+  }),
+  ValidationCheck: strict(
+    {
+      name: text,
+      expectation: { type: 'object' },
+      severity: { enum: ['error', 'warning'] },
+      status: { enum: ['passed', 'failed', 'skipped'] },
+      message: text,
+      rows_checked: count,
+      rows_failed: count,
+      share: { type: 'number', minimum: 0, maximum: 1 },
+      examples: { type: 'array', items: text },
+      observed: { type: 'object' },
+    },
+    ['rows_checked', 'rows_failed', 'share', 'examples', 'observed'],
+  ),
 };

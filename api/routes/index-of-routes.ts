@@ -13,6 +13,7 @@ import { preprocessingRoutes } from './preprocessing.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
 import { scheduleRoutes } from './schedules.js';
+import { validationRoutes } from './validation.js';
 import { webhookRoutes } from './webhooks.js';
 import { versionRoutes } from './versions.js';
 
@@ -31,6 +32,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...jobRoutes,
   ...dataRoutes,
   ...preprocessingRoutes,
+  ...validationRoutes,
   ...scheduleRoutes,
   ...webhookRoutes,
   ...operateRoutes,

@@ -9,7 +9,7 @@ import { pathParameter } from '../http-context.js';
 import { ref, type RouteDefinition } from './route-definition.js';
 
 /** The page may show itself and nothing else; the meta element in it says the same where it is opened from a disk. */
-const PAGE_POLICY =
+export const PAGE_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
 const pages = createReportPages();

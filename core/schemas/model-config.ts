@@ -4,6 +4,7 @@ import { projectSettingsSchema } from '../kinds/project-success.js';
 import { recommendSettingsSchema } from '../kinds/recommendation.js';
 import { forecastSettingsSchema } from '../kinds/resource-usage.js';
 import { MODEL_KINDS, NAME_PATTERN } from '../names.js';
+import { expectationsSchema } from './expectation.js';
 import { preprocessingConfigSchema } from './preprocessing.js';
 
 const name = z
@@ -129,6 +130,7 @@ export type ColumnExpectation = z.output<typeof columnExpectationSchema>;
 export const dataTypeSchema = z.strictObject({
   description: z.string().optional(),
   columns: z.record(z.string().min(1), columnExpectationSchema).default({}),
+  expectations: expectationsSchema.default([]).describe('What is expected besides, as in POST /data/validate'),
 });
 export type DataType = z.output<typeof dataTypeSchema>;
 export const dataTypesFileSchema = z.record(name, dataTypeSchema);
