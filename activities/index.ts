@@ -5,6 +5,7 @@ import { createExperimentActivities } from './experiment-activities.js';
 import { createIngestionActivities } from './ingestion-activities.js';
 import { createJobActivities } from './job-activities.js';
 import { createPreprocessingActivities } from './preprocessing-activities.js';
+import { createQuarantineActivities } from './quarantine-activities.js';
 import { createFitActivities, createTrainingActivities } from './training-activities.js';
 
 /** Activities of the task queue `pipeline`: small records, data, checks. */
@@ -13,6 +14,7 @@ export function createPipelineActivities(container: Container) {
     ...createJobActivities(container),
     ...createIngestionActivities(container),
     ...createPreprocessingActivities(container),
+    ...createQuarantineActivities(container),
     ...createTrainingActivities(container),
     ...createDeploymentActivities(container),
     ...createExperimentActivities(container),

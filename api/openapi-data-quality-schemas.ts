@@ -1,4 +1,4 @@
-import { count, strict, text, time } from './openapi-types.js';
+import { count, nullableText, nullableTime, strict, text, time } from './openapi-types.js';
 
 const objects = { type: 'array', items: { type: 'object' } };
 
@@ -26,6 +26,18 @@ export const DATA_QUALITY_SCHEMAS = {
     bounds: objects,
     folds: { type: 'object' },
     fitted_rows: count,
+  }),
+  DataSchema: strict({
+    data_type: text,
+    version: count,
+    columns: objects,
+    changes: objects,
+    dataset_id: text,
+    job_id: text,
+    created_at: time,
+    accepted_at: nullableTime,
+    accepted_by: nullableText,
+    current: { type: 'boolean' },
   }),
   ValidationSummary: strict(validation),
   ValidationReport: strict({

@@ -1,4 +1,5 @@
 import { dataRoutes } from './data.js';
+import { dataSchemaRoutes } from './data-schemas.js';
 import { deploymentRoutes } from './deployments.js';
 import { drillRoutes } from './drills.js';
 import { experimentRoutes } from './experiments.js';
@@ -10,6 +11,7 @@ import { operateRoutes } from './operate.js';
 import { predictBatchRoutes } from './predict-batch.js';
 import { predictRoutes } from './predict.js';
 import { preprocessingRoutes } from './preprocessing.js';
+import { quarantineRoutes } from './quarantine.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
 import { scheduleRoutes } from './schedules.js';
@@ -33,6 +35,8 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...dataRoutes,
   ...preprocessingRoutes,
   ...validationRoutes,
+  ...quarantineRoutes,
+  ...dataSchemaRoutes,
   ...scheduleRoutes,
   ...webhookRoutes,
   ...operateRoutes,

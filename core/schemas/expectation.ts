@@ -132,3 +132,7 @@ export const validateRequestSchema = z.strictObject({
   dataset_id: z.string().min(1).max(200),
   expectations: expectationsSchema.optional().describe('Those of the data type in models/data-types.yaml unless given'),
 });
+
+export const acceptSchemaRequestSchema = z.strictObject({
+  version: z.int().min(1).describe('Of GET /data/schemas/{data_type}'),
+});

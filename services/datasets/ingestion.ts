@@ -1,11 +1,12 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ServiceError } from '../../core/errors.js';
+import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import { ingestRequestSchema, type DataFormat } from '../../core/schemas/ingestion.js';
 import { digestOf } from '../canonical-json.js';
 import type { Container } from '../container.js';
 import { parseRequest } from '../parse-request.js';
 import { readStaged, writeStaged } from '../storage/staged-file.js';
+import { admitDataset } from '../validation/admit-dataset.js';
 import type { ColumnType } from './column-types.js';
 import { copyFromPostgres } from './copy-from-postgres.js';
 import { exportPredictions } from './export-predictions.js';
@@ -30,6 +31,7 @@ export interface IngestionPlan {
     end_date?: string;
     format?: DataFormat;
     validation: 'quarantine' | 'fail';
+    schema_changes?: 'stop' | 'accept';
   };
 }
 
@@ -184,11 +186,13 @@ export interface IngestionResult {
   rows: number;
   quarantined_rows: number;
   digest: string;
+  /** How its columns have changed, and which checks of the severity warning failed. */
+  warnings?: FieldProblem[];
 }
 
 /** Makes the snapshot known: one row a job, whatever is repeated. The staged copy goes. */
 export async function registerDataset(
-  plan: Pick<IngestionPlan, 'jobId' | 'datasetId' | 'dataType'>,
+  plan: Pick<IngestionPlan, 'jobId' | 'datasetId' | 'dataType'> & { options?: Partial<IngestionPlan['options']> },
   context: IngestionContext,
 ): Promise<IngestionResult> {
   const folder = join(context.folders.datasets, plan.datasetId);
@@ -206,6 +210,13 @@ export async function registerDataset(
     digest: manifest.digest,
     manifest: manifest as object,
   };
+  const isKnown = await context.database.prisma.dataset.findUnique({ where: { id: plan.datasetId } });
+  const warnings = isKnown
+    ? []
+    : await admitDataset(
+        { manifest, jobId: plan.jobId, acceptsChanges: plan.options?.schema_changes === 'accept' },
+        { ...context, folder: context.folders.datasets },
+      );
   await context.database.prisma.dataset.createMany({ data: [data], skipDuplicates: true });
   context.failPoint('ingest:after-row');
   await removeIngestionStaging(context, plan.jobId);
@@ -214,6 +225,7 @@ export async function registerDataset(
     rows: manifest.rows,
     quarantined_rows: manifest.quarantined_rows,
     digest: manifest.digest,
+    ...(warnings.length > 0 ? { warnings } : {}),
   };
 }
 

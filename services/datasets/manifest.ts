@@ -35,6 +35,8 @@ export interface DatasetManifest {
   bytes: number;
   columns: ColumnProfile[];
   quality: QualityFinding[];
+  /** Columns whose type was told from their cells: neither the source nor the data type says it. */
+  inferred_columns?: string[];
   /** Of a dataset that was made of others, by which job. */
   lineage?: DatasetLineage;
 }

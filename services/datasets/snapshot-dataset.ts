@@ -77,7 +77,9 @@ async function writeSnapshot(
   const checks = await planChecks(connection, input, texts);
   onProgress(0.45);
   const cells = checks.map(({ name }) => `${quoteIdentifier(name)} := ${quoteIdentifier(name)}`).join(', ');
-  await connection.run(`CREATE TABLE judged AS SELECT *, ${reasonsExpression(checks)} AS _mlops_reasons FROM raw`);
+  await connection.run(
+    `CREATE TABLE judged AS SELECT *, ${reasonsExpression(checks, input.expectations?.expectations)} AS _mlops_reasons FROM raw`,
+  );
   await connection.run(
     `COPY (SELECT ${typedColumns(checks)} FROM judged WHERE len(_mlops_reasons) = 0 ORDER BY _mlops_row) TO ${quoteText(join(staging, DATA_FILE))} (FORMAT parquet, COMPRESSION zstd)`,
   );
@@ -126,7 +128,8 @@ async function planChecks(
     const expectation = expectations.get(name);
     const native = texts.has(name) ? undefined : nativeType(stored);
     const type = expectation?.type ?? sourceTypes.get(name) ?? inferred.get(name) ?? native ?? 'string';
-    return { name, type, native: native !== undefined && native === type && type !== 'json', expectation };
+    const isInferred = !expectation?.type && !sourceTypes.has(name) && inferred.has(name);
+    return { name, type, native: native !== undefined && native === type && type !== 'json', expectation, isInferred };
   });
 }
 
@@ -140,9 +143,10 @@ function nativeType(stored: string): ColumnType | undefined {
   return stored.startsWith('TIMESTAMP') ? 'timestamp' : undefined;
 }
 
-async function describeSnapshot(
+/** Describes the files of a snapshot that is still in staging. */
+export async function describeSnapshot(
   connection: DuckDBConnection,
-  input: SnapshotInput,
+  input: Pick<SnapshotInput, 'datasetId' | 'dataType' | 'sourceLabel'>,
   checks: readonly ColumnCheck[],
   staging: string,
 ): Promise<DatasetManifest> {
@@ -166,6 +170,7 @@ async function describeSnapshot(
     digest: await sha256OfFile(file),
     bytes: (await stat(file)).size,
     columns: profiles,
+    inferred_columns: checks.filter(({ isInferred }) => isInferred).map(({ name }) => name),
     quality: [
       ...quarantined.map((finding): QualityFinding => ({
         severity: 'error',

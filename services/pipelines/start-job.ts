@@ -14,6 +14,7 @@ import { withTemporal } from './temporal-client.js';
 export const WORKFLOW_OF_JOB: Record<JobType, string> = {
   ingest: 'ingestData',
   preprocess: 'preprocessData',
+  replay: 'replayQuarantine',
   train: 'trainModel',
   deploy: 'deployModel',
   experiment: 'runExperiment',

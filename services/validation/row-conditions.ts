@@ -9,6 +9,13 @@ export type RowExpectation = ExpectationOf<(typeof ROW_CHECKS)[number]>;
 export const isOfRows = (expectation: Expectation): expectation is RowExpectation =>
   (ROW_CHECKS as readonly string[]).includes(expectation.check);
 
+/** Whether a row that breaks it goes to quarantine when it comes in. What must hold mostly, and what other datasets decide, is judged of the whole. */
+export const isHeldByRow = (expectation: Expectation): expectation is RowExpectation =>
+  isOfRows(expectation) &&
+  expectation.check !== 'references' &&
+  expectation.severity === 'error' &&
+  expectation.mostly === 1;
+
 export const columnsOf = (expectation: RowExpectation): readonly string[] =>
   expectation.check === 'unique' ? expectation.columns : [expectation.column];
 
@@ -19,20 +26,27 @@ export interface RowCondition {
   reason: string;
 }
 
+interface ConditionContext {
+  types: ReadonlyMap<string, ColumnType>;
+  /** The relation with the column `value` that `references` looks in. */
+  reference?: string;
+  /** The value of a column as SQL; the column itself unless given. */
+  cell?: (column: string) => string;
+  /** The column that numbers the rows. */
+  place?: string;
+}
+
 /**
  * The condition of one expectation over the table `data`.
- * @param context `types` by column; `reference` is the relation with the column `value` that `references` looks in
  */
-export function rowCondition(
-  expectation: RowExpectation,
-  context: { types: ReadonlyMap<string, ColumnType>; reference?: string },
-): RowCondition {
+export function rowCondition(expectation: RowExpectation, context: ConditionContext): RowCondition {
+  const { cell = quoteIdentifier } = context;
   const known = columnsOf(expectation)
-    .map((name) => `${quoteIdentifier(name)} IS NOT NULL`)
+    .map((name) => `${cell(name)} IS NOT NULL`)
     .join(' AND ');
   const label = `column ${columnsOf(expectation).join(', ')}: `;
   if (expectation.check === 'not_null') {
-    const text = `trim(CAST(${quoteIdentifier(expectation.column)} AS VARCHAR))`;
+    const text = `trim(CAST(${cell(expectation.column)} AS VARCHAR))`;
     return { applies: 'true', fails: `coalesce(${text}, '') = ''`, reason: `${label}empty, but required` };
   }
   const [fails, message] = breach(expectation, context);
@@ -41,16 +55,16 @@ export function rowCondition(
 
 function breach(
   expectation: Exclude<RowExpectation, { check: 'not_null' }>,
-  { types, reference }: { types: ReadonlyMap<string, ColumnType>; reference?: string },
+  { types, reference, cell = quoteIdentifier, place = '_row' }: ConditionContext,
 ): [string, string] {
   if (expectation.check === 'unique') {
-    const together = expectation.columns.map(quoteIdentifier).join(', ');
+    const together = expectation.columns.map(cell).join(', ');
     return [
-      `row_number() OVER (PARTITION BY ${together} ORDER BY _row) > 1`,
+      `row_number() OVER (PARTITION BY ${together} ORDER BY ${place}) > 1`,
       'the value was already in an earlier row',
     ];
   }
-  const value = quoteIdentifier(expectation.column);
+  const value = cell(expectation.column);
   const text = `CAST(${value} AS VARCHAR)`;
   switch (expectation.check) {
     case 'type':

@@ -119,10 +119,10 @@ describe('a model with preprocessing', () => {
 
   it('answers a request as batch code does offline from its log, bit for bit', async () => {
     const result = await service.run('/models/train', { model_type: 'prepared', auto_deploy: true });
-    const version = await service.get<{ digest: string; signature: { name: string; type: string }[] }>(
+    const version = await service.get<{ digest: string; signature: { features: { name: string }[] } }>(
       `/models/prepared/versions/${String(result['version'])}`,
     );
-    expect(version.body.signature.map(({ name }) => name)).toEqual(['usage', 'plan', 'signed_up', 'spend']);
+    expect(version.body.signature.features.map(({ name }) => name)).toEqual(['usage', 'plan', 'signed_up', 'spend']);
     for (const features of requests) {
       const answer = await service.post('/predict/prepared', { features });
       expect(answer.status, answer.text).toBe(200);
