@@ -7,6 +7,7 @@ const validation = {
   report_id: text,
   dataset_id: text,
   data_type: text,
+  declared: { type: 'boolean' },
   passed: { type: 'boolean' },
   rows: count,
   failing_rows: count,

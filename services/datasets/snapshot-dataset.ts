@@ -28,6 +28,9 @@ export interface SnapshotInput {
   attempt: string;
 }
 
+/** Formats whose types are told from the cells, numbers of JSON included. */
+const TELLS_NO_TYPES: ReadonlySet<string> = new Set(['csv', 'tsv', 'ndjson', 'json']);
+
 /** Above this share of bad rows the source is taken to be the wrong one, and nothing is stored. */
 const MOST_QUARANTINED = 0.5;
 
@@ -128,7 +131,7 @@ async function planChecks(
     const expectation = expectations.get(name);
     const native = texts.has(name) ? undefined : nativeType(stored);
     const type = expectation?.type ?? sourceTypes.get(name) ?? inferred.get(name) ?? native ?? 'string';
-    const isInferred = !expectation?.type && !sourceTypes.has(name) && inferred.has(name);
+    const isInferred = !expectation?.type && !sourceTypes.has(name) && TELLS_NO_TYPES.has(input.raw.format);
     return { name, type, native: native !== undefined && native === type && type !== 'json', expectation, isInferred };
   });
 }

@@ -33,7 +33,7 @@ export async function earlierVolumes(
   return found.map(({ rows }) => rows);
 }
 
-/** The newest snapshot before this one whose newest report, where it has one, says that it passed. */
+/** The newest snapshot before this one whose newest report on what its data type declares, where it has one, says that it passed. */
 export async function lastGoodSnapshot(
   { prisma }: Database,
   dataset: ValidatedDataset,
@@ -45,7 +45,8 @@ export async function lastGoodSnapshot(
     select: { id: true, manifest: true },
   });
   const reports = await prisma.validationReport.findMany({
-    where: { datasetId: { in: found.map(({ id }) => id) } },
+    // What a request asked for on its own account says nothing of whether a snapshot is good.
+    where: { datasetId: { in: found.map(({ id }) => id) }, report: { path: ['declared'], equals: true } },
     orderBy: { createdAt: 'asc' },
     select: { datasetId: true, passed: true },
   });

@@ -85,6 +85,7 @@ async function validate(
     report_id: reportId,
     dataset_id: dataset.id,
     data_type: dataset.dataType,
+    declared: !input.isRequested,
     passed: errors === 0,
     rows: dataset.manifest.rows,
     failing_rows: failingRows,

@@ -25,6 +25,8 @@ export interface ValidationReport {
   report_id: string;
   dataset_id: string;
   data_type: string;
+  /** The expectations are those of the data type, not of a request. */
+  declared: boolean;
   /** No check of the severity error failed. */
   passed: boolean;
   rows: number;

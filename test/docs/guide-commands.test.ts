@@ -59,6 +59,15 @@ const PROMISED: Record<string, readonly string[]> = {
     'checkout',
   ],
   'docs/guide/serving.md': ['"state":"stored"'],
+  'docs/guide/validation.md': [
+    'passed unique project_id, created_at',
+    'passed late although quick',
+    '<!doctype html>',
+    'POST /data/schemas/checked_projects/accept',
+    'is not a number',
+    '60 rows',
+  ],
+  'docs/guide/preprocessing.md': ['"outcome":"success"', 'preprocess', 'complexity_score, team_size'],
   'docs/guide/versions.md': [
     'urn:problem:version_conflict',
     '## Intended use',

@@ -373,15 +373,15 @@ describe('a PostgreSQL source', () => {
   it('shows its credentials nowhere: no answer, job, workflow history or log has them, however the URL is written', async () => {
     const wrong = url.replace(SECRET, `${SECRET}-but-wrong`);
     const ids = [
-      await service.start('/data/ingest', { source: wrong, data_type: 'things', options: { table: 'outside.things' } }),
+      await service.start('/data/ingest', { source: wrong, data_type: 'sealed', options: { table: 'outside.things' } }),
       await service.start('/data/ingest', {
         source: url.replace('postgresql:', 'POSTGRES:'),
-        data_type: 'things',
+        data_type: 'sealed',
         options: { table: 'outside.things' },
       }),
       await service.start('/data/ingest', {
         source: url.replace('://', ':\t//'),
-        data_type: 'things',
+        data_type: 'sealed',
         options: { table: 'outside.things' },
       }),
     ];

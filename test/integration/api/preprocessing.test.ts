@@ -69,7 +69,7 @@ describe('POST /data/preprocess', () => {
       status: 'completed',
       result: { dataset_id: accepted.body.dataset_id, rows: 700, quarantined_rows: 0 },
     });
-    const made = await service.get<Record<string, unknown>>(`/data/datasets/${accepted.body.dataset_id}`);
+    const made = await service.get(`/data/datasets/${accepted.body.dataset_id}`);
     expect(made.body).toMatchObject({
       data_type: 'customers_preprocessed',
       lineage: { operation: 'preprocess', job_id: accepted.body.job_id, parents: [{ dataset_id: datasetId }] },
