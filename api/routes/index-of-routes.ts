@@ -2,9 +2,12 @@ import { dataRoutes } from './data.js';
 import { dataSchemaRoutes } from './data-schemas.js';
 import { deploymentRoutes } from './deployments.js';
 import { drillRoutes } from './drills.js';
+import { exchangeRoutes } from './exchange.js';
 import { experimentRoutes } from './experiments.js';
+import { featureRoutes } from './features.js';
 import { freezeRoutes } from './freezes.js';
 import { jobRoutes } from './jobs.js';
+import { lineageRoutes } from './lineage.js';
 import { modelRoutes } from './models.js';
 import { openInferenceRoutes } from './open-inference.js';
 import { operateRoutes } from './operate.js';
@@ -14,8 +17,12 @@ import { preprocessingRoutes } from './preprocessing.js';
 import { quarantineRoutes } from './quarantine.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
+import { retentionRoutes } from './retention.js';
 import { scheduleRoutes } from './schedules.js';
 import { validationRoutes } from './validation.js';
+import { subjectRoutes } from './subjects.js';
+import { runRoutes } from './runs.js';
+import { sweepRoutes } from './sweeps.js';
 import { webhookRoutes } from './webhooks.js';
 import { versionRoutes } from './versions.js';
 
@@ -27,16 +34,23 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...modelRoutes,
   ...versionRoutes,
   ...reportRoutes,
+  ...exchangeRoutes,
   ...deploymentRoutes,
   ...freezeRoutes,
   ...experimentRoutes,
   ...drillRoutes,
+  ...sweepRoutes,
   ...jobRoutes,
+  ...runRoutes,
   ...dataRoutes,
   ...preprocessingRoutes,
   ...validationRoutes,
   ...quarantineRoutes,
   ...dataSchemaRoutes,
+  ...featureRoutes,
+  ...lineageRoutes,
+  ...retentionRoutes,
+  ...subjectRoutes,
   ...scheduleRoutes,
   ...webhookRoutes,
   ...operateRoutes,

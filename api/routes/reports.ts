@@ -12,7 +12,8 @@ import { ref, type RouteDefinition } from './route-definition.js';
 export const PAGE_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
-const pages = createReportPages();
+/** One thread that draws, whoever asks. */
+export const reportPages = createReportPages();
 
 export const reportRoutes: RouteDefinition[] = [
   {
@@ -35,7 +36,7 @@ export const reportRoutes: RouteDefinition[] = [
       const document = await readReport(row, context.config.modelStoragePath);
       response.vary('Accept');
       if (request.accepts(['html', 'json']) === 'json') return document;
-      const page = await pages.page(`${name} ${row.version} ${row.digest}`, document);
+      const page = await reportPages.page(`${name} ${row.version} ${row.digest}`, document);
       response.setHeader('Content-Security-Policy', PAGE_POLICY);
       response.type('html').send(page);
       return undefined;

@@ -39,6 +39,8 @@ export interface DatasetManifest {
   inferred_columns?: string[];
   /** Of a dataset that was made of others, by which job. */
   lineage?: DatasetLineage;
+  /** Rows that were erased since, oldest first; absent where none were. */
+  redactions?: Redaction[];
 }
 
 /** What a dataset was made of. */
@@ -46,6 +48,16 @@ export interface DatasetLineage {
   operation: 'preprocess' | 'replay';
   job_id: string;
   parents: { dataset_id: string; digest: string }[];
+}
+
+/** Rows of a person were erased from the snapshot: it keeps its id, and its digest is another from then on. */
+export interface Redaction {
+  erasure_id: string;
+  at: string;
+  rows: number;
+  quarantined_rows: number;
+  digest_before: string;
+  digest_after: string;
 }
 
 export const DATA_FILE = 'data.parquet';

@@ -18,7 +18,8 @@ export interface SnapshotInput {
   dataType: string;
   /** Without credentials: it is stored and shown. */
   sourceLabel: string;
-  raw: RawFile;
+  /** All of one format. */
+  raw: readonly RawFile[];
   onlyColumns?: readonly string[];
   validation: 'quarantine' | 'fail';
   expectations?: DataType;
@@ -118,7 +119,7 @@ async function planChecks(
       lost.map(([name]) => ({ path: `columns.${name}`, message: 'is required and missing' })),
     );
   }
-  const sourceTypes = new Map(input.raw.columns?.map((column) => [column.name, column.type]));
+  const sourceTypes = new Map(input.raw[0]?.columns?.map((column) => [column.name, column.type]));
   const undeclared = columns.filter(
     ({ column_name: name }) => texts.has(name) && !sourceTypes.has(name) && !expectations.get(name)?.type,
   );
@@ -131,7 +132,8 @@ async function planChecks(
     const expectation = expectations.get(name);
     const native = texts.has(name) ? undefined : nativeType(stored);
     const type = expectation?.type ?? sourceTypes.get(name) ?? inferred.get(name) ?? native ?? 'string';
-    const isInferred = !expectation?.type && !sourceTypes.has(name) && TELLS_NO_TYPES.has(input.raw.format);
+    const isInferred =
+      !expectation?.type && !sourceTypes.has(name) && input.raw.every(({ format }) => TELLS_NO_TYPES.has(format));
     return { name, type, native: native !== undefined && native === type && type !== 'json', expectation, isInferred };
   });
 }

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
@@ -87,4 +88,11 @@ export async function reportRows(database: Database, folder: string, id: string,
     ),
   );
   return { items, next_cursor: null };
+}
+
+/** Removes all reports of a dataset that is no longer what they tell of. Repeatable: the rows go before what names them. */
+export async function forgetReports({ prisma }: Database, folder: string, datasetId: string): Promise<void> {
+  const found = await prisma.validationReport.findMany({ where: { datasetId }, select: { id: true } });
+  for (const { id } of found) await rm(join(folder, REPORT_ROWS_FOLDER, `${id}.parquet`), { force: true });
+  await prisma.validationReport.deleteMany({ where: { datasetId } });
 }
