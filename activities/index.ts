@@ -5,6 +5,8 @@ import { createExperimentActivities } from './experiment-activities.js';
 import { createFeatureActivities } from './feature-activities.js';
 import { createIngestionActivities } from './ingestion-activities.js';
 import { createJobActivities } from './job-activities.js';
+import { createPreprocessingActivities } from './preprocessing-activities.js';
+import { createQuarantineActivities } from './quarantine-activities.js';
 import { createRetentionActivities } from './retention-activities.js';
 import { createSweepActivities, createTrialActivities } from './search-activities.js';
 import { createFitActivities, createTrainingActivities } from './training-activities.js';
@@ -14,6 +16,8 @@ export function createPipelineActivities(container: Container) {
   return {
     ...createJobActivities(container),
     ...createIngestionActivities(container),
+    ...createPreprocessingActivities(container),
+    ...createQuarantineActivities(container),
     ...createTrainingActivities(container),
     ...createDeploymentActivities(container),
     ...createExperimentActivities(container),

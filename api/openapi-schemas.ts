@@ -353,6 +353,7 @@ export const ANSWER_SCHEMAS = {
     bytes: count,
     columns: { type: 'array', items: { type: 'object' } },
     quality: { type: 'array', items: { type: 'object' } },
+    lineage: { type: ['object', 'null'] },
   }),
   Row: { type: 'object', additionalProperties: anything },
   QuarantinedRow: strict({ row_number: count, reasons: { type: 'array', items: text }, content: text }),

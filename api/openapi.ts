@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ERROR_TABLE } from '../core/errors.js';
 import { releaseVersion } from '../services/release-version.js';
+import { DATA_QUALITY_SCHEMAS } from './openapi-data-quality-schemas.js';
 import { DRILL_SCHEMAS } from './openapi-drill-schemas.js';
 import { INTAKE_SCHEMAS } from './openapi-intake-schemas.js';
 import { FEATURE_SCHEMAS } from './openapi-feature-schemas.js';
@@ -49,6 +50,7 @@ export function buildOpenApi(): Record<string, unknown> {
     components: {
       schemas: {
         ...ANSWER_SCHEMAS,
+        ...DATA_QUALITY_SCHEMAS,
         ...DRILL_SCHEMAS,
         ...INTAKE_SCHEMAS,
         ...FEATURE_SCHEMAS,

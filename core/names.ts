@@ -20,6 +20,8 @@ export type ModelKind = (typeof MODEL_KINDS)[number];
 
 export const JOB_TYPES = [
   'ingest',
+  'preprocess',
+  'replay',
   'train',
   'deploy',
   'experiment',

@@ -1,5 +1,7 @@
 // Temporal finds workflows by the exports of this file.
 export { ingestData } from './ingest-data.js';
+export { preprocessData } from './preprocess-data.js';
+export { replayQuarantine } from './replay-quarantine.js';
 export { trainModel } from './train-model.js';
 export { deployModel } from './deploy-model.js';
 export { runExperiment } from './run-experiment.js';

@@ -1,4 +1,5 @@
 import { dataRoutes } from './data.js';
+import { dataSchemaRoutes } from './data-schemas.js';
 import { deploymentRoutes } from './deployments.js';
 import { drillRoutes } from './drills.js';
 import { exchangeRoutes } from './exchange.js';
@@ -13,10 +14,13 @@ import { openInferenceRoutes } from './open-inference.js';
 import { operateRoutes } from './operate.js';
 import { predictBatchRoutes } from './predict-batch.js';
 import { predictRoutes } from './predict.js';
+import { preprocessingRoutes } from './preprocessing.js';
+import { quarantineRoutes } from './quarantine.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
 import { retentionRoutes } from './retention.js';
 import { scheduleRoutes } from './schedules.js';
+import { validationRoutes } from './validation.js';
 import { subjectRoutes } from './subjects.js';
 import { runRoutes } from './runs.js';
 import { sweepRoutes } from './sweeps.js';
@@ -41,6 +45,10 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...runRoutes,
   ...dataRoutes,
   ...intakeRoutes,
+  ...preprocessingRoutes,
+  ...validationRoutes,
+  ...quarantineRoutes,
+  ...dataSchemaRoutes,
   ...featureRoutes,
   ...lineageRoutes,
   ...retentionRoutes,

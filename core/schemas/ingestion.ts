@@ -92,6 +92,10 @@ export const ingestRequestSchema = z.strictObject({
         .enum(['quarantine', 'fail'])
         .default('quarantine')
         .describe('What happens to rows that fail a check'),
+      schema_changes: z
+        .enum(['stop', 'accept'])
+        .optional()
+        .describe('A column that is lost, or whose type is narrower than before, stops the job unless accepted'),
     })
     .refine((options) => !(options.table && options.query), {
       path: ['query'],

@@ -15,6 +15,7 @@ export const jobsQuerySchema = z.strictObject({
   model: modelNameSchema.optional(),
 });
 export const datasetsQuerySchema = z.strictObject({ limit, cursor, data_type: z.string().max(63).optional() });
+export const validationsQuerySchema = z.strictObject({ limit, cursor, dataset_id: z.string().max(200).optional() });
 export const rowsQuerySchema = z.strictObject({ limit });
 export const sweepsQuerySchema = pageQuerySchema.extend({
   model: modelNameSchema.optional(),

@@ -5,6 +5,8 @@ import { recommendSettingsSchema } from '../kinds/recommendation.js';
 import { forecastSettingsSchema } from '../kinds/resource-usage.js';
 import { MODEL_KINDS, NAME_PATTERN } from '../names.js';
 import { searchRequestSchema } from './search.js';
+import { expectationsSchema } from './expectation.js';
+import { preprocessingConfigSchema } from './preprocessing.js';
 
 const name = z
   .string()
@@ -93,6 +95,11 @@ export const modelEntrySchema = z.strictObject({
     .record(z.string().min(1), z.enum(['increasing', 'decreasing']))
     .optional()
     .describe('Boosting: features that may move the answer in one direction only'),
+  preprocessing: preprocessingConfigSchema
+    .optional()
+    .describe(
+      'Of tables: how columns become numbers; learnt from training rows, stored with the model, the same when it answers',
+    ),
   project: projectSettingsSchema.optional().describe('Of the kind project_success'),
   forecast: forecastSettingsSchema.optional().describe('Of the kind resource_usage'),
   anomaly: anomalySettingsSchema.optional().describe('Of the kind anomaly_detection'),
@@ -135,6 +142,7 @@ export type ColumnExpectation = z.output<typeof columnExpectationSchema>;
 export const dataTypeSchema = z.strictObject({
   description: z.string().optional(),
   columns: z.record(z.string().min(1), columnExpectationSchema).default({}),
+  expectations: expectationsSchema.default([]).describe('What is expected besides, as in POST /data/validate'),
 });
 export type DataType = z.output<typeof dataTypeSchema>;
 export const dataTypesFileSchema = z.record(name, dataTypeSchema);

@@ -1,5 +1,6 @@
 import type { FeatureMatrix } from '../matrix.js';
-import { describeProblem, encoderReaders, type Reader, type TableEncoder } from './table-encoder.js';
+import { describeProblem, type Reader } from './feature-reader.js';
+import { encoderReaders, normalizeMatrix, type TableEncoder } from './table-encoder.js';
 
 /** One feature of many rows, as columnar formats hold it. */
 export type BatchColumn =
@@ -43,8 +44,12 @@ export function encodeBatch(
     const column = byName.get(reader.feature.name);
     if (!column) {
       // What a feature without a value becomes is the reader's to say: of a date it may be more than NaN.
-      reader.read(undefined, cells);
-      for (let row = 0; row < rows; row++) writeCells(reader, cells, matrix, row);
+      const isRead = reader.read(undefined, cells);
+      for (let row = 0; row < rows; row++) {
+        writeCells(reader, cells, matrix, row);
+        if (!isRead && problems.length < MOST_PROBLEMS)
+          problems.push({ row, name: reader.feature.name, message: describeProblem(reader.feature, undefined) });
+      }
       continue;
     }
     const report = (row: number, value: unknown) => {
@@ -52,12 +57,16 @@ export function encodeBatch(
         problems.push({ row, name: column.name, message: describeProblem(reader.feature, value) });
     };
     if (column.kind === 'codes') encodeCodes(reader, column, start, matrix, report);
-    else if (column.kind === 'numbers' && reader.feature.type === 'number')
+    else if (column.kind === 'numbers' && isPlainNumber(reader))
       copyNumbers(reader, column.values, start, matrix, report);
     else encodeValues(reader, column.values, start, matrix, report);
   }
+  normalizeMatrix(encoder, matrix);
   return { matrix, problems };
 }
+
+/** A number that nothing is done with can be copied as it is. */
+const isPlainNumber = ({ feature }: Reader) => feature.type === 'number' && !feature.steps && !feature.required;
 
 type Report = (row: number, value: unknown) => void;
 

@@ -1,9 +1,15 @@
 import type { FeatureMatrix } from '../matrix.js';
-import { inferColumnType, isMissing, parseBoolean, parseCategory, parseDate, parseNumber } from './column-type.js';
+import { categoryCodes, fitCategory } from './category-cells.js';
+import { fitCellSteps, type CellSteps } from './cell-steps.js';
+import { NO_CHOICES, type ColumnChoices } from './column-choices.js';
+import { inferColumnType, parseDate } from './column-type.js';
 import type { ColumnType } from './column-type.js';
-import { fitDateParts, UNSTORED_DATE_PARTS, writeDateParts } from './date-parts.js';
+import { fitDateParts, UNSTORED_DATE_PARTS } from './date-parts.js';
 import type { DateParts } from './date-parts.js';
-import { fitTextParts, writeTextParts } from './text-parts.js';
+import { createReader, describeProblem, parseText, type Reader } from './feature-reader.js';
+import { normalizeRow } from './normalize-row.js';
+import { fitTargetValues, type EncodingTarget } from './target-encoding.js';
+import { fitTextParts } from './text-parts.js';
 import type { TextParts } from './text-parts.js';
 
 export { inferColumnType } from './column-type.js';
@@ -23,12 +29,24 @@ export interface EncodedFeature {
   width: number;
   /** Of a category: its values with their training counts, by code. Values not listed count as missing. */
   categories?: { value: string; count: number }[];
-  /** Of a category: one column with the code, or one column a value. */
-  encoding?: 'ordinal' | 'one-hot';
+  /** Of a category: one column with the code, one column a value, how frequent it was, or what the target was like among its rows. */
+  encoding?: ColumnChoices['encoding'];
+  /** Of `frequency` and `target`: `[code * width + cell]`. */
+  values?: number[];
+  /** Of a category: the cells of a value that training did not have; absent where these count as missing. */
+  unknown?: number[];
+  /** Of a category: the value that stands for a missing one. */
+  fill?: string;
+  /** Of `target`: as it was chosen, to learn the same without some rows. */
+  smoothing?: ColumnChoices['smoothing'];
   /** Of a date: what it is taken apart into; absent in encoders from before this was stored, which had `UNSTORED_DATE_PARTS`. */
   date?: DateParts;
   /** Of free text: what it is summed up by. */
   text?: TextParts;
+  /** By cell what is done with its number; null where nothing is. */
+  steps?: (CellSteps | null)[];
+  /** A request without a value is refused. */
+  required?: true;
 }
 
 /** How a raw table becomes a matrix; plain JSON, stored with the model so that training and serving encode alike. */
@@ -39,16 +57,20 @@ export interface TableEncoder {
   ignored: { name: string; type: ColumnType }[];
   /** Names of the matrix columns. */
   columns: string[];
+  /** Matrix columns whose numbers are brought to the length 1, row by row, at the end. */
+  normalized?: number[];
 }
 
 /** What may be chosen. */
 export interface TableEncoderOptions {
   /** Types by column name, where the inferred one is wrong. */
   types?: Readonly<Record<string, ColumnType>>;
-  /** A category of at most so many values gets a column a value, a larger one a single column of codes. Default 0: codes. */
-  oneHotLimit?: number;
-  /** Most values of a category that keep a code, the most frequent ones; default 254, what a forest can tell apart. */
-  mostCategories?: number;
+  /** What is done with each column; `NO_CHOICES` where it says nothing. */
+  choicesOf?: (column: string) => ColumnChoices;
+  /** Bring the numbers of each row to the Euclidean length 1. */
+  normalize?: boolean;
+  /** What a category can be encoded by, for all rows of the table. */
+  target?: EncodingTarget;
 }
 
 /** Why a value was taken as missing. */
@@ -70,10 +92,15 @@ export function fitTableEncoder(
 ): TableEncoder {
   checkColumns(columns);
   const encoder: TableEncoder = { version: 1, features: [], ignored: [], columns: [] };
+  const target = options.target && {
+    classes: options.target.classes,
+    y: Float64Array.from(rowIndices, (row) => options.target!.y[row]!),
+  };
   for (const { name, values } of columns) {
     const training = Array.from(rowIndices, (row) => values[row]);
     const type = options.types && Object.hasOwn(options.types, name) ? options.types[name]! : inferColumnType(training);
-    const feature = fitFeature(name, type, training, encoder.columns.length, options);
+    const choices = options.choicesOf?.(name) ?? NO_CHOICES;
+    const feature = fitFeature({ name, type, start: encoder.columns.length, width: 1 }, training, choices, target);
     if (!feature) {
       encoder.ignored.push({ name, type });
       continue;
@@ -81,22 +108,37 @@ export function fitTableEncoder(
     encoder.columns.push(...columnNames(feature));
     encoder.features.push(feature);
   }
+  if (options.normalize) encoder.normalized = numberColumns(encoder);
   return encoder;
+}
+
+const numberColumns = ({ features }: TableEncoder) =>
+  features.filter(({ type }) => type === 'number').map(({ start }) => start);
+
+/** Encoders of different columns as one, in their order. */
+export function joinEncoders(parts: readonly TableEncoder[], options: { normalize?: boolean } = {}): TableEncoder {
+  const joined: TableEncoder = { version: 1, features: [], ignored: [], columns: [] };
+  for (const part of parts) {
+    const offset = joined.columns.length;
+    joined.features.push(...part.features.map((feature) => ({ ...feature, start: feature.start + offset })));
+    joined.ignored.push(...part.ignored);
+    joined.columns.push(...part.columns);
+  }
+  if (options.normalize) joined.normalized = numberColumns(joined);
+  return joined;
 }
 
 /** How a column becomes numbers, or undefined where nothing in it differs or can be used. */
 function fitFeature(
-  name: string,
-  type: ColumnType,
+  { type, ...place }: { name: string; type: ColumnType; start: number; width: number },
   training: readonly unknown[],
-  start: number,
-  options: TableEncoderOptions,
+  choices: ColumnChoices,
+  target: EncodingTarget | undefined,
 ): EncodedFeature | undefined {
   if (type === 'id' || type === 'constant') return undefined;
-  const feature: EncodedFeature = { name, type, start, width: 1 };
+  const feature: EncodedFeature = { ...place, type };
   if (type === 'category') {
-    feature.categories = countCategories(training, options.mostCategories ?? 254);
-    feature.encoding = feature.categories.length <= (options.oneHotLimit ?? 0) ? 'one-hot' : 'ordinal';
+    fitCategory(feature, training, choices, target);
   } else if (type === 'date') {
     feature.date = fitDateParts(Float64Array.from(training, (value) => parseDate(value) ?? NaN));
   } else if (type === 'text') {
@@ -106,13 +148,33 @@ function fitFeature(
     feature.text = fitTextParts(texts.map((text) => text ?? null));
   }
   feature.width = columnNames(feature).length;
-  const isEmpty = feature.width === 0 && type !== 'category';
-  return isEmpty ? undefined : feature;
+  if (feature.width === 0 && type !== 'category') return undefined;
+  if (type !== 'category') fitSteps(feature, training, choices);
+  if (choices.missing === 'drop') feature.required = true;
+  return feature;
 }
 
-/** A text, null where it is missing, undefined for a value that is none (an object, an infinite number). */
-function parseText(value: unknown): string | null | undefined {
-  return isMissing(value) ? null : parseCategory(value);
+/** Clips, fills and scales, learnt from what the feature's own reader makes of the training values. */
+function fitSteps(feature: EncodedFeature, training: readonly unknown[], choices: ColumnChoices): void {
+  const { read } = createReader({ ...feature, start: 0 });
+  const cells = new Float64Array(feature.width);
+  const columns = Array.from(cells, () => new Float64Array(training.length));
+  training.forEach((value, row) => {
+    read(value, cells);
+    columns.forEach((column, cell) => (column[row] = cells[cell]!));
+  });
+  // Between true and false there is nothing to scale, and nothing beyond them.
+  const own: ColumnChoices =
+    feature.type === 'boolean'
+      ? {
+          ...choices,
+          scaling: 'none',
+          outliers: undefined,
+          missing: ['mean', 'median'].includes(choices.missing) ? 'mode' : choices.missing,
+        }
+      : choices;
+  const steps = columns.map((column) => fitCellSteps(column, own) ?? null);
+  if (steps.some((one) => one !== null)) feature.steps = steps;
 }
 
 function checkColumns(columns: readonly RawColumn[]): void {
@@ -128,31 +190,11 @@ function checkColumns(columns: readonly RawColumn[]): void {
   }
 }
 
-/** Codes follow the names (numbers by size), so that "1-2 years" lies between its neighbours and a cut can use that. */
-function countCategories(values: readonly unknown[], most: number): { value: string; count: number }[] {
-  const counts = new Map<string, number>();
-  for (const value of values) {
-    const name = isMissing(value) ? undefined : parseCategory(value);
-    if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-  const all = [...counts].map(([value, count]) => ({ value, count }));
-  const kept = all.sort((a, b) => b.count - a.count || compareNames(a.value, b.value)).slice(0, most);
-  return kept.sort((a, b) => compareNames(a.value, b.value));
-}
-
-/** Numbers before words, numbers by size, words by code unit: the same order on every machine. */
-export function compareNames(a: string, b: string): number {
-  const x = Number(a);
-  const y = Number(b);
-  if (!Number.isNaN(x) && !Number.isNaN(y)) return x - y || (a < b ? -1 : a > b ? 1 : 0);
-  if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) ? 1 : -1;
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function columnNames({ name, type, encoding, categories, date, text }: EncodedFeature): string[] {
+function columnNames({ name, type, width, encoding, categories, date, text }: EncodedFeature): string[] {
   if (type === 'date') return (date ?? UNSTORED_DATE_PARTS).parts.map((part) => `${name}.${part}`);
   if (type === 'text') return text!.parts.map((part) => `${name}.${part}`);
-  return encoding === 'one-hot' ? categories!.map(({ value }) => `${name}=${value}`) : [name];
+  if (encoding === 'one-hot') return categories!.map(({ value }) => `${name}=${value}`);
+  return width > 1 ? Array.from({ length: width }, (_, cell) => `${name}.${cell}`) : [name];
 }
 
 /**
@@ -177,7 +219,62 @@ export function encodeTable(encoder: TableEncoder, columns: readonly RawColumn[]
       for (let column = start; column < start + width; column++) matrix.values[column * rows + row] = cells[column]!;
     }
   }
+  normalizeMatrix(encoder, matrix);
   return matrix;
+}
+
+/** Brings the rows of a matrix to length 1 where the encoder says so. */
+export function normalizeMatrix({ normalized }: TableEncoder, { rows, columns, values }: FeatureMatrix): void {
+  if (!normalized) return;
+  const cells = new Float64Array(columns);
+  for (let row = 0; row < rows; row++) {
+    for (const column of normalized) cells[column] = values[column * rows + row]!;
+    normalizeRow(normalized, cells);
+    for (const column of normalized) values[column * rows + row] = cells[column]!;
+  }
+}
+
+/**
+ * Replaces the cells that stem from the target, in rows that the encoder has learnt from, by what the rows of other folds say:
+ * otherwise each row's own truth would be part of its features.
+ * @param folds by row of the table; a row with a negative one keeps what it has
+ */
+export function encodeOutOfFold(
+  encoder: TableEncoder,
+  columns: readonly RawColumn[],
+  matrix: FeatureMatrix,
+  target: EncodingTarget,
+  folds: Int32Array,
+): void {
+  const byName = new Map(columns.map(({ name, values }) => [name, values]));
+  for (const feature of encoder.features) {
+    const values = feature.encoding === 'target' ? byName.get(feature.name) : undefined;
+    if (!values) continue;
+    const codes = categoryCodes(feature, values);
+    const tables = fitFoldValues(feature, codes, target, folds);
+    for (let row = 0; row < matrix.rows; row++) {
+      const table = tables[folds[row]!];
+      const code = codes[row]!;
+      if (!table || code < 0) continue;
+      for (let cell = 0; cell < feature.width; cell++)
+        matrix.values[(feature.start + cell) * matrix.rows + row] = table[code * feature.width + cell]!;
+    }
+  }
+}
+
+/** By fold what the rows of all other folds say of each category: `[code * width + cell]`. */
+export function fitFoldValues(
+  { categories, smoothing }: EncodedFeature,
+  codes: Int32Array,
+  target: EncodingTarget,
+  folds: Int32Array,
+): number[][] {
+  const count = folds.reduce((most, fold) => Math.max(most, fold), -1) + 1;
+  return Array.from({ length: count }, (_, fold) => {
+    const isWanted = (row: number) => folds[row]! >= 0 && folds[row] !== fold;
+    const options = { categories: categories!.length, smoothing: smoothing ?? 'auto', isWanted };
+    return fitTargetValues(codes, target, options).values;
+  });
 }
 
 /**
@@ -200,6 +297,7 @@ export function encodeRow(
     if (!reader.read(value, out))
       (problems ??= []).push({ path: `features.${name}`, message: describeProblem(reader.feature, value) });
   }
+  if (encoder.normalized) normalizeRow(encoder.normalized, out);
   for (const name in features) {
     if (names.has(name) || !Object.hasOwn(features, name)) continue;
     (problems ??= []).push({
@@ -208,31 +306,6 @@ export function encodeRow(
     });
   }
   return problems ?? [];
-}
-
-/** Why a value cannot be the feature's. */
-export function describeProblem(feature: EncodedFeature, value: unknown): string {
-  const wanted = {
-    number: 'a finite number',
-    boolean: 'true or false',
-    category: 'a string, number or boolean',
-    date: 'an ISO-8601 date such as 2024-05-31T12:00:00Z',
-    text: 'a string',
-  };
-  const got =
-    typeof value === 'string'
-      ? JSON.stringify(value.slice(0, 60))
-      : typeof value === 'object'
-        ? 'an object'
-        : String(value);
-  return `must be ${wanted[feature.type]} or null, got ${got}`;
-}
-
-/** Reads the values of one feature. */
-export interface Reader {
-  feature: EncodedFeature;
-  /** Writes the feature's cells; false where the value cannot be read and was written as missing. */
-  read: (value: unknown, out: Float64Array) => boolean;
 }
 
 interface CompiledEncoder {
@@ -251,63 +324,9 @@ export function encoderReaders(encoder: TableEncoder): readonly Reader[] {
 function compile(encoder: TableEncoder): CompiledEncoder {
   const known = compiled.get(encoder);
   if (known) return known;
-  const readers = encoder.features.map((feature) => ({ feature, read: createReader(feature) }));
+  const readers = encoder.features.map(createReader);
   const names = new Set([...encoder.features, ...encoder.ignored].map(({ name }) => name));
   const result = { readers, names };
   compiled.set(encoder, result);
   return result;
-}
-
-function createReader(feature: EncodedFeature): Reader['read'] {
-  switch (feature.type) {
-    case 'number':
-      return createNumberReader(feature.start, parseNumber);
-    case 'boolean':
-      return createNumberReader(feature.start, parseBoolean);
-    case 'date':
-      return createDateReader(feature.start, feature.date ?? UNSTORED_DATE_PARTS);
-    case 'category':
-      return createCategoryReader(feature);
-    case 'text':
-      return createTextReader(feature.start, feature.text!);
-  }
-}
-
-function createNumberReader(at: number, parse: (value: unknown) => number | undefined): Reader['read'] {
-  return (value, out) => {
-    const parsed = parse(value);
-    out[at] = parsed ?? NaN;
-    return parsed !== undefined;
-  };
-}
-
-function createDateReader(at: number, parts: DateParts): Reader['read'] {
-  return (value, out) => {
-    const moment = parseDate(value);
-    writeDateParts(parts, moment ?? NaN, out, at);
-    return moment !== undefined;
-  };
-}
-
-function createTextReader(at: number, parts: TextParts): Reader['read'] {
-  return (value, out) => {
-    const text = parseText(value);
-    writeTextParts(parts, text ?? null, out, at);
-    return text !== undefined;
-  };
-}
-
-function createCategoryReader({ start, width, encoding, categories }: EncodedFeature): Reader['read'] {
-  const codes = new Map(categories!.map(({ value }, code) => [value, code]));
-  return (value, out) => {
-    const missing = isMissing(value);
-    const name = missing ? undefined : parseCategory(value);
-    const code = name === undefined ? undefined : codes.get(name);
-    if (encoding === 'one-hot') {
-      for (let i = 0; i < width; i++) out[start + i] = code === undefined ? NaN : i === code ? 1 : 0;
-    } else {
-      out[start] = code ?? NaN;
-    }
-    return missing || name !== undefined;
-  };
 }

@@ -1,5 +1,7 @@
 import type { ColumnExpectation } from '../../core/schemas/model-config.js';
+import type { Expectation } from '../../core/schemas/expectation.js';
 import { quoteIdentifier, quoteText } from '../duckdb.js';
+import { columnsOf, isHeldByRow, rowCondition } from '../validation/row-conditions.js';
 import { castExpression, type ColumnType } from './column-types.js';
 
 export interface ColumnCheck {
@@ -8,6 +10,8 @@ export interface ColumnCheck {
   /** True when the source already delivers the type, so that no cast can fail. */
   native: boolean;
   expectation?: ColumnExpectation;
+  /** The type was told from the cells. */
+  isInferred?: boolean;
 }
 
 const TYPE_WORDS: Record<ColumnType, string> = {
@@ -29,11 +33,29 @@ const isFilled = (check: ColumnCheck) =>
 /**
  * A SQL expression that lists, for one raw row, every reason why it cannot be used; empty for a good row.
  * The first rows of a value that must be unique are good, later ones are not; `_mlops_row` gives the order.
+ * @param expectations of the data type; those that a single row can break for sure: errors that all rows must hold
  */
-export function reasonsExpression(checks: readonly ColumnCheck[]): string {
-  const reasons = checks.flatMap((check) => [...typeReasons(check), ...expectationReasons(check)]);
+export function reasonsExpression(checks: readonly ColumnCheck[], expectations: readonly Expectation[] = []): string {
+  const reasons = [
+    ...checks.flatMap((check) => [...typeReasons(check), ...expectationReasons(check)]),
+    ...listedReasons(checks, expectations),
+  ];
   if (reasons.length === 0) return `CAST([] AS VARCHAR[])`;
   return `list_filter([${reasons.map(([when, message]) => `CASE WHEN ${when} THEN ${message} END`).join(',\n')}], lambda reason: reason IS NOT NULL)`;
+}
+
+function listedReasons(
+  checks: readonly ColumnCheck[],
+  expectations: readonly Expectation[],
+): [condition: string, message: string][] {
+  const byName = new Map(checks.map((check) => [check.name, check]));
+  const types = new Map(checks.map(({ name, type }) => [name, type]));
+  const cell = (column: string) => `(${value(byName.get(column)!)})`;
+  return expectations.filter(isHeldByRow).flatMap((expectation): [string, string][] => {
+    if (!columnsOf(expectation).every((name) => byName.has(name))) return [];
+    const { fails, reason } = rowCondition(expectation, { types, cell, place: '_mlops_row' });
+    return [[fails, quoteText(reason)]];
+  });
 }
 
 /** `[condition, message]` pairs; a message shows at most 80 characters of the value. */

@@ -3,6 +3,9 @@ import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage } from '../database/read-page.js';
 import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
+import type { Preprocessor } from '../preprocessing/fit-preprocessor.js';
+import { PREPROCESSOR_FILE } from '../preprocessing/preprocess-dataset.js';
+import { readStaged } from '../storage/staged-file.js';
 import { DATA_FILE, QUARANTINE_FILE, type DatasetManifest } from './manifest.js';
 
 type DatasetRow = Prisma.DatasetGetPayload<object>;
@@ -57,11 +60,25 @@ export function createDatasetStore({ prisma }: Database, folder: string) {
     async get(id: string) {
       const row = await find(id);
       const manifest = row.manifest as unknown as DatasetManifest;
-      return { ...summary(row), bytes: manifest.bytes, columns: manifest.columns, quality: manifest.quality };
+      return {
+        ...summary(row),
+        bytes: manifest.bytes,
+        columns: manifest.columns,
+        quality: manifest.quality,
+        lineage: manifest.lineage ?? null,
+      };
     },
     async rows(id: string, limit: number) {
       await find(id);
       return { items: await readRows(id, DATA_FILE, '', limit), next_cursor: null };
+    },
+    /** What a preprocessed dataset was made by. */
+    async preprocessor(id: string) {
+      await find(id);
+      const stored = await readStaged(join(folder, id, PREPROCESSOR_FILE));
+      if (!stored)
+        throw new ServiceError('dataset_not_found', `The dataset ${id} was not made by POST /data/preprocess.`);
+      return JSON.parse(stored.toString('utf8')) as Preprocessor;
     },
     /** The rows that failed a check, with the place in the source, every reason, and the raw content. */
     async quarantine(id: string, limit: number) {

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FieldProblem } from '../../core/errors.js';
 import { ingestRequestSchema, type IngestOptions } from '../../core/schemas/ingestion.js';
 import { digestOf } from '../canonical-json.js';
 import type { Container } from '../container.js';
@@ -9,6 +10,7 @@ import { fetchedPulls, fetchPart, planSource } from '../sources/fetch-parts.js';
 import { findConnector, refuseMeaninglessOptions } from '../sources/find-connector.js';
 import { sealSource } from '../sources/seal-source.js';
 import { commitPulls } from '../sources/watermark.js';
+import { admitDataset } from '../validation/admit-dataset.js';
 import { readManifest, snapshotDataset } from './snapshot-dataset.js';
 
 /** What an ingestion works with. */
@@ -98,10 +100,15 @@ export interface IngestionResult {
   rows: number;
   quarantined_rows: number;
   digest: string;
+  /** How its columns have changed, and which checks of the severity warning failed. */
+  warnings?: FieldProblem[];
 }
 
 /** Makes the snapshot known: one row a job, whatever is repeated. The staged copy goes. */
-export async function registerDataset(plan: IngestionPlan, context: IngestionContext): Promise<IngestionResult> {
+export async function registerDataset(
+  plan: Pick<IngestionPlan, 'jobId' | 'datasetId' | 'dataType'> & { options?: Partial<IngestionPlan['options']> },
+  context: IngestionContext,
+): Promise<IngestionResult> {
   const folder = join(context.folders.datasets, plan.datasetId);
   const manifest = await readManifest(folder);
   if (!manifest)
@@ -117,6 +124,13 @@ export async function registerDataset(plan: IngestionPlan, context: IngestionCon
     digest: manifest.digest,
     manifest: manifest as object,
   };
+  const isKnown = await context.database.prisma.dataset.findUnique({ where: { id: plan.datasetId } });
+  const warnings = isKnown
+    ? []
+    : await admitDataset(
+        { manifest, jobId: plan.jobId, acceptsChanges: plan.options?.schema_changes === 'accept' },
+        { ...context, folder: context.folders.datasets },
+      );
   const pulls = await fetchedPulls(stagingFolder(context, plan));
   await context.database.prisma.$transaction(async (transaction) => {
     const { count } = await transaction.dataset.createMany({ data: [data], skipDuplicates: true });
@@ -129,6 +143,7 @@ export async function registerDataset(plan: IngestionPlan, context: IngestionCon
     rows: manifest.rows,
     quarantined_rows: manifest.quarantined_rows,
     digest: manifest.digest,
+    ...(warnings.length > 0 ? { warnings } : {}),
   };
 }
 

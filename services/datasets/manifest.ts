@@ -35,8 +35,19 @@ export interface DatasetManifest {
   bytes: number;
   columns: ColumnProfile[];
   quality: QualityFinding[];
+  /** Columns whose type was told from their cells: neither the source nor the data type says it. */
+  inferred_columns?: string[];
+  /** Of a dataset that was made of others, by which job. */
+  lineage?: DatasetLineage;
   /** Rows that were erased since, oldest first; absent where none were. */
   redactions?: Redaction[];
+}
+
+/** What a dataset was made of. */
+export interface DatasetLineage {
+  operation: 'preprocess' | 'replay';
+  job_id: string;
+  parents: { dataset_id: string; digest: string }[];
 }
 
 /** Rows of a person were erased from the snapshot: it keeps its id, and its digest is another from then on. */

@@ -29,6 +29,9 @@ export interface SnapshotInput {
   attempt: string;
 }
 
+/** Formats whose types are told from the cells, numbers of JSON included. */
+const TELLS_NO_TYPES: ReadonlySet<string> = new Set(['csv', 'tsv', 'ndjson', 'json']);
+
 /** Above this share of bad rows the source is taken to be the wrong one, and nothing is stored. */
 const MOST_QUARANTINED = 0.5;
 
@@ -51,7 +54,7 @@ export async function snapshotDataset(
     const manifest = await withDuckDb((connection) => writeSnapshot(connection, input, staging, onProgress));
     await writeFile(join(staging, MANIFEST_FILE), JSON.stringify(manifest, undefined, 2));
     for (const file of [DATA_FILE, QUARANTINE_FILE, MANIFEST_FILE]) await syncPath(join(staging, file));
-    return await publish(staging, join(input.folder, input.datasetId), manifest);
+    return await publishSnapshot(staging, join(input.folder, input.datasetId), manifest);
   } finally {
     await rm(staging, { recursive: true, force: true });
   }
@@ -78,7 +81,9 @@ async function writeSnapshot(
   const checks = await planChecks(connection, input, texts);
   onProgress(0.45);
   const cells = checks.map(({ name }) => `${quoteIdentifier(name)} := ${quoteIdentifier(name)}`).join(', ');
-  await connection.run(`CREATE TABLE judged AS SELECT *, ${reasonsExpression(checks)} AS _mlops_reasons FROM raw`);
+  await connection.run(
+    `CREATE TABLE judged AS SELECT *, ${reasonsExpression(checks, input.expectations?.expectations)} AS _mlops_reasons FROM raw`,
+  );
   await connection.run(
     `COPY (SELECT ${typedColumns(checks)} FROM judged WHERE len(_mlops_reasons) = 0 ORDER BY _mlops_row) TO ${quoteText(join(staging, DATA_FILE))} (FORMAT parquet, COMPRESSION zstd)`,
   );
@@ -127,7 +132,9 @@ async function planChecks(
     const expectation = expectations.get(name);
     const native = texts.has(name) ? undefined : nativeType(stored);
     const type = expectation?.type ?? sourceTypes.get(name) ?? inferred.get(name) ?? native ?? 'string';
-    return { name, type, native: native !== undefined && native === type && type !== 'json', expectation };
+    const isInferred =
+      !expectation?.type && !sourceTypes.has(name) && input.raw.every(({ format }) => TELLS_NO_TYPES.has(format));
+    return { name, type, native: native !== undefined && native === type && type !== 'json', expectation, isInferred };
   });
 }
 
@@ -141,9 +148,10 @@ function nativeType(stored: string): ColumnType | undefined {
   return stored.startsWith('TIMESTAMP') ? 'timestamp' : undefined;
 }
 
-async function describeSnapshot(
+/** Describes the files of a snapshot that is still in staging. */
+export async function describeSnapshot(
   connection: DuckDBConnection,
-  input: SnapshotInput,
+  input: Pick<SnapshotInput, 'datasetId' | 'dataType' | 'sourceLabel'>,
   checks: readonly ColumnCheck[],
   staging: string,
 ): Promise<DatasetManifest> {
@@ -167,6 +175,7 @@ async function describeSnapshot(
     digest: await sha256OfFile(file),
     bytes: (await stat(file)).size,
     columns: profiles,
+    inferred_columns: checks.filter(({ isInferred }) => isInferred).map(({ name }) => name),
     quality: [
       ...quarantined.map((finding): QualityFinding => ({
         severity: 'error',
@@ -202,7 +211,11 @@ function refuseBadData(manifest: DatasetManifest, validation: 'quarantine' | 'fa
 }
 
 /** Moves the finished folder to its name; a twin that another attempt published first is adopted instead. */
-async function publish(staging: string, final: string, manifest: DatasetManifest): Promise<DatasetManifest> {
+export async function publishSnapshot(
+  staging: string,
+  final: string,
+  manifest: DatasetManifest,
+): Promise<DatasetManifest> {
   await mkdir(dirname(final), { recursive: true });
   try {
     await rename(staging, final);

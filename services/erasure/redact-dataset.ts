@@ -7,6 +7,7 @@ import { readManifest, sha256OfFile } from '../datasets/snapshot-dataset.js';
 import { readStaged, writeStaged } from '../storage/staged-file.js';
 import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
+import { forgetReports } from '../validation/report-store.js';
 import { countInParquet, eraseFromParquet, type EntityColumns } from './subject-in-parquet.js';
 
 /** What was found before the first file was written again: a kill in the middle leaves it, and the next attempt goes on from it. */
@@ -51,6 +52,8 @@ export async function redactDataset(
     if ((await countInParquet(file, subject, entityColumns)) > 0) await eraseFromParquet(file, subject, entityColumns);
   context.failPoint('erase:after-files');
   await writeTrail({ folder, files, subject }, manifest, pending, context);
+  // Reports show rows and values as they were.
+  await forgetReports(context.database, context.datasetsFolder, datasetId);
   await rm(join(folder, PENDING_FILE), { force: true });
   return pending.rows + pending.quarantined_rows;
 }

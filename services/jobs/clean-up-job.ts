@@ -2,12 +2,20 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { releaseDatasets } from '../retention/dataset-holds.js';
 import { isJobId } from './job.js';
-import { removeIngestionStaging, type IngestionContext } from '../datasets/ingestion.js';
+import { datasetIdOf, removeIngestionStaging, type IngestionContext } from '../datasets/ingestion.js';
+
+/** A snapshot that was not admitted stays no longer than its job. */
+async function removeUnregistered(jobId: string, { database, folders }: IngestionContext): Promise<void> {
+  const id = datasetIdOf(jobId);
+  if (await database.prisma.dataset.findUnique({ where: { id } })) return;
+  await rm(join(folders.datasets, id), { recursive: true, force: true });
+}
 
 /** Removes what a job has staged, and lets go of the datasets that it read; for a job that has ended, in whatever way. Repeatable. */
 export async function cleanUpJob(jobId: string, context: IngestionContext): Promise<void> {
   if (!isJobId(jobId)) return;
   await rm(join(context.folders.modelStaging, jobId), { recursive: true, force: true });
   await removeIngestionStaging(context, jobId);
+  await removeUnregistered(jobId, context);
   await releaseDatasets(context.database, jobId);
 }

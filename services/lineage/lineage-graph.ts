@@ -19,6 +19,7 @@ export const RELATIONS = [
   'reads',
   'has_part',
   'read_from',
+  'made_of',
   'made_by',
 ] as const;
 export type Relation = (typeof RELATIONS)[number];

@@ -60,8 +60,13 @@ export function createLineageReader(
     }
     graph.add('source', `source:${manifest.source}`, { source: manifest.source });
     graph.link(node, 'read_from', `source:${manifest.source}`);
-    graph.add('job', `job:${row.jobId}`, { job_id: row.jobId, type: 'ingest' });
+    const type = manifest.lineage?.operation ?? 'ingest';
+    graph.add('job', `job:${row.jobId}`, { job_id: row.jobId, type });
     graph.link(node, 'made_by', `job:${row.jobId}`);
+    for (const parent of manifest.lineage?.parents ?? []) {
+      await addDataset(graph, parent.dataset_id, parent.digest);
+      graph.link(node, 'made_of', datasetId(parent.dataset_id));
+    }
   }
 
   function addVersionNode(graph: LineageGraph, row: VersionRow): string {

@@ -28,6 +28,12 @@ function describeObstacle({ manifest }: ModelBundle): string | undefined {
     heads.some((head) => [head.name, `${head.name}.probabilities`, `${head.name}.interval`].includes(name)),
   );
   if (twin) return `the feature ${twin.name} has the name of an answer; rename the column and train again`;
+  const prepared = encoder.features.find(
+    ({ steps, values, fill, required }) =>
+      steps !== undefined || values !== undefined || fill !== undefined || required,
+  );
+  if (prepared || encoder.normalized)
+    return `the preprocessing of its entry ${prepared ? `(${prepared.name}) ` : ''}has no place in the file; export a version without it`;
   const told = heads.find(({ sequence }) => sequence);
   return told && `the head ${told.name} is also told from what the entity did last, which is no feature`;
 }

@@ -41,21 +41,28 @@ export function addFeatures(graph: GraphBuilder, encoder: TableEncoder): Feature
   return { matrix: graph.concat(columns), columns, codes, codeCounts };
 }
 
-function addCategory(graph: GraphBuilder, { name, categories }: EncodedFeature): { number: Name; values: number } {
+/** The code + 1; 0 for a missing value, and for an unknown one, but where values have a column each: there it is the number after the last. */
+function addCategory(
+  graph: GraphBuilder,
+  { name, categories, encoding }: EncodedFeature,
+): { number: Name; values: number } {
   const input = graph.input(name, 'string');
   const values = categories!.length;
+  const names = categories!.map(({ value }) => value);
+  const numbers = names.map((_, code) => code + 1);
+  const isOneHot = encoding === 'one-hot';
   const number = graph.ml('LabelEncoder', [input], {
     // The format has no empty table; nobody sends a NUL.
-    keys_strings: values > 0 ? categories!.map(({ value }) => value) : ['\0'],
-    values_int64s: values > 0 ? categories!.map((_, code) => code + 1) : [0],
-    default_int64: 0,
+    keys_strings: isOneHot ? ['', ...names] : values > 0 ? names : ['\0'],
+    values_int64s: isOneHot ? [0, ...numbers] : values > 0 ? numbers : [0],
+    default_int64: isOneHot ? values + 1 : 0,
   });
   return { number, values };
 }
 
-/** Unknown values are missing in each column. */
+/** A missing value is so in each column, an unknown one is none of them. */
 function oneHotTable(width: number): Float64Array {
-  const table = new Float64Array((width + 1) * width);
+  const table = new Float64Array((width + 2) * width);
   table.fill(NaN, 0, width);
   for (let code = 0; code < width; code++) table[(code + 1) * width + code] = 1;
   return table;

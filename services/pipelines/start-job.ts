@@ -13,6 +13,8 @@ import { withTemporal } from './temporal-client.js';
 /** The workflow of each type of job. */
 export const WORKFLOW_OF_JOB: Record<JobType, string> = {
   ingest: 'ingestData',
+  preprocess: 'preprocessData',
+  replay: 'replayQuarantine',
   train: 'trainModel',
   deploy: 'deployModel',
   experiment: 'runExperiment',

@@ -6,6 +6,7 @@ import { quoteText, withDuckDb } from '../duckdb.js';
 import { syncPath } from '../storage/sync-path.js';
 import { findHold } from './dataset-holds.js';
 import { planRetention, type ExpiredItem, type RetentionContext } from './plan-retention.js';
+import { forgetReports } from '../validation/report-store.js';
 
 /** Ids that the result of a job names; more are counted. */
 const MOST_NAMED = 100;
@@ -64,7 +65,10 @@ export async function deleteDataset(id: string, { database, folders }: Retention
     const { count } = await transaction.dataset.deleteMany({ where: { id } });
     return count > 0;
   });
-  if (isDeleted) await rm(join(folders.datasets, id), { recursive: true, force: true });
+  if (isDeleted) {
+    await forgetReports(database, folders.datasets, id);
+    await rm(join(folders.datasets, id), { recursive: true, force: true });
+  }
   return isDeleted;
 }
 

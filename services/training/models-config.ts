@@ -142,6 +142,7 @@ const FIELDS_OF_KINDS: Partial<Record<keyof ModelEntry, readonly ModelKind[]>> =
   positive_class: ['classification'],
   costs: ['classification'],
   monotone: ['user_behavior', 'project_success', 'classification', 'regression'],
+  preprocessing: ['user_behavior', 'project_success', 'classification', 'regression'],
   feature_views: ['project_success', 'classification', 'regression'],
   project: ['project_success'],
   forecast: ['resource_usage'],

@@ -32,9 +32,7 @@ const PROMISED: Record<string, readonly string[]> = {
     '"cron":"0 4 * * 1"',
     'aa_replay',
   ],
-<<<<<<< HEAD
   'docs/guide/sources.md': ['"accepted":2,"rejected":1', '"path":"event_id"'],
-=======
   'docs/guide/features.md': [
     '"status":"missing"',
     '"status":"fresh"',
@@ -49,7 +47,6 @@ const PROMISED: Record<string, readonly string[]> = {
     "state: 'completed'",
     'complete: true',
   ],
->>>>>>> work-features
   'docs/guide/operate.md': [
     '"status":"completed"',
     'retrain-project_outcome',
@@ -77,6 +74,15 @@ const PROMISED: Record<string, readonly string[]> = {
     'checkout',
   ],
   'docs/guide/serving.md': ['"state":"stored"'],
+  'docs/guide/validation.md': [
+    'passed unique project_id, created_at',
+    'passed late although quick',
+    '<!doctype html>',
+    'POST /data/schemas/checked_projects/accept',
+    'is not a number',
+    '60 rows',
+  ],
+  'docs/guide/preprocessing.md': ['"outcome":"success"', 'preprocess', 'complexity_score, team_size'],
   'docs/guide/versions.md': [
     'urn:problem:version_conflict',
     '## Intended use',

@@ -1,3 +1,4 @@
+import { NO_CHOICES } from '../../ml/preprocess/column-choices.js';
 import { fitGradientBoosting, defaultGradientBoostingParameters } from '../../ml/ensemble/gradient-boosting.js';
 import { defaultRandomForestParameters, fitRandomForest } from '../../ml/ensemble/random-forest.js';
 import { fitLinear } from '../../ml/linear/fit-linear.js';
@@ -46,14 +47,16 @@ export async function tabularBundle(
   algorithm: TestedAlgorithm,
   classes: number,
   more: Partial<StoredHead> = {},
-  oneHotLimit = 0,
+  encoding: 'ordinal' | 'one-hot' = 'ordinal',
 ): Promise<ModelBundle> {
   const rows = mixedRows(ROWS, 5);
   const columns = Object.keys(rows[0]!).map((name) => ({
     name,
     values: rows.map((row) => row[name as keyof MixedRow]),
   }));
-  const encoder = fitTableEncoder(columns, Uint32Array.from(rows.keys()), { oneHotLimit });
+  const encoder = fitTableEncoder(columns, Uint32Array.from(rows.keys()), {
+    choicesOf: () => ({ ...NO_CHOICES, encoding }),
+  });
   const x = encodeTable(encoder, columns);
   const y = Float64Array.from(rows, (row) =>
     classes === 0 ? 1000 * scoreOf(row) : Math.min(classes - 1, Math.max(0, Math.floor(scoreOf(row) - 1))),

@@ -9,7 +9,7 @@ import { settingsOf } from './plan.js';
 /** Column that the training table has besides features and targets: the entity. */
 export const GROUP_COLUMN = '_group';
 /** Below this there is nothing to learn from, and nothing to measure it with. */
-const LEAST_ROWS = 20;
+export const LEAST_ROWS = 20;
 
 /**
  * Writes the table that the fit reads: features as of a time, the truths from after it, and the entity that a row

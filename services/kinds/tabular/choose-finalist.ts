@@ -4,6 +4,7 @@ import type { Configuration } from '../../../ml/search/search-space.js';
 import type { PlannedVariant, TrainingPlan } from '../../training/training-plan.js';
 import type { OnProgress } from '../recipe.js';
 import { pick, takeRows } from './candidate.js';
+import { fitEncoder, type FittedEncoder } from './fit-encoder.js';
 import { answerRows, type FittedHead } from './fit-head.js';
 import { variantsOf } from './plan.js';
 import { reserveRows } from './reserve-rows.js';
@@ -40,11 +41,11 @@ export interface SearchVerdict {
   variants: readonly PlannedVariant[];
 }
 
-/** Fits all heads as a plan says, on the wanted rows. @param name of the entrant, for its checkpoints */
+/** Fits all heads as a plan says, on the rows that the trials saw. @param name of the entrant, for its checkpoints */
 export type FitEntrant = (
   plan: TrainingPlan,
   name: string,
-  isWanted: (row: number) => boolean,
+  searched: FittedEncoder,
   onProgress: OnProgress,
 ) => Promise<readonly Pick<FittedHead, 'model' | 'transform' | 'calibration'>[]>;
 
@@ -59,7 +60,6 @@ const TOGETHER = 'the best together';
 export async function chooseFinalist(
   plan: TrainingPlan,
   table: TrainingTable,
-  x: FeatureMatrix,
   fit: FitEntrant,
   onProgress: OnProgress,
 ): Promise<SearchVerdict | undefined> {
@@ -78,12 +78,14 @@ export async function chooseFinalist(
     { entrant: { name: DEFAULTS }, plan: { ...plan, ...sweep.defaults } },
   ];
   const isSearched = (row: number) => table.isHeldOut[row] === 0 && isKept[row] === 0;
+  // Fresh rows have no say in how columns become numbers either.
+  const searched = fitEncoder(plan, table, Uint32Array.from([...table.isHeldOut.keys()].filter(isSearched)));
   const judged: Judged[] = [];
   for (const [at, { entrant, plan: own }] of wanted.entries()) {
     const onStep = (share: number, detail: string) =>
       onProgress((at + share) / wanted.length, `finalists: ${entrant.name}: ${detail}`);
-    const heads = await fit(own, entrant.name.replaceAll(' ', '-'), isSearched, onStep);
-    const units = lossByUnit(table, x, heads, { isKept, isSearched });
+    const heads = await fit(own, entrant.name.replaceAll(' ', '-'), searched, onStep);
+    const units = lossByUnit(table, searched.x, heads, { isKept, isSearched });
     const loss = units.reduce((sum, unit) => sum + unit, 0) / units.length;
     judged.push({ entrant: { ...entrant, fresh_loss: loss }, units, variants: variantsOf(own) });
   }

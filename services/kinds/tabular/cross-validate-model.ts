@@ -2,14 +2,14 @@ import { join } from 'node:path';
 import type { BoostingCrew } from '../../../ml/ensemble/boosting-work.js';
 import { assignFolds } from '../../../ml/evaluate/folds.js';
 import { evaluateClassification, evaluateRegression } from '../../../ml/evaluate/metrics.js';
-import { encodeTable, fitTableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import { readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import type { CrossValidation, FitOutcome, OnProgress } from '../recipe.js';
 import { takeRows } from './candidate.js';
 import { settlePlan, type SearchVerdict } from './choose-finalist.js';
+import { fitEncoder } from './fit-encoder.js';
 import { answerRows, fitHead, type FittedHead } from './fit-head.js';
-import { headInput, importNetworkFit, networkInput, trySequence } from './fit-model.js';
+import { createMembership, headInput, importNetworkFit, networkInput, trySequence } from './fit-model.js';
 import type { NetworkInput } from './fit-network.js';
 import { mixInSequences } from './sequence-head.js';
 import { readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
@@ -82,15 +82,14 @@ export async function predictFolds(
   const count = Math.max(...foldOf.values()) + 1;
   for (let fold = 0; fold < count; fold++) {
     const isFitting = (row: number) => foldOf.get(row) !== fold;
-    const encoder = fitTableEncoder(table.features, usable.filter(isFitting), {});
-    const x = encodeTable(encoder, table.features);
-    const wanted = usable.filter(isFitting);
+    const { encoder, rows: wanted, x } = fitEncoder(plan, table, usable.filter(isFitting));
+    const isWanted = createMembership(table.rows, wanted);
     const onStep = (share: number) => onProgress((fold + share) / count);
     const fitted =
       plan.algorithm === 'neural_network'
         ? await fitNetwork({ ...networkInput(plan, table, encoder, x, [target], wanted), onProgress: onStep })
         : fitHead({
-            ...headInput(plan, table, encoder, x, target, (row) => foldOf.has(row) && isFitting(row)),
+            ...headInput(plan, table, encoder, x, target, isWanted),
             crew,
             onProgress: onStep,
           });
@@ -102,7 +101,7 @@ export async function predictFolds(
         Uint32Array.from(judged, (at) => usable[at]!),
       ),
     );
-    const tried = await trySequence(plan, table, target, fitted, (row) => foldOf.has(row) && isFitting(row), onStep);
+    const tried = await trySequence(plan, table, target, fitted, isWanted, onStep);
     if (tried?.sequence)
       mixInSequences(
         tried.sequence,

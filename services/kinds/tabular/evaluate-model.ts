@@ -12,8 +12,9 @@ import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import type { ReportDocument } from '../../reports/report-document.js';
 import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
 import { takeRows } from './candidate.js';
+import { encodeForLearning } from './fit-encoder.js';
 import { answerRows } from './fit-head.js';
-import type { StoredHead, TabularBody } from './fit-model.js';
+import { trainingRows, type StoredHead, type TabularBody } from './fit-model.js';
 import { settlePlan, type SearchVerdict } from './choose-finalist.js';
 import { freezeHoldout } from './freeze-holdout.js';
 import { decodeHead } from './head-model.js';
@@ -66,7 +67,15 @@ export async function evaluateModel(
     ...(Object.keys(costs).length > 0 ? { details: { costs } } : {}),
   };
   const report = buildTabularReport(
-    { plan: settled, table, encoder: body.encoder, x, fit, evaluation, heads },
+    {
+      plan: settled,
+      table,
+      encoder: body.encoder,
+      x: encodeForLearning(plan, table, body.encoder, trainingRows(table)),
+      fit,
+      evaluation,
+      heads,
+    },
     (share, detail) => onProgress(JUDGING_SHARE + (1 - JUDGING_SHARE) * share, detail),
   );
   const holdout = freezeHoldout(plan, table, (row) => inputOf(table, heads, row));

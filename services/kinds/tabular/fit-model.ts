@@ -5,7 +5,8 @@ import type { Calibration } from '../../../ml/calibrate/calibration.js';
 import type { BoostingCrew } from '../../../ml/ensemble/boosting-work.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 import type { LabelValue } from '../../../ml/preprocess/label-encoder.js';
-import { encodeTable, fitTableEncoder, type TableEncoder } from '../../../ml/preprocess/table-encoder.js';
+import { parseNumber } from '../../../ml/preprocess/column-type.js';
+import type { TableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import type { SignatureFeature } from '../../artifacts/model-bundle.js';
 import type { NetworkTraining } from '../../reports/sections/network-section.js';
 import { writeStaged } from '../../storage/staged-file.js';
@@ -14,6 +15,7 @@ import { measuredOf, type FitOutcome, type OnProgress } from '../recipe.js';
 import type { Checkpoint } from './candidate.js';
 import { checkData } from './check-data.js';
 import { chooseFinalist, settlePlan, type SearchVerdict } from './choose-finalist.js';
+import { fitEncoder, type FittedEncoder } from './fit-encoder.js';
 import type { NetworkInput } from './fit-network.js';
 import { fitHead, type CandidateResult, type FittedHead, type HeadInput, type HeadVariant } from './fit-head.js';
 import type { HeadAlgorithm } from './head-model.js';
@@ -67,23 +69,28 @@ export async function fitModel(
   crew?: BoostingCrew,
 ): Promise<FitOutcome> {
   const table = await readTrainingTable(plan, staging);
-  const training = trainingRows(table);
-  const encoder = fitTableEncoder(table.features, training, {});
+  const given = trainingRows(table);
+  const { encoder, rows: training, x } = fitEncoder(plan, table, given);
   if (encoder.columns.length === 0) {
     const why = encoder.ignored.map(({ name, type }) => `${name} (${type})`).join(', ');
     throw notTrainable(plan, `no column has anything to learn from: ${why}`);
   }
-  const x = encodeTable(encoder, table.features);
+  const isTraining = createMembership(table.rows, training);
   const heads: StoredHead[] = [];
   const candidates: TriedHeads = {};
   const hyperparameters: Record<string, unknown> = {};
   const hasSequence = hasSequences(table);
-  const { fittedHeads, warnings, network, search } = await searchAndFit(plan, table, encoder, x, {
-    staging,
-    crew,
-    onProgress: (share, detail, measured) =>
-      onProgress(hasSequence ? SHARE_BEFORE_SEQUENCES * share : share, detail, measured),
-  });
+  const { fittedHeads, warnings, network, search } = await searchAndFit(
+    plan,
+    table,
+    { encoder, rows: training, x },
+    {
+      staging,
+      crew,
+      onProgress: (share, detail, measured) =>
+        onProgress(hasSequence ? SHARE_BEFORE_SEQUENCES * share : share, detail, measured),
+    },
+  );
   const trials: Record<string, SequenceTrial> = {};
   const files: string[] = [];
   for (const [index, target] of table.targets.entries()) {
@@ -92,7 +99,6 @@ export async function fitModel(
     const isNetwork = fitted.model.algorithm === 'neural_network';
     const file = isNetwork ? 'network.model' : `${name}.model`;
     if (!isNetwork || index === 0) await writeStaged(join(staging, file), fitted.model.encode());
-    const isTraining = (row: number) => table.isHeldOut[row] === 0;
     const tried = await trySequence(plan, table, target, fitted, isTraining, (share, detail) =>
       onProgress(SHARE_BEFORE_SEQUENCES + (1 - SHARE_BEFORE_SEQUENCES) * share, `${name}: ${detail}`),
     );
@@ -113,7 +119,7 @@ export async function fitModel(
   const body: TabularBody = {
     encoder,
     heads,
-    ...(plan.kind === 'project_success' ? projectPart(plan, encoder, x, training) : {}),
+    ...(plan.kind === 'project_success' ? projectPart(plan, table, encoder, training) : {}),
   };
   return {
     algorithm: [...new Set(heads.map((head) => head.algorithm))].join(', '),
@@ -129,7 +135,7 @@ export async function fitModel(
       ...(search ? { search } : {}),
     },
     trainingRows: training.length,
-    warnings: [...warnings, ...checkData(table)],
+    warnings: [...warnings, ...describeRemoved(given.length, training.length), ...checkData(table)],
   };
 }
 
@@ -139,20 +145,17 @@ const SHARE_OF_FINALISTS = 0.7;
 async function searchAndFit(
   plan: TrainingPlan,
   table: TrainingTable,
-  encoder: TableEncoder,
-  x: FeatureMatrix,
+  encoded: FittedEncoder,
   { onProgress, ...context }: FitContext,
 ): Promise<FittedHeads & { search?: SearchVerdict }> {
   const search = await chooseFinalist(
     plan,
     table,
-    x,
-    async (own, name, isWanted, onStep) =>
-      (await fitHeads(own, table, encoder, x, { ...context, name: `${name}.`, isWanted, onProgress: onStep }))
-        .fittedHeads,
+    async (own, name, searched, onStep) =>
+      (await fitHeads(own, table, searched, { ...context, name: `${name}.`, onProgress: onStep })).fittedHeads,
     (share, detail) => onProgress(SHARE_OF_FINALISTS * share, detail),
   );
-  const fitted = await fitHeads(settlePlan(plan, search), table, encoder, x, {
+  const fitted = await fitHeads(settlePlan(plan, search), table, encoded, {
     ...context,
     onProgress: (share, detail, measured) =>
       onProgress(search ? SHARE_OF_FINALISTS + (1 - SHARE_OF_FINALISTS) * share : share, detail, measured),
@@ -172,29 +175,28 @@ interface FittedHeads {
   network?: NetworkTraining;
 }
 
-/** Head by head, or all together where a network learns them; on all training rows, where nothing else is wanted. */
+/** Head by head, or all together where a network learns them. */
 async function fitHeads(
   plan: TrainingPlan,
   table: TrainingTable,
-  encoder: TableEncoder,
-  x: FeatureMatrix,
-  context: FitContext & { name?: string; isWanted?: (row: number) => boolean },
+  { encoder, rows, x }: FittedEncoder,
+  { staging, crew, onProgress, name = '' }: FitContext & { name?: string },
 ): Promise<FittedHeads> {
-  const { staging, crew, onProgress, name = '', isWanted = (row) => table.isHeldOut[row] === 0 } = context;
   const { targets } = table;
   if (plan.algorithm === 'neural_network') {
     const { fitNetworkHeads } = await importNetworkFit();
     const { heads, backend, history } = await fitNetworkHeads({
-      ...networkInput(plan, table, encoder, x, targets, trainingRows(table).filter(isWanted)),
+      ...networkInput(plan, table, encoder, x, targets, rows),
       onProgress,
     });
     const warnings = backend.warning ? [{ path: 'GPU_ENABLED', message: backend.warning }] : [];
     const network = { device: backend.device, epochs: history.epochs, best_epoch: history.bestEpoch };
     return { fittedHeads: heads, warnings, network };
   }
+  const isTraining = createMembership(table.rows, rows);
   const fittedHeads = targets.map((target, index) =>
     fitHead({
-      ...headInput(plan, table, encoder, x, target, isWanted),
+      ...headInput(plan, table, encoder, x, target, isTraining),
       crew,
       checkpoint: (stage) => createCheckpoint(join(staging, `${name}${target.head.name}.${stage}`)),
       onProgress: (share, detail, measured) =>
@@ -327,11 +329,13 @@ function decisionOf(target: HeadTarget, plan: TrainingPlan): StoredHead['decisio
   };
 }
 
-function projectPart(plan: TrainingPlan, encoder: TableEncoder, x: FeatureMatrix, training: Uint32Array) {
+function projectPart(plan: TrainingPlan, table: TrainingTable, encoder: TableEncoder, training: Uint32Array) {
   const medians: Record<string, number> = {};
-  for (const { name, type, start } of encoder.features) {
+  const raw = new Map(table.features.map((column) => [column.name, column.values]));
+  for (const { name, type } of encoder.features) {
     if (type !== 'number') continue;
-    const values = Float64Array.from(training, (row) => x.values[start * x.rows + row]!)
+    // As requests give them, whatever the preprocessing makes of them.
+    const values = Float64Array.from(training, (row) => parseNumber(raw.get(name)?.[row]) ?? NaN)
       .filter((value) => !Number.isNaN(value))
       .sort();
     if (values.length > 0) medians[name] = values[values.length >> 1]!;
@@ -375,6 +379,19 @@ function writeSynchronously(path: string, bytes: Uint8Array): void {
   fsyncSync(descriptor);
   closeSync(descriptor);
   renameSync(partial, path);
+}
+
+function describeRemoved(given: number, kept: number): FieldProblem[] {
+  if (given === kept) return [];
+  const message = `${given - kept} of ${given} training rows lie beyond the bounds and were not learnt from`;
+  return [{ path: 'preprocessing.outliers', message }];
+}
+
+/** Whether a row is one of some. */
+export function createMembership(count: number, rows: Uint32Array): (row: number) => boolean {
+  const isMember = new Uint8Array(count);
+  for (const row of rows) isMember[row] = 1;
+  return (row) => isMember[row] === 1;
 }
 
 /** The rows that a fit may see. */

@@ -2,15 +2,15 @@ import { fitGradientBoosting } from '../../../ml/ensemble/gradient-boosting.js';
 import { fitRandomForest } from '../../../ml/ensemble/random-forest.js';
 import { fitLinear } from '../../../ml/linear/fit-linear.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
-import { encodeTable, fitTableEncoder, type TableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import type { Configuration } from '../../../ml/search/search-space.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import type { OpenTrials, TrialContext, TrialResult } from '../recipe.js';
 import { pick, takeRows } from './candidate.js';
 import { boostingLossOf, boostingParameters } from './fit-boosting.js';
+import { fitEncoder, type FittedEncoder } from './fit-encoder.js';
 import { FOLDS, foldsOf } from './fit-head.js';
 import { linearParameters } from './fit-linear.js';
-import { headInput, importNetworkFit, networkInput, trainingRows } from './fit-model.js';
+import { createMembership, headInput, importNetworkFit, networkInput, trainingRows } from './fit-model.js';
 import { forestHead, linearHead, type HeadModel } from './head-model.js';
 import { forestParameters } from './hyperparameters.js';
 import { reserveRows } from './reserve-rows.js';
@@ -40,15 +40,17 @@ interface HeadRows {
 export async function openTabularTrials(plan: TrainingPlan, staging: string): Promise<OpenTrials> {
   const table = await readTrainingTable(plan, staging);
   const isKept = reserveRows(table, plan.seed);
-  const searched = trainingRows(table).filter((row) => isKept[row] === 0);
-  const encoder = fitTableEncoder(table.features, searched, {});
-  const x = encodeTable(encoder, table.features);
-  const heads = table.targets.map((target) => takeHead(plan, table, encoder, x, target, isKept));
+  const { encoder, rows, x } = fitEncoder(
+    plan,
+    table,
+    trainingRows(table).filter((row) => isKept[row] === 0),
+  );
+  const heads = table.targets.map((target) => takeHead(plan, table, { encoder, rows, x }, target));
   return {
     run(configuration: Configuration, context: TrialContext) {
       const trial = applyTabularConfiguration(plan, configuration);
       return trial.algorithm === 'neural_network'
-        ? judgeNetwork(trial, { table, encoder, x, searched, heads }, context)
+        ? judgeNetwork(trial, { table, encoder, rows, x, heads }, context)
         : Promise.resolve(judgeFolds(trial, table.isInTime, heads, context));
     },
   };
@@ -57,13 +59,10 @@ export async function openTabularTrials(plan: TrainingPlan, staging: string): Pr
 function takeHead(
   plan: TrainingPlan,
   table: TrainingTable,
-  encoder: TableEncoder,
-  matrix: FeatureMatrix,
+  { encoder, rows: learnt, x: matrix }: FittedEncoder,
   target: HeadTarget,
-  isKept: Uint8Array,
 ): HeadRows {
-  const isSearched = (row: number) => table.isHeldOut[row] === 0 && isKept[row] === 0;
-  const input = headInput(plan, table, encoder, matrix, target, isSearched);
+  const input = headInput(plan, table, encoder, matrix, target, createMembership(table.rows, learnt));
   const { rows, categorical, monotone } = input;
   const truths = pick(target.y, rows);
   const y = onTrialScale(target, truths);
@@ -166,18 +165,12 @@ function meanLoss(model: HeadModel, { x, y }: Rows, classes: number): number {
 /** A network learns all heads at once and keeps rows of its own to be judged on: one measurement at the end. */
 async function judgeNetwork(
   plan: TrainingPlan,
-  opened: {
-    table: TrainingTable;
-    encoder: TableEncoder;
-    x: FeatureMatrix;
-    searched: Uint32Array;
-    heads: readonly HeadRows[];
-  },
+  opened: FittedEncoder & { table: TrainingTable; heads: readonly HeadRows[] },
   { report }: TrialContext,
 ): Promise<TrialResult | undefined> {
-  const { table, encoder, x, searched, heads } = opened;
+  const { table, encoder, rows, x, heads } = opened;
   const { fitNetworkHeads } = await importNetworkFit();
-  const input = networkInput(plan, table, encoder, x, table.targets, searched);
+  const input = networkInput(plan, table, encoder, x, table.targets, rows);
   const fitted = await fitNetworkHeads({ ...input, onProgress: () => undefined });
   // Of a regression the mean error, as a share of the usual distance from the mean.
   const losses = heads.map(

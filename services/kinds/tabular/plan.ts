@@ -2,10 +2,12 @@ import type { FieldProblem } from '../../../core/errors.js';
 import { USER_BEHAVIOR_HEADS, type Head } from '../../../core/kinds/heads.js';
 import { projectSettingsSchema, type ProjectSettings } from '../../../core/kinds/project-success.js';
 import type { Algorithm, Hyperparameters, ModelEntry } from '../../../core/schemas/model-config.js';
+import type { PreprocessingConfig } from '../../../core/schemas/preprocessing.js';
 import type { DatasetManifest } from '../../datasets/manifest.js';
 import { USER_BEHAVIOR_FEATURES } from '../../features/user-behavior-features.js';
 import type { ModelDefinition } from '../../training/models-config.js';
 import type { PlannedVariant, TrainingPlan } from '../../training/training-plan.js';
+import { unknownColumns } from '../../preprocessing/column-choices.js';
 import type { PlanInput, PlannedKind } from '../recipe.js';
 import { TABULAR_ALGORITHMS, type TabularAlgorithm } from './head-model.js';
 import { DEFAULT_SEED, describeUnused } from './hyperparameters.js';
@@ -17,6 +19,7 @@ export interface TabularSettings {
   positiveClass?: string;
   monotone?: ModelEntry['monotone'];
   project?: ProjectSettings;
+  preprocessing?: PreprocessingConfig;
   /** `GPU_ENABLED`: a network may be trained on a GPU. */
   gpuEnabled?: boolean;
 }
@@ -52,12 +55,14 @@ export function planTabular({ definition, request, manifest, autoMl, gpuEnabled 
   const { features, problems } = isUserBehavior
     ? { features: definition.features ?? USER_BEHAVIOR_FEATURES.map((feature) => feature.name), problems: [] }
     : chooseFeatures(definition, heads, manifest);
+  const { preprocessing } = definition;
   const settings: TabularSettings = {
     split: definition.split,
     costs: definition.costs,
     positiveClass: definition.positive_class,
     monotone: definition.monotone,
     project,
+    ...(preprocessing ? { preprocessing } : {}),
     // Only where a network may be trained.
     ...(algorithm === 'neural_network' || isUserBehavior ? { gpuEnabled } : {}),
   };
@@ -75,7 +80,7 @@ export function planTabular({ definition, request, manifest, autoMl, gpuEnabled 
     ...(isUserBehavior
       ? { entity: 'user_id', timestamp: 'occurred_at', filters: ['active_users_only'] }
       : { entity: definition.entity, timestamp: definition.timestamp }),
-    problems,
+    problems: [...problems, ...(preprocessing ? unknownColumns(preprocessing, features, 'preprocessing') : [])],
   };
 }
 

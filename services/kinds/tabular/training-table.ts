@@ -1,13 +1,15 @@
 import { join } from 'node:path';
 import { holdoutMask } from '../../../ml/evaluate/folds.js';
+import { isMissing } from '../../../ml/preprocess/column-type.js';
 import type { LabelValue } from '../../../ml/preprocess/label-encoder.js';
 import { fitLabelEncoder, type LabelEncoder, type RawColumn } from '../../../ml/preprocess/table-encoder.js';
 import type { Head } from '../../../core/kinds/heads.js';
 import { ServiceError } from '../../../core/errors.js';
 import { unitOf } from '../../artifacts/frozen-holdout.js';
 import { queryColumns, quoteText, withDuckDb } from '../../duckdb.js';
+import { choicesFor } from '../../preprocessing/column-choices.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
-import { GROUP_COLUMN } from './build-table.js';
+import { GROUP_COLUMN, LEAST_ROWS } from './build-table.js';
 import { settingsOf } from './plan.js';
 
 /** The truth of one head, row by row. */
@@ -47,8 +49,9 @@ export interface RowHistories {
 /** Reads the staged table and splits it. The split follows from the plan alone, so every step and attempt has the same. */
 export async function readTrainingTable(plan: TrainingPlan, staging: string): Promise<TrainingTable> {
   const file = join(staging, STAGED.table);
-  const columns = await withDuckDb((connection) =>
-    queryColumns(connection, `SELECT * FROM read_parquet(${quoteText(file)})`),
+  const columns = completeRows(
+    plan,
+    await withDuckDb((connection) => queryColumns(connection, `SELECT * FROM read_parquet(${quoteText(file)})`)),
   );
   const byName = new Map(columns.map((column) => [column.name, column]));
   const group = byName.get(plan.kind === 'user_behavior' ? 'user_id' : GROUP_COLUMN)?.values ?? [];
@@ -80,6 +83,25 @@ export async function readTrainingTable(plan: TrainingPlan, staging: string): Pr
     isInTime,
     ...readHistories(plan, byName),
   };
+}
+
+/** Without the rows that lack what the preprocessing asks for with `handle_missing: drop`. */
+function completeRows(plan: TrainingPlan, columns: RawColumn[]): RawColumn[] {
+  const { preprocessing } = settingsOf(plan);
+  if (!preprocessing) return columns;
+  const needed = columns.filter(
+    ({ name }) => plan.features.includes(name) && choicesFor(preprocessing, name).missing === 'drop',
+  );
+  if (needed.length === 0) return columns;
+  const rows = [...(columns[0]?.values.keys() ?? [])].filter((row) =>
+    needed.every(({ values }) => !isMissing(values[row])),
+  );
+  if (rows.length < LEAST_ROWS)
+    throw notTrainable(
+      plan,
+      `only ${rows.length} rows have every feature, and the preprocessing drops all others (handle_missing: drop); at least ${LEAST_ROWS} are needed`,
+    );
+  return columns.map(({ name, values }) => ({ name, values: rows.map((row) => values[row]) }));
 }
 
 /** Whether all rows of an entity lie on one side. The latest rows of an entity may be held out where the split is in time. */

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { NO_CHOICES, type ColumnChoices } from '../../../ml/preprocess/column-choices.js';
+import { encodeBatch } from '../../../ml/preprocess/encode-batch.js';
 import {
   decodeLabel,
   encodeLabels,
@@ -53,7 +55,10 @@ const columns: RawColumn[] = [
 
 describe('an encoder', () => {
   const types = { active: 'boolean' } as const;
-  const encoder = fitTableEncoder(columns, allRows(columns), { oneHotLimit: 2, types });
+  const encoder = fitTableEncoder(columns, allRows(columns), {
+    choicesOf: () => ({ ...NO_CHOICES, encoding: 'one-hot' }),
+    types,
+  });
 
   it('names its columns', () => {
     expect(encoder.columns).toEqual([
@@ -77,10 +82,10 @@ describe('an encoder', () => {
     expect(learnt.ignored).toContainEqual({ name: 'contract', type: 'constant' });
   });
 
-  it('gives an unseen category, an absent column and an absent feature as missing, without a complaint', () => {
+  it('gives an unseen category as none of those known, an absent column and an absent feature as missing, without a complaint', () => {
     const out = new Float64Array(encoder.columns.length);
     expect(encodeRow(encoder, { contract: 'weekly' }, out)).toEqual([]);
-    expect([...out].every(Number.isNaN)).toBe(true);
+    expect([...out]).toEqual([NaN, 0, 0, ...repeat([NaN], 8)]);
     expect([...encodeTable(encoder, [{ name: 'tenure', values: [5] }]).values]).toEqual([5, ...repeat([NaN], 10)]);
   });
 
@@ -179,7 +184,9 @@ describe('an encoder', () => {
 
   it('keeps the most frequent categories where there are too many', () => {
     const values = [...repeat(['a', 'b'], 5), 'c', 'd', 'a'];
-    const learnt = fitTableEncoder([{ name: 'v', values }], Uint32Array.from(values.keys()), { mostCategories: 2 });
+    const learnt = fitTableEncoder([{ name: 'v', values }], Uint32Array.from(values.keys()), {
+      choicesOf: () => ({ ...NO_CHOICES, mostCategories: 2 }),
+    });
     expect(learnt.features[0]!.categories).toEqual([
       { value: 'a', count: 6 },
       { value: 'b', count: 5 },
@@ -233,10 +240,31 @@ describe('an encoder', () => {
     const table = fc
       .tuple(fc.uniqueArray(name, { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 12 }))
       .chain(([names, rows]) => fc.tuple(...names.map((columnName) => column(columnName, rows))));
+    const choices = fc.record({
+      missing: fc.constantFrom('keep', 'drop', 'mean', 'median', 'mode', 'constant'),
+      fillNumber: fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fillText: fc.constantFrom('missing', 'a'),
+      scaling: fc.constantFrom('none', 'standard', 'minmax', 'robust'),
+      encoding: fc.constantFrom('ordinal', 'one-hot', 'frequency', 'target'),
+      smoothing: fc.constantFrom('auto', 0, 5),
+      mostCategories: fc.constantFrom(2, 254),
+      outliers: fc.constantFrom(
+        undefined,
+        { action: 'clip', bounds: { by: 'iqr', factor: 1.5 } },
+        { action: 'clip', bounds: { by: 'quantiles', lower: 0.1, upper: 0.9 } },
+      ),
+    }) as fc.Arbitrary<ColumnChoices>;
     fc.assert(
-      fc.property(table, fc.constantFrom(0, 3), (raw, oneHotLimit) => {
+      fc.property(table, choices, fc.boolean(), (raw, chosenFor, normalize) => {
         const chosen = raw.filter(({ type }) => type !== undefined).map(({ name: n, type }) => [n, type!] as const);
-        const learnt = fitTableEncoder(raw, allRows(raw), { oneHotLimit, types: Object.fromEntries(chosen) });
+        const rows = raw[0]!.values.length;
+        const target = { y: Float64Array.from({ length: rows }, (_, row) => row % 3), classes: 3 };
+        const learnt = fitTableEncoder(raw, allRows(raw), {
+          choicesOf: () => chosenFor,
+          types: Object.fromEntries(chosen),
+          normalize,
+          target,
+        });
         const restored = JSON.parse(JSON.stringify(learnt)) as TableEncoder;
         const x = encodeTable(learnt, raw);
         const out = new Float64Array(learnt.columns.length);
@@ -247,6 +275,8 @@ describe('an encoder', () => {
             expect([...out]).toEqual([...rowOf(x, row)]);
           }
         }
+        const batch = raw.map(({ name: n, values }) => ({ name: n, kind: 'values' as const, values }));
+        expect(encodeBatch(restored, batch, 0, rows).matrix.values).toEqual(x.values);
       }),
       { numRuns: 300 },
     );

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { encodeTable, fitTableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import { createPrng } from '../../../ml/random/prng.js';
 import { chooseFinalist, settlePlan, type FitEntrant } from '../../../services/kinds/tabular/choose-finalist.js';
 import { fitHead } from '../../../services/kinds/tabular/fit-head.js';
-import { headInput } from '../../../services/kinds/tabular/fit-model.js';
+import { createMembership, headInput } from '../../../services/kinds/tabular/fit-model.js';
 import { reserveRows } from '../../../services/kinds/tabular/reserve-rows.js';
 import type { TrainingTable } from '../../../services/kinds/tabular/training-table.js';
 import type { TrainingPlan } from '../../../services/training/training-plan.js';
@@ -36,18 +35,13 @@ function setUp(rows: number, { isInTime = false } = {}) {
       hyperparameters: {},
       sweep: { sweep_id: 'sweep-1', defaults, finalists },
     }) as unknown as TrainingPlan;
-  const encoder = fitTableEncoder(
-    features,
-    Uint32Array.from({ length: rows }, (_, row) => row),
-  );
-  const x = encodeTable(encoder, features);
   const seen = new Set<number>();
-  const fit: FitEntrant = (own, _name, isWanted) => {
-    const input = headInput(own, table, encoder, x, table.targets[0]!, isWanted);
+  const fit: FitEntrant = (own, _name, { encoder, rows: learnt, x }) => {
+    const input = headInput(own, table, encoder, x, table.targets[0]!, createMembership(rows, learnt));
     input.rows.forEach((row) => seen.add(row));
     return Promise.resolve([fitHead({ ...input, onProgress: () => undefined })]);
   };
-  return { table, plan, x, fit, seen };
+  return { table, plan, fit, seen };
 }
 const line = { algorithm: 'linear', hyperparameters: { l2_regularization: 0.01 } };
 const stump = { algorithm: 'gradient_boosting', hyperparameters: { n_estimators: 1, learning_rate: 0.001 } };
@@ -81,10 +75,10 @@ describe('the rows that are kept from a search', () => {
 
 describe('the choice among the finalists of a search', () => {
   it('takes what does best on rows that no trial has seen, and says how far the search flattered its best', async () => {
-    const { table, plan, x, fit, seen } = setUp(1000);
+    const { table, plan, fit, seen } = setUp(1000);
     // Trial 3 did best in the search by luck.
     const own = plan(stump, [finalist(3, stump, 0.2), finalist(8, line, 0.5)]);
-    const verdict = (await chooseFinalist(own, table, x, fit, () => undefined))!;
+    const verdict = (await chooseFinalist(own, table, fit, () => undefined))!;
     const kept = reserveRows(table, 1);
     expect([...seen].some((row) => kept[row] === 1 || table.isHeldOut[row] === 1)).toBe(false);
     expect(verdict.chosen).toBe('trial 8');
@@ -100,26 +94,26 @@ describe('the choice among the finalists of a search', () => {
   });
 
   it('keeps what is fitted without a search where no finalist is better', async () => {
-    const { table, plan, x, fit } = setUp(1000);
+    const { table, plan, fit } = setUp(1000);
     const own = plan(line, [finalist(0, stump, 0.1)]);
-    const verdict = (await chooseFinalist(own, table, x, fit, () => undefined))!;
+    const verdict = (await chooseFinalist(own, table, fit, () => undefined))!;
     expect(verdict.chosen).toBe('defaults');
     expect(verdict.over_defaults).toBeNull();
     expect(settlePlan(own, verdict)).toMatchObject(line);
   });
 
   it('takes the best of the search where there are too few rows to keep some', async () => {
-    const { table, plan, x, fit } = setUp(100);
+    const { table, plan, fit } = setUp(100);
     const own = plan(line, [finalist(4, stump, 0.1)]);
-    const verdict = (await chooseFinalist(own, table, x, fit, () => undefined))!;
+    const verdict = (await chooseFinalist(own, table, fit, () => undefined))!;
     expect(verdict).toMatchObject({ chosen: 'trial 4', fresh_rows: 0, optimism: null });
     expect(settlePlan(own, verdict)).toMatchObject(stump);
   });
 
   it('does nothing without a search', async () => {
-    const { table, plan, x, fit } = setUp(100);
+    const { table, plan, fit } = setUp(100);
     const own = { ...plan(line, []), sweep: undefined };
-    expect(await chooseFinalist(own, table, x, fit, () => undefined)).toBeUndefined();
+    expect(await chooseFinalist(own, table, fit, () => undefined)).toBeUndefined();
     expect(settlePlan(own, undefined)).toBe(own);
   });
 });
