@@ -104,15 +104,23 @@ async function openPostgresSource(database: Database, source: string): Promise<S
   return { kind: 'postgresql', url: url.href, label: sourceLabel(url.href) };
 }
 
-/** Only files whose real path, after symbolic links and `..`, lies below one of the roots. */
 async function resolveFile(name: string, format: DataFormat | undefined, roots: readonly string[]): Promise<Source> {
+  const { path, label } = await findFileBelow(name, roots);
+  return { kind: 'file', path, format: format ?? formatOf(path), label };
+}
+
+/**
+ * Finds only files whose real path, after symbolic links and `..`, lies below one of the roots.
+ * @throws ServiceError `source_forbidden`
+ */
+export async function findFileBelow(name: string, roots: readonly string[]): Promise<{ path: string; label: string }> {
   if (name.includes('\0')) throw forbidden('The name of the file has a NUL character.');
   for (const root of roots) {
     const realRoot = await realpath(root).catch(() => undefined);
     if (realRoot === undefined) continue;
     const path = await realpath(isAbsolute(name) ? name : join(realRoot, name)).catch(() => undefined);
     if (path === undefined || !path.startsWith(realRoot + sep) || !(await stat(path)).isFile()) continue;
-    return { kind: 'file', path, format: format ?? formatOf(path), label: path.slice(realRoot.length + 1) };
+    return { path, label: path.slice(realRoot.length + 1) };
   }
   throw new ServiceError('source_forbidden', `There is no file "${basename(name)}" below the data folders.`, [
     {

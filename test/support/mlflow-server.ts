@@ -17,7 +17,7 @@ export function findMlflowPython(): { python: string } | { reason: string } {
   mkdirSync(folder, { recursive: true });
   const steps: [string, string[]][] = [
     ['python3', ['-m', 'venv', folder]],
-    [python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', `mlflow==${RELEASE}`, 'onnx']],
+    [python, ['-m', 'pip', 'install', '--quiet', '--no-compile', '--disable-pip-version-check', `mlflow==${RELEASE}`, 'onnx']],
   ];
   for (const [command, args] of steps) {
     const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8', timeout: 600_000 });
