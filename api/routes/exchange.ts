@@ -20,7 +20,7 @@ export const exchangeRoutes: RouteDefinition[] = [
     description:
       'For models of the kinds classification and regression. The file is looked at (operators, no data outside it, inputs and outputs), tried in a ' +
       'process of its own, and its answers to `examples` are written down, which it is held to each time that it is loaded. The version serves like any ' +
-      'other; as nothing here has measured it, it is not promotable. The same file and request give the same version again. Pickles and other ' +
+      'other; as nothing here has measured it, its deployment needs `allow_unpromotable`. The same file and request give the same version again. Pickles and other ' +
       'files that hold code are never loaded.',
     role: 'engineer',
     body: importRequestSchema,

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import type { ImportRequest } from '../../core/schemas/exchange.js';
@@ -78,6 +78,7 @@ async function register(
   const staging = join(context.folders.modelStaging, `${jobId}-${process.pid}-${Date.now()}`);
   const stage = (file: string, content: unknown) => writeStaged(join(staging, file), JSON.stringify(content));
   try {
+    await mkdir(staging, { recursive: true });
     await writeStaged(join(staging, body.file), bytes);
     const golden = await makeGolden(request, body, join(staging, body.file));
     const { name, task, classes } = body.head;

@@ -17,7 +17,19 @@ export function findMlflowPython(): { python: string } | { reason: string } {
   mkdirSync(folder, { recursive: true });
   const steps: [string, string[]][] = [
     ['python3', ['-m', 'venv', folder]],
-    [python, ['-m', 'pip', 'install', '--quiet', '--no-compile', '--disable-pip-version-check', `mlflow==${RELEASE}`, 'onnx']],
+    [
+      python,
+      [
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--no-compile',
+        '--disable-pip-version-check',
+        `mlflow==${RELEASE}`,
+        'sqlalchemy<2.1',
+      ],
+    ],
   ];
   for (const [command, args] of steps) {
     const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8', timeout: 600_000 });
