@@ -2,8 +2,10 @@ import type { Container } from '../services/container.js';
 import { createDeploymentActivities } from './deployment-activities.js';
 import { createDrillActivities } from './drill-activities.js';
 import { createExperimentActivities } from './experiment-activities.js';
+import { createFeatureActivities } from './feature-activities.js';
 import { createIngestionActivities } from './ingestion-activities.js';
 import { createJobActivities } from './job-activities.js';
+import { createRetentionActivities } from './retention-activities.js';
 import { createSweepActivities, createTrialActivities } from './search-activities.js';
 import { createFitActivities, createTrainingActivities } from './training-activities.js';
 
@@ -16,6 +18,8 @@ export function createPipelineActivities(container: Container) {
     ...createDeploymentActivities(container),
     ...createExperimentActivities(container),
     ...createDrillActivities(container),
+    ...createFeatureActivities(container),
+    ...createRetentionActivities(container),
     ...createSweepActivities(container),
   };
 }

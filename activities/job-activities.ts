@@ -1,7 +1,7 @@
 import type { JobType } from '../core/names.js';
 import { modelNameSchema } from '../core/schemas/training.js';
 import type { Container } from '../services/container.js';
-import { withoutSecrets } from '../services/datasets/source.js';
+import { withoutSecrets } from '../services/sources/seal-source.js';
 import { cleanUpJob } from '../services/jobs/clean-up-job.js';
 import { checkJobId } from '../services/jobs/job.js';
 import type { JobError } from '../services/jobs/job.js';

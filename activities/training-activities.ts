@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Container } from '../services/container.js';
+import { holdDatasets } from '../services/retention/dataset-holds.js';
 import { registerVersion } from '../services/registry/register-version.js';
 import { RECIPES } from '../services/kinds/recipes.js';
 import { planTraining } from '../services/training/plan-training.js';
@@ -8,7 +9,7 @@ import { beginRun } from '../services/tracking/begin-run.js';
 import { noteVersionOfRun } from '../services/tracking/note-version.js';
 import { createRunRecorder } from '../services/tracking/run-recorder.js';
 import type { TrainerStep } from '../services/training/trainer-process.js';
-import type { TrainingPlan } from '../services/training/training-plan.js';
+import { datasetsOf, type TrainingPlan } from '../services/training/training-plan.js';
 import { runActivity, type StageRange } from './activity-run.js';
 import { SEARCH_PROGRESS } from './search-activities.js';
 
@@ -22,10 +23,12 @@ export function createTrainingActivities(container: Container) {
         const plan = await planTraining(input, {
           config: await container.readModelsConfig(),
           database,
+          views: container.featureViews,
           maxTrainingTimeSeconds: config.maxTrainingTimeSeconds,
           autoMl: config.autoMl,
           gpuEnabled: config.gpuEnabled,
         });
+        await holdDatasets(database, input.jobId, datasetsOf(plan));
         await beginRun(database, plan);
         return plan;
       }),

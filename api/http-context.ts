@@ -6,6 +6,10 @@ import type { createDatasetStore } from '../services/datasets/dataset-store.js';
 import type { DeploymentStore } from '../services/deployments/deployment-store.js';
 import type { DrillStore } from '../services/drills/drill-store.js';
 import type { ExperimentStore } from '../services/experiments/experiment-store.js';
+import type { ErasureStore } from '../services/erasure/erasure-store.js';
+import type { LineageReader } from '../services/lineage/read-lineage.js';
+import type { OnlineFeatures } from '../services/features/online-features.js';
+import type { ViewCatalogue } from '../services/features/view-catalogue.js';
 import type { createFreezeStore } from '../services/freezes/freeze-store.js';
 import type { BatchTurns } from '../services/serving/batch-turns.js';
 import type { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
@@ -39,6 +43,10 @@ export interface ApiContext extends Container {
   drills: DrillStore;
   sweeps: SweepStore;
   webhooks: WebhookStore;
+  lineage: LineageReader;
+  erasures: ErasureStore;
+  viewCatalogue: ViewCatalogue;
+  onlineFeatures: OnlineFeatures;
   runs: RunStore;
   /** False from the first sign of a shutdown on. */
   isAccepting: () => boolean;

@@ -19,6 +19,18 @@ const whole = (fallback: number, least: number, most: number) =>
     .transform(Number)
     .pipe(z.number().min(least).max(most));
 
+const hosts = () =>
+  z
+    .string()
+    .default('')
+    .transform((value) =>
+      value
+        .toLowerCase()
+        .split(',')
+        .map((host) => host.trim())
+        .filter(Boolean),
+    );
+
 /** Every variable that the service reads: its type, default and meaning. Nothing else reads `process.env`. */
 export const environmentSchema = z.object({
   HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
@@ -83,19 +95,32 @@ export const environmentSchema = z.object({
     .regex(/^rediss?:\/\/\S+$/, 'must begin with redis:// or rediss://')
     .optional()
     .describe('Redis, for a cache of predictions that all processes share; without it each has its own'),
-  WEBHOOK_ALLOWED_HOSTS: z
+  WEBHOOK_ALLOWED_HOSTS: hosts().describe(
+    'Hosts, separated by commas, that webhooks may reach in a private network and over http; without it only public addresses over https',
+  ),
+  SOURCE_ALLOWED_HOSTS: hosts().describe(
+    'Hosts, separated by commas, that https:// sources may reach in a private network and over http; without it only public addresses over https',
+  ),
+  SOURCE_SECRETS_FILE: z
     .string()
-    .default('')
-    .transform((value) =>
-      value
-        .toLowerCase()
-        .split(',')
-        .map((host) => host.trim())
-        .filter(Boolean),
-    )
-    .describe(
-      'Hosts, separated by commas, that webhooks may reach in a private network and over http; without it only public addresses over https',
-    ),
+    .optional()
+    .describe('YAML file of the named secrets of sources: `name: {value, hosts}`; read at each use'),
+  SOURCE_CA_FILE: z
+    .string()
+    .optional()
+    .describe('PEM file of further certificate authorities for postgresql:// and https:// sources'),
+  SOURCE_MAX_MB: whole(10_240, 1, 16_777_216).describe(
+    'MiB, unpacked, that one download of an https:// source may have',
+  ),
+  S3_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('Address of an S3-compatible store; Amazon S3 without it'),
+  S3_REGION: z.string().default('us-east-1').describe('Region of the S3 store'),
+  S3_ACCESS_KEY_ID: z.string().optional().describe('Access key for s3:// sources'),
+  S3_SECRET_ACCESS_KEY: z.string().optional().describe('Secret of the access key for s3:// sources'),
+  UPLOAD_MAX_MB: whole(10_240, 1, 16_777_216).describe('MiB that one upload may have'),
+  UPLOAD_HOURS: whole(24, 1, 8760).describe('Hours that an upload is kept'),
   MLFLOW_TRACKING_URI: z
     .string()
     .regex(/^https?:\/\/[^\s/@]+(\/\S*)?$/, 'must begin with http:// or https:// and hold no password')
@@ -111,6 +136,18 @@ export const environmentSchema = z.object({
   NODE_ENV: z.string().optional().describe('`test` compiles the fail points in'),
   FAILPOINT: z.string().optional().describe('Tests only: the process kills itself when it reaches this point'),
 });
+
+/** What sources may reach and take. */
+export interface SourceSettings {
+  /** Lower case. */
+  allowedHosts: readonly string[];
+  secretsFile?: string;
+  caFile?: string;
+  maxBytes: number;
+  s3: { endpoint?: string; region: string; accessKeyId?: string; secretAccessKey?: string };
+  uploadMaxBytes: number;
+  uploadHours: number;
+}
 
 /** The settings of one process, checked and completed. */
 export interface Config {
@@ -154,6 +191,7 @@ export interface Config {
   shutdownDelaySeconds: number;
   /** Lower case. */
   webhookAllowedHosts: readonly string[];
+  sources: SourceSettings;
   /** Undefined = nothing is mirrored. */
   mlflow?: { server: string; token?: string };
   logLevel: string;
@@ -253,11 +291,30 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     maxConnections: env.MAX_CONNECTIONS,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY,
     webhookAllowedHosts: env.WEBHOOK_ALLOWED_HOSTS,
+    sources: toSourceSettings(env, absolute),
     ...(env.MLFLOW_TRACKING_URI
       ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }
       : {}),
     logLevel: env.LOG_LEVEL.toLowerCase(),
     failPoint: env.NODE_ENV === 'test' ? env.FAILPOINT : undefined,
+  };
+}
+
+function toSourceSettings(env: z.output<typeof environmentSchema>, absolute: (path: string) => string): SourceSettings {
+  const path = (value: string | undefined) => (value === undefined ? undefined : absolute(value));
+  return {
+    allowedHosts: env.SOURCE_ALLOWED_HOSTS,
+    secretsFile: path(env.SOURCE_SECRETS_FILE),
+    caFile: path(env.SOURCE_CA_FILE),
+    maxBytes: env.SOURCE_MAX_MB * 2 ** 20,
+    s3: {
+      endpoint: env.S3_ENDPOINT,
+      region: env.S3_REGION,
+      accessKeyId: env.S3_ACCESS_KEY_ID,
+      secretAccessKey: env.S3_SECRET_ACCESS_KEY,
+    },
+    uploadMaxBytes: env.UPLOAD_MAX_MB * 2 ** 20,
+    uploadHours: env.UPLOAD_HOURS,
   };
 }
 

@@ -2,7 +2,7 @@ import { ingestRequestSchema } from '../../core/schemas/ingestion.js';
 import { datasetsQuerySchema, rowsQuerySchema } from '../../core/schemas/listing.js';
 import { withDatabase } from '../../services/database/database.js';
 import { datasetIdOf, planIngestion } from '../../services/datasets/ingestion.js';
-import { sealSource } from '../../services/datasets/source.js';
+import { sealSource } from '../../services/sources/seal-source.js';
 import { parseRequest } from '../../services/parse-request.js';
 import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
 import { callerOf, correlationIdOf, pathParameter } from '../http-context.js';

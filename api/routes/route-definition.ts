@@ -16,6 +16,8 @@ export interface RouteDefinition {
     | 'Jobs'
     | 'Runs'
     | 'Data'
+    | 'Features'
+    | 'Lineage'
     | 'Deployments'
     | 'Experiments'
     | 'Drills'

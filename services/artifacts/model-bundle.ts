@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
+import type { ViewVersion } from '../../core/schemas/feature-view.js';
 import type { ScoreInput } from '../../core/schemas/prediction.js';
 import { upgradeManifest } from './upgrade-manifest.js';
 
@@ -48,6 +49,8 @@ export interface BundleManifest {
   /** What the scorer of the kind reads. */
   body: unknown;
   golden: readonly GoldenCase[];
+  /** Views that it learnt from, as they were defined then; absent where there were none. */
+  feature_views?: readonly ViewVersion[];
   /** Of a version of the sandbox that drills have made bad on purpose. */
   fault?: InjectedFault;
 }

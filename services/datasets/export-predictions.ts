@@ -6,7 +6,7 @@ import { ServiceError } from '../../core/errors.js';
 import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
 import { syncPath } from '../storage/sync-path.js';
 import { inferColumnTypes, type ColumnType } from './column-types.js';
-import { copyFromPostgres } from './copy-from-postgres.js';
+import { copyFromPostgres } from '../sources/copy-from-postgres.js';
 
 export interface PredictionExport {
   model: string;
@@ -75,7 +75,12 @@ export async function exportPredictions(
     ]);
   const outcomes = join(context.workFolder, 'outcomes.csv');
   const { columns } = await copyFromPostgres(
-    { url: context.databaseUrl, query: newestOutcomes(wanted), file: outcomes, signal: context.signal },
+    {
+      address: { connectionString: context.databaseUrl, ssl: false },
+      query: newestOutcomes(wanted),
+      file: outcomes,
+      signal: context.signal,
+    },
     () => undefined,
   );
   onProgress(0.8);
@@ -133,7 +138,12 @@ async function exportDay(model: string, { day, rows }: Day, context: ExportConte
   const copy = join(context.workFolder, `${day}.csv`);
   const partial = join(context.workFolder, `${day}.parquet`);
   const { columns } = await copyFromPostgres(
-    { url: context.databaseUrl, query: dayQuery(model, day), file: copy, signal: context.signal },
+    {
+      address: { connectionString: context.databaseUrl, ssl: false },
+      query: dayQuery(model, day),
+      file: copy,
+      signal: context.signal,
+    },
     () => undefined,
   );
   await withDuckDb(async (connection) => {

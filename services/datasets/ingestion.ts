@@ -1,16 +1,15 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ServiceError } from '../../core/errors.js';
-import { ingestRequestSchema, type DataFormat } from '../../core/schemas/ingestion.js';
+import { ingestRequestSchema, type IngestOptions } from '../../core/schemas/ingestion.js';
 import { digestOf } from '../canonical-json.js';
 import type { Container } from '../container.js';
 import { parseRequest } from '../parse-request.js';
-import { readStaged, writeStaged } from '../storage/staged-file.js';
-import type { ColumnType } from './column-types.js';
-import { copyFromPostgres } from './copy-from-postgres.js';
-import { exportPredictions } from './export-predictions.js';
+import type { FetchedPart } from '../sources/connector.js';
+import { fetchedPulls, fetchPart, planSource } from '../sources/fetch-parts.js';
+import { findConnector, refuseMeaninglessOptions } from '../sources/find-connector.js';
+import { sealSource } from '../sources/seal-source.js';
+import { commitPulls } from '../sources/watermark.js';
 import { readManifest, snapshotDataset } from './snapshot-dataset.js';
-import { resolveSource, sealSource, type Source } from './source.js';
 
 /** What an ingestion works with. */
 export type IngestionContext = Pick<Container, 'config' | 'database' | 'folders' | 'readModelsConfig' | 'failPoint'>;
@@ -22,22 +21,12 @@ export interface IngestionPlan {
   dataType: string;
   source: string;
   sourceLabel: string;
-  options: {
-    table?: string;
-    query?: string;
-    columns?: string[];
-    start_date?: string;
-    end_date?: string;
-    format?: DataFormat;
-    validation: 'quarantine' | 'fail';
-  };
+  options: IngestOptions;
 }
 
-/** Where the raw rows are: the caller's own file, or a copy of the table. */
+/** The parts of the source as they lie on disk, in the order of their rows. */
 export interface ExtractedSource {
-  path: string;
-  format: DataFormat;
-  columns?: { name: string; type: ColumnType }[];
+  parts: FetchedPart[];
 }
 
 /** The dataset of a job: the same job always has the same one. */
@@ -52,106 +41,31 @@ export async function planIngestion(
 ): Promise<IngestionPlan> {
   const request = parseRequest(ingestRequestSchema, input.request);
   // A workflow that was started from the command line has the credentials in its input; they go no further.
-  const sealed = await sealSource(context.database, request.source);
-  const source = await resolveSource(sealed, request.options, {
-    database: context.database,
-    roots: context.config.dataSourceRoots,
-  });
-  if (source.kind === 'postgresql' && !request.options.table && !request.options.query) {
-    throw new ServiceError('request_invalid', 'A PostgreSQL source needs a table or a query.', [
-      { path: 'options.table', message: 'is needed for a postgresql:// source (or options.query)' },
-    ]);
-  }
-  refuseMeaninglessOptions(source.kind, request.options);
-  return {
-    jobId: input.jobId,
-    datasetId: datasetIdOf(input.jobId),
-    dataType: request.data_type,
-    source: sealed,
-    sourceLabel:
-      source.kind === 'postgresql'
-        ? `${source.label}${request.options.table ? `#${request.options.table}` : ''}`
-        : source.label,
-    options: request.options,
-  };
+  const source = await sealSource(context.database, request.source);
+  const { options, data_type: dataType } = request;
+  const { jobId } = input;
+  const connector = findConnector(source);
+  const asked = { jobId, source, options, dataType };
+  const sourceLabel = await connector.check(asked, context);
+  refuseMeaninglessOptions(connector, asked);
+  return { ...asked, datasetId: datasetIdOf(jobId), sourceLabel };
 }
 
-/** What each kind of source has that the others have not. */
-const OPTIONS_OF = {
-  postgresql: ['table', 'query'],
-  file: ['format'],
-  predictions: ['start_date', 'end_date'],
-} as const;
-
-function refuseMeaninglessOptions(kind: Source['kind'], options: IngestionPlan['options']): void {
-  const problems = (['postgresql', 'predictions'] as const)
-    .filter((other) => other !== kind)
-    .flatMap((other) => OPTIONS_OF[other].filter((name) => options[name] !== undefined).map((name) => [name, other]))
-    .map(([name, other]) => ({
-      path: `options.${name}`,
-      message: `is for ${other === 'postgresql' ? 'postgresql:// sources' : 'predictions:{model}'} only; leave it out`,
-    }));
-  if (problems.length === 0) return;
-  throw new ServiceError('request_invalid', 'The source has no such options.', problems);
-}
-
-/** Copies a table into the staging folder, once: a finished copy is adopted by the next attempt. Files are read in place. */
+/** Brings the source into the staging folder, part by part; files are read in place. What an earlier attempt has brought is adopted. */
 export async function extractSource(
   plan: IngestionPlan,
   context: IngestionContext & { signal: AbortSignal },
   onProgress: (share: number) => void,
 ): Promise<ExtractedSource> {
-  const source = await resolveSource(plan.source, plan.options, {
-    database: context.database,
-    roots: context.config.dataSourceRoots,
-  });
-  if (source.kind === 'file') return { path: source.path, format: source.format };
-  const staging = stagingFolder(context, plan);
-  await mkdir(staging, { recursive: true });
-  const marker = join(staging, 'extracted.json');
-  const done = await readStaged(marker);
-  if (done) return JSON.parse(done.toString('utf8')) as ExtractedSource;
-  // A name of its own for each attempt: one that was given up may still be writing.
-  const file = join(staging, `rows-${process.pid}-${Date.now().toString(36)}.csv`);
-  const extracted: ExtractedSource =
-    source.kind === 'predictions'
-      ? { ...(await extractPredictions(source.model, plan, context, `${file}.days`, onProgress)), format: 'csv' }
-      : { ...(await copyTable(source.url, plan, context, file, onProgress)), format: 'csv' };
-  context.failPoint('ingest:after-extract');
-  await writeStaged(marker, JSON.stringify(extracted));
-  return extracted;
-}
-
-async function copyTable(
-  url: string,
-  plan: IngestionPlan,
-  { signal }: { signal: AbortSignal },
-  file: string,
-  onProgress: (share: number) => void,
-) {
-  const { table, query, columns: only } = plan.options;
-  const { columns } = await copyFromPostgres({ url, table, query, columns: only, file, signal }, onProgress);
-  return { path: file, columns };
-}
-
-function extractPredictions(
-  model: string,
-  { options }: IngestionPlan,
-  { config, database, folders, signal }: IngestionContext & { signal: AbortSignal },
-  workFolder: string,
-  onProgress: (share: number) => void,
-) {
-  return exportPredictions(
-    { model, startDate: options.start_date, endDate: options.end_date, columns: options.columns },
-    {
-      databaseUrl: config.databaseUrl,
-      pool: database.pool,
-      daysFolder: join(folders.datasets, '.predictions'),
-      workFolder,
-      signal,
-    },
-    onProgress,
-  );
+  const folder = stagingFolder(context, plan);
+  const { parts } = await planSource(plan, { ...context, folder });
+  const fetched: FetchedPart[] = [];
+  for (const [at, part] of parts.entries()) {
+    context.signal.throwIfAborted();
+    const onShare = (share: number) => onProgress((at + share) / parts.length);
+    fetched.push(await fetchPart(plan, part, { ...context, folder, onProgress: onShare }));
+  }
+  return { parts: fetched };
 }
 
 /** Checks the rows and writes the snapshot. */
@@ -167,7 +81,7 @@ export async function writeDataset(
       datasetId: plan.datasetId,
       dataType: plan.dataType,
       sourceLabel: plan.sourceLabel,
-      raw: extracted,
+      raw: extracted.parts,
       onlyColumns: plan.options.columns,
       validation: plan.options.validation,
       expectations: dataTypes.get(plan.dataType),
@@ -203,7 +117,11 @@ export async function registerDataset(plan: IngestionPlan, context: IngestionCon
     digest: manifest.digest,
     manifest: manifest as object,
   };
-  await context.database.prisma.dataset.createMany({ data: [data], skipDuplicates: true });
+  const pulls = await fetchedPulls(stagingFolder(context, plan));
+  await context.database.prisma.$transaction(async (transaction) => {
+    const { count } = await transaction.dataset.createMany({ data: [data], skipDuplicates: true });
+    if (count > 0) await commitPulls(transaction, { jobId: plan.jobId, datasetId: plan.datasetId, pulls });
+  });
   context.failPoint('ingest:after-row');
   await removeIngestionStaging(context, plan.jobId);
   return {
@@ -220,5 +138,6 @@ function stagingFolder(context: IngestionContext, plan: { jobId: string }): stri
 
 /** Also called when an ingestion has failed or was cancelled. */
 export async function removeIngestionStaging(context: IngestionContext, jobId: string): Promise<void> {
+  await context.database.prisma.sourcePull.deleteMany({ where: { jobId } });
   await rm(stagingFolder(context, { jobId }), { recursive: true, force: true });
 }

@@ -6,14 +6,14 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ServiceError } from '../../core/errors.js';
-import type { DataFormat } from '../../core/schemas/ingestion.js';
+import type { RawFormat } from '../../core/schemas/ingestion.js';
 import { queryRows, quoteIdentifier, quoteText } from '../duckdb.js';
 import type { ColumnType } from './column-types.js';
 
 /** A source as it lies on disk. */
 export interface RawFile {
   path: string;
-  format: DataFormat;
+  format: RawFormat;
   /** Known for a copied table; such a file has no header, and `\N` for NULL. */
   columns?: { name: string; type: ColumnType }[];
 }
@@ -24,39 +24,50 @@ const MOST_JSON_BYTES = 8 * 2 ** 20;
 const NEVER = `chr(31)`;
 
 /**
- * Loads a source as a table `raw`, with `_mlops_row` counting from 1 and otherwise the columns of the source, and the lines that are no
+ * Loads the parts of a source, all of one format, as a table `raw`, with `_mlops_row` counting from 1 and otherwise the columns of the source, and the lines that are no
  * rows at all as `unreadable`.
- * @param workFile a path that may be written for the time of the call.
+ * @param workFile the beginning of paths that may be written for the time of the call.
  * @returns the columns whose cells are texts, so that their types have to be found out.
  * @throws ServiceError `source_unreadable` with what DuckDB says.
  */
 export async function loadRawRows(
   connection: DuckDBConnection,
-  raw: RawFile,
+  parts: readonly RawFile[],
   onlyColumns: readonly string[] | undefined,
   workFile: string,
 ): Promise<Set<string>> {
-  const only = onlyColumns && !raw.columns ? onlyColumns.map(quoteIdentifier).join(', ') : '*';
+  const { format, columns } = parts[0]!;
+  const only = onlyColumns && !columns ? onlyColumns.map(quoteIdentifier).join(', ') : '*';
+  const workFiles: string[] = [];
   await connection.run('CREATE TABLE unreadable (row_number BIGINT, reasons VARCHAR[], content VARCHAR)');
   try {
-    if (raw.path.endsWith('.gz')) await checkGzip(raw.path);
-    const path = raw.format === 'ndjson' ? await setAsideBadLines(connection, raw.path, workFile) : raw.path;
+    const readers: string[] = [];
+    for (const [at, part] of parts.entries()) {
+      if (part.path.endsWith('.gz')) await checkGzip(part.path);
+      workFiles.push(`${workFile}.${at}`);
+      const path =
+        part.format === 'ndjson' ? await setAsideBadLines(connection, part.path, workFiles.at(-1)!) : part.path;
+      readers.push(`SELECT ${only} FROM ${readerExpression({ ...part, path })}`);
+    }
     await connection.run(
-      `CREATE TABLE raw AS SELECT row_number() OVER () AS _mlops_row, ${only} FROM ${readerExpression({ ...raw, path })}`,
+      `CREATE TABLE raw AS SELECT row_number() OVER () AS _mlops_row, * FROM (${readers.join(' UNION ALL BY NAME ')})`,
     );
   } catch (error) {
     // Where the file lies on this machine is nobody's business.
-    const said = ((error as Error).message.split('\n', 1)[0] ?? '').replaceAll(raw.path, basename(raw.path));
-    throw new ServiceError('source_unreadable', `The source could not be read as ${raw.format}: ${said}`);
+    const said = parts.reduce(
+      (text, { path }) => text.replaceAll(path, basename(path)),
+      (error as Error).message.split('\n', 1)[0] ?? '',
+    );
+    throw new ServiceError('source_unreadable', `The source could not be read as ${format}: ${said}`);
   } finally {
-    await rm(workFile, { force: true });
+    for (const file of workFiles) await rm(file, { force: true });
   }
-  if (raw.format === 'csv' || raw.format === 'tsv') {
+  if (format === 'csv' || format === 'tsv') {
     await connection.run(
       `INSERT INTO unreadable SELECT line, list(DISTINCT CAST(error_type AS VARCHAR) || ': ' || error_message), any_value(csv_line) FROM reject_errors GROUP BY line`,
     );
   }
-  return unwrapJson(connection, raw.format);
+  return unwrapJson(connection, format);
 }
 
 /**
@@ -106,7 +117,7 @@ async function setAsideBadLines(connection: DuckDBConnection, path: string, work
  * Values of more than one type make DuckDB keep a column as JSON: a text in it has quotes. Such columns become texts, whose type
  * is then found out like that of any text; lists and objects become JSON texts.
  */
-async function unwrapJson(connection: DuckDBConnection, format: DataFormat): Promise<Set<string>> {
+async function unwrapJson(connection: DuckDBConnection, format: RawFormat): Promise<Set<string>> {
   const columns = (await queryRows<{ column_name: string; column_type: string }>(connection, 'DESCRIBE raw')).filter(
     (column) => column.column_name !== '_mlops_row',
   );

@@ -35,6 +35,18 @@ export interface DatasetManifest {
   bytes: number;
   columns: ColumnProfile[];
   quality: QualityFinding[];
+  /** Rows that were erased since, oldest first; absent where none were. */
+  redactions?: Redaction[];
+}
+
+/** Rows of a person were erased from the snapshot: it keeps its id, and its digest is another from then on. */
+export interface Redaction {
+  erasure_id: string;
+  at: string;
+  rows: number;
+  quarantined_rows: number;
+  digest_before: string;
+  digest_after: string;
 }
 
 export const DATA_FILE = 'data.parquet';

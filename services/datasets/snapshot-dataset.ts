@@ -18,7 +18,8 @@ export interface SnapshotInput {
   dataType: string;
   /** Without credentials: it is stored and shown. */
   sourceLabel: string;
-  raw: RawFile;
+  /** All of one format. */
+  raw: readonly RawFile[];
   onlyColumns?: readonly string[];
   validation: 'quarantine' | 'fail';
   expectations?: DataType;
@@ -113,7 +114,7 @@ async function planChecks(
       lost.map(([name]) => ({ path: `columns.${name}`, message: 'is required and missing' })),
     );
   }
-  const sourceTypes = new Map(input.raw.columns?.map((column) => [column.name, column.type]));
+  const sourceTypes = new Map(input.raw[0]?.columns?.map((column) => [column.name, column.type]));
   const undeclared = columns.filter(
     ({ column_name: name }) => texts.has(name) && !sourceTypes.has(name) && !expectations.get(name)?.type,
   );

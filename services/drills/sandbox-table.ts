@@ -51,7 +51,7 @@ export async function prepareSandboxTable(
         datasetId: id,
         dataType: SANDBOX_MODEL,
         sourceLabel: `made by the service for drills (${name})`,
-        raw: { path: file, format: 'csv' },
+        raw: [{ path: file, format: 'csv' }],
         validation: 'fail',
         folder: folders.datasets,
         attempt,

@@ -42,8 +42,7 @@ export async function importVersion(
       `a model of the kind ${definition.kind} answers with more than one number or class; imports are for ${IMPORTABLE.join(' and ')}`,
     );
   try {
-    const roots = context.config.dataSourceRoots;
-    const { bytes, origin } = await readModelFile(request.source, { roots, mlflow: context.mlflow });
+    const { bytes, origin } = await readModelFile(request.source, context);
     const description = inspectOnnx(bytes);
     const mapped = mapSignature(request, kind, description);
     if ('problems' in mapped) throw invalid(mapped.problems);

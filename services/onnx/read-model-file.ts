@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { ServiceError } from '../../core/errors.js';
-import { findFileBelow } from '../datasets/source.js';
+import type { Config } from '../config.js';
 import { MlflowError, proxiedPath, type MlflowClient } from '../mlflow/mlflow-client.js';
+import { findFile } from '../sources/file-connector.js';
 import { OnnxProblem } from './inspect-onnx.js';
 
 /** A larger model would not be served from memory beside others. */
@@ -21,11 +22,11 @@ export interface ModelFile {
  */
 export async function readModelFile(
   source: string,
-  { roots, mlflow }: { roots: readonly string[]; mlflow: MlflowClient | undefined },
+  { config, mlflow }: { config: Pick<Config, 'dataSourceRoots'>; mlflow: MlflowClient | undefined },
 ): Promise<ModelFile> {
   if (!/^(models|runs):\//.test(source)) {
-    const { path, label } = await findFileBelow(source, roots);
-    if ((await stat(path)).size > MOST_BYTES) throw new OnnxProblem(`it has more than ${MOST_BYTES / 2 ** 20} MiB`);
+    const { path, label, bytes } = await findFile(source, { config });
+    if (bytes > MOST_BYTES) throw new OnnxProblem(`it has more than ${MOST_BYTES / 2 ** 20} MiB`);
     return { bytes: await readFile(path), origin: label };
   }
   if (!mlflow)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DataFormat } from '../../../core/schemas/ingestion.js';
+import type { RawFormat } from '../../../core/schemas/ingestion.js';
 import { dataTypeSchema } from '../../../core/schemas/model-config.js';
 import { snapshotDataset } from '../../../services/datasets/snapshot-dataset.js';
 import { queryRows, quoteText, withDuckDb } from '../../../services/duckdb.js';
@@ -27,7 +27,7 @@ async function snapshot(name: string, content: string | Buffer, more: { columns?
       datasetId,
       dataType: 'things',
       sourceLabel: name,
-      raw: { path, format: name.split('.')[1] as DataFormat },
+      raw: [{ path, format: name.split('.')[1] as RawFormat }],
       validation: more.validation ?? 'quarantine',
       expectations: more.columns ? dataTypeSchema.parse({ columns: more.columns }) : undefined,
       folder: join(folder, 'datasets'),
