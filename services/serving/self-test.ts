@@ -19,7 +19,9 @@ export function selfTest(scorer: Scorer): { rows: number } {
     const answers = scorer.outputs(input);
     for (const [head, expected] of Object.entries(outputs)) {
       const actual = answers[head] ?? [];
-      const isEqual = actual.length === expected.length && actual.every((value, at) => isClose(value, expected[at]!, scorer.tolerance));
+      const isEqual =
+        actual.length === expected.length &&
+        actual.every((value, at) => isClose(value, expected[at]!, scorer.tolerance));
       if (!isEqual) {
         throw new ServiceError(
           'deployment_check_failed',

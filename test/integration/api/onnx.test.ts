@@ -60,7 +60,10 @@ describe('an ONNX file', () => {
     const batch = await service.post<{ results: object[] }>('/predict/scores/batch', {
       instances: [{ features: { a: 3, b: 0.5 } }, { features: { a: 'x' } }],
     });
-    expect(batch.body.results).toMatchObject([{ predictions: { label: 'yes' } }, { error: { code: 'request_invalid' } }]);
+    expect(batch.body.results).toMatchObject([
+      { predictions: { label: 'yes' } },
+      { error: { code: 'request_invalid' } },
+    ]);
     const infer = await service.post<{ outputs: { name: string; data: unknown[] }[] }>('/v2/models/scores/infer', {
       inputs: [
         { name: 'a', datatype: 'FP64', shape: [2], data: [3, -3] },
