@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module';
+import type * as runtime from 'onnxruntime-node';
 import type { Tensor } from 'onnxruntime-node';
 import { ServiceError } from '../../core/errors.js';
 
-type Runtime = typeof import('onnxruntime-node');
+type Runtime = typeof runtime;
 
 /** What lies below the runtime's own `InferenceSession`, which does nothing but put each call off to a later turn. */
 interface NativeSession {

@@ -69,9 +69,11 @@ export class MlflowServer {
         '-m',
         'mlflow',
         'server',
-        ...['--host', '127.0.0.1', '--port', String(this.#port), '--workers', '1'],
-        ...['--backend-store-uri', `sqlite:///${join(this.#folder, 'mlflow.db')}`],
-        ...['--artifacts-destination', join(this.#folder, 'artifacts')],
+        '--host=127.0.0.1',
+        `--port=${this.#port}`,
+        '--workers=1',
+        `--backend-store-uri=sqlite:///${join(this.#folder, 'mlflow.db')}`,
+        `--artifacts-destination=${join(this.#folder, 'artifacts')}`,
       ],
       // Its server is found beside the interpreter. The group is ended as a whole.
       {

@@ -109,7 +109,8 @@ describe.skipIf('reason' in found)('MLflow', () => {
         const [first] = await versionsThere();
         return first?.aliases?.includes('production') ? first : undefined;
       },
-      60_000,
+      // What MLflow was away for is tried again after a minute and a quarter at most.
+      150_000,
     );
     expect(tagOf(version, 'mlops.version')).toBe('v1.0.0');
     expect(tagOf(version, 'mlops.state')).toBe('production');
@@ -185,11 +186,8 @@ describe.skipIf('reason' in found)('MLflow', () => {
     const runs = await runsThere();
     expect(runs).toHaveLength(4);
     expect(new Set(runs.map(({ data }) => tagOf(data, 'mlops.run_id'))).size).toBe(4);
-    expect((await versionsThere()).map((one) => tagOf(one, 'mlops.version')).toSorted()).toEqual([
-      'v1.0.0',
-      'v1.1.0',
-      'v1.2.0',
-      'v1.3.0',
-    ]);
+    expect(new Set((await versionsThere()).map((one) => tagOf(one, 'mlops.version')))).toEqual(
+      new Set(['v1.0.0', 'v1.1.0', 'v1.2.0', 'v1.3.0']),
+    );
   }, 400_000);
 });
