@@ -44,6 +44,7 @@ export const ERROR_TABLE = {
   request_invalid: { status: 422, title: 'The request does not fit its schema' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used with another body' },
   export_unsupported: { status: 422, title: 'The version has no such form' },
+  import_rejected: { status: 422, title: 'The model cannot be imported' },
   source_forbidden: { status: 422, title: 'The source may not be read' },
   source_unchanged: { status: 422, title: 'The source has no new rows' },
   source_unreadable: { status: 422, title: 'The source could not be read' },

@@ -1,15 +1,57 @@
-import { exportQuerySchema } from '../../core/schemas/exchange.js';
+import { exportQuerySchema, importRequestSchema } from '../../core/schemas/exchange.js';
 import { withDatabase } from '../../services/database/database.js';
+import { createMlflowClient } from '../../services/mlflow/mlflow-client.js';
 import { exportInThread } from '../../services/onnx/export-in-thread.js';
+import { importVersion } from '../../services/onnx/import-version.js';
 import { parseRequest } from '../../services/parse-request.js';
 import { modelDefinition } from '../../services/training/models-config.js';
 import { pathParameter } from '../http-context.js';
-import type { RouteDefinition } from './route-definition.js';
+import { ref, type RouteDefinition } from './route-definition.js';
 
 const BYTES = 'application/octet-stream';
 
 /** Models that come from elsewhere, or go there. */
 export const exchangeRoutes: RouteDefinition[] = [
+  {
+    method: 'post',
+    path: '/models/{model}/versions/import',
+    tag: 'Models',
+    summary: 'Take an ONNX file, or a model of an MLflow server, as a version',
+    description:
+      'For models of the kinds classification and regression. The file is looked at (operators, no data outside it, inputs and outputs), tried in a ' +
+      'process of its own, and its answers to `examples` are written down, which it is held to each time that it is loaded. The version serves like any ' +
+      'other; as nothing here has measured it, its deployment needs `allow_unpromotable`. The same file and request give the same version again. Pickles and other ' +
+      'files that hold code are never loaded.',
+    role: 'engineer',
+    body: importRequestSchema,
+    example: {
+      source: 'models:/churn@champion',
+      features: [{ name: 'usage' }, { name: 'tickets' }],
+      classes: ['stay', 'leave'],
+      examples: [{ features: { usage: 12.5, tickets: 3 } }],
+    },
+    answers: [{ status: 201, description: 'The version', schema: ref('Version') }],
+    errors: [
+      'request_malformed',
+      'request_invalid',
+      'model_not_found',
+      'import_rejected',
+      'source_forbidden',
+      'media_type_unsupported',
+      'dependency_unavailable',
+    ],
+    async handle(request, response, context) {
+      const body = parseRequest(importRequestSchema, request.body);
+      const definition = modelDefinition(await context.readModelsConfig(), pathParameter(request, 'model'));
+      const { mlflow } = context.config;
+      const client = mlflow && createMlflowClient(mlflow.server, mlflow.token);
+      const { model, version } = await withDatabase(() =>
+        importVersion(definition, body, { ...context, mlflow: client }),
+      );
+      response.status(201).setHeader('Location', `/models/${model}/versions/${version}`);
+      return withDatabase(() => context.versions.get(model, version));
+    },
+  },
   {
     method: 'get',
     path: '/models/{model}/versions/{version}/export',

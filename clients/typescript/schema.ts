@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 bcb05b74559f74e8232dac84596c2ef67bed0805205b2086a803858fc5ee3eb7.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 51e042a852a893a21214dac990bdcc2cc2ee1996beee6aeeea03243f0189836c.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -669,6 +669,26 @@ export interface paths {
         get: operations["get_models_model_versions_version_compare_other"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/{model}/versions/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take an ONNX file, or a model of an MLflow server, as a version
+         * @description For models of the kinds classification and regression. The file is looked at (operators, no data outside it, inputs and outputs), tried in a process of its own, and its answers to `examples` are written down, which it is held to each time that it is loaded. The version serves like any other; as nothing here has measured it, its deployment needs `allow_unpromotable`. The same file and request give the same version again. Pickles and other files that hold code are never loaded.
+         */
+        post: operations["post_models_model_versions_import"];
         delete?: never;
         options?: never;
         head?: never;
@@ -7024,6 +7044,163 @@ export interface operations {
             };
             /** @description No such model; No such version */
             404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_models_model_versions_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "source": "models:/churn@champion",
+                 *       "features": [
+                 *         {
+                 *           "name": "usage"
+                 *         },
+                 *         {
+                 *           "name": "tickets"
+                 *         }
+                 *       ],
+                 *       "classes": [
+                 *         "stay",
+                 *         "leave"
+                 *       ],
+                 *       "examples": [
+                 *         {
+                 *           "features": {
+                 *             "usage": 12.5,
+                 *             "tickets": 3
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /** @description An .onnx file below DATA_SOURCE_ROOTS, or of the MLflow server `models:/name/3`, `models:/name@alias` or `runs:/run_id/path` */
+                    source: string;
+                    /** @description In the order in which an input of several columns takes them */
+                    features: {
+                        /** @description As callers send it */
+                        name: string;
+                        /**
+                         * @default number
+                         * @enum {string}
+                         */
+                        type?: "number" | "boolean" | "category";
+                        /** @description The input of the model that takes it; by default the one of its name, or the only one */
+                        input?: string;
+                    }[];
+                    /** @description The output to answer with: probabilities or a value; by default the only one that fits */
+                    output?: string;
+                    /** @description Of a classification the classes, in the order of the probabilities */
+                    classes?: string[];
+                    /** @description Requests that the version is held to each time that it is loaded */
+                    examples?: {
+                        features: {
+                            [key: string]: number | string | boolean | null;
+                        };
+                        /** @description What the model must say: it is refused otherwise */
+                        outputs?: number[];
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description The version */
+            201: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Version"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema; The model cannot be imported; The source may not be read */
+            422: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;

@@ -79,7 +79,7 @@ export class MlflowMirror {
         kind === 'run'
           ? await mirrorRun(subject, before, this.context)
           : await mirrorVersion(subject, before, this.context);
-      const { externalId = null, pointsUntil = null } = { ...before, ...told };
+      const { externalId, pointsUntil } = { ...before, ...told };
       await this.context.database.pool.query(
         `UPDATE mlflow_mirrors SET sent = greatest(sent, $3), external_id = $4, points_until = $5, attempts = 0, error = NULL,
            next_attempt_at = now() + make_interval(secs => ${CALM_SECONDS}) WHERE kind = $1 AND subject = $2`,

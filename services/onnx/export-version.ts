@@ -5,10 +5,12 @@ import { decodeNetwork } from '../../ml/neural/network-format.js';
 import type { TabularNetwork } from '../../ml/neural/tabular-network.js';
 import { decodeFile, type ModelBundle } from '../artifacts/model-bundle.js';
 import type { StoredHead, TabularBody } from '../kinds/tabular/fit-model.js';
+import { IMPORTED } from '../kinds/imported/scorer.js';
 import { decodeLinear, readParts, type HeadAlgorithm } from '../kinds/tabular/head-model.js';
 import { releaseVersion } from '../release-version.js';
 import { addAnswer } from './answer-graph.js';
 import { addFeatures, type FeatureGraph } from './feature-graph.js';
+import { ONNX_FILE } from './map-signature.js';
 import { GraphBuilder, type Name } from './graph-builder.js';
 import { addLinear } from './linear-graph.js';
 import { addNetwork } from './network-graph.js';
@@ -21,7 +23,6 @@ function describeObstacle({ manifest }: ModelBundle): string | undefined {
   if (!TABULAR.includes(manifest.kind))
     return `a model of the kind ${manifest.kind} answers from histories or lists, not from one row of features`;
   const { encoder, heads } = manifest.body as TabularBody;
-  if (!encoder) return 'it was imported, so that its own file is all there is';
   const text = encoder.features.find(({ type }) => type === 'text');
   if (text) return `the feature ${text.name} is free text, which ONNX cannot take apart; exclude it and train again`;
   const twin = encoder.features.find(({ name }) =>
@@ -44,6 +45,8 @@ function describeObstacle({ manifest }: ModelBundle): string | undefined {
  */
 export function exportOnnx(bundle: ModelBundle, version: string): Uint8Array {
   const { manifest } = bundle;
+  // What was imported goes out as it came in.
+  if (manifest.algorithm === IMPORTED) return decodeFile(bundle, ONNX_FILE, (bytes) => bytes);
   const obstacle = describeObstacle(bundle);
   if (obstacle)
     throw new ServiceError('export_unsupported', `${manifest.model} ${version} has no ONNX form: ${obstacle}.`);

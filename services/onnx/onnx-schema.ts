@@ -161,7 +161,8 @@ export interface OnnxModel {
   producerName?: string;
   producerVersion?: string;
   docString?: string;
-  opsetImport: { domain: string; version: number }[];
+  /** Without a domain the operators of the format itself. */
+  opsetImport: { domain?: string; version: number }[];
   graph: OnnxGraph;
   metadataProps?: { key: string; value: string }[];
   functions?: { name: string; node: OnnxNode[] }[];

@@ -34,6 +34,8 @@ export interface BatchScorer {
 /** A loaded model, ready to answer; what a kind's `create…Scorer(bundle)` gives. */
 export interface Scorer {
   readonly bundle: ModelBundle;
+  /** How far an answer may be from its golden row, where the runtime does not promise the last bits on every machine. */
+  readonly tolerance?: number;
   /** True where the answer depends on the entity itself and not only on the features and options of the request. */
   readonly isByEntity: boolean;
   /** @throws ServiceError `request_invalid` with a path for each value that does not fit. */

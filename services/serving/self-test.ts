@@ -19,7 +19,9 @@ export function selfTest(scorer: Scorer): { rows: number } {
     const answers = scorer.outputs(input);
     for (const [head, expected] of Object.entries(outputs)) {
       const actual = answers[head] ?? [];
-      const isEqual = actual.length === expected.length && actual.every((value, at) => isClose(value, expected[at]!));
+      const isEqual =
+        actual.length === expected.length &&
+        actual.every((value, at) => isClose(value, expected[at]!, scorer.tolerance));
       if (!isEqual) {
         throw new ServiceError(
           'deployment_check_failed',
@@ -32,6 +34,6 @@ export function selfTest(scorer: Scorer): { rows: number } {
 }
 
 /** Relative for large numbers: an answer can be in bytes as well as in shares. */
-function isClose(value: number, expected: number): boolean {
-  return Math.abs(value - expected) <= TOLERANCE * Math.max(1, Math.abs(expected));
+function isClose(value: number, expected: number, tolerance = TOLERANCE): boolean {
+  return Math.abs(value - expected) <= tolerance * Math.max(1, Math.abs(expected));
 }

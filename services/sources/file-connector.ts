@@ -17,6 +17,11 @@ interface FoundFile {
   bytes: number;
 }
 
+/** Where files may lie. */
+interface FileRoots {
+  config: { dataSourceRoots: readonly string[] };
+}
+
 /** Files below one of the folders of DATA_SOURCE_ROOTS. A pattern such as `events/*.csv.gz` names several, in the order of their names. */
 export const fileConnector: Connector = {
   title: 'files',
@@ -83,8 +88,11 @@ async function findNamed(request: SourceRequest, context: SourceContext): Promis
   throw notBelowRoots(`No file fits "${source.slice(0, 200)}" below the data folders.`);
 }
 
-/** Only files whose real path, after symbolic links and `..`, lies below one of the roots. */
-async function findFile(name: string, { config }: SourceContext): Promise<FoundFile> {
+/**
+ * Finds only files whose real path, after symbolic links and `..`, lies below one of the roots.
+ * @throws ServiceError `source_forbidden`
+ */
+export async function findFile(name: string, { config }: FileRoots): Promise<FoundFile> {
   for (const given of config.dataSourceRoots) {
     const root = await realpath(given).catch(() => undefined);
     if (root === undefined) continue;

@@ -50,6 +50,8 @@ const PROMISED: Record<string, readonly string[]> = {
   'docs/guide/operate.md': [
     '"status":"completed"',
     'retrain-project_outcome',
+    '"note":"release freeze"',
+    '"timezone":"Europe/Berlin"',
     '"state":"promoted"',
     '"paused":true',
     '"stage":"done"',
@@ -59,6 +61,7 @@ const PROMISED: Record<string, readonly string[]> = {
     'DatasetId',
     'SERVING',
   ],
+  'docs/guide/tracking.md': ['"run_id":', '"peak_memory_bytes":', '"next_cursor":', '"differs":'],
   'docs/guide/rollouts.md': [
     '"phase":"canary"',
     'pause by local',

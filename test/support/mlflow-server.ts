@@ -17,7 +17,19 @@ export function findMlflowPython(): { python: string } | { reason: string } {
   mkdirSync(folder, { recursive: true });
   const steps: [string, string[]][] = [
     ['python3', ['-m', 'venv', folder]],
-    [python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', `mlflow==${RELEASE}`, 'onnx']],
+    [
+      python,
+      [
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--no-compile',
+        '--disable-pip-version-check',
+        `mlflow==${RELEASE}`,
+        'sqlalchemy<2.1',
+      ],
+    ],
   ];
   for (const [command, args] of steps) {
     const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8', timeout: 600_000 });
@@ -57,9 +69,11 @@ export class MlflowServer {
         '-m',
         'mlflow',
         'server',
-        ...['--host', '127.0.0.1', '--port', String(this.#port), '--workers', '1'],
-        ...['--backend-store-uri', `sqlite:///${join(this.#folder, 'mlflow.db')}`],
-        ...['--artifacts-destination', join(this.#folder, 'artifacts')],
+        '--host=127.0.0.1',
+        `--port=${this.#port}`,
+        '--workers=1',
+        `--backend-store-uri=sqlite:///${join(this.#folder, 'mlflow.db')}`,
+        `--artifacts-destination=${join(this.#folder, 'artifacts')}`,
       ],
       // Its server is found beside the interpreter. The group is ended as a whole.
       {
