@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
 import type { ColumnType } from '../datasets/column-types.js';
+import { datasetFiles } from '../datasets/dataset-files.js';
+import { datasetRows } from '../datasets/dataset-rows.js';
 import {
   DATA_FILE,
   MANIFEST_FILE,
@@ -42,7 +44,7 @@ export async function preprocessDataset(
     quarantine: join(staging, QUARANTINE_FILE),
     columns: plan.columns.map(({ name }) => name),
   };
-  const source = `read_parquet(${quoteText(join(context.folder, plan.source.datasetId, DATA_FILE))}, file_row_number = true)`;
+  const source = datasetRows(datasetFiles(context.folder, plan.source.datasetId));
   try {
     const manifest = await withDuckDb(async (connection) => {
       const preprocessor = await fitPreprocessor(connection, source, plan, (share) => onProgress(SHARE_OF_FIT * share));

@@ -4,6 +4,8 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { ServiceError } from '../../core/errors.js';
 import type { DataType } from '../../core/schemas/model-config.js';
 import type { ReplayInput } from '../../core/schemas/replay.js';
+import { datasetFiles } from '../datasets/dataset-files.js';
+import { datasetRows } from '../datasets/dataset-rows.js';
 import { castExpression } from '../datasets/column-types.js';
 import { reasonsExpression, typedColumns, type ColumnCheck } from '../datasets/check-rows.js';
 import { DATA_FILE, MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest } from '../datasets/manifest.js';
@@ -34,9 +36,11 @@ export async function replayQuarantine(
       return { name, type, native: false, expectation: Object.hasOwn(declared, name) ? declared[name] : undefined };
     });
     const manifest = await withDuckDb(async (connection) => {
-      await judgeAgain(connection, plan, checks, join(context.folder, plan.source.datasetId), context.dataType);
+      const good = datasetRows(datasetFiles(context.folder, plan.source.datasetId));
+      const quarantine = join(context.folder, plan.source.datasetId, QUARANTINE_FILE);
+      await judgeAgain(connection, plan, checks, { good, quarantine }, context.dataType);
       await refuseNothing(connection, plan);
-      await writeFiles(connection, checks, join(context.folder, plan.source.datasetId, DATA_FILE), staging);
+      await writeFiles(connection, checks, good, staging);
       const about = { datasetId: plan.datasetId, dataType: plan.source.dataType, sourceLabel: plan.source.label };
       return describeSnapshot(connection, about, checks, staging);
     });
@@ -59,11 +63,11 @@ async function judgeAgain(
   connection: DuckDBConnection,
   plan: ReplayPlan,
   checks: readonly ColumnCheck[],
-  sourceFolder: string,
+  source: { good: string; quarantine: string },
   dataType: DataType | undefined,
 ): Promise<void> {
-  const quarantine = `read_parquet(${quoteText(join(sourceFolder, QUARANTINE_FILE))})`;
-  const good = `read_parquet(${quoteText(join(sourceFolder, DATA_FILE))})`;
+  const { good } = source;
+  const quarantine = `read_parquet(${quoteText(source.quarantine)})`;
   const columns = checks.map(({ name }) => `${correctedValue(name, plan.input)} AS ${quoteIdentifier(name)}`);
   await connection.run(
     `CREATE TABLE raw AS SELECT row_number AS _mlops_row, reasons AS _mlops_former, content AS _mlops_content, ${columns.join(', ')} FROM ${quarantine}`,
@@ -106,13 +110,13 @@ async function refuseNothing(connection: DuckDBConnection, plan: ReplayPlan): Pr
 async function writeFiles(
   connection: DuckDBConnection,
   checks: readonly ColumnCheck[],
-  goodFile: string,
+  good: string,
   staging: string,
 ): Promise<void> {
   const names = checks.map(({ name }) => quoteIdentifier(name)).join(', ');
   await connection.run(
     `COPY (SELECT ${names} FROM (
-       SELECT ${names}, 0 AS _mlops_part, file_row_number AS _mlops_place FROM read_parquet(${quoteText(goodFile)}, file_row_number = true)
+       SELECT ${names}, 0 AS _mlops_part, file_row_number AS _mlops_place FROM ${good}
        UNION ALL SELECT ${typedColumns(checks)}, 1, _mlops_row FROM judged WHERE len(_mlops_reasons) = 0)
      ORDER BY _mlops_part, _mlops_place) TO ${quoteText(join(staging, DATA_FILE))} (FORMAT parquet, COMPRESSION zstd)`,
   );
