@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 d96f10d962a5521969b2f9500f03f6ea29b3346c7646fc4c71b34c6fe0324fc2.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 11b7c32a7fa345abe558ac9137f6cdeeff1a33c22a466dbc1e68394987c6fef3.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -2918,13 +2918,6 @@ export interface components {
                 reason: string;
             }[];
         };
-        RetentionSchedule: {
-            schedule_id: string;
-            cron: string;
-            paused: boolean;
-            next_runs: string[];
-            recent_jobs: string[];
-        };
         ErasureAccepted: {
             job_id: string;
             status: components["schemas"]["JobState"];
@@ -2984,6 +2977,7 @@ export interface components {
             trials: number;
             timeout_seconds: number | null;
             counts: {
+                queued: number;
                 running: number;
                 completed: number;
                 pruned: number;
@@ -3008,7 +3002,7 @@ export interface components {
             sweep_id: string;
             trial: number;
             /** @enum {unknown} */
-            state: "running" | "completed" | "pruned" | "failed" | "stopped";
+            state: "queued" | "running" | "completed" | "pruned" | "failed" | "stopped";
             configuration: {
                 [key: string]: unknown;
             };
@@ -3088,6 +3082,30 @@ export interface components {
                 missed: number;
             };
             drill: Record<string, never>;
+        };
+        RetentionSchedule: {
+            schedule_id: string;
+            cron: string;
+            timezone: string;
+            /** @enum {unknown} */
+            overlap: "skip" | "buffer_one" | "buffer_all" | "cancel_other" | "terminate_other" | "allow_all";
+            jitter_seconds: number;
+            catch_up_seconds: number;
+            paused: boolean;
+            note: string | null;
+            next_runs: string[];
+            recent_runs: {
+                job_id: string;
+                /** Format: date-time */
+                scheduled_at: string;
+                /** Format: date-time */
+                started_at: string;
+            }[];
+            runs: {
+                started: number;
+                skipped: number;
+                missed: number;
+            };
         };
         Run: {
             run_id: string;
@@ -9838,7 +9856,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
-                state?: "running" | "completed" | "pruned" | "failed" | "stopped";
+                state?: "queued" | "running" | "completed" | "pruned" | "failed" | "stopped";
             };
             header?: never;
             path: {
