@@ -101,7 +101,9 @@ export const modelEntrySchema = z.strictObject({
     .min(1)
     .max(20)
     .optional()
-    .describe('Feature views that rows are joined with, as they were known at `timestamp`; needs `entity` and `timestamp`'),
+    .describe(
+      'Feature views that rows are joined with, as they were known at `timestamp`; needs `entity` and `timestamp`',
+    ),
   approvals: z
     .strictObject({
       count: z.int().min(1).max(5).describe('So many different people must agree'),
