@@ -19,13 +19,6 @@ export const LINEAGE_SCHEMAS = {
     ),
     held,
   }),
-  RetentionSchedule: strict({
-    schedule_id: text,
-    cron: text,
-    paused: { type: 'boolean' },
-    next_runs: list(time),
-    recent_jobs: texts,
-  }),
   ErasureAccepted: strict({ ...accepted, erasure_id: text }),
   Forgotten: strict({ processes: count, forgotten: count, waiting: count }),
   Erasure: strict({

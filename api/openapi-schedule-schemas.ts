@@ -20,4 +20,5 @@ const schedule = {
 export const SCHEDULE_SCHEMAS = {
   Schedule: strict({ model: text, ...schedule, on_drift: { type: 'boolean' }, training: { type: 'object' } }),
   DrillSchedule: strict({ ...schedule, drill: { type: 'object' } }),
+  RetentionSchedule: strict(schedule),
 };
