@@ -29,7 +29,11 @@ export interface RetentionContext {
 const DEFAULT_RULE = 'default';
 
 /** What the policy lets go at a time. Changes nothing. */
-export async function planRetention(policy: RetentionPolicy, context: RetentionContext, nowMs: number): Promise<RetentionPlan> {
+export async function planRetention(
+  policy: RetentionPolicy,
+  context: RetentionContext,
+  nowMs: number,
+): Promise<RetentionPlan> {
   const { prisma } = context.database;
   const plan: RetentionPlan = { items: [], held: [] };
   const rows = await prisma.dataset.findMany({ orderBy: [{ createdAt: 'desc' }, { id: 'desc' }] });
@@ -93,7 +97,8 @@ async function expiredFolders(
       if (!isWanted(entry.name) || running.some(({ id }) => entry.name.includes(id))) continue;
       const found = await stat(join(folder, entry.name)).catch(() => undefined);
       if (!found || (nowMs - found.mtimeMs) / DAY_MS <= days) continue;
-      const reason = kind === 'staging' ? `half-done and untouched for ${days} days` : 'no dataset of this id is registered';
+      const reason =
+        kind === 'staging' ? `half-done and untouched for ${days} days` : 'no dataset of this id is registered';
       items.push({ kind, id: entry.name, bytes: found.size, reason });
     }
   };
