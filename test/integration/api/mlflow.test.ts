@@ -64,12 +64,18 @@ describe.skipIf('reason' in found)('MLflow', () => {
     if (ids.length === 0) return [];
     return (await mlflow.call<{ runs?: Run[] }>('runs/search', { experiment_ids: ids })).runs ?? [];
   }
-  const versionsThere = async () =>
-    (
-      await mlflow.call<{ model_versions?: Version[] }>(
-        `model-versions/search?filter=${encodeURIComponent("name='customers'")}`,
-      )
-    ).model_versions ?? [];
+  /** One by one, since a search of MLflow 2 leaves the aliases out. */
+  const versionsThere = async () => {
+    const { model_versions: found = [] } = await mlflow.call<{ model_versions?: { version: string }[] }>(
+      `model-versions/search?filter=${encodeURIComponent("name='customers'")}`,
+    );
+    return Promise.all(
+      found.map(async ({ version }) => {
+        const path = `model-versions/get?name=customers&version=${version}`;
+        return (await mlflow.call<{ model_version: Version }>(path)).model_version;
+      }),
+    );
+  };
 
   it('that is away delays no training, and is told everything once it is there', async () => {
     const result = await service.run('/models/train', {
