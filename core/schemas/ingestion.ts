@@ -25,6 +25,12 @@ export const ingestRequestSchema = z.strictObject({
         .enum(['quarantine', 'fail'])
         .default('quarantine')
         .describe('What happens to rows that fail a check'),
+      unreadable_parts: z
+        .enum(['fail', 'skip'])
+        .default('fail')
+        .describe(
+          'What happens when a part of the source (a file of several, a page) cannot be read at all: the job fails with its name, or the dataset is made of the other parts and says which are missing',
+        ),
     })
     .refine((options) => !(options.table && options.query), {
       path: ['query'],

@@ -3,7 +3,7 @@ import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage } from '../database/read-page.js';
 import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
-import { DATA_FILE, QUARANTINE_FILE, type DatasetManifest } from './manifest.js';
+import { DATA_FILES, QUARANTINE_FILE, type DatasetManifest } from './manifest.js';
 
 type DatasetRow = Prisma.DatasetGetPayload<object>;
 
@@ -61,7 +61,7 @@ export function createDatasetStore({ prisma }: Database, folder: string) {
     },
     async rows(id: string, limit: number) {
       await find(id);
-      return { items: await readRows(id, DATA_FILE, '', limit), next_cursor: null };
+      return { items: await readRows(id, DATA_FILES, '', limit), next_cursor: null };
     },
     /** The rows that failed a check, with the place in the source, every reason, and the raw content. */
     async quarantine(id: string, limit: number) {
