@@ -42,6 +42,7 @@ export const environmentSchema = z.object({
   INGEST_CONCURRENCY: whole(2, 1, 64).describe(
     'Slices of a source that one worker reads at a time; each takes a core and up to 200 MiB',
   ),
+  INGEST_SLICE_MB: whole(64, 1, 1024).describe('MiB of a source that are read and checked as one piece'),
   MAX_SOURCE_GB: whole(100, 1, 100_000).describe('GiB that one part of a source may have when it is unpacked'),
   MAX_TRAINING_TIME: whole(3600, 1, 7 * 86_400).describe('Seconds that one fit may take'),
   MAX_CONCURRENT_JOBS: whole(5, 1, 256).describe('Training jobs at once on one worker'),
@@ -127,6 +128,7 @@ export interface Config {
   modelStoragePath: string;
   dataStoragePath: string;
   ingestConcurrency: number;
+  ingestSliceBytes: number;
   maxSourceBytes: number;
   dataSourceRoots: readonly string[];
   modelsConfigPath: string;
@@ -229,6 +231,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     dataSourceRoots: roots.map(absolute),
     modelsConfigPath: absolute(env.MODELS_CONFIG ?? 'models/config.yaml'),
     ingestConcurrency: env.INGEST_CONCURRENCY,
+    ingestSliceBytes: env.INGEST_SLICE_MB * 2 ** 20,
     maxSourceBytes: env.MAX_SOURCE_GB * 2 ** 30,
     maxTrainingTimeSeconds: env.MAX_TRAINING_TIME,
     maxConcurrentJobs: env.MAX_CONCURRENT_JOBS,

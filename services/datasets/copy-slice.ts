@@ -21,6 +21,7 @@ export async function copySlice(
   try {
     if (slice.newline === 'mixed') await rewriteRecords(source, target, layout, slice, signal);
     else {
+      await keepMark(source, target, firstGoodByte(slice, bad));
       let from = slice.from;
       for (const record of [...bad, { from: slice.to, to: slice.to }]) {
         await copyBytes(source, target, from, record.from, signal);
@@ -30,6 +31,20 @@ export async function copySlice(
   } finally {
     await Promise.all([source.close(), target.close()]);
   }
+}
+
+const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+
+/** DuckDB drops a byte order mark at the beginning of a file. Here it is a part of the first cell, so it is given one to drop. */
+async function keepMark(source: FileHandle, target: FileHandle, at: number): Promise<void> {
+  const { buffer } = await source.read(Buffer.alloc(MARK.length), 0, MARK.length, at);
+  if (buffer.equals(MARK)) await target.write(MARK);
+}
+
+function firstGoodByte(slice: Slice, bad: readonly BadRecord[]): number {
+  let at = slice.from;
+  for (const record of bad) if (record.from === at) at = record.to;
+  return at;
 }
 
 async function copyBytes(
@@ -57,12 +72,15 @@ async function rewriteRecords(
   signal?: AbortSignal,
 ): Promise<void> {
   let lines: Buffer[] = [];
+  let isFirst = true;
   const sink: RecordSink = {
     good: (_from, _to, content) =>
       void lines.push(layout.format === 'json' ? onOneLine(content) : withOneFeed(content)),
     bad: () => undefined,
     blank: () => undefined,
     async pause() {
+      if (isFirst && lines[0]?.subarray(0, MARK.length).equals(MARK)) lines.unshift(MARK);
+      isFirst &&= lines.length === 0;
       await target.write(Buffer.concat(lines));
       lines = [];
     },

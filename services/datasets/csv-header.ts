@@ -124,7 +124,8 @@ function cutRecord(record: string, delimiter: string): string[] {
 /** Names as they can stand in one table: none is empty, and none is there twice, whatever the case. */
 export function uniqueNames(names: readonly string[]): string[] {
   const taken = new Set<string>();
-  return names.map((name, at) => {
+  return names.map((given, at) => {
+    const name = given.replaceAll('\0', '\ufffd');
     const wanted = name.trim() === '' ? `column_${at + 1}` : name;
     let unique = wanted;
     for (let copy = 1; taken.has(unique.toLowerCase()); copy++) unique = `${wanted}_${copy}`;

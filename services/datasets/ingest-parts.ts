@@ -42,8 +42,8 @@ export async function bringParts(
     try {
       const onShare = (share: number) => onProgress((at - range.from + share) / (range.to - range.from));
       const brought = await fetchPart(plan, part, { ...context, folder, onProgress: onShare });
-      const mostBytes = context.config.maxSourceBytes;
-      await slicePart({ ...brought, label: part.label }, at, { folder, mostBytes, signal: context.signal });
+      const { maxSourceBytes: mostBytes, ingestSliceBytes: sliceBytes } = context.config;
+      await slicePart({ ...brought, label: part.label }, at, { folder, mostBytes, sliceBytes, signal: context.signal });
     } catch (error) {
       if (!(error instanceof ServiceError) || !isPermanent(error.code)) throw error;
       const failure: PartFailure = { part: at, label: part.label, code: error.code, message: error.message };

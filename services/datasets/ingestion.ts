@@ -84,6 +84,7 @@ export async function writeDataset(
       ...(await snapshotOf(plan, context)),
       raw: extracted.parts.map((part) => ({ ...part, label: part.label ?? plan.sourceLabel })),
       mostBytes: context.config.maxSourceBytes,
+      sliceBytes: context.config.ingestSliceBytes,
     },
     onProgress,
   );

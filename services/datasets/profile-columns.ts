@@ -8,6 +8,8 @@ const EXACT_UP_TO_ROWS = 200_000;
 /** Above it, quartiles come from about so many rows, at equal steps. */
 const SAMPLE_ROWS = 200_000;
 
+const COLUMNS_AT_ONCE = 64;
+
 interface Summary {
   filled: number;
   different: number;
@@ -29,6 +31,12 @@ export async function profileColumns(
   rows: number,
 ): Promise<{ profiles: ColumnProfile[]; warnings: QualityFinding[] }> {
   const source = `read_parquet(${quoteText(files)}, file_row_number = true)`;
+  // DuckDB plans thousands of aggregates at once for minutes.
+  if (columns.length > COLUMNS_AT_ONCE) {
+    const one = await profileColumns(connection, files, columns.slice(0, COLUMNS_AT_ONCE), rows);
+    const rest = await profileColumns(connection, files, columns.slice(COLUMNS_AT_ONCE), rows);
+    return { profiles: [...one.profiles, ...rest.profiles], warnings: [...one.warnings, ...rest.warnings] };
+  }
   const isExact = rows <= EXACT_UP_TO_ROWS;
   const [summary] = await queryRows<{ columns: Summary[] }>(
     connection,

@@ -45,10 +45,13 @@ export function sliceRelation(layout: PartLayout, slice: Slice, file: string, co
   return `SELECT ${ROW}, line, is_object${list(cells)} FROM (SELECT *, ${extracted} AS found FROM (${jsonLines(file)}))`;
 }
 
+/** A character that neither a name nor a text of PostgreSQL can have, as JSON writes it. */
+export const HAS_NUL = `contains(line, '\\u0000')`;
+
 /** The lines of a JSON slice, and which of them are objects. */
 export function jsonLines(file: string): string {
   const reader = `read_csv(${quoteText(file)}, auto_detect = false, header = false, delim = ${NEVER}, quote = '', escape = '', new_line = '\\n', columns = {'line': 'VARCHAR'}, nullstr = chr(30), store_rejects = true, ${bufferOptions})`;
-  return `SELECT row_number() OVER () AS ${ROW}, line, coalesce(CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' END, false) AS is_object FROM ${reader}`;
+  return `SELECT row_number() OVER () AS ${ROW}, line, coalesce(CASE WHEN ${HAS_NUL} THEN false WHEN json_valid(line) THEN json_type(line) = 'OBJECT' END, false) AS is_object FROM ${reader}`;
 }
 
 const list = (cells: readonly string[]) => cells.map((cell) => `, ${cell}`).join('');

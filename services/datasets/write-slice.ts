@@ -18,7 +18,7 @@ import {
 } from './check-rows.js';
 import { withSlice, type OpenSlice, type SliceInput } from './open-slice.js';
 import { checksOf, typedValues, type SettledColumn } from './settle-schema.js';
-import { ROW, sliceRelation } from './slice-relation.js';
+import { HAS_NUL, ROW, sliceRelation } from './slice-relation.js';
 import { SLICE_FILES } from './slices.js';
 
 /** A row that is kept aside. `row_number` is its place in the source, from 1; the header is not counted. */
@@ -101,7 +101,10 @@ async function judgeRows(
 }
 
 const JSON_RULES: RowRule[] = [
-  { when: 'NOT is_object', message: quoteText('the line is not a JSON object') },
+  {
+    when: 'NOT is_object',
+    message: `CASE WHEN ${HAS_NUL} THEN 'it has a NUL character' ELSE 'the line is not a JSON object' END`,
+  },
   {
     when: 'CASE WHEN is_object THEN len(json_keys(line)) > len(list_distinct(json_keys(line))) END',
     message: quoteText('a key is there twice'),
