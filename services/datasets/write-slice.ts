@@ -18,7 +18,7 @@ import {
 } from './check-rows.js';
 import { withSlice, type OpenSlice, type SliceInput } from './open-slice.js';
 import { checksOf, typedValues, type SettledColumn } from './settle-schema.js';
-import { HAS_NUL, ROW, sliceRelation } from './slice-relation.js';
+import { HAS_NUL, sliceRelation } from './slice-relation.js';
 import { SLICE_FILES } from './slices.js';
 
 /** A row that is kept aside. `row_number` is its place in the source, from 1; the header is not counted. */
@@ -90,10 +90,11 @@ async function judgeRows(
   const isJson = open.layout.format === 'json' || open.layout.format === 'ndjson';
   const rules = [...(isJson ? JSON_RULES : []), ...rowRules(checks)];
   const relation = sliceRelation(open.layout, open.slice, open.file, columns);
+  // Rows are counted above the casts, not below: a filter that is pushed below them would make every cast several times.
   // Bad rows leave through a function, so that one pass gives both; it is called for them only.
   const result = await connection.run(
-    `COPY (SELECT ${typedColumns(checks)} FROM (SELECT *${typedValues(checks)} FROM (${relation}))
-       WHERE CASE WHEN ${isBadExpression(rules)} THEN set_aside(${ROW}, ${reasonsExpression(rules)}, ${isJson ? 'line' : contentOf(checks)}) ELSE true END)
+    `COPY (SELECT ${typedColumns(checks)} FROM (SELECT *, row_number() OVER () AS place FROM (SELECT *${typedValues(checks)} FROM (${relation})))
+       WHERE CASE WHEN ${isBadExpression(rules)} THEN set_aside(place, ${reasonsExpression(rules)}, ${isJson ? 'line' : contentOf(checks)}) ELSE true END)
      TO ${quoteText(file)} (${PARQUET_OPTIONS})`,
   );
   const rejected = open.layout.format === 'parquet' ? [] : await readRejects(connection);
