@@ -3,9 +3,24 @@ import { AggregatorRegistry, type MetricObject, type Registry } from 'prom-clien
 import type { RoutingTable } from '../services/serving/routing-table.js';
 import { answerSiblings, askSiblings } from './siblings.js';
 
+interface AskedProcess {
+  registry: Registry;
+  routing: RoutingTable;
+  /** Brings what is spooled to the database and forgets what was answered. */
+  forget: () => Promise<Forgotten>;
+}
+
+export interface Forgotten {
+  /** Answers that were in memory. */
+  forgotten: number;
+  /** Rows that could not be brought to the database. */
+  waiting: number;
+}
+
 /** What one process is asked so that a caller hears of all, whichever of them took the request. */
-export function answerForThisProcess({ registry, routing }: { registry: Registry; routing: RoutingTable }): void {
+export function answerForThisProcess({ registry, routing, forget }: AskedProcess): void {
   answerSiblings('metrics', () => registry.getMetricsAsJSON());
+  answerSiblings('forget', forget);
   answerSiblings('loaded version', (model) => routing.served(String(model))?.version ?? null);
 }
 
@@ -21,4 +36,15 @@ export async function metricsOfAll(own: Registry): Promise<string> {
 export async function versionLoadedByAll(model: string): Promise<string | null> {
   const [first, ...rest] = await askSiblings<string | null>('loaded version', model);
   return first !== undefined && rest.every((version) => version === first) ? first : null;
+}
+
+/** Has all API processes forget. @returns the sums; a process that did not answer in time counts as one row that waits */
+export async function forgetInAll(): Promise<Forgotten & { processes: number }> {
+  const answers = await askSiblings<Forgotten>('forget');
+  const sum = (of: (one: Forgotten) => number) => answers.reduce((total, one) => total + (one ? of(one) : 0), 0);
+  return {
+    processes: answers.length,
+    forgotten: sum((one) => one.forgotten),
+    waiting: sum((one) => one.waiting) + answers.filter((one) => one === undefined).length,
+  };
 }

@@ -6,6 +6,10 @@ import type { createDatasetStore } from '../services/datasets/dataset-store.js';
 import type { DeploymentStore } from '../services/deployments/deployment-store.js';
 import type { DrillStore } from '../services/drills/drill-store.js';
 import type { ExperimentStore } from '../services/experiments/experiment-store.js';
+import type { ErasureStore } from '../services/erasure/erasure-store.js';
+import type { LineageReader } from '../services/lineage/read-lineage.js';
+import type { OnlineFeatures } from '../services/features/online-features.js';
+import type { ViewCatalogue } from '../services/features/view-catalogue.js';
 import type { createFreezeStore } from '../services/freezes/freeze-store.js';
 import type { BatchTurns } from '../services/serving/batch-turns.js';
 import type { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
@@ -14,6 +18,8 @@ import type { PredictionStore } from '../services/serving/prediction-store.js';
 import type { Predictor } from '../services/serving/predict.js';
 import type { RedisCache } from '../services/serving/redis-cache.js';
 import type { RoutingTable } from '../services/serving/routing-table.js';
+import type { RunStore } from '../services/tracking/run-store.js';
+import type { SweepStore } from '../services/search/sweep-store.js';
 import type { WebhookStore } from '../services/webhooks/webhook-store.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
 import type { Admission } from './admission.js';
@@ -35,7 +41,13 @@ export interface ApiContext extends Container {
   freezes: ReturnType<typeof createFreezeStore>;
   experiments: ExperimentStore;
   drills: DrillStore;
+  sweeps: SweepStore;
   webhooks: WebhookStore;
+  lineage: LineageReader;
+  erasures: ErasureStore;
+  viewCatalogue: ViewCatalogue;
+  onlineFeatures: OnlineFeatures;
+  runs: RunStore;
   /** False from the first sign of a shutdown on. */
   isAccepting: () => boolean;
 }

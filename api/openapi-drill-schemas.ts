@@ -37,12 +37,4 @@ export const DRILL_SCHEMAS = {
     stood_in: count,
     scored: count,
   }),
-  DrillSchedule: strict({
-    schedule_id: text,
-    cron: text,
-    paused: { type: 'boolean' },
-    drill: { type: 'object' },
-    next_runs: { type: 'array', items: time },
-    recent_jobs: { type: 'array', items: text },
-  }),
 };

@@ -2,6 +2,11 @@ import { z } from 'zod';
 import { ERROR_TABLE } from '../core/errors.js';
 import { releaseVersion } from '../services/release-version.js';
 import { DRILL_SCHEMAS } from './openapi-drill-schemas.js';
+import { FEATURE_SCHEMAS } from './openapi-feature-schemas.js';
+import { LINEAGE_SCHEMAS } from './openapi-lineage-schemas.js';
+import { RUN_SCHEMAS } from './openapi-run-schemas.js';
+import { SCHEDULE_SCHEMAS } from './openapi-schedule-schemas.js';
+import { SWEEP_SCHEMAS } from './openapi-sweep-schemas.js';
 import { ANSWER_SCHEMAS } from './openapi-schemas.js';
 import { inferenceStatus } from './middleware/inference-error.js';
 import { ALL_ROUTES } from './routes/index-of-routes.js';
@@ -40,7 +45,17 @@ export function buildOpenApi(): Record<string, unknown> {
     },
     servers: [{ url: '/' }],
     paths,
-    components: { schemas: { ...ANSWER_SCHEMAS, ...DRILL_SCHEMAS } },
+    components: {
+      schemas: {
+        ...ANSWER_SCHEMAS,
+        ...DRILL_SCHEMAS,
+        ...FEATURE_SCHEMAS,
+        ...LINEAGE_SCHEMAS,
+        ...SWEEP_SCHEMAS,
+        ...SCHEDULE_SCHEMAS,
+        ...RUN_SCHEMAS,
+      },
+    },
   };
 }
 

@@ -4,8 +4,15 @@ import type { Config } from '../services/config.js';
 import { createContainer } from '../services/container.js';
 import { createDatasetStore } from '../services/datasets/dataset-store.js';
 import { createDrillStore, noteDrills } from '../services/drills/drill-store.js';
+import { createSweepStore } from '../services/search/sweep-store.js';
 import { createExperimentStore } from '../services/experiments/experiment-store.js';
 import { createDeploymentStore } from '../services/deployments/deployment-store.js';
+import { OnlineFeatures } from '../services/features/online-features.js';
+import { OnlineStore } from '../services/features/online-store.js';
+import { createViewCatalogue } from '../services/features/view-catalogue.js';
+import { ViewRegistry } from '../services/features/view-registry.js';
+import { createErasureStore } from '../services/erasure/erasure-store.js';
+import { createLineageReader } from '../services/lineage/read-lineage.js';
 import { createFreezeStore } from '../services/freezes/freeze-store.js';
 import { reconcileJobs } from '../services/pipelines/reconcile-jobs.js';
 import { BatchTurns } from '../services/serving/batch-turns.js';
@@ -16,6 +23,7 @@ import { PredictionLog } from '../services/serving/prediction-log.js';
 import { createPredictionStore } from '../services/serving/prediction-store.js';
 import { RedisCache } from '../services/serving/redis-cache.js';
 import { RoutingTable } from '../services/serving/routing-table.js';
+import { createRunStore } from '../services/tracking/run-store.js';
 import { createWebhookStore } from '../services/webhooks/webhook-store.js';
 import { createMetrics, type Metrics } from '../services/telemetry/metrics.js';
 import { Admission } from './admission.js';
@@ -56,16 +64,28 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
           onChange: (isUp) => metrics.sharedCacheUp.set(isUp ? 1 : 0),
         })
       : undefined;
+  const { database, featureViews: views, redisFeatures: redis } = container;
+  const onlineFeatures = new OnlineFeatures(
+    new ViewRegistry({ database, views }),
+    new OnlineStore({ pool: database.pool, redis }),
+  );
+  const cache = new PredictionCache({ ttlSeconds, shared, metrics });
   const predict = createPredictor({
     routing,
+    onlineFeatures,
     versions: container.versions,
-    cache: new PredictionCache({ ttlSeconds, shared, metrics }),
+    cache,
     log: predictionLog,
     metrics,
     modelStoragePath,
   });
   const batchTurns = new BatchTurns(config.maxRequestWaitMs);
-  answerForThisProcess({ registry: metrics.registry, routing });
+  const outcomes = new OutcomeRecorder({ ...spooling, database: container.database, log: predictionLog });
+  const forget = async () => ({
+    waiting: (await predictionLog.forget()) + (await outcomes.forget()),
+    forgotten: cache.clear(),
+  });
+  answerForThisProcess({ registry: metrics.registry, routing, forget });
   return {
     ...container,
     metrics,
@@ -74,7 +94,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     predictionLog,
     predict,
     redis: shared,
-    outcomes: new OutcomeRecorder({ ...spooling, database: container.database, log: predictionLog }),
+    outcomes,
     batchTurns,
     admission: new Admission({
       maxWaitMs: config.maxRequestWaitMs,
@@ -87,7 +107,16 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     freezes: createFreezeStore(container.database),
     experiments: createExperimentStore(container.database),
     drills: createDrillStore(container.database),
+    sweeps: createSweepStore(container.database),
     webhooks: createWebhookStore(container.database),
+    lineage: createLineageReader(database, {
+      versions: container.versions,
+      datasetsFolder: container.folders.datasets,
+    }),
+    erasures: createErasureStore(database),
+    viewCatalogue: createViewCatalogue({ database, views }),
+    onlineFeatures,
+    runs: createRunStore(container.database),
     isAccepting,
   };
 }
@@ -173,6 +202,7 @@ export async function serve(config: Config): Promise<string> {
     await predictionLog.stop();
     await context.routing.stop();
     context.redis?.close();
+    await context.onlineFeatures.close();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
     process.exit(0);
   };

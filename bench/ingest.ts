@@ -117,7 +117,10 @@ const CASES: Record<string, (folder: string) => Promise<number>> = {
   'ours (postgresql)': async (folder) => {
     const own = mkdtempSync(join(folder, 'ours-'));
     const path = join(own, 'rows.csv');
-    const { columns } = await copyFromPostgres({ url: databaseUrl!, table: TABLE, file: path }, () => undefined);
+    const { columns } = await copyFromPostgres(
+      { address: { connectionString: databaseUrl!, ssl: false }, table: TABLE, file: path },
+      () => undefined,
+    );
     return ingest({ path, format: 'csv', compression: 'none', columns, label: TABLE }, own);
   },
   'bare COPY (postgresql)': async (folder) => {

@@ -18,7 +18,16 @@ export const MODEL_KINDS = [
 ] as const;
 export type ModelKind = (typeof MODEL_KINDS)[number];
 
-export const JOB_TYPES = ['ingest', 'train', 'deploy', 'experiment', 'drill'] as const;
+export const JOB_TYPES = [
+  'ingest',
+  'train',
+  'deploy',
+  'experiment',
+  'drill',
+  'materialize',
+  'retain',
+  'erase',
+] as const;
 export type JobType = (typeof JOB_TYPES)[number];
 
 export const JOB_STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const;

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { projectRoot } from './project-root.js';
@@ -18,6 +18,18 @@ const whole = (fallback: number, least: number, most: number) =>
     .default(String(fallback))
     .transform(Number)
     .pipe(z.number().min(least).max(most));
+
+const hosts = () =>
+  z
+    .string()
+    .default('')
+    .transform((value) =>
+      value
+        .toLowerCase()
+        .split(',')
+        .map((host) => host.trim())
+        .filter(Boolean),
+    );
 
 /** Every variable that the service reads: its type, default and meaning. Nothing else reads `process.env`. */
 export const environmentSchema = z.object({
@@ -47,6 +59,9 @@ export const environmentSchema = z.object({
   MAX_TRAINING_TIME: whole(3600, 1, 7 * 86_400).describe('Seconds that one fit may take'),
   MAX_CONCURRENT_JOBS: whole(5, 1, 256).describe('Training jobs at once on one worker'),
   TRAINING_MEMORY_MB: whole(4096, 128, 1_048_576).describe('Memory that one fit may use, in MiB'),
+  TRAINING_MEMORY_TOTAL_MB: whole(0, 0, 16_777_216).describe(
+    'Memory that the trials of searches may use together on one worker, in MiB; 0 takes three quarters of the machine’s',
+  ),
   TRAINING_THREADS: whole(1, 1, 64).describe(
     'Threads that a fit of boosted trees may use; the model is the same to the bit, and several jobs side by side use the cores better',
   ),
@@ -85,19 +100,38 @@ export const environmentSchema = z.object({
     .regex(/^rediss?:\/\/\S+$/, 'must begin with redis:// or rediss://')
     .optional()
     .describe('Redis, for a cache of predictions that all processes share; without it each has its own'),
-  WEBHOOK_ALLOWED_HOSTS: z
+  WEBHOOK_ALLOWED_HOSTS: hosts().describe(
+    'Hosts, separated by commas, that webhooks may reach in a private network and over http; without it only public addresses over https',
+  ),
+  SOURCE_ALLOWED_HOSTS: hosts().describe(
+    'Hosts, separated by commas, that https:// sources may reach in a private network and over http; without it only public addresses over https',
+  ),
+  SOURCE_SECRETS_FILE: z
     .string()
-    .default('')
-    .transform((value) =>
-      value
-        .toLowerCase()
-        .split(',')
-        .map((host) => host.trim())
-        .filter(Boolean),
-    )
-    .describe(
-      'Hosts, separated by commas, that webhooks may reach in a private network and over http; without it only public addresses over https',
-    ),
+    .optional()
+    .describe('YAML file of the named secrets of sources: `name: {value, hosts}`; read at each use'),
+  SOURCE_CA_FILE: z
+    .string()
+    .optional()
+    .describe('PEM file of further certificate authorities for postgresql:// and https:// sources'),
+  SOURCE_MAX_MB: whole(10_240, 1, 16_777_216).describe(
+    'MiB, unpacked, that one download of an https:// source may have',
+  ),
+  S3_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('Address of an S3-compatible store; Amazon S3 without it'),
+  S3_REGION: z.string().default('us-east-1').describe('Region of the S3 store'),
+  S3_ACCESS_KEY_ID: z.string().optional().describe('Access key for s3:// sources'),
+  S3_SECRET_ACCESS_KEY: z.string().optional().describe('Secret of the access key for s3:// sources'),
+  UPLOAD_MAX_MB: whole(10_240, 1, 16_777_216).describe('MiB that one upload may have'),
+  UPLOAD_HOURS: whole(24, 1, 8760).describe('Hours that an upload is kept'),
+  MLFLOW_TRACKING_URI: z
+    .string()
+    .regex(/^https?:\/\/[^\s/@]+(\/\S*)?$/, 'must begin with http:// or https:// and hold no password')
+    .optional()
+    .describe('MLflow server that runs, versions and aliases are mirrored to, and that models can be imported from'),
+  MLFLOW_TRACKING_TOKEN: z.string().optional().describe('Bearer token for the MLflow server'),
   LOG_LEVEL: z
     .string()
     .default('INFO')
@@ -107,6 +141,18 @@ export const environmentSchema = z.object({
   NODE_ENV: z.string().optional().describe('`test` compiles the fail points in'),
   FAILPOINT: z.string().optional().describe('Tests only: the process kills itself when it reaches this point'),
 });
+
+/** What sources may reach and take. */
+export interface SourceSettings {
+  /** Lower case. */
+  allowedHosts: readonly string[];
+  secretsFile?: string;
+  caFile?: string;
+  maxBytes: number;
+  s3: { endpoint?: string; region: string; accessKeyId?: string; secretAccessKey?: string };
+  uploadMaxBytes: number;
+  uploadHours: number;
+}
 
 /** The settings of one process, checked and completed. */
 export interface Config {
@@ -135,6 +181,7 @@ export interface Config {
   maxTrainingTimeSeconds: number;
   maxConcurrentJobs: number;
   trainingMemoryMb: number;
+  trainingMemoryTotalMb: number;
   trainingThreads: number;
   autoMl: boolean;
   gpuEnabled: boolean;
@@ -152,6 +199,9 @@ export interface Config {
   shutdownDelaySeconds: number;
   /** Lower case. */
   webhookAllowedHosts: readonly string[];
+  sources: SourceSettings;
+  /** Undefined = nothing is mirrored. */
+  mlflow?: { server: string; token?: string };
   logLevel: string;
   failPoint?: string;
 }
@@ -161,7 +211,6 @@ const REFUSED = ['ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_IS
 /** These are harmless to go without, but nobody should believe that they are in force. */
 const WITHOUT_EFFECT: Record<string, string> = {
   ALERT_WEBHOOK_URLS: 'no alerts are sent',
-  MLFLOW_TRACKING_URI: 'runs are kept in this service only',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'no traces are sent',
 };
 
@@ -204,6 +253,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   return toConfig(parsed.data);
 }
 
+/** Of this machine, or of the container it is. */
+const availableMemory = () => Math.min(totalmem(), process.constrainedMemory() || Infinity);
+
 function toConfig(env: z.output<typeof environmentSchema>): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : resolve(projectRoot(), path));
   const stateDir = absolute(env.STATE_DIR);
@@ -236,6 +288,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     maxTrainingTimeSeconds: env.MAX_TRAINING_TIME,
     maxConcurrentJobs: env.MAX_CONCURRENT_JOBS,
     trainingMemoryMb: env.TRAINING_MEMORY_MB,
+    trainingMemoryTotalMb: env.TRAINING_MEMORY_TOTAL_MB || Math.floor((0.75 * availableMemory()) / 2 ** 20),
     trainingThreads: env.TRAINING_THREADS,
     autoMl: env.AUTO_ML_ENABLED,
     gpuEnabled: env.GPU_ENABLED,
@@ -249,8 +302,30 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     maxConnections: env.MAX_CONNECTIONS,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY,
     webhookAllowedHosts: env.WEBHOOK_ALLOWED_HOSTS,
+    sources: toSourceSettings(env, absolute),
+    ...(env.MLFLOW_TRACKING_URI
+      ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }
+      : {}),
     logLevel: env.LOG_LEVEL.toLowerCase(),
     failPoint: env.NODE_ENV === 'test' ? env.FAILPOINT : undefined,
+  };
+}
+
+function toSourceSettings(env: z.output<typeof environmentSchema>, absolute: (path: string) => string): SourceSettings {
+  const path = (value: string | undefined) => (value === undefined ? undefined : absolute(value));
+  return {
+    allowedHosts: env.SOURCE_ALLOWED_HOSTS,
+    secretsFile: path(env.SOURCE_SECRETS_FILE),
+    caFile: path(env.SOURCE_CA_FILE),
+    maxBytes: env.SOURCE_MAX_MB * 2 ** 20,
+    s3: {
+      endpoint: env.S3_ENDPOINT,
+      region: env.S3_REGION,
+      accessKeyId: env.S3_ACCESS_KEY_ID,
+      secretAccessKey: env.S3_SECRET_ACCESS_KEY,
+    },
+    uploadMaxBytes: env.UPLOAD_MAX_MB * 2 ** 20,
+    uploadHours: env.UPLOAD_HOURS,
   };
 }
 

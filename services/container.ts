@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { describeUnusedSettings, type Config } from './config.js';
 import { openDatabase, type Database } from './database/database.js';
+import { RedisFeatures } from './features/redis-features.js';
+import { createViewStore, type ViewStore } from './features/view-store.js';
 import { createJobStore, type JobStore } from './jobs/job-store.js';
 import { createTemporalClient } from './pipelines/temporal-client.js';
 import { createVersionStore, type VersionStore } from './registry/version-store.js';
@@ -16,6 +18,9 @@ export interface Container {
   database: Database;
   jobs: JobStore;
   versions: VersionStore;
+  featureViews: ViewStore;
+  /** Where REDIS_URL is set. */
+  redisFeatures: RedisFeatures | undefined;
   temporal: Client;
   readModelsConfig: () => Promise<ModelsConfig>;
   failPoint: FailPoint;
@@ -30,20 +35,25 @@ export function createContainer(config: Config, component: string): Container {
     logger.debug({ err: error }, 'an idle database connection ended'),
   );
   const temporal = createTemporalClient(config.temporal);
+  const readModelsConfig = createModelsConfigReader(config.modelsConfigPath);
+  const redisFeatures = config.redisUrl === undefined ? undefined : new RedisFeatures({ url: config.redisUrl, logger });
   return {
     config,
     logger,
     database,
     jobs: createJobStore(database),
     versions: createVersionStore(database),
+    featureViews: createViewStore({ database, readModelsConfig }),
+    redisFeatures,
     temporal,
-    readModelsConfig: createModelsConfigReader(config.modelsConfigPath),
+    readModelsConfig,
     failPoint: createFailPoint(config.failPoint, config.stateDir),
     folders: {
       datasets: join(config.dataStoragePath, 'datasets'),
       modelStaging: join(config.modelStoragePath, '.staging'),
     },
     async close() {
+      redisFeatures?.close();
       await database.close();
       await temporal.connection.close();
     },

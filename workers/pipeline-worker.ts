@@ -3,6 +3,8 @@ import { createPipelineActivities } from '../activities/index.js';
 import { TASK_QUEUES } from '../core/names.js';
 import { loadConfig } from '../services/config.js';
 import { createContainer, type Container } from '../services/container.js';
+import { createMlflowClient } from '../services/mlflow/mlflow-client.js';
+import { MlflowMirror } from '../services/mlflow/mlflow-mirror.js';
 import { connectionOptions, registerSearchAttributes } from '../services/pipelines/temporal-client.js';
 import { compiledScript } from '../services/project-root.js';
 import { WebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
@@ -34,10 +36,13 @@ await exitOnBadStart(async () => {
   const container = createContainer(loadConfig(), 'pipeline-worker');
   installRuntime(container.logger);
   await container.readModelsConfig();
-  const { databaseUrl, webhookAllowedHosts: allowedHosts } = container.config;
-  // Needs the database only, so it does not wait for Temporal.
+  const { databaseUrl, webhookAllowedHosts: allowedHosts, mlflow, modelStoragePath } = container.config;
+  // These need no Temporal, so they do not wait for it.
   const deliverer = new WebhookDeliverer({ ...container, databaseUrl, allowedHosts });
   deliverer.start();
+  const client = mlflow && createMlflowClient(mlflow.server, mlflow.token);
+  const mirror = client && new MlflowMirror({ ...container, client, modelStoragePath });
+  mirror?.start();
   await ensureSearchAttributes(container);
   const options = {
     taskQueue: TASK_QUEUES.pipeline,
@@ -46,5 +51,5 @@ await exitOnBadStart(async () => {
     maxConcurrentActivityTaskExecutions: 20,
     maxCachedWorkflows: 200,
   };
-  await runWorker(container, options, deliverer);
+  await runWorker(container, options, mirror ? [deliverer, mirror] : [deliverer]);
 });

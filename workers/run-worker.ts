@@ -70,7 +70,7 @@ export async function runWorker(
   container: Container,
   options: Omit<WorkerOptions, 'connection' | 'namespace'>,
   /** Ended before the process is. */
-  beside?: { stop(): Promise<void> },
+  beside: readonly { stop(): Promise<void> }[] = [],
 ): Promise<never> {
   const { logger, config } = container;
   const connection = await connect(container);
@@ -105,7 +105,7 @@ export async function runWorker(
     logger.error({ err: error }, 'worker ended with an error');
     exitCode = 1;
   }
-  await beside?.stop();
+  await Promise.all(beside.map((one) => one.stop()));
   await container.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
   process.exit(exitCode);
 }

@@ -1,4 +1,4 @@
-import { createFitActivities } from '../activities/index.js';
+import { createLearningActivities } from '../activities/index.js';
 import { TASK_QUEUES } from '../core/names.js';
 import { loadConfig } from '../services/config.js';
 import { createContainer } from '../services/container.js';
@@ -10,7 +10,7 @@ await exitOnBadStart(async () => {
   installRuntime(container.logger);
   await runWorker(container, {
     taskQueue: TASK_QUEUES.training,
-    activities: createFitActivities(container),
+    activities: createLearningActivities(container),
     maxConcurrentActivityTaskExecutions: container.config.maxConcurrentJobs,
   });
 });

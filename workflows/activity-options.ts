@@ -72,3 +72,23 @@ export function fitOptions(seconds: number): ActivityOptions {
     retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '10 seconds', maximumAttempts: 20 },
   };
 }
+
+/**
+ * Trials of a search, on the training workers. One that was interrupted starts afresh, which costs little; a killed worker is noticed soon.
+ * @param seconds that one trial may take (`MAX_TRAINING_TIME`).
+ * @param sweepId what the server shares the slots by, where it can
+ */
+export function trialOptions(seconds: number, sweepId: string): ActivityOptions {
+  return {
+    ...fitOptions(seconds),
+    heartbeatTimeout: '6 seconds',
+    retry: {
+      initialInterval: '200 milliseconds',
+      backoffCoefficient: 2,
+      maximumInterval: '10 seconds',
+      // Workers are killed and databases go away for minutes: neither is the fault of a trial.
+      maximumAttempts: 100,
+    },
+    priority: { priorityKey: 4, fairnessKey: sweepId.slice(-64) },
+  };
+}

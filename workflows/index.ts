@@ -4,3 +4,7 @@ export { trainModel } from './train-model.js';
 export { deployModel } from './deploy-model.js';
 export { runExperiment } from './run-experiment.js';
 export { drillRollout } from './drill-rollout.js';
+export { materializeFeatures } from './materialize-features.js';
+export { applyRetention } from './apply-retention.js';
+export { eraseSubject } from './erase-subject.js';
+export { runSweep } from './run-sweep.js';

@@ -1,4 +1,4 @@
-import { defineQuery, defineSignal } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 
 /** Where a job stands; also readable when it has ended, as long as Temporal keeps its history. */
 export interface JobProgress {
@@ -27,3 +27,26 @@ export const promote = defineSignal<[(Command & { override_freeze?: boolean })?]
 export const approve = defineSignal<[Command?]>('approve');
 /** The shares that are still to come, in percent. */
 export const setLadder = defineSignal<[unknown, Command?]>('set_ladder');
+
+/** Where the search of a job stands. */
+export interface SweepProgress {
+  /** The number of the trial that starts next. */
+  next: number;
+  trials: number;
+  timeoutSeconds?: number;
+  isPaused: boolean;
+  bestLoss: number | null;
+  running: number[];
+  /** Why it is being ended, where it is. */
+  stopping?: string;
+}
+
+/** `temporal workflow query --type sweep_progress` */
+export const sweepProgress = defineQuery<SweepProgress>('sweep_progress');
+/** No further trial starts; those under way run to their end. Answered when it is written down. */
+export const pauseSweep = defineUpdate<void>('pause_sweep');
+export const resumeSweep = defineUpdate<void>('resume_sweep');
+/** Trials under way are given up, and the best so far is taken. */
+export const stopSweep = defineUpdate<void>('stop_sweep');
+/** Totals, so that a repeated call changes nothing. Not below what has begun. */
+export const changeBudget = defineUpdate<void, [{ trials?: number; timeout_seconds?: number }]>('change_budget');

@@ -3,20 +3,31 @@ import type { Activities } from '../activities/index.js';
 import { DATA, fitOptions, RECORD } from './activity-options.js';
 import type { deployModel } from './deploy-model.js';
 import { runJob } from './run-job.js';
+import type { runSweep } from './run-sweep.js';
 
-const { planTraining, registerVersion } = proxyActivities<Activities>(RECORD);
+const { planTraining, registerVersion, applySweep } = proxyActivities<Activities>(RECORD);
 const { buildTrainingTable } = proxyActivities<Activities>(DATA);
 
-/** Dataset → features and labels as of a time → forest → honest metrics → version. The input is the body of `POST /models/train`. */
+/** Dataset → features and labels as of a time → search, where asked for → fit → honest metrics → version. The input is the body of `POST /models/train`. */
 export async function trainModel(input: unknown) {
   const jobId = workflowInfo().workflowId;
   return runJob('train', input, async ({ enterStage, label }) => {
     await enterStage('plan');
-    const plan = await planTraining({ jobId, request: input });
+    let plan = await planTraining({ jobId, request: input });
     label({ model: plan.model, datasetId: plan.datasetId });
     const { fitModel, crossValidate, evaluateModel } = proxyActivities<Activities>(fitOptions(plan.fitTimeoutSeconds));
     await enterStage('features');
-    await buildTrainingTable(plan);
+    const { rows } = await buildTrainingTable(plan);
+    if (plan.search) {
+      await enterStage('search');
+      const sweepId = `sweep-${jobId}`;
+      await executeChild<typeof runSweep>('runSweep', {
+        args: [{ plan, rows }],
+        workflowId: sweepId,
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+      });
+      plan = await applySweep({ plan, sweepId });
+    }
     await enterStage('fit');
     await fitModel(plan);
     if (plan.crossValidation) {

@@ -59,7 +59,9 @@ export function handleErrors(logger: Logger) {
 
 function asServiceError(error: unknown, logger: Logger): ServiceError {
   if (error instanceof ServiceError) {
-    if (error.status >= 500) logger.error({ err: error }, 'request failed');
+    // That something is away or busy is known and will pass: a line, not a stack.
+    if (error.status === 503) logger.warn({ code: error.code, detail: error.message }, 'request refused for now');
+    else if (error.status >= 500) logger.error({ err: error }, 'request failed');
     return error;
   }
   const { type, status, message } = (error ?? {}) as { type?: string; status?: number; message?: string };

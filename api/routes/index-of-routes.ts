@@ -1,9 +1,12 @@
 import { dataRoutes } from './data.js';
 import { deploymentRoutes } from './deployments.js';
 import { drillRoutes } from './drills.js';
+import { exchangeRoutes } from './exchange.js';
 import { experimentRoutes } from './experiments.js';
+import { featureRoutes } from './features.js';
 import { freezeRoutes } from './freezes.js';
 import { jobRoutes } from './jobs.js';
+import { lineageRoutes } from './lineage.js';
 import { modelRoutes } from './models.js';
 import { openInferenceRoutes } from './open-inference.js';
 import { operateRoutes } from './operate.js';
@@ -11,7 +14,11 @@ import { predictBatchRoutes } from './predict-batch.js';
 import { predictRoutes } from './predict.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
+import { retentionRoutes } from './retention.js';
 import { scheduleRoutes } from './schedules.js';
+import { subjectRoutes } from './subjects.js';
+import { runRoutes } from './runs.js';
+import { sweepRoutes } from './sweeps.js';
 import { webhookRoutes } from './webhooks.js';
 import { versionRoutes } from './versions.js';
 
@@ -23,12 +30,19 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...modelRoutes,
   ...versionRoutes,
   ...reportRoutes,
+  ...exchangeRoutes,
   ...deploymentRoutes,
   ...freezeRoutes,
   ...experimentRoutes,
   ...drillRoutes,
+  ...sweepRoutes,
   ...jobRoutes,
+  ...runRoutes,
   ...dataRoutes,
+  ...featureRoutes,
+  ...lineageRoutes,
+  ...retentionRoutes,
+  ...subjectRoutes,
   ...scheduleRoutes,
   ...webhookRoutes,
   ...operateRoutes,

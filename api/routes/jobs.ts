@@ -8,6 +8,7 @@ import { cancelJob } from '../../services/pipelines/cancel-job.js';
 import { settleJob } from '../../services/pipelines/reconcile-jobs.js';
 import { startJob } from '../../services/pipelines/start-job.js';
 import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { followSweep } from './follow-sweep.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 import { streamJobEvents } from './stream-job-events.js';
@@ -68,7 +69,9 @@ export const jobRoutes: RouteDefinition[] = [
     path: '/jobs/{job_id}/events',
     tag: 'Jobs',
     summary: 'Follow a job as server-sent events',
-    description: 'Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job.',
+    description:
+      'Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job. Of a training job with a search ' +
+      'also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change.',
     role: 'viewer',
     answers: [
       { status: 200, description: 'A stream of events', contentType: 'text/event-stream', schema: { type: 'string' } },
@@ -76,8 +79,9 @@ export const jobRoutes: RouteDefinition[] = [
     errors: ['job_not_found', 'dependency_unavailable'],
     async handle(request, response, context) {
       const id = pathParameter(request, 'job_id');
-      await currentJob(id, context);
-      await streamJobEvents(request, response, async () => statusOf(await currentJob(id, context)));
+      const { type } = await currentJob(id, context);
+      const readMore = type === 'train' ? followSweep(id, context.sweeps) : async () => [];
+      await streamJobEvents(request, response, async () => statusOf(await currentJob(id, context)), readMore);
     },
   },
   {

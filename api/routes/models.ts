@@ -87,7 +87,14 @@ export const modelRoutes: RouteDefinition[] = [
       const plan = await withDatabase(() =>
         planTraining(
           { jobId: 'check', request: body },
-          { config, database: context.database, maxTrainingTimeSeconds, autoMl, gpuEnabled },
+          {
+            config,
+            database: context.database,
+            views: context.featureViews,
+            maxTrainingTimeSeconds,
+            autoMl,
+            gpuEnabled,
+          },
         ),
       );
       context.metrics.jobsStarted.inc({ type: 'train' });

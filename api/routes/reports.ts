@@ -9,10 +9,11 @@ import { pathParameter } from '../http-context.js';
 import { ref, type RouteDefinition } from './route-definition.js';
 
 /** The page may show itself and nothing else; the meta element in it says the same where it is opened from a disk. */
-const PAGE_POLICY =
+export const PAGE_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
-const pages = createReportPages();
+/** One thread that draws, whoever asks. */
+export const reportPages = createReportPages();
 
 export const reportRoutes: RouteDefinition[] = [
   {
@@ -35,7 +36,7 @@ export const reportRoutes: RouteDefinition[] = [
       const document = await readReport(row, context.config.modelStoragePath);
       response.vary('Accept');
       if (request.accepts(['html', 'json']) === 'json') return document;
-      const page = await pages.page(`${name} ${row.version} ${row.digest}`, document);
+      const page = await reportPages.page(`${name} ${row.version} ${row.digest}`, document);
       response.setHeader('Content-Security-Policy', PAGE_POLICY);
       response.type('html').send(page);
       return undefined;

@@ -4,11 +4,19 @@ const LOOK_EVERY_MS = 300;
 /** Proxies close a silent connection. */
 const COMMENT_EVERY_MS = 15_000;
 
-/** Sends the status whenever it has changed, until the job has ended or the reader has gone. */
+/** What is sent besides the status of the job. */
+export interface StreamedEvent {
+  event: string;
+  /** JSON. */
+  data: string;
+}
+
+/** Sends the status whenever it has changed, after what else is new, until the job has ended or the reader has gone. */
 export async function streamJobEvents(
   request: Request,
   response: Response,
   read: () => Promise<{ status: string }>,
+  readMore: () => Promise<StreamedEvent[]>,
 ): Promise<void> {
   response.writeHead(200, {
     'Content-Type': 'text/event-stream',
@@ -21,11 +29,12 @@ export async function streamJobEvents(
   for (let id = 1; isOpen();) {
     const status = await read().catch(() => undefined);
     const text = status && JSON.stringify(status);
-    if (text && text !== last) {
-      response.write(`id: ${id++}\nevent: status\ndata: ${text}\n\n`);
-      last = text;
-      sentMs = Date.now();
-    } else if (Date.now() - sentMs > COMMENT_EVERY_MS) {
+    const events = await readMore().catch((): StreamedEvent[] => []);
+    if (text && text !== last) events.push({ event: 'status', data: text });
+    last = text ?? last;
+    for (const { event, data } of events) response.write(`id: ${id++}\nevent: ${event}\ndata: ${data}\n\n`);
+    if (events.length > 0) sentMs = Date.now();
+    else if (Date.now() - sentMs > COMMENT_EVERY_MS) {
       response.write(': still there\n\n');
       sentMs = Date.now();
     }

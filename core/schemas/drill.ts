@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { canarySchema, STRATEGIES } from './deployment.js';
-import { cron } from './schedule.js';
+import { timingShape } from './schedule.js';
 import { modelNameSchema } from './training.js';
 
 /** What a known-bad version does: it answers the opposite, it takes long, or it cannot answer. */
@@ -70,8 +70,7 @@ export type RolloutDrillRequest = z.output<typeof rolloutDrillSchema>;
 export type ReplayDrillRequest = z.output<typeof replayDrillSchema>;
 
 export const drillScheduleSchema = z.strictObject({
-  cron: cron.describe('When to hold a drill: five cron fields, UTC'),
-  paused: z.boolean().default(false),
+  ...timingShape,
   drill: drillRequestSchema.prefault({ kind: 'rollout' }).describe('As in POST /drills'),
 });
 export type DrillScheduleRequest = z.output<typeof drillScheduleSchema>;

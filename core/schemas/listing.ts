@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { JOB_STATUSES, JOB_TYPES } from '../names.js';
+import { SWEEP_STATES, TRIAL_STATES } from './search.js';
 import { modelNameSchema } from './training.js';
 
 const limit = z.coerce.number().pipe(z.int().min(1).max(500)).default(50).describe('At most this many items');
@@ -15,3 +16,8 @@ export const jobsQuerySchema = z.strictObject({
 });
 export const datasetsQuerySchema = z.strictObject({ limit, cursor, data_type: z.string().max(63).optional() });
 export const rowsQuerySchema = z.strictObject({ limit });
+export const sweepsQuerySchema = pageQuerySchema.extend({
+  model: modelNameSchema.optional(),
+  state: z.enum(SWEEP_STATES).optional(),
+});
+export const trialsQuerySchema = pageQuerySchema.extend({ state: z.enum(TRIAL_STATES).optional() });

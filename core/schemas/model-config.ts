@@ -92,6 +92,12 @@ export const modelEntrySchema = z.strictObject({
   project: projectSettingsSchema.optional().describe('Of the kind project_success'),
   forecast: forecastSettingsSchema.optional().describe('Of the kind resource_usage'),
   anomaly: anomalySettingsSchema.optional().describe('Of the kind anomaly_detection'),
+  feature_views: z
+    .array(name)
+    .min(1)
+    .max(20)
+    .optional()
+    .describe('Feature views that rows are joined with, as they were known at `timestamp`; needs `entity` and `timestamp`'),
   approvals: z
     .strictObject({
       count: z.int().min(1).max(5).describe('So many different people must agree'),

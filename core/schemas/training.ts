@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { canonicalModelName, NAME_PATTERN } from '../names.js';
 import { hyperparametersSchema } from './model-config.js';
+import { searchRequestSchema } from './search.js';
 
 export const modelNameSchema = z
   .string()
@@ -31,6 +32,7 @@ export const trainRequestSchema = z.strictObject({
     })
     .optional(),
   hyperparameters: hyperparametersSchema.optional(),
+  search: searchRequestSchema.optional().describe('Look for good hyperparameters first, by many trials'),
   validation_split: z.number().min(0.05).max(0.5).default(0.2).describe('Share of the entities that is held out'),
   cross_validation: z.boolean().default(false).describe('Also report 5-fold estimates over all rows'),
   auto_deploy: z.boolean().default(false).describe('Deploy the version when it beats the baseline'),

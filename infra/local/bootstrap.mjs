@@ -60,6 +60,8 @@ async function installDependencies() {
   // The build needs the development dependencies, which NODE_ENV=production would leave out.
   const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   await runStep('Installing dependencies', 'npm', args, {
+    // What it runs on is in the package; its installer would fetch parts for GPUs from elsewhere.
+    env: { ONNXRUNTIME_NODE_INSTALL: 'skip' },
     hint: 'npm could not install the dependencies. If this machine has no way to the npm registry, set one up with\n`npm config set registry <address>` (or a proxy) and run the command again.',
   });
   writeFileSync(stamp, wanted);

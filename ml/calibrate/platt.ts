@@ -5,11 +5,11 @@ export interface PlattCurve {
 }
 
 /** Keeps logits finite; a forest of 100 trees cannot mean anything finer. */
-const LEAST = 1e-6;
+export const LEAST_PROBABILITY = 1e-6;
 
 /** The log odds of a probability, finite also for 0 and 1. */
 export function logit(p: number): number {
-  const inside = Math.min(1 - LEAST, Math.max(LEAST, p));
+  const inside = Math.min(1 - LEAST_PROBABILITY, Math.max(LEAST_PROBABILITY, p));
   return Math.log(inside / (1 - inside));
 }
 

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
+import type { ViewVersion } from '../../core/schemas/feature-view.js';
 import type { ScoreInput } from '../../core/schemas/prediction.js';
 import { upgradeManifest } from './upgrade-manifest.js';
 
@@ -48,6 +49,8 @@ export interface BundleManifest {
   /** What the scorer of the kind reads. */
   body: unknown;
   golden: readonly GoldenCase[];
+  /** Views that it learnt from, as they were defined then; absent where there were none. */
+  feature_views?: readonly ViewVersion[];
   /** Of a version of the sandbox that drills have made bad on purpose. */
   fault?: InjectedFault;
 }
@@ -67,6 +70,8 @@ export interface ModelBundle {
 
 export const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
 
+export const sha256OfFile = async (path: string) => sha256(await readFile(path));
+
 /** The folder of a version; named by content, so that it can never hold another model. */
 export function bundleFolder(modelStoragePath: string, model: string, digest: string): string {
   return join(modelStoragePath, model, digest);
@@ -77,23 +82,27 @@ export function bundleFolder(modelStoragePath: string, model: string, digest: st
  * @throws ServiceError `artifact_corrupt` that names the file; `model_too_large`, before anything but the manifest was read.
  */
 export async function loadModelBundle(folder: string, digest: string): Promise<ModelBundle> {
-  const text = await readChecked(folder, BUNDLE_MANIFEST, digest);
-  const manifest = upgradeManifest(JSON.parse(text.toString('utf8')) as BundleManifest);
-  if (manifest.format_version !== 2) {
-    throw new ServiceError(
-      'artifact_corrupt',
-      `${join(folder, BUNDLE_MANIFEST)} has the format ${String(manifest.format_version)}; this release reads 1 and 2.`,
-    );
-  }
+  const manifest = await loadManifest(folder, digest);
   await refuseTooLarge(folder, manifest);
   const files = new Map<string, Uint8Array>();
-  let bytes = text.byteLength;
+  let bytes = (await stat(join(folder, BUNDLE_MANIFEST))).size;
   for (const { file, sha256: expected } of manifest.files) {
     const stored = await readChecked(folder, file, expected);
     bytes += stored.byteLength;
     files.set(file, stored);
   }
   return { digest, manifest, files, bytes };
+}
+
+/** Reads what a bundle says of itself, and nothing else. @throws ServiceError `artifact_corrupt` that names the file */
+export async function loadManifest(folder: string, digest: string): Promise<BundleManifest> {
+  const text = await readChecked(folder, BUNDLE_MANIFEST, digest);
+  const manifest = upgradeManifest(JSON.parse(text.toString('utf8')) as BundleManifest);
+  if (manifest.format_version === 2) return manifest;
+  throw new ServiceError(
+    'artifact_corrupt',
+    `${join(folder, BUNDLE_MANIFEST)} has the format ${String(manifest.format_version)}; this release reads 1 and 2.`,
+  );
 }
 
 /** While it is decoded, a model is in memory as it is on disk and as it answers, with some room for the way. */

@@ -59,6 +59,11 @@ export async function commitDataset(input: CommitInput): Promise<DatasetManifest
   }
 }
 
+/** The digest of a dataset from those of its files. */
+export function digestOfDataset(digests: readonly string[]): string {
+  return digests.length === 1 ? digests[0]! : createHash('sha256').update(digests.join('\n')).digest('hex');
+}
+
 /** The manifest of a finished snapshot, or undefined. */
 export async function readManifest(folder: string): Promise<DatasetManifest | undefined> {
   try {
@@ -93,7 +98,7 @@ async function formDataset(
     source: input.sourceLabel,
     rows,
     quarantined_rows: quarantined,
-    digest: digests.length === 1 ? digests[0]! : createHash('sha256').update(digests.join('\n')).digest('hex'),
+    digest: digestOfDataset(digests),
     bytes: named.reduce((sum, { bytes }) => sum + bytes, 0),
     files: named.map(({ name, rows: own, quarantinedRows, digest }) => ({
       name,

@@ -75,7 +75,12 @@ export async function exportPredictions(
     ]);
   const outcomes = join(context.workFolder, 'outcomes.csv');
   const { columns } = await copyFromPostgres(
-    { url: context.databaseUrl, query: newestOutcomes(wanted), file: outcomes, signal: context.signal },
+    {
+      address: { connectionString: context.databaseUrl, ssl: false },
+      query: newestOutcomes(wanted),
+      file: outcomes,
+      signal: context.signal,
+    },
     () => undefined,
   );
   onProgress(0.8);
@@ -133,7 +138,12 @@ async function exportDay(model: string, { day, rows }: Day, context: ExportConte
   const copy = join(context.workFolder, `${day}.csv`);
   const partial = join(context.workFolder, `${day}.parquet`);
   const { columns } = await copyFromPostgres(
-    { url: context.databaseUrl, query: dayQuery(model, day), file: copy, signal: context.signal },
+    {
+      address: { connectionString: context.databaseUrl, ssl: false },
+      query: dayQuery(model, day),
+      file: copy,
+      signal: context.signal,
+    },
     () => undefined,
   );
   await withDuckDb(async (connection) => {

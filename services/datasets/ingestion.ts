@@ -5,11 +5,12 @@ import { digestOf } from '../canonical-json.js';
 import type { Container } from '../container.js';
 import { parseRequest } from '../parse-request.js';
 import type { FetchedPart } from '../sources/connector.js';
-import { fetchPart, planSource } from '../sources/fetch-parts.js';
+import { fetchedPulls, fetchPart, planSource } from '../sources/fetch-parts.js';
 import { findConnector, refuseMeaninglessOptions } from '../sources/find-connector.js';
 import { sealSource } from '../sources/seal-source.js';
-import { snapshotDataset } from './snapshot-dataset.js';
+import { commitPulls } from '../sources/watermark.js';
 import { readManifest } from './commit-dataset.js';
+import { snapshotDataset } from './snapshot-dataset.js';
 
 /** What an ingestion works with. */
 export type IngestionContext = Pick<Container, 'config' | 'database' | 'folders' | 'readModelsConfig' | 'failPoint'>;
@@ -117,7 +118,11 @@ export async function registerDataset(plan: IngestionPlan, context: IngestionCon
     digest: manifest.digest,
     manifest: manifest as object,
   };
-  await context.database.prisma.dataset.createMany({ data: [data], skipDuplicates: true });
+  const pulls = await fetchedPulls(stagingFolder(context, plan));
+  await context.database.prisma.$transaction(async (transaction) => {
+    const { count } = await transaction.dataset.createMany({ data: [data], skipDuplicates: true });
+    if (count > 0) await commitPulls(transaction, { jobId: plan.jobId, datasetId: plan.datasetId, pulls });
+  });
   context.failPoint('ingest:after-row');
   await removeIngestionStaging(context, plan.jobId);
   return {
@@ -154,5 +159,6 @@ export function stagingFolder(context: IngestionContext, plan: { jobId: string }
 
 /** Also called when an ingestion has failed or was cancelled. */
 export async function removeIngestionStaging(context: IngestionContext, jobId: string): Promise<void> {
+  await context.database.prisma.sourcePull.deleteMany({ where: { jobId } });
   await rm(stagingFolder(context, { jobId }), { recursive: true, force: true });
 }

@@ -39,6 +39,18 @@ export interface DatasetManifest {
   missing_parts?: { name: string; reason: string }[];
   columns: ColumnProfile[];
   quality: QualityFinding[];
+  /** Rows that were erased since, oldest first; absent where none were. */
+  redactions?: Redaction[];
+}
+
+/** Rows of a person were erased from the snapshot: it keeps its id, and its digest is another from then on. */
+export interface Redaction {
+  erasure_id: string;
+  at: string;
+  rows: number;
+  quarantined_rows: number;
+  digest_before: string;
+  digest_after: string;
 }
 
 /** The rows of a dataset of one file. */

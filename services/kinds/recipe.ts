@@ -3,6 +3,7 @@ import type { PromotionVerdict } from '../../core/policy/promotion.js';
 import type { TrainRequest } from '../../core/schemas/training.js';
 import type { BoostingCrew } from '../../ml/ensemble/boosting-work.js';
 import type { MetricEstimate } from '../../ml/evaluate/metrics.js';
+import type { Configuration, SearchSpace } from '../../ml/search/search-space.js';
 import type { FrozenHoldout } from '../artifacts/frozen-holdout.js';
 import type { GoldenCase, SignatureFeature, SignatureHead } from '../artifacts/model-bundle.js';
 import type { DatasetManifest } from '../datasets/manifest.js';
@@ -30,8 +31,28 @@ export interface PlanInput {
   gpuEnabled: boolean;
 }
 
-/** One step's report of how far it is, 0 to 1, and with what. */
-export type OnProgress = (share: number, detail: string) => void;
+/** Figures of one pass of a fit by name, such as the loss after a round. */
+export interface Measured {
+  /** Counts the passes from 1. */
+  step: number;
+  values: Readonly<Record<string, number>>;
+}
+
+/** One step's report of how far it is, 0 to 1, with what, and what was measured on the way. */
+export type OnProgress = (share: number, detail: string, measured?: Measured) => void;
+
+/** The same figures under names that say whose they are. */
+export const measuredOf = (whose: string, measured: Measured | undefined): Measured | undefined =>
+  measured && {
+    ...measured,
+    values: Object.fromEntries(Object.entries(measured.values).map(([name, value]) => [`${whose}.${name}`, value])),
+  };
+
+/** The losses of a pass, under the names that all fits have for them. */
+export const lossesOf = (step: number, training: number, validation?: number): Measured => ({
+  step,
+  values: { training_loss: training, ...(validation === undefined ? {} : { validation_loss: validation }) },
+});
 
 /** `fit.json`: what a fit found, besides its files. */
 export interface FitOutcome {
@@ -70,6 +91,44 @@ export interface CrossValidation {
   heads: Record<string, Record<string, MetricEstimate>>;
 }
 
+/** What a trial measured. Lower is better; a figure that is not finite makes the trial a failed one. */
+export interface TrialResult {
+  losses: readonly number[];
+  /** How far its constraints are missed in all; 0 where they are met. */
+  violation: number;
+  /** What else is worth knowing of it, by name. */
+  metrics: Record<string, number>;
+}
+
+export interface TrialContext {
+  seed: number;
+  /** Tells how a trial does on its way; after "prune" it ends at once and returns undefined. */
+  report(resource: number, loss: number): 'continue' | 'prune';
+}
+
+/** The data of a sweep, loaded once in a process that runs one trial after another. */
+export interface OpenTrials {
+  /** @throws Error that says what is wrong with the configuration; the trial has failed then, not the sweep */
+  run(configuration: Configuration, context: TrialContext): Promise<TrialResult | undefined>;
+}
+
+/** How the hyperparameters of a kind are searched. */
+export interface SearchRecipe {
+  /** What is searched where nobody says: plain JSON as `parseSearchSpace` reads it. */
+  defaultSpace(plan: SearchSubject): Record<string, unknown>;
+  /** Parameters that a space names and the kind does not have; paths begin with the name of the parameter. */
+  checkSpace(space: SearchSpace, plan: SearchSubject): FieldProblem[];
+  /** What a trial reports its losses by: `least` is where it can first be judged, `most` is its end. */
+  resource: { name: string; least: number; most: number };
+  /** The plan with the hyperparameters of a configuration. @throws Error that says what is wrong with it */
+  apply(plan: TrainingPlan, configuration: Configuration): TrainingPlan;
+  /** Reads the staged table. No trial may see the rows that are held out. */
+  openTrials(plan: TrainingPlan, staging: string): Promise<OpenTrials>;
+}
+
+/** What is known of a run when its search is planned. */
+export type SearchSubject = Pick<TrainingPlan, 'kind' | 'algorithm' | 'hyperparameters' | 'heads' | 'features'>;
+
 /**
  * How a kind learns: one object a kind, found through `recipes.ts`. Each step reads what the one before it has staged, can be
  * repeated, and gives the same result each time. `fit`, `crossValidate` and `evaluate` run in the training process.
@@ -87,6 +146,8 @@ export interface KindRecipe {
     onProgress: OnProgress,
     crew?: BoostingCrew,
   ): Promise<CrossValidation>;
+  /** Absent where a kind has nothing to search. */
+  search?: SearchRecipe;
   /**
    * `golden`: cases whose answers every later load is held to; at least one. `report`: the version's report. `holdout`: labelled rows that
    * a later version can be compared on, where the kind has such.

@@ -1,46 +1,70 @@
 import {
   ScheduleAlreadyRunning,
   ScheduleNotFoundError,
-  ScheduleOverlapPolicy,
   type Client,
   type ScheduleDescription,
+  type ScheduleHandle,
+  type ScheduleOverlapPolicy,
   type ScheduleUpdateOptions,
 } from '@temporalio/client';
 import { ServiceError } from '../../core/errors.js';
 import { TASK_QUEUES } from '../../core/names.js';
+import type { OverlapPolicy, ScheduleTiming } from '../../core/schemas/schedule.js';
 import { withTemporal } from './temporal-client.js';
 
-/** After an outage, runs that were missed longer ago than this are not made up for: one is enough. */
-const CATCH_UP = '10 minutes' as const;
-
-export interface JobSchedule {
+export interface JobSchedule extends Omit<ScheduleTiming, 'note'> {
   schedule_id: string;
-  cron: string;
-  paused: boolean;
+  note: string | null;
+  /** When the next ones are due; of a paused schedule those that are left out unless it is resumed. */
   next_runs: string[];
-  recent_jobs: string[];
+  /** The latest first. */
+  recent_runs: { job_id: string; scheduled_at: string; started_at: string }[];
+  runs: { started: number; skipped: number; missed: number };
   /** The request of the jobs, as it was given. */
   request: unknown;
 }
 
-function present(scheduleId: string, description: ScheduleDescription): JobSchedule {
-  const { state, info } = description;
-  const memo = description.action.type === 'startWorkflow' ? description.action.memo : undefined;
+/** How many of the next and of the last runs are told. */
+const MOST_RUNS = 5;
+
+function present(scheduleId: string, { state, info, action, spec, policies }: ScheduleDescription): JobSchedule {
+  const memo = action.type === 'startWorkflow' ? action.memo : undefined;
   return {
     schedule_id: scheduleId,
     cron: String(memo?.['cron'] ?? ''),
+    timezone: spec.timezone || 'UTC',
+    overlap: (policies.overlap ?? 'SKIP').toLowerCase() as OverlapPolicy,
+    jitter_seconds: (spec.jitter ?? 0) / 1000,
+    catch_up_seconds: policies.catchupWindow / 1000,
     paused: state.paused,
+    note: state.note || null,
     // Schedules of the first release have it under its former name.
     request: memo?.['request'] ?? memo?.['training'] ?? {},
-    next_runs: info.nextActionTimes.slice(0, 5).map((time) => time.toISOString()),
-    recent_jobs: info.recentActions.flatMap((action) =>
-      action.action.type === 'startWorkflow' ? [action.action.workflow.workflowId] : [],
-    ),
+    next_runs: info.nextActionTimes.slice(0, MOST_RUNS).map((time) => time.toISOString()),
+    recent_runs: info.recentActions
+      .flatMap((run) =>
+        run.action.type === 'startWorkflow'
+          ? [
+              {
+                job_id: run.action.workflow.workflowId,
+                scheduled_at: run.scheduledAt.toISOString(),
+                started_at: run.takenAt.toISOString(),
+              },
+            ]
+          : [],
+      )
+      .toReversed()
+      .slice(0, MOST_RUNS),
+    runs: {
+      started: info.numActionsTaken,
+      skipped: info.numActionsSkippedOverlap,
+      missed: info.numActionsMissedCatchupWindow,
+    },
   };
 }
 
 /**
- * A job by the clock, kept by Temporal: it survives every restart, and never runs twice at once.
+ * A job by the clock, kept by Temporal: it survives every restart.
  * @param of the schedule's id, how a missing one is told, the workflow and how its ids begin
  */
 export function createJobSchedule(
@@ -49,25 +73,28 @@ export function createJobSchedule(
 ) {
   const { scheduleId } = of;
 
-  async function get(): Promise<JobSchedule> {
+  /** @throws ServiceError `schedule_not_found`, `dependency_unavailable` */
+  async function reach<T>(work: (handle: ScheduleHandle) => Promise<T>): Promise<T> {
     try {
-      return present(
-        scheduleId,
-        await withTemporal(temporal, () => temporal.schedule.getHandle(scheduleId).describe()),
-      );
+      return await withTemporal(temporal, () => work(temporal.schedule.getHandle(scheduleId)));
     } catch (error) {
       if (error instanceof ScheduleNotFoundError) throw new ServiceError('schedule_not_found', of.missing);
       throw error;
     }
   }
 
+  const get = async (): Promise<JobSchedule> => present(scheduleId, await reach((handle) => handle.describe()));
+
   /** Creates or replaces the schedule. @param input what the workflow gets @param request what is shown of it */
-  async function put(when: { cron: string; paused: boolean }, input: unknown, request: unknown): Promise<JobSchedule> {
+  async function put(when: ScheduleTiming, input: unknown, request: unknown): Promise<JobSchedule> {
     const cron = when.cron.trim();
     const options = {
-      spec: { cronExpressions: [cron] },
-      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP },
-      state: { paused: when.paused },
+      spec: { cronExpressions: [cron], timezone: when.timezone, jitter: when.jitter_seconds * 1000 },
+      policies: {
+        overlap: when.overlap.toUpperCase() as ScheduleOverlapPolicy,
+        catchupWindow: when.catch_up_seconds * 1000,
+      },
+      state: { paused: when.paused, ...(when.note === undefined ? {} : { note: when.note }) },
       action: {
         type: 'startWorkflow' as const,
         workflowType: of.workflowType,
@@ -91,10 +118,27 @@ export function createJobSchedule(
   /** In place, so that a bad expression leaves the former schedule as it is. */
   async function replace(options: ScheduleUpdateOptions): Promise<void> {
     try {
-      await withTemporal(temporal, () => temporal.schedule.getHandle(scheduleId).update(() => options));
+      await reach((handle) => handle.update(() => options));
     } catch (error) {
       throw isBadCron(error) ? badCron(String(options.spec.cronExpressions), error) : error;
     }
+  }
+
+  /** Starts no run until it is resumed; those under way go on. */
+  async function pause(note: string): Promise<JobSchedule> {
+    await reach((handle) => handle.pause(note));
+    return get();
+  }
+
+  async function resume(note: string): Promise<JobSchedule> {
+    await reach((handle) => handle.unpause(note));
+    return get();
+  }
+
+  /** Starts a run now, also of a schedule that is paused; its overlap policy holds for this run, too. */
+  async function trigger(): Promise<JobSchedule> {
+    await reach((handle) => handle.trigger());
+    return get();
   }
 
   async function remove(): Promise<void> {
@@ -105,7 +149,7 @@ export function createJobSchedule(
     }
   }
 
-  return { get, put, remove };
+  return { get, put, pause, resume, trigger, remove };
 }
 
 /** The SDK turns what Temporal calls an invalid argument into a TypeError; all but the expression is made by us. */

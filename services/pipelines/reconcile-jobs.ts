@@ -3,6 +3,9 @@ import type { Container } from '../container.js';
 import { abortDeploymentOf } from '../deployments/close-deployment.js';
 import { abandonDrillOf } from '../drills/close-drill.js';
 import { stopExperimentOf } from '../experiments/close-experiment.js';
+import { abandonMaterialization } from '../features/finish-materialization.js';
+import { abandonErasureOf } from '../erasure/erase-subject.js';
+import { abandonSweepOf } from '../search/close-sweep.js';
 import { cleanUpJob } from '../jobs/clean-up-job.js';
 import type { Job } from '../jobs/job.js';
 import { startWorkflow } from './start-job.js';
@@ -36,6 +39,9 @@ export async function settleJob(id: string, context: ReconcileContext): Promise<
     await abortDeploymentOf(id, context);
     await stopExperimentOf(id, context);
     await abandonDrillOf(id, context);
+    await abandonMaterialization(id, context);
+    await abandonErasureOf(id, context);
+    await abandonSweepOf(id, context);
     await context.jobs.finish(id, end);
   }
   return context.jobs.get(id);

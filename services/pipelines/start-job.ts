@@ -17,6 +17,9 @@ export const WORKFLOW_OF_JOB: Record<JobType, string> = {
   deploy: 'deployModel',
   experiment: 'runExperiment',
   drill: 'drillRollout',
+  materialize: 'materializeFeatures',
+  retain: 'applyRetention',
+  erase: 'eraseSubject',
 };
 
 const keyword = (name: string) => defineSearchAttributeKey(name, 'KEYWORD');

@@ -2,6 +2,7 @@ import { judgeApprovals } from '../../core/policy/approval.js';
 import { ServiceError } from '../../core/errors.js';
 import type { Prisma } from '../database/database.js';
 import type { ModelsConfig } from '../training/models-config.js';
+import { refuseChangedViews } from './refuse-changed-views.js';
 import { decisionsOn } from './version-approvals.js';
 
 export interface ReadinessContext {
@@ -19,11 +20,12 @@ interface StoredVersion {
 /**
  * Whoever gives traffic to a version asks here first, at the API and once more in the workflow, which may have been started from the
  * command line.
- * @throws ServiceError `version_conflict` for an archived version, `approval_missing` with what is missing
+ * @throws ServiceError `version_conflict` for an archived version, `approval_missing` with what is missing, `feature_view_changed`
  */
 export async function refuseUnready(version: StoredVersion, context: ReadinessContext): Promise<void> {
   refuseArchived(version);
   await refuseUnapproved(version, context);
+  await refuseChangedViews(version, context);
 }
 
 /** The same for the arms of an experiment; the one that has the traffic already needs nothing. */

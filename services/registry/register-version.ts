@@ -99,6 +99,16 @@ async function describeBundle(plan: TrainingPlan, fit: FitOutcome, staging: stri
     files: await Promise.all(fit.files.map(digestOf)),
     body: fit.body,
     golden: await readStagedJson<GoldenCase[]>(join(staging, STAGED.golden)),
+    ...(plan.featureViews
+      ? {
+          feature_views: plan.featureViews.map(({ view, version, digest, definition }) => ({
+            view,
+            version,
+            digest,
+            definition,
+          })),
+        }
+      : {}),
   };
 }
 
@@ -193,9 +203,16 @@ async function insertVersion(
           start_date: plan.startDate ?? null,
           end_date: plan.endDate ?? null,
           filters: plan.filters,
+          feature_views: (plan.featureViews ?? []).map(({ view, version, digest: of, inputs }) => ({
+            view,
+            version,
+            digest: of,
+            inputs,
+          })),
           training_rows: fit.trainingRows,
           holdout_rows: evaluation.holdoutRows,
           holdout: found.holdout,
+          ...(plan.sweep ? { sweep: plan.sweep } : {}),
         }),
       },
     });

@@ -194,6 +194,24 @@ export interface ComparisonPlot extends Titled {
   bars: (Bar & { chosen?: boolean })[];
 }
 
+/** Runs in their order, such as the trials of a search. */
+export interface OptimisationHistoryPlot extends Titled {
+  kind: 'optimisation_history';
+  measure: string;
+  better: 'higher' | 'lower';
+  points: { name: string; value: number }[];
+}
+
+/** Runs across their parameters; the last axis is the measure. */
+export interface ParallelCoordinatesPlot extends Titled {
+  kind: 'parallel_coordinates';
+  better: 'higher' | 'lower';
+  /** With `names` a value is the place of its name. */
+  axes: { name: string; lowest: number; highest: number; names?: string[] }[];
+  /** One value an axis; null where the run does not have the parameter. */
+  lines: { name: string; values: (number | null)[] }[];
+}
+
 /** The kinds of plots, for those who check what they read. */
 export const REPORT_PLOTS: readonly ReportPlot['kind'][] = [
   'roc',
@@ -208,6 +226,8 @@ export const REPORT_PLOTS: readonly ReportPlot['kind'][] = [
   'histogram',
   'series_anomalies',
   'comparison',
+  'optimisation_history',
+  'parallel_coordinates',
 ];
 
 /** Every plot, as data only. */
@@ -223,4 +243,6 @@ export type ReportPlot =
   | ConfusionPlot
   | HistogramPlot
   | SeriesAnomaliesPlot
-  | ComparisonPlot;
+  | ComparisonPlot
+  | OptimisationHistoryPlot
+  | ParallelCoordinatesPlot;

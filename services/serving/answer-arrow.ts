@@ -3,6 +3,7 @@ import type { PredictInput } from '../../core/schemas/prediction.js';
 import type { BatchColumn } from '../../ml/preprocess/encode-batch.js';
 import { unstorablePaths } from '../parse-request.js';
 import { cellOf } from './column-row.js';
+import { hasViews } from './fill-features.js';
 import { answerColumnsOf } from './flat-answers.js';
 import { predictColumns, predictMany, type BatchCall, type BatchContext } from './predict-many.js';
 import { readArrow } from './read-arrow.js';
@@ -22,9 +23,11 @@ export async function answerArrow(context: BatchContext, bytes: Uint8Array, call
   const served = await context.predict.versionFor(call.model, call.modelVersion);
   const { rows, columns: all } = readArrow(bytes);
   const { columns, entities } = assignColumns(served, all);
-  const answered = served.scorer.batch
-    ? await predictColumns(context, served, { rows, columns, entities }, call)
-    : await predictSingly(context, rows, columns, entities, call);
+  // Rows whose features may come from the store are filled one by one.
+  const answered =
+    served.scorer.batch && !(entities && hasViews(served))
+      ? await predictColumns(context, served, { rows, columns, entities }, call)
+      : await predictSingly(context, rows, columns, entities, call);
   return writeArrow(call.model, answered);
 }
 

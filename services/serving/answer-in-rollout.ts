@@ -1,7 +1,9 @@
 import { ServiceError } from '../../core/errors.js';
 import type { PredictInput } from '../../core/schemas/prediction.js';
+import type { OnlineFeatures } from '../features/online-features.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { armOf, type Arm } from './assign-arm.js';
+import { fillFeatures, hasViews } from './fill-features.js';
 import { newPredictionId } from './prediction-id.js';
 import type { PredictionLog } from './prediction-log.js';
 import type { ActiveRollout, ServedModel } from './routing-table.js';
@@ -21,20 +23,29 @@ export function armOfInput({ deploymentId, share }: ActiveRollout, input: Predic
  * Scores what was answered with the version under trial as well, after the answer. Its score goes to the log only.
  * @returns what takes an answered request
  */
-export function createShadowScorer({ log, metrics }: { log: PredictionLog; metrics: Metrics }) {
+export function createShadowScorer({
+  log,
+  metrics,
+  onlineFeatures,
+}: {
+  log: PredictionLog;
+  metrics: Metrics;
+  onlineFeatures: OnlineFeatures;
+}) {
   let waiting = 0;
 
-  function score(
+  async function score(
     { deploymentId, candidate }: ActiveRollout,
     input: PredictInput,
     correlationId: string,
     shadowOf: string,
-  ): void {
+  ): Promise<void> {
     const startMs = performance.now();
     let predictions: object = {};
     let error: string | undefined;
     try {
-      ({ predictions } = candidate.scorer.predict(input));
+      const filled = hasViews(candidate) ? (await fillFeatures(onlineFeatures, candidate, [input]))[0]!.input : input;
+      ({ predictions } = candidate.scorer.predict(filled));
     } catch (failure) {
       error = failureCode(failure);
     }
@@ -62,7 +73,7 @@ export function createShadowScorer({ log, metrics }: { log: PredictionLog; metri
     waiting++;
     setImmediate(() => {
       waiting--;
-      score(rollout, input, correlationId, predictionId);
+      void score(rollout, input, correlationId, predictionId);
     });
   };
 }

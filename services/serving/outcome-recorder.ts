@@ -97,6 +97,13 @@ export class OutcomeRecorder {
     }
   }
 
+  /** Brings all outcomes to the database and takes them from the disk. @returns how many still wait */
+  async forget(): Promise<number> {
+    await this.#shipper.flush();
+    this.#spool.forgetShipped();
+    return this.#spool.rows;
+  }
+
   async stop(): Promise<void> {
     await this.#shipper.stop();
   }

@@ -3,6 +3,8 @@ import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import type { PredictInput } from '../../core/schemas/prediction.js';
 import type { BatchColumn, BatchProblem } from '../../ml/preprocess/encode-batch.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import type { OnlineFeatures } from '../features/online-features.js';
+import { fillFeatures, hasViews } from './fill-features.js';
 import type { PredictionLog } from './prediction-log.js';
 import type { BatchTurns } from './batch-turns.js';
 import { writeIdRange } from './prediction-id.js';
@@ -20,6 +22,7 @@ export interface BatchContext {
   predictionLog: PredictionLog;
   metrics: Metrics;
   batchTurns: BatchTurns;
+  onlineFeatures: OnlineFeatures;
 }
 
 export interface BatchCall {
@@ -86,7 +89,7 @@ async function answerInputs(
   }
   for (let start = 0; start < together.length; start += BLOCK_ROWS) {
     const block = together.slice(start, start + BLOCK_ROWS);
-    const answers = answerBlock(
+    const answers = await answerBlock(
       context,
       served,
       block.map((at) => ({ ...inputs[at]!, caller: call.caller })),
@@ -113,19 +116,28 @@ function onlyOfTheRow(error: unknown): ServiceError {
   throw error;
 }
 
-function answerBlock(
-  { predictionLog: log, metrics }: BatchContext,
+async function answerBlock(
+  { predictionLog: log, metrics, onlineFeatures }: BatchContext,
   served: ServedModel,
-  inputs: readonly PredictInput[],
+  asked: readonly PredictInput[],
   correlationId: string,
-): (PredictionAnswer | ServiceError)[] {
+): Promise<(PredictionAnswer | ServiceError)[]> {
+  const filled = hasViews(served) ? await fillFeatures(onlineFeatures, served, asked) : undefined;
+  const inputs = filled?.map(({ input }) => input) ?? asked;
   const startMs = performance.now();
   const shapes = served.scorer.batch!.predictRows(inputs);
   const rowSeconds = (performance.now() - startMs) / 1000 / inputs.length;
   return shapes.map((shaped, at) =>
     shaped instanceof ServiceError
       ? shaped
-      : completeAnswer({ metrics, log }, served, inputs[at]!, { correlationId }, { shaped, cached: false }, rowSeconds),
+      : completeAnswer(
+          { metrics, log },
+          served,
+          inputs[at]!,
+          { correlationId, filled: filled?.[at] },
+          { shaped, cached: false },
+          rowSeconds,
+        ),
   );
 }
 

@@ -4,7 +4,9 @@ import type { PredictInput } from '../../core/schemas/prediction.js';
 import { withDatabase } from '../database/database.js';
 import type { VersionStore } from '../registry/version-store.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import type { OnlineFeatures } from '../features/online-features.js';
 import { drawArm, layerBucketOf } from '../experiments/experiment-arms.js';
+import { fillFeatures, hasViews, type FilledInput } from './fill-features.js';
 import { loadScorer } from './load-scorer.js';
 import { armOfInput, createShadowScorer, failureCode } from './answer-in-rollout.js';
 import type { CachedAnswer, PredictionCache } from './prediction-cache.js';
@@ -23,6 +25,8 @@ export interface PredictionAnswer extends ShapedPrediction {
   experiment_id?: string;
   /** Of an experiment: the chance with which the arm was drawn. */
   propensity?: number;
+  /** Features that the caller left out and the online feature store had. */
+  features_from_store?: readonly string[];
   /** Values that count as not known, with their paths. */
   warnings?: FieldProblem[];
   explanations?: Record<string, HeadExplanation['contributions']>;
@@ -37,6 +41,7 @@ export interface PredictDependencies {
   log: PredictionLog;
   metrics: Metrics;
   modelStoragePath: string;
+  onlineFeatures: OnlineFeatures;
 }
 
 /** Versions that were asked for by name, besides the deployed ones. */
@@ -149,7 +154,19 @@ export function createPredictor(dependencies: PredictDependencies) {
     }
   }
 
+  /** A version that learnt from feature views waits for the store; all others answer at once. */
   function answerBy(
+    served: ServedModel,
+    input: PredictInput,
+    call: AnswerCall,
+  ): PredictionAnswer | Promise<PredictionAnswer> {
+    if (!hasViews(served)) return answerFrom(served, input, call);
+    return fillFeatures(dependencies.onlineFeatures, served, [input]).then(([filled]) =>
+      answerFrom(served, filled!.input, { ...call, filled }),
+    );
+  }
+
+  function answerFrom(
     served: ServedModel,
     input: PredictInput,
     call: AnswerCall,
@@ -229,6 +246,8 @@ export interface AnswerCall {
   trial?: { deployment_id: string } | { experiment_id: string; propensity: number };
   /** Why the version of the arm did not answer, where another one did in its place. */
   error?: string;
+  /** What came from the feature store, of a version that learnt from views. */
+  filled?: FilledInput;
 }
 
 /**
@@ -239,7 +258,7 @@ export function completeAnswer(
   { metrics, log }: Pick<PredictDependencies, 'metrics' | 'log'>,
   served: ServedModel,
   input: PredictInput,
-  { correlationId, cohort, trial, error }: AnswerCall,
+  { correlationId, cohort, trial, error, filled }: AnswerCall,
   { shaped, cached }: CachedAnswer,
   seconds: number,
 ): PredictionAnswer {
@@ -258,13 +277,14 @@ export function completeAnswer(
       caller,
     },
   );
-  const warnings = scorer.warnings(input);
+  const warnings = [...(filled?.warnings ?? []), ...scorer.warnings(input)];
   return {
     prediction_id: id,
     model,
     model_version: version,
     ...shaped,
     cached,
+    ...(filled ? { features_from_store: filled.fromStore } : {}),
     ...(cohort ? { arm: cohort.arm, ...trial } : {}),
     ...(warnings.length > 0 ? { warnings } : {}),
     ...(input.explain ? explain(served, input) : {}),

@@ -45,6 +45,13 @@ export class PredictionCache {
     return { shaped: this.#compute(key, compute).answer, cached: false };
   }
 
+  /** Forgets all answers of this process. @returns how many */
+  clear(): number {
+    const { size } = this.#entries;
+    this.#entries.clear();
+    return size;
+  }
+
   #find(key: string): ShapedPrediction | undefined {
     const entry = this.#entries.get(key);
     if (!entry) return undefined;

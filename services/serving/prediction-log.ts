@@ -172,6 +172,13 @@ export class PredictionLog {
     await this.#shipper.flush();
   }
 
+  /** Brings all rows to the database and takes them from the disk. @returns how many still wait */
+  async forget(): Promise<number> {
+    await this.flush();
+    this.#spool.forgetShipped();
+    return this.#spool.rows;
+  }
+
   async stop(): Promise<void> {
     this.#write();
     await this.#shipper.stop();

@@ -1,4 +1,4 @@
-import type { DataFormat, IngestOptions } from '../../core/schemas/ingestion.js';
+import type { IngestOptions, RawFormat } from '../../core/schemas/ingestion.js';
 import type { Container } from '../container.js';
 import type { ColumnType } from '../datasets/column-types.js';
 
@@ -33,11 +33,13 @@ export type Compression = 'none' | 'gzip' | 'zstd';
 /** A part as it lies on this machine. The name of the file ends as its format and compression do. */
 export interface FetchedPart {
   path: string;
-  format: DataFormat;
+  format: RawFormat;
   compression: Compression;
   bytes: number;
   /** Known for a copied table; such a file is CSV without a header, all values quoted, and `\N` for NULL. */
   columns?: SourceColumn[];
+  /** Of an incremental part: what `commitPulls` makes the watermark of the source when the dataset is committed. */
+  pull?: string;
 }
 
 export interface SourceColumn {

@@ -7,6 +7,9 @@ import { to as copyTo } from 'pg-copy-streams';
 import { ServiceError } from '../../core/errors.js';
 import { withoutCredentials } from '../telemetry/logger.js';
 import type { ColumnType } from '../datasets/column-types.js';
+import { IncrementQuery, type Increment } from './increment-query.js';
+import type { PostgresAddress } from './postgres-address.js';
+import type { ReadTo } from './watermark.js';
 
 /** PostgreSQL's own types by their object ids, as ours. All that is not listed stays text. */
 const TYPES_BY_OID: Record<number, ColumnType> = {
@@ -27,6 +30,8 @@ const TYPES_BY_OID: Record<number, ColumnType> = {
 export interface PostgresCopy {
   columns: { name: string; type: ColumnType }[];
   rows: number;
+  /** Of an incremental copy, unless the source has no rows at all. */
+  readTo?: ReadTo;
 }
 
 /**
@@ -36,17 +41,18 @@ export interface PostgresCopy {
  */
 export async function copyFromPostgres(
   input: {
-    url: string;
+    address: PostgresAddress;
     table?: string;
     query?: string;
     columns?: readonly string[];
+    increment?: Increment;
     file: string;
     signal?: AbortSignal;
   },
   onProgress: (share: number) => void,
 ): Promise<PostgresCopy> {
   const client = new pg.Client({
-    connectionString: input.url,
+    ...input.address,
     connectionTimeoutMillis: 10_000,
     application_name: 'ml-pipeline-ingest',
   });
@@ -55,7 +61,10 @@ export async function copyFromPostgres(
     await client.connect();
     input.signal?.addEventListener('abort', stop, { once: true });
     await client.query("SET timezone = 'UTC'; SET datestyle = 'ISO'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    const select = selectStatement(input);
+    const columnList = input.columns?.map((column) => pg.escapeIdentifier(column)).join(', ') ?? '*';
+    const everything = selectStatement(input);
+    const increment = input.increment && (await IncrementQuery.open(client, everything, input.increment));
+    const select = increment?.newRows(columnList) ?? `SELECT ${columnList} FROM (${everything}) AS source`;
     const described = await client.query(`SELECT * FROM (${select}) AS source LIMIT 0`);
     const columns = described.fields.map((field) => ({
       name: field.name,
@@ -64,7 +73,7 @@ export async function copyFromPostgres(
     const counted = await client.query<{ count: string }>(`SELECT count(*) FROM (${select}) AS source`);
     const rows = Number(counted.rows[0]?.count ?? 0);
     await streamCsv(client, select, input.file, (seen) => onProgress(rows === 0 ? 1 : Math.min(1, seen / rows)));
-    return { columns, rows };
+    return { columns, rows, readTo: await increment?.readTo(client) };
   } catch (error) {
     input.signal?.throwIfAborted();
     throw asSourceError(error);
@@ -74,11 +83,10 @@ export async function copyFromPostgres(
   }
 }
 
-function selectStatement(input: { table?: string; query?: string; columns?: readonly string[] }): string {
-  const columns = input.columns?.map((column) => pg.escapeIdentifier(column)).join(', ') ?? '*';
-  if (input.query) return `SELECT ${columns} FROM (${input.query.trim().replace(/;\s*$/, '')}\n) AS query`;
+function selectStatement(input: { table?: string; query?: string }): string {
+  if (input.query) return `SELECT * FROM (${input.query.trim().replace(/;\s*$/, '')}\n) AS query`;
   if (input.table)
-    return `SELECT ${columns} FROM ${input.table
+    return `SELECT * FROM ${input.table
       .split('.')
       .map((part) => pg.escapeIdentifier(part))
       .join('.')}`;

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readStaged, writeStaged } from '../storage/staged-file.js';
+import { readStaged, readStagedJson, writeStaged } from '../storage/staged-file.js';
 import type { FetchContext, FetchedPart, SourceContext, SourcePart, SourcePlan, SourceRequest } from './connector.js';
 import { findConnector } from './find-connector.js';
 
@@ -32,10 +32,18 @@ export async function fetchPart(
   const marker = join(context.folder, `${part.id}.json`);
   const done = await readStaged(marker);
   if (done) return JSON.parse(done.toString('utf8')) as FetchedPart;
+  context.signal.throwIfAborted();
   // A name of its own for each attempt: one that was given up may still be writing.
   const attempt = `${part.id}-${process.pid}-${Date.now().toString(36)}`;
   const fetched = await findConnector(request.source).fetch(request, part, { ...context, attempt });
   context.failPoint('ingest:after-extract');
   await writeStaged(marker, JSON.stringify(fetched));
   return fetched;
+}
+
+/** The marks of how far the parts in a folder were read, for `commitPulls`. */
+export async function fetchedPulls(folder: string): Promise<string[]> {
+  const names = (await readdir(folder).catch(() => [])).filter((name) => /^\d{7}-.*\.json$/.test(name));
+  const parts = await Promise.all(names.map((name) => readStagedJson<FetchedPart>(join(folder, name))));
+  return parts.flatMap(({ pull }) => pull ?? []);
 }

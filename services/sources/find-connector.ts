@@ -1,17 +1,21 @@
 import { ServiceError } from '../../core/errors.js';
 import type { Connector, SourceOption, SourceRequest } from './connector.js';
 import { fileConnector } from './file-connector.js';
+import { httpConnector } from './http-connector.js';
 import { postgresConnector } from './postgres-connector.js';
 import { predictionsConnector } from './predictions-connector.js';
+import { s3Connector } from './s3-connector.js';
 import { forbiddenSource, schemeOf } from './seal-source.js';
 
 /** Connectors by the scheme of their sources; a source without one is a file. */
 const CONNECTORS: Record<string, Connector> = {
   postgresql: postgresConnector,
+  https: httpConnector,
+  s3: s3Connector,
   predictions: predictionsConnector,
 };
 const ALL: readonly Connector[] = [...Object.values(CONNECTORS), fileConnector];
-const ALIASES: Record<string, string> = { postgres: 'postgresql' };
+const ALIASES: Record<string, string> = { postgres: 'postgresql', http: 'https' };
 
 /** @throws ServiceError `source_forbidden` for a scheme that nothing here reads */
 export function findConnector(source: string): Connector {

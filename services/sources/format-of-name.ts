@@ -4,6 +4,7 @@ import { DATA_FORMATS, type DataFormat } from '../../core/schemas/ingestion.js';
 import type { Compression } from './connector.js';
 
 const ENDINGS: Record<string, DataFormat> = { jsonl: 'ndjson' };
+export const COMPRESSION_ENDINGS: Record<Compression, string> = { none: '', gzip: '.gz', zstd: '.zst' };
 const COMPRESSIONS: Record<string, Compression> = { gz: 'gzip', zst: 'zstd' };
 
 /**
@@ -25,4 +26,17 @@ export function formatOfName(
     `The ending of ${basename(name).slice(0, 100)} does not tell its format.`,
     [{ path: 'options.format', message: `must be given: one of ${DATA_FORMATS.join(', ')}` }],
   );
+}
+
+/**
+ * The format of several files, which must be the same.
+ * @throws ServiceError `source_unreadable` when a name does not tell, or names tell different ones
+ */
+export function oneFormat(names: readonly string[], wanted: DataFormat | undefined): DataFormat {
+  const formats = new Set(names.map((name) => formatOfName(name, wanted).format));
+  const [format] = formats;
+  if (formats.size === 1) return format!;
+  throw new ServiceError('source_unreadable', `The files have different formats: ${[...formats].join(', ')}.`, [
+    { path: 'source', message: 'must name files of one format, or options.format say which it is' },
+  ]);
 }

@@ -143,6 +143,12 @@ export class Spool {
     }
   }
 
+  /** Takes what has arrived from the disk at once, the file that is written to included. */
+  forgetShipped(): void {
+    const arrived = this.#segments.filter((one) => one !== this.#underWay && one.shipped >= one.bytes);
+    for (const segment of arrived) this.#forget(segment);
+  }
+
   #forget(segment: Segment): void {
     if (segment === this.#segments.at(-1)) this.#closeFile();
     this.#segments = this.#segments.filter((other) => other !== segment);

@@ -12,6 +12,8 @@ import {
   type DataType,
   type ModelEntry,
 } from '../../core/schemas/model-config.js';
+import { retentionFileSchema, type RetentionPolicy } from '../../core/schemas/retention.js';
+import { featuresFileSchema, type FeatureView } from '../../core/schemas/feature-view.js';
 import { USER_BEHAVIOR_FEATURES } from '../features/user-behavior-features.js';
 
 /** One model of the config, completed: its kind is known and its source has a name. */
@@ -39,6 +41,10 @@ const SANDBOX: ModelDefinition = {
 export interface ModelsConfig {
   models: ReadonlyMap<string, ModelDefinition>;
   dataTypes: ReadonlyMap<string, DataType>;
+  /** Those that `features.yaml` declares; others are declared over HTTP. */
+  featureViews: ReadonlyMap<string, FeatureView>;
+  /** `retention.yaml`; without it nothing is deleted but what no job has taken over. */
+  retention: RetentionPolicy;
 }
 
 /** A config file that cannot be used; the message names the file, the line and the path of each problem. */
@@ -47,16 +53,17 @@ export class ModelsConfigError extends Error {
 }
 
 /**
- * Reads `models/config.yaml` and, beside it, `data-types.yaml`. A file that changed is read again on the next call,
+ * Reads `models/config.yaml` and, beside it, `data-types.yaml`, `features.yaml` and `retention.yaml`. A file that changed is read again on the next call,
  * so that a new entry needs no restart.
  * @throws ModelsConfigError with file, line and path of every bad entry.
  */
 export function createModelsConfigReader(path: string): () => Promise<ModelsConfig> {
-  const dataTypesPath = join(dirname(path), 'data-types.yaml');
+  const beside = (name: string) => join(dirname(path), name);
+  const paths = { models: path, dataTypes: beside('data-types.yaml'), features: beside('features.yaml'), retention: beside('retention.yaml') };
   let known: { stamp: string; config: ModelsConfig } | undefined;
   return async () => {
-    const stamp = `${await fileStamp(path)} ${await fileStamp(dataTypesPath)}`;
-    if (known?.stamp !== stamp) known = { stamp, config: await readModelsConfig(path, dataTypesPath) };
+    const stamp = (await Promise.all(Object.values(paths).map(fileStamp))).join(' ');
+    if (known?.stamp !== stamp) known = { stamp, config: await readModelsConfig(paths) };
     return known.config;
   };
 }
@@ -70,8 +77,15 @@ async function fileStamp(path: string): Promise<string> {
   }
 }
 
-async function readModelsConfig(path: string, dataTypesPath: string): Promise<ModelsConfig> {
-  const entries = await readYaml(path, modelsFileSchema);
+interface ConfigPaths {
+  models: string;
+  dataTypes: string;
+  features: string;
+  retention: string;
+}
+
+async function readModelsConfig(paths: ConfigPaths): Promise<ModelsConfig> {
+  const entries = await readYaml(paths.models, modelsFileSchema);
   const problems: string[] = [];
   const models = new Map<string, ModelDefinition>();
   for (const [name, entry] of Object.entries(entries.value)) {
@@ -81,9 +95,20 @@ async function readModelsConfig(path: string, dataTypesPath: string): Promise<Mo
     else if (!('problem' in definition)) models.set(name, definition);
   }
   if (problems.length > 0) throw new ModelsConfigError(problems.join('\n'));
-  const dataTypes =
-    (await fileStamp(dataTypesPath)) === 'absent' ? {} : (await readYaml(dataTypesPath, dataTypesFileSchema)).value;
-  return { models, dataTypes: new Map(Object.entries(dataTypes)) };
+  return {
+    models,
+    dataTypes: new Map(Object.entries(await readOptional(paths.dataTypes, dataTypesFileSchema))),
+    featureViews: new Map(Object.entries(await readOptional(paths.features, featuresFileSchema))),
+    retention: retentionFileSchema.parse(await readOptional(paths.retention, retentionFileSchema)),
+  };
+}
+
+/** A file that may be absent. */
+async function readOptional<Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+): Promise<z.output<Schema> | object> {
+  return (await fileStamp(path)) === 'absent' ? {} : (await readYaml(path, schema)).value;
 }
 
 type Problem = { path: string[]; problem: string };
@@ -112,6 +137,7 @@ const FIELDS_OF_KINDS: Partial<Record<keyof ModelEntry, readonly ModelKind[]>> =
   positive_class: ['classification'],
   costs: ['classification'],
   monotone: ['user_behavior', 'project_success', 'classification', 'regression'],
+  feature_views: ['project_success', 'classification', 'regression'],
   project: ['project_success'],
   forecast: ['resource_usage'],
   anomaly: ['anomaly_detection'],
@@ -138,6 +164,11 @@ function checkEntry(definition: ModelDefinition): Problem | undefined {
   }
   if (definition.split === 'time' && !definition.timestamp)
     return { path: ['split'], problem: 'needs `timestamp: <column>`: the latest rows by it are held out' };
+  if (definition.feature_views && !(definition.entity && definition.timestamp))
+    return {
+      path: ['feature_views'],
+      problem: 'needs `entity` and `timestamp`: features are joined as they were known then',
+    };
   if (definition.costs && definition.positive_class === undefined)
     return { path: ['costs'], problem: 'needs `positive_class`: the value of the target that counts as positive' };
   if (definition.algorithm && definition.algorithm !== 'auto') {

@@ -2,10 +2,13 @@ import { ServiceError } from '../../core/errors.js';
 import { trainRequestSchema, type TrainRequest } from '../../core/schemas/training.js';
 import type { Database } from '../database/database.js';
 import type { DatasetManifest } from '../datasets/manifest.js';
+import { planViews, withViewColumns, withViewFeatures } from '../features/plan-views.js';
+import type { ViewStore } from '../features/view-store.js';
 import type { PlannedKind } from '../kinds/recipe.js';
 import { RECIPES } from '../kinds/recipes.js';
 import { parseRequest } from '../parse-request.js';
 import { releaseVersion } from '../release-version.js';
+import { planSearch } from '../search/plan-search.js';
 import { modelDefinition, type ModelDefinition, type ModelsConfig } from './models-config.js';
 import type { TrainingPlan } from './training-plan.js';
 
@@ -18,15 +21,18 @@ export async function planTraining(
   context: {
     config: ModelsConfig;
     database: Database;
+    views: ViewStore;
     maxTrainingTimeSeconds: number;
     autoMl: boolean;
     gpuEnabled: boolean;
   },
 ): Promise<TrainingPlan> {
   const request = parseRequest(trainRequestSchema, input.request);
-  const definition = modelDefinition(context.config, request.model_type);
+  const entry = modelDefinition(context.config, request.model_type);
+  const featureViews = await planViews(entry, context);
+  const definition = withViewFeatures(entry, featureViews);
   const dataset = await findDataset(context.database, request.training_data?.source ?? definition.source);
-  const manifest = dataset.manifest as unknown as DatasetManifest;
+  const manifest = withViewColumns(dataset.manifest as unknown as DatasetManifest, featureViews);
   const recipe = RECIPES[definition.kind];
   const {
     problems: found,
@@ -34,6 +40,8 @@ export async function planTraining(
     ...planned
   } = recipe.plan({ definition, request, manifest, autoMl: context.autoMl, gpuEnabled: context.gpuEnabled });
   const problems = [...found, ...checkTrainingData(request, definition, manifest, planned, filters ?? [])];
+  const search = request.search && planSearch(request.search, recipe, { kind: definition.kind, ...planned });
+  problems.push(...(search?.problems ?? []));
   if (problems.length > 0)
     throw new ServiceError('request_invalid', 'The training request does not fit the model and its data.', problems);
   const isCrossValidated = request.cross_validation && recipe.crossValidate !== undefined;
@@ -66,7 +74,9 @@ export async function planTraining(
     startDate: request.training_data?.start_date,
     endDate: request.training_data?.end_date,
     filters: request.training_data?.filters ?? {},
+    ...(featureViews.length > 0 ? { featureViews } : {}),
     validationSplit: request.validation_split,
+    ...(search?.plan ? { search: search.plan } : {}),
     crossValidation: isCrossValidated,
     autoDeploy: request.auto_deploy && !definition.approvals,
     fitTimeoutSeconds: context.maxTrainingTimeSeconds,

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import { writeHoldout } from '../artifacts/frozen-holdout.js';
 import { RECIPES } from '../kinds/recipes.js';
-import type { OnProgress } from '../kinds/recipe.js';
+import type { Measured, OnProgress } from '../kinds/recipe.js';
 import { writeStaged } from '../storage/staged-file.js';
+import type { MeasuredPoint } from '../tracking/run-recorder.js';
 import { STAGED, type TrainingPlan } from './training-plan.js';
 import { createTreeThreads } from './tree-threads.js';
 
@@ -18,9 +19,15 @@ export interface TrainerOrder {
   /** Threads that may work on one fit. */
   threads: number;
 }
+/** What the process has used so far. */
+export interface TrainerUsage {
+  cpuSeconds: number;
+  peakMemoryBytes: number;
+}
+
 export type TrainerMessage =
-  | { type: 'progress'; share: number; detail: string; rssBytes: number }
-  | { type: 'done' }
+  | { type: 'progress'; share: number; detail: string; usage: TrainerUsage; points: readonly MeasuredPoint[] }
+  | { type: 'done'; usage: TrainerUsage; points: readonly MeasuredPoint[] }
   | { type: 'failed'; code?: ServiceError['code']; message: string; problems?: readonly FieldProblem[] };
 
 /** Runs the step of the kind's recipe and stages what comes of it. */
@@ -44,6 +51,17 @@ async function runStep({ step, plan, staging, threads }: TrainerOrder, onProgres
 
 const REPORT_EVERY_MS = 200;
 
+function usageSoFar(): TrainerUsage {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  return { cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, peakMemoryBytes: maxRSS * 1024 };
+}
+
+/** A loss that has run away is no number that could be kept. */
+const pointsOf = (measured: Measured | undefined): MeasuredPoint[] =>
+  Object.entries(measured?.values ?? {}).flatMap(([name, value]) =>
+    Number.isFinite(value) ? [{ name, step: measured!.step, value }] : [],
+  );
+
 /**
  * The process that does the CPU-bound work of one step, so that the worker's heartbeats and other jobs go on. It ends
  * itself when its worker is gone: a killed worker sends no signal, and a busy loop sees no event, so the parent's id is
@@ -58,16 +76,19 @@ async function main(): Promise<void> {
     process.once('message', (message) => resolve(message as TrainerOrder)),
   );
   let lastMs = 0;
-  const onProgress = (share: number, detail: string) => {
+  const points: MeasuredPoint[] = [];
+  const takePoints = () => points.splice(0);
+  const onProgress: OnProgress = (share, detail, measured) => {
     if (process.ppid !== parent) process.exit(1);
+    points.push(...pointsOf(measured));
     const nowMs = performance.now();
     if (nowMs - lastMs < REPORT_EVERY_MS && share < 1) return;
     lastMs = nowMs;
-    send({ type: 'progress', share, detail, rssBytes: process.memoryUsage.rss() });
+    send({ type: 'progress', share, detail, usage: usageSoFar(), points: takePoints() });
   };
   try {
     await runStep(order, onProgress);
-    send({ type: 'done' }, () => process.exit(0));
+    send({ type: 'done', usage: usageSoFar(), points: takePoints() }, () => process.exit(0));
   } catch (error) {
     const failure: TrainerMessage =
       error instanceof ServiceError

@@ -1,6 +1,8 @@
 import type { FieldProblem } from '../../core/errors.js';
 import type { Head } from '../../core/kinds/heads.js';
 import type { ModelKind } from '../../core/names.js';
+import type { PlannedView } from '../features/plan-views.js';
+import type { SearchPlan, SweepChoice } from '../search/search-plan.js';
 
 /** All that a training run follows: decided once, written into the workflow's history, never looked up again. */
 export interface TrainingPlan {
@@ -27,7 +29,13 @@ export interface TrainingPlan {
   startDate?: string;
   endDate?: string;
   filters: Record<string, string | number | boolean>;
+  /** What the rows are joined with; absent where the entry names no views. */
+  featureViews?: readonly PlannedView[];
   validationSplit: number;
+  /** The search that comes before the fit, where one was asked for. */
+  search?: SearchPlan;
+  /** Where the hyperparameters come from, once the search is over. */
+  sweep?: SweepChoice;
   crossValidation: boolean;
   autoDeploy: boolean;
   fitTimeoutSeconds: number;
@@ -46,3 +54,9 @@ export const STAGED = {
   /** What is kept of the rows that were held out; null where the kind keeps none. */
   holdout: 'holdout.json',
 } as const;
+
+/** Every dataset that a run reads. */
+export const datasetsOf = ({ datasetId, featureViews = [] }: TrainingPlan) => [
+  datasetId,
+  ...featureViews.flatMap(({ inputs }) => Object.values(inputs).map((input) => input.dataset_id)),
+];

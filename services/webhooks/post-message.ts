@@ -1,17 +1,12 @@
-import { request as requestHttp, type IncomingMessage, type RequestOptions } from 'node:http';
+import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { lookupOf } from '../network/find-address.js';
 import type { Receiver } from './find-receiver.js';
 
 /** From looking up the name to the status. */
 const TIMEOUT_MS = 10_000;
 /** Nothing of an answer but its status is used; so much is read, so that the connection ends in good order. */
 const MOST_BYTES = 16_384;
-
-/** Connects to the address that was checked, whatever the name means by now. */
-function lookupOf({ address, family }: Receiver): RequestOptions['lookup'] {
-  return (_host, options, answer) =>
-    options.all ? answer(null, [{ address, family }]) : answer(null, address, family);
-}
 
 /**
  * Posts a message and waits for the status. Redirects are not followed: they are an answer like any other.

@@ -1,4 +1,6 @@
 import { createPrng } from '../../ml/random/prng.js';
+import { sampleRuns } from './run-sample.js';
+import { buildRunsReport } from '../../services/tracking/runs-report.js';
 import type { ReportDocument } from '../../services/reports/report-document.js';
 import { anomalySection } from '../../services/reports/sections/anomaly-section.js';
 import { classificationSection } from '../../services/reports/sections/classification-section.js';
@@ -68,6 +70,7 @@ export function sampleReport(size: { rows: number; features: number; classes?: n
       rivalsSection(),
       futureSection(normal),
       abnormalSection(normal),
+      ...buildRunsReport(sampleRuns(40), [], { metric: 'roc_auc', better: 'higher' }).sections,
     ],
   };
 }

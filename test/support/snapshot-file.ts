@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RawFormat } from '../../core/schemas/ingestion.js';
 import { dataTypeSchema } from '../../core/schemas/model-config.js';
 import { snapshotDataset } from '../../services/datasets/snapshot-dataset.js';
 import { queryRows, quoteText, withDuckDb } from '../../services/duckdb.js';
@@ -22,7 +23,8 @@ export async function snapshotFiles(
     const raw = Object.entries(files).map(([name, content]) => {
       const path = join(folder, name);
       writeFileSync(path, content);
-      return { path, label: name, ...formatOfName(name, undefined) };
+      const { format, compression } = formatOfName(name, undefined);
+      return { path, label: name, format: format as RawFormat, compression };
     });
     const manifest = await snapshotDataset(
       {

@@ -5,6 +5,7 @@ import type { TabularNetworkParameters } from '../../../ml/neural/fit-tabular-ne
 import { selectNetworkBackend } from '../../training/network-backend.js';
 import type { NetworkTraining } from '../../reports/sections/network-section.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
+import { lossesOf, measuredOf, type OnProgress } from '../recipe.js';
 import { settingsOf } from './plan.js';
 
 /** Rows that are learned from, at equal distances: more take longer and rebuild a row no better. */
@@ -15,7 +16,7 @@ const DEFAULT_EPOCHS = 40;
 export async function fitReconstruction(
   plan: TrainingPlan,
   rows: FeatureMatrix,
-  onProgress: (share: number, detail: string) => void,
+  onProgress: OnProgress,
 ): Promise<{ view: ReconstructionView; training: NetworkTraining; warning?: string }> {
   const { device, warning } = await selectNetworkBackend({ gpuEnabled: settingsOf(plan).gpuEnabled === true });
   const matrix = thinRows(rows);
@@ -25,7 +26,12 @@ export async function fitReconstruction(
     categories: new Uint8Array(matrix.columns),
     parameters,
     seed: plan.seed,
-    onEpoch: ({ epoch }) => onProgress(Math.min(0.99, epoch / parameters.epochs), `autoencoder, epoch ${epoch}`),
+    onEpoch: ({ epoch, trainingLoss, validationLoss }) =>
+      onProgress(
+        Math.min(0.99, epoch / parameters.epochs),
+        `autoencoder, epoch ${epoch}`,
+        measuredOf('autoencoder', lossesOf(epoch, trainingLoss, validationLoss)),
+      ),
   });
   return {
     view: fitReconstructionView(autoencoder, matrix),

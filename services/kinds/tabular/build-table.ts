@@ -1,6 +1,7 @@
 import { ServiceError } from '../../../core/errors.js';
 import { quoteIdentifier, quoteText } from '../../duckdb.js';
 import { buildUserBehaviorTrainingTable, FeatureInputError } from '../../features/user-behavior-features.js';
+import { writeJoinedTable } from '../../features/write-joined-table.js';
 import { datasetFile, stageTable, writeSelection } from '../../training/select-rows.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import { settingsOf } from './plan.js';
@@ -19,8 +20,18 @@ export async function buildTrainingTable(
   plan: TrainingPlan,
   folders: { datasets: string; staging: string },
 ): Promise<{ rows: number }> {
-  const source = datasetFile(plan, folders);
-  if (plan.kind === 'user_behavior') return buildUserBehavior(plan, source, folders.staging);
+  const ownRows = datasetFile(plan, folders);
+  if (plan.kind === 'user_behavior') return buildUserBehavior(plan, ownRows, folders.staging);
+  const source = plan.featureViews
+    ? await writeJoinedTable({
+        views: plan.featureViews,
+        entity: plan.entity!,
+        timestamp: plan.timestamp!,
+        source: [ownRows],
+        datasetsFolder: folders.datasets,
+        staging: folders.staging,
+      })
+    : ownRows;
   const { split, project } = settingsOf(plan);
   const columns = plan.features.map(quoteIdentifier);
   for (const head of plan.heads) {

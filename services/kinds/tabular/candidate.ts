@@ -1,6 +1,7 @@
 import type { Hyperparameters } from '../../../core/schemas/model-config.js';
 import type { BoostingCrew } from '../../../ml/ensemble/boosting-work.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
+import type { OnProgress } from '../recipe.js';
 import type { HeadAlgorithm, HeadModel } from './head-model.js';
 
 /** What one algorithm is fitted on: the training rows of one head. */
@@ -23,7 +24,7 @@ export interface CandidateInput {
   checkpoint?: Checkpoint;
   /** Threads that learners may share, where there are any. */
   crew?: BoostingCrew;
-  onProgress: (share: number, detail: string) => void;
+  onProgress: OnProgress;
 }
 
 /** Keeps unfinished work of one fit, by name. Synchronous, as the fits are. */

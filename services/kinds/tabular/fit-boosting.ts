@@ -7,6 +7,7 @@ import {
   type GradientBoosting,
   type GradientBoostingParameters,
 } from '../../../ml/ensemble/gradient-boosting.js';
+import { lossesOf, measuredOf } from '../recipe.js';
 import { pick, predictUnseen, takeRows, type Candidate, type CandidateInput } from './candidate.js';
 import { boostingHead } from './head-model.js';
 import { DEFAULT_SEED } from './hyperparameters.js';
@@ -27,8 +28,7 @@ const FEW_ROWS = 5000;
  */
 export function fitBoostingCandidate(input: CandidateInput): Candidate {
   const { x, y, classes, categorical, monotone, checkpoint, crew } = input;
-  const loss: BoostingLoss =
-    classes === 0 ? { kind: 'squared' } : classes === 2 ? { kind: 'logistic' } : { kind: 'softmax', classes };
+  const loss = boostingLossOf(classes);
   const rules = { categorical, monotone, loss };
   const parameters = boostingParameters(input, loss);
   const share = 1 / (1 + new Set(input.folds).size);
@@ -44,8 +44,12 @@ export function fitBoostingCandidate(input: CandidateInput): Candidate {
           y: pick(y, rows),
           parameters,
           validation: { x: takeRows(x, held), y: pick(y, held) },
-          onRound: ({ done, total }) =>
-            input.onProgress(share * (fold + done / total), `fold ${fold + 1}, round ${done}`),
+          onRound: ({ done, total, trainLoss, validationLoss }) =>
+            input.onProgress(
+              share * (fold + done / total),
+              `fold ${fold + 1}, round ${done}`,
+              measuredOf(`fold_${fold + 1}`, lossesOf(done, trainLoss, validationLoss)),
+            ),
         },
         crew,
       );
@@ -67,15 +71,20 @@ export function fitBoostingCandidate(input: CandidateInput): Candidate {
             fitGradientBoosting({ ...rules, x: takeRows(x, rows), y: pick(y, rows), parameters: settled }, crew),
           ),
         );
+  const resumeFrom = readModel(checkpoint?.read('final'));
+  const progressAt = (done: number, total: number, trainLoss: number) =>
+    input.onProgress(1 - share * (1 - done / total), `round ${done} of ${total}`, lossesOf(done, trainLoss));
+  // An attempt that was killed may not have told of its last rounds.
+  resumeFrom?.history.train.forEach((loss, round) => progressAt(round + 1, nEstimators, loss));
   const model = fitGradientBoosting(
     {
       ...rules,
       x,
       y,
       parameters: settled,
-      resumeFrom: readModel(checkpoint?.read('final')),
-      onRound({ done, total, partial }) {
-        input.onProgress(1 - share * (1 - done / total), `round ${done} of ${total}`);
+      resumeFrom,
+      onRound({ done, total, trainLoss, partial }) {
+        progressAt(done, total, trainLoss);
         checkpoint?.write('final', () => encodeBoosting(partial()), done === total);
       },
     },
@@ -89,9 +98,14 @@ export function fitBoostingCandidate(input: CandidateInput): Candidate {
   };
 }
 
+/** @param classes of the target; 0 for a regression */
+export function boostingLossOf(classes: number): BoostingLoss {
+  return classes === 0 ? { kind: 'squared' } : classes === 2 ? { kind: 'logistic' } : { kind: 'softmax', classes };
+}
+
 /** What was given, else values that do well on most tables. */
-function boostingParameters(
-  { hyperparameters: given, isInTime, x: { rows } }: CandidateInput,
+export function boostingParameters(
+  { hyperparameters: given, isInTime, x: { rows } }: Pick<CandidateInput, 'hyperparameters' | 'isInTime' | 'x'>,
   loss: BoostingLoss,
 ): GradientBoostingParameters {
   // Stretches of time differ from each other: where one of them stops learning says little of those to come.

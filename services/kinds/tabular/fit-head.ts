@@ -8,13 +8,15 @@ import { takeRows, type Candidate, type CandidateInput, type Checkpoint } from '
 import { fitBoostingCandidate } from './fit-boosting.js';
 import { fitForestCandidate } from './fit-forest.js';
 import { fitLinearCandidate } from './fit-linear.js';
+import { measuredOf, type OnProgress } from '../recipe.js';
 import { blendCandidates } from './blend.js';
 import type { HeadAlgorithm, HeadModel, TabularAlgorithm } from './head-model.js';
 import type { HeadTarget } from './training-table.js';
 
 /** The level that the intervals of a regression are made for. */
 export const INTERVAL_LEVEL = 0.9;
-const FOLDS = 5;
+/** Parts that the rows of a fit are judged in, each by models of the others. */
+export const FOLDS = 5;
 
 /** How well one algorithm did on rows that it had not seen. */
 export interface CandidateResult {
@@ -55,7 +57,7 @@ export interface HeadInput {
   /** Of each algorithm and transform, by name. */
   checkpoint?: (name: string) => Checkpoint;
   crew?: BoostingCrew;
-  onProgress: (share: number, detail: string) => void;
+  onProgress: OnProgress;
 }
 
 const FIT: Record<TabularAlgorithm, (input: CandidateInput) => Candidate> = {
@@ -89,8 +91,12 @@ export function fitHead(input: HeadInput): FittedHead {
       ...common,
       y: transform ? y.map(Math.log) : y,
       checkpoint: input.checkpoint?.(`${algorithm}${transform ? '.log' : ''}`),
-      onProgress: (share, detail) =>
-        input.onProgress((index + share) / variants.length, `${algorithm.replace('_', ' ')}: ${detail}`),
+      onProgress: (share, detail, measured) =>
+        input.onProgress(
+          (index + share) / variants.length,
+          `${algorithm.replace('_', ' ')}: ${detail}`,
+          measuredOf(transform ? `${algorithm}.log` : algorithm, measured),
+        ),
     }),
   );
   const judged = candidates.map((candidate, index): Judged => {
@@ -112,7 +118,10 @@ export function fitHead(input: HeadInput): FittedHead {
 }
 
 /** In time, neighbours share a fold; otherwise rows of one entity do. */
-function foldsOf({ rows, groups, isInTime, target, seed }: HeadInput, y: Float64Array): Uint8Array | Int32Array {
+export function foldsOf(
+  { rows, groups, isInTime, target, seed }: Pick<HeadInput, 'rows' | 'groups' | 'isInTime' | 'target' | 'seed'>,
+  y: Float64Array,
+): Uint8Array | Int32Array {
   if (isInTime) return Uint8Array.from(rows, (_, at) => Math.floor((at * FOLDS) / rows.length));
   return assignFolds(rows.length, FOLDS, {
     seed,
@@ -122,7 +131,7 @@ function foldsOf({ rows, groups, isInTime, target, seed }: HeadInput, y: Float64
 }
 
 /** Positive values with a long tail, such as durations: their logarithm may be easier to learn. */
-function isSkewed(y: Float64Array): boolean {
+export function isSkewed(y: Float64Array): boolean {
   if (y.some((value) => !(value > 0))) return false;
   return skewness(y) > 1 && Math.abs(skewness(y.map(Math.log))) < skewness(y);
 }

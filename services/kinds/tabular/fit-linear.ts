@@ -1,4 +1,10 @@
-import { defaultLinearParameters, fitLinear, type LinearModel } from '../../../ml/linear/fit-linear.js';
+import type { Hyperparameters } from '../../../core/schemas/model-config.js';
+import {
+  defaultLinearParameters,
+  fitLinear,
+  type LinearModel,
+  type LinearParameters,
+} from '../../../ml/linear/fit-linear.js';
 import { pick, predictUnseen, takeRows, type Candidate, type CandidateInput } from './candidate.js';
 import { linearHead } from './head-model.js';
 import { DEFAULT_SEED } from './hyperparameters.js';
@@ -13,16 +19,7 @@ const ROWS_ENOUGH = 10_000;
 export function fitLinearCandidate(input: CandidateInput): Candidate {
   const { x, y, classes, categorical, hyperparameters } = input;
   const task = classes === 0 ? ({ kind: 'regression' } as const) : ({ kind: 'classification', classes } as const);
-  const parameters = {
-    ...defaultLinearParameters(),
-    // A penalty of 0 is none; the solver wants a number above it.
-    strength:
-      hyperparameters.l2_regularization === undefined
-        ? ('cv' as const)
-        : Math.max(1e-9, hyperparameters.l2_regularization),
-    classWeight: hyperparameters.class_weight ?? ('none' as const),
-    seed: hyperparameters.seed ?? DEFAULT_SEED,
-  };
+  const parameters = linearParameters(hyperparameters);
   input.onProgress(0, 'choosing the penalty');
   const fit = (rows: Uint32Array, strength: number | 'cv'): LinearModel =>
     fitLinear({ x: takeRows(x, rows), y: pick(y, rows), task, categorical, parameters: { ...parameters, strength } });
@@ -42,6 +39,17 @@ export function fitLinearCandidate(input: CandidateInput): Candidate {
       class_weight: parameters.classWeight,
       seed: parameters.seed,
     },
+  };
+}
+
+/** What was given; a penalty that nobody names is chosen by cross-validation. */
+export function linearParameters(given: Hyperparameters): LinearParameters {
+  return {
+    ...defaultLinearParameters(),
+    // A penalty of 0 is none; the solver wants a number above it.
+    strength: given.l2_regularization === undefined ? 'cv' : Math.max(1e-9, given.l2_regularization),
+    classWeight: given.class_weight ?? 'none',
+    seed: given.seed ?? DEFAULT_SEED,
   };
 }
 

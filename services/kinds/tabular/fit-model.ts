@@ -10,7 +10,7 @@ import type { SignatureFeature } from '../../artifacts/model-bundle.js';
 import type { NetworkTraining } from '../../reports/sections/network-section.js';
 import { writeStaged } from '../../storage/staged-file.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
-import type { FitOutcome, OnProgress } from '../recipe.js';
+import { measuredOf, type FitOutcome, type OnProgress } from '../recipe.js';
 import type { Checkpoint } from './candidate.js';
 import { checkData } from './check-data.js';
 import type { NetworkInput } from './fit-network.js';
@@ -80,7 +80,8 @@ export async function fitModel(
   const { fittedHeads, warnings, network } = await fitHeads(plan, table, encoder, x, {
     staging,
     crew,
-    onProgress: (share, detail) => onProgress(hasSequence ? SHARE_BEFORE_SEQUENCES * share : share, detail),
+    onProgress: (share, detail, measured) =>
+      onProgress(hasSequence ? SHARE_BEFORE_SEQUENCES * share : share, detail, measured),
   });
   const trials: Record<string, SequenceTrial> = {};
   const files: string[] = [];
@@ -154,7 +155,12 @@ async function fitHeads(
       ...headInput(plan, table, encoder, x, target, (row) => table.isHeldOut[row] === 0),
       crew,
       checkpoint: (stage) => createCheckpoint(join(staging, `${target.head.name}.${stage}`)),
-      onProgress: (share, detail) => onProgress((index + share) / targets.length, `${target.head.name}: ${detail}`),
+      onProgress: (share, detail, measured) =>
+        onProgress(
+          (index + share) / targets.length,
+          `${target.head.name}: ${detail}`,
+          measuredOf(target.head.name, measured),
+        ),
     }),
   );
   return { fittedHeads, warnings: [] };

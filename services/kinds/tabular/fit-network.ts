@@ -5,6 +5,7 @@ import { fitTabularNetwork, TABULAR_NETWORK_DEFAULTS } from '../../../ml/neural/
 import type { TabularHeadInput } from '../../../ml/neural/fit-tabular-network.js';
 import type { TrainingHistory } from '../../../ml/neural/weight-training.js';
 import { selectNetworkBackend, type NetworkBackend } from '../../training/network-backend.js';
+import { lossesOf, measuredOf, type OnProgress } from '../recipe.js';
 import { takeRows, type Candidate } from './candidate.js';
 import { judgeCandidate, type FittedHead } from './fit-head.js';
 import { DEFAULT_SEED } from './hyperparameters.js';
@@ -22,7 +23,7 @@ export interface NetworkInput {
   isInTime: boolean;
   hyperparameters: Hyperparameters;
   gpuEnabled: boolean;
-  onProgress: (share: number, detail: string) => void;
+  onProgress: OnProgress;
 }
 
 /** A sixth of the rows says when to stop, and another one how right the probabilities are. */
@@ -55,7 +56,6 @@ export async function fitNetworkHeads(
     epochs: given.epochs ?? TABULAR_NETWORK_DEFAULTS.epochs,
     batchSize: given.batch_size ?? TABULAR_NETWORK_DEFAULTS.batchSize,
   };
-  let epoch = 0;
   const { network, history } = await fitTabularNetwork({
     matrix: fitting,
     categories: input.categories,
@@ -68,7 +68,12 @@ export async function fitNetworkHeads(
     validationRows: Uint32Array.from(fittingAt.keys()).filter((index) => folds[fittingAt[index]!] === STOPPING),
     parameters,
     seed,
-    onEpoch: () => input.onProgress(Math.min(0.99, ++epoch / parameters.epochs), `epoch ${epoch}`),
+    onEpoch: ({ epoch, trainingLoss, validationLoss }) =>
+      input.onProgress(
+        Math.min(0.99, epoch / parameters.epochs),
+        `epoch ${epoch}`,
+        measuredOf('network', lossesOf(epoch, trainingLoss, validationLoss)),
+      ),
   });
   const heads = targets.map((target, index) => {
     const model = networkHead(network, index);

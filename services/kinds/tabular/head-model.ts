@@ -188,7 +188,8 @@ function encodeParts(parts: readonly BlendPart[]): Uint8Array {
   return all;
 }
 
-function decodeParts(bytes: Uint8Array): BlendPart[] {
+/** The parts of a stored blend, each as it was encoded. @throws RangeError for bytes that are no such blend */
+export function readParts(bytes: Uint8Array): { weight: number; algorithm: TabularAlgorithm; bytes: Uint8Array }[] {
   const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))) as {
     weight: number;
@@ -199,7 +200,7 @@ function decodeParts(bytes: Uint8Array): BlendPart[] {
   const parts = header.map(({ weight, algorithm, bytes: size }) => {
     if (!(weight > 0 && weight <= 1)) throw new RangeError(`a part of a blend has the weight ${weight}`);
     at += size;
-    return { weight, model: decodeHead(algorithm, bytes.slice(at - size, at)) };
+    return { weight, algorithm, bytes: bytes.slice(at - size, at) };
   });
   if (parts.length === 0 || at !== bytes.length) throw new RangeError('the parts of a blend do not fill its file');
   return parts;
@@ -215,14 +216,16 @@ export function decodeHead(algorithm: HeadAlgorithm, bytes: Uint8Array, index = 
     case 'neural_network':
       return decodeNetworkHead(bytes, index);
     case 'blend':
-      return blendedHead(decodeParts(bytes));
+      return blendedHead(
+        readParts(bytes).map((part) => ({ weight: part.weight, model: decodeHead(part.algorithm, part.bytes) })),
+      );
     case 'linear':
       return linearHead(decodeLinear(bytes));
   }
 }
 
 /** The numbers are held to the shape that they must have; the file itself was held to its digest. */
-function decodeLinear(bytes: Uint8Array): LinearModel {
+export function decodeLinear(bytes: Uint8Array): LinearModel {
   const model = JSON.parse(new TextDecoder().decode(bytes)) as LinearModel;
   const margins = marginCount(model);
   const isWhole =

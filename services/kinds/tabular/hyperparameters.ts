@@ -5,6 +5,9 @@ import type { TabularAlgorithm } from './head-model.js';
 
 export const DEFAULT_SEED = 42;
 
+/** The hyperparameters of an algorithm. */
+export const usedBy = (algorithm: keyof typeof KNOWN) => KNOWN[algorithm].uses;
+
 /** Which hyperparameters an algorithm has, and how it is called in a sentence. */
 const KNOWN: Record<TabularAlgorithm | 'neural_network', { called: string; uses: readonly (keyof Hyperparameters)[] }> =
   {

@@ -7,6 +7,7 @@ import type { PlotKind } from './plot-kind.js';
 import { reliabilityPlot } from './reliability-plot.js';
 import { residualsPlot } from './residuals-plot.js';
 import { forecastFanPlot, seriesAnomaliesPlot } from './time-plots.js';
+import { optimisationHistoryPlot, parallelCoordinatesPlot } from './trial-plots.js';
 
 const PLOT_KINDS: { [Kind in ReportPlot['kind']]: PlotKind<Extract<ReportPlot, { kind: Kind }>> } = {
   roc: rocPlot,
@@ -21,6 +22,8 @@ const PLOT_KINDS: { [Kind in ReportPlot['kind']]: PlotKind<Extract<ReportPlot, {
   histogram: histogramPlot,
   series_anomalies: seriesAnomaliesPlot,
   comparison: comparisonPlot,
+  optimisation_history: optimisationHistoryPlot,
+  parallel_coordinates: parallelCoordinatesPlot,
 };
 
 /** Undefined for a kind that a later release has written. */

@@ -277,13 +277,70 @@ describe('schedules', () => {
     expect((await service.call('PUT', '/schedules/nobody', { cron: '0 3 * * 1' })).status).toBe(404);
   });
 
+  it('keep time zone, overlap, jitter, catch-up and note as they were given, and show what comes next', async () => {
+    const path = '/schedules/customers';
+    const body = {
+      cron: '0 3 * * 1',
+      timezone: 'Europe/Berlin',
+      overlap: 'buffer_one',
+      jitter_seconds: 90,
+      catch_up_seconds: 3600,
+      on_drift: true,
+      note: 'weekly',
+      training: { validation_split: 0.3 },
+    };
+    const first = await service.call('PUT', path, body);
+    const again = await service.call('PUT', path, body);
+    expect(again.body).toMatchObject(body);
+    expect({ ...again.body, next_runs: [] }).toEqual({ ...first.body, next_runs: [] });
+    const [next] = (await service.get<{ next_runs: string[] }>(path)).body.next_runs;
+    expect(next, 'three in the morning in Berlin').toMatch(/T0[12]:0[01]:/);
+    const paused = await service.post(`${path}/pause`, { note: 'release freeze' });
+    expect(paused.body).toMatchObject({ paused: true, note: 'release freeze' });
+    const described = await (await service.temporal()).schedule.getHandle('retrain-customers').describe();
+    expect(described.state).toMatchObject({ paused: true, note: 'release freeze' });
+    service.stack.kill9('temporal');
+    const kept = await eventually('the schedule after a restart of Temporal', async () => {
+      const { status, body: found } = await service.get(path);
+      return status === 200 ? found : undefined;
+    });
+    expect(kept).toMatchObject({ ...body, paused: true, note: 'release freeze' });
+    expect((await service.post(`${path}/resume`)).body).toMatchObject({ paused: false, note: 'resumed by local' });
+    const { items } = (await service.get<{ items: object[] }>('/schedules')).body;
+    expect(items).toMatchObject([{ model: 'customers', timezone: 'Europe/Berlin' }]);
+    await service.call('DELETE', path);
+    for (const action of ['pause', 'resume', 'trigger'])
+      expect((await service.post<ProblemBody>(`${path}/${action}`)).body.type).toBe('urn:problem:schedule_not_found');
+  });
+
+  it('tell each setting that cannot be by its path', async () => {
+    const bad = {
+      timezone: ['Mars/Olympus', '+02:00', ''],
+      overlap: ['queue', 1],
+      jitter_seconds: [-1, 1.5, 86_401],
+      catch_up_seconds: [9, 1e12],
+      note: ['', 'x'.repeat(501)],
+      on_drift: ['yes'],
+    };
+    for (const [name, values] of Object.entries(bad)) {
+      for (const value of values) {
+        const answer = await service.call<ProblemBody>('PUT', '/schedules/customers', {
+          cron: '0 3 * * 1',
+          [name]: value,
+        });
+        expect([name, value, answer.status, answer.body.errors?.[0]?.path]).toEqual([name, value, 422, name]);
+      }
+    }
+    expect((await service.get('/schedules/customers')).status).toBe(404);
+  });
+
   it('start trainings that carry the model and the type of job, as any other training does', async () => {
     await service.call('PUT', '/schedules/customers', {
       cron: '0 3 * * 1',
       training: { hyperparameters: { n_estimators: 5 } },
     });
     const temporal = await service.temporal();
-    await temporal.schedule.getHandle('retrain-customers').trigger();
+    expect((await service.post('/schedules/customers/trigger')).status).toBe(200);
     const job = await eventually('the scheduled job', async () =>
       (await service.get<{ items: JobBody[] }>('/jobs?type=train')).body.items.find((item) =>
         /scheduled/.test(item.job_id),
@@ -292,6 +349,10 @@ describe('schedules', () => {
     expect((await service.ended(job.job_id)).status).toBe('completed');
     const { searchAttributes } = await temporal.workflow.getHandle(job.job_id).describe();
     expect(searchAttributes).toMatchObject({ Model: ['customers'], JobType: ['train'] });
+    expect((await service.get('/schedules/customers')).body).toMatchObject({
+      recent_runs: [{ job_id: job.job_id }],
+      runs: { started: 1, skipped: 0, missed: 0 },
+    });
     await service.call('DELETE', '/schedules/customers');
   });
 });

@@ -54,6 +54,8 @@ const EMPTY: Record<ReportPlot['kind'], ReportPlot> = {
   histogram: { kind: 'histogram', title: 't', measure: 'm', edges: [0, 1], groups: [] },
   series_anomalies: { kind: 'series_anomalies', title: 't', values: [], expected: [], anomalies: [], incidents: [] },
   comparison: { kind: 'comparison', title: 't', measure: 'm', better: 'lower', bars: [] },
+  optimisation_history: { kind: 'optimisation_history', title: 't', measure: 'm', better: 'lower', points: [] },
+  parallel_coordinates: { kind: 'parallel_coordinates', title: 't', better: 'lower', axes: [], lines: [] },
 };
 
 const at = '2026-05-01T00:00:00.000Z';
@@ -138,6 +140,17 @@ const single = (value: number): ReportPlot[] => [
     measure: 'm',
     better: 'lower',
     bars: [{ name: 'a', value, lower: null, upper: null }],
+  },
+  { kind: 'optimisation_history', title: 't', measure: 'm', better: 'higher', points: [{ name: 'a', value }] },
+  {
+    kind: 'parallel_coordinates',
+    title: 't',
+    better: 'higher',
+    axes: [
+      { name: 'x', lowest: 0, highest: 1, names: ['p', 'q'] },
+      { name: 'm', lowest: value, highest: value },
+    ],
+    lines: [{ name: 'a', values: [0, value] }],
   },
 ];
 

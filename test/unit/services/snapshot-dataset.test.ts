@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RawFormat } from '../../../core/schemas/ingestion.js';
 import { dataTypeSchema } from '../../../core/schemas/model-config.js';
 import { formatOfName } from '../../../services/sources/format-of-name.js';
 import { snapshotDataset } from '../../../services/datasets/snapshot-dataset.js';
@@ -22,12 +23,13 @@ async function snapshot(name: string, content: string | Buffer, more: { columns?
   const path = join(folder, name);
   writeFileSync(path, content);
   const datasetId = `ds_${count++}`;
+  const { format, compression } = formatOfName(name, undefined);
   const manifest = await snapshotDataset(
     {
       datasetId,
       dataType: 'things',
       sourceLabel: name,
-      raw: [{ path, label: name, ...formatOfName(name, undefined) }],
+      raw: [{ path, label: name, format: format as RawFormat, compression }],
       validation: more.validation ?? 'quarantine',
       expectations: more.columns ? dataTypeSchema.parse({ columns: more.columns }) : undefined,
       folder: join(folder, 'datasets'),

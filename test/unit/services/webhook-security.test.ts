@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { webhookRequestSchema } from '../../../core/schemas/webhook.js';
-import { checkReceiver, findReceiver, isPublicAddress } from '../../../services/webhooks/find-receiver.js';
+import { isPublicAddress } from '../../../services/network/find-address.js';
+import { checkReceiver, findReceiver } from '../../../services/webhooks/find-receiver.js';
 import { makeSecret, signMessage } from '../../../services/webhooks/sign-message.js';
 
 describe('the receiver of a webhook', () => {

@@ -1,0 +1,58 @@
+import { rename, rm } from 'node:fs/promises';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
+import { syncPath } from '../storage/sync-path.js';
+
+/** Columns of whole numbers that name entities: there a person may be a number. */
+export type EntityColumns = ReadonlySet<string>;
+
+/** Which rows of a file are of a person: a text that is the name, a text of JSON that has it, or a number in a column of entities. */
+async function conditionOf(
+  connection: DuckDBConnection,
+  file: string,
+  subject: string,
+  entityColumns: EntityColumns,
+): Promise<string> {
+  const described = await queryRows<{ column_name: string; column_type: string }>(
+    connection,
+    `DESCRIBE SELECT * FROM read_parquet(${quoteText(file)})`,
+  );
+  const conditions = described.flatMap(({ column_name: name, column_type: type }) => {
+    const column = quoteIdentifier(name);
+    if (type === 'VARCHAR' || type === 'JSON')
+      return [`${column} = ${quoteText(subject)}`, `contains(${column}, ${quoteText(JSON.stringify(subject))})`];
+    if (type === 'VARCHAR[]') return [`contains(array_to_string(${column}, ' '), ${quoteText(JSON.stringify(subject))})`];
+    const isNumber = /^-?\d{1,18}$/.test(subject) && entityColumns.has(name);
+    return isNumber ? [`TRY_CAST(${column} AS VARCHAR) = ${quoteText(subject)}`] : [];
+  });
+  return conditions.length === 0 ? 'false' : `coalesce(${conditions.join(', false) OR coalesce(')}, false)`;
+}
+
+/** @returns the rows of a person in a Parquet file */
+export async function countInParquet(file: string, subject: string, entityColumns: EntityColumns): Promise<number> {
+  return withDuckDb(async (connection) => {
+    const condition = await conditionOf(connection, file, subject, entityColumns);
+    const [found] = await queryRows<{ rows: number }>(
+      connection,
+      `SELECT count(*) AS rows FROM read_parquet(${quoteText(file)}) WHERE ${condition}`,
+    );
+    return found?.rows ?? 0;
+  });
+}
+
+/** Writes a Parquet file again without the rows of a person, in the same order; it is replaced whole or not at all. */
+export async function eraseFromParquet(file: string, subject: string, entityColumns: EntityColumns): Promise<void> {
+  const partial = `${file}.${process.pid}.partial`;
+  try {
+    await withDuckDb(async (connection) => {
+      const condition = await conditionOf(connection, file, subject, entityColumns);
+      await connection.run(
+        `COPY (SELECT * FROM read_parquet(${quoteText(file)}) WHERE NOT (${condition})) TO ${quoteText(partial)} (FORMAT parquet, COMPRESSION zstd)`,
+      );
+    });
+    await syncPath(partial);
+    await rename(partial, file);
+  } finally {
+    await rm(partial, { force: true });
+  }
+}

@@ -1,0 +1,94 @@
+import type { Database } from '../database/database.js';
+
+/** What a store was found to hold of a person. */
+export interface StoreCount {
+  store: string;
+  rows: number;
+}
+
+/** A text as PostgreSQL writes it into JSON, with the quotes around it. */
+const asJson = (subject: string) => JSON.stringify(subject);
+
+/** Rows of predictions: those about the person, and those whose features or answer name the person. */
+const OF_SUBJECT = `(entity_id = $1 OR strpos(features::text, $2) > 0 OR strpos(predictions::text, $2) > 0)`;
+
+/** Erases a person from the tables. Repeatable. @returns what went, by table */
+export async function eraseFromTables({ pool }: Database, subject: string): Promise<StoreCount[]> {
+  const client = await pool.connect();
+  try {
+    // A log of years is looked through once; nobody waits for it.
+    await client.query("SET statement_timeout = '30min'");
+    const json = asJson(subject);
+    const erase = async (table: string, sql: string, values: unknown[]) => ({
+      store: `postgresql:${table}`,
+      rows: (await client.query(sql, values)).rowCount ?? 0,
+    });
+    return [
+      await erase(
+        'prediction_outcomes',
+        `DELETE FROM prediction_outcomes WHERE strpos(outcome::text, $2) > 0 OR prediction_id IN (SELECT id FROM predictions WHERE ${OF_SUBJECT})`,
+        [subject, json],
+      ),
+      await erase('predictions', `DELETE FROM predictions WHERE ${OF_SUBJECT}`, [subject, json]),
+      await erase('feature_values', 'DELETE FROM feature_values WHERE entity_id = $1 OR strpos(content, $2) > 0', [
+        subject,
+        json,
+      ]),
+      // Requests with filters that name the person, and what materializations say of extreme values.
+      await erase(
+        'jobs',
+        `UPDATE jobs SET request = '{"redacted": true}', result = CASE WHEN strpos(result::text, $1) > 0 THEN '{"redacted": true}' ELSE result END,
+           error = CASE WHEN strpos(error::text, $1) > 0 THEN '{"redacted": true}' ELSE error END
+         WHERE status IN ('completed', 'failed', 'cancelled')
+           AND (strpos(request::text, $1) > 0 OR strpos(coalesce(result::text, ''), $1) > 0 OR strpos(coalesce(error::text, ''), $1) > 0)`,
+        [json],
+      ),
+      await erase(
+        'feature_materializations',
+        `UPDATE feature_materializations SET statistics = replace(statistics::text, $1, 'null')::jsonb WHERE strpos(statistics::text, $1) > 0`,
+        [json],
+      ),
+    ];
+  } finally {
+    await client.query('RESET statement_timeout').catch(() => undefined);
+    client.release();
+  }
+}
+
+/** Where the person may stand while the erasure is under way. */
+const OWN_TABLE = 'erasures';
+
+/** Looks through every column of every table that can hold a text. @returns the tables where the person still stands */
+export async function searchTables({ pool }: Database, subject: string): Promise<StoreCount[]> {
+  const { rows: columns } = await pool.query<{ table: string; columns: { name: string; type: string }[] }>(
+    `SELECT c.table_name AS table, json_agg(json_build_object('name', c.column_name, 'type', c.data_type)) AS columns
+     FROM information_schema.columns c JOIN pg_class k ON k.relname = c.table_name AND k.relkind IN ('r', 'p') AND NOT k.relispartition
+     JOIN pg_namespace n ON n.oid = k.relnamespace AND n.nspname = c.table_schema
+     WHERE c.table_schema = current_schema() AND c.data_type IN ('text', 'character varying', 'json', 'jsonb') AND c.table_name <> $1
+     GROUP BY 1 ORDER BY 1`,
+    [OWN_TABLE],
+  );
+  const client = await pool.connect();
+  try {
+    await client.query("SET statement_timeout = '30min'");
+    const counts: StoreCount[] = [];
+    for (const { table, columns: texts } of columns) {
+      const conditions = texts.map(({ name, type }) =>
+        type.startsWith('json')
+          ? `strpos(${quote(name)}::text, $2) > 0`
+          : `${quote(name)} = $1 OR strpos(${quote(name)}, $2) > 0`,
+      );
+      const { rows } = await client.query<{ rows: number }>(
+        `SELECT count(*)::int AS rows FROM ${quote(table)} WHERE ($1 <> $2) AND (${conditions.join(' OR ')})`,
+        [subject, asJson(subject)],
+      );
+      counts.push({ store: `postgresql:${table}`, rows: rows[0]!.rows });
+    }
+    return counts;
+  } finally {
+    await client.query('RESET statement_timeout').catch(() => undefined);
+    client.release();
+  }
+}
+
+const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;

@@ -1,0 +1,199 @@
+import { fitGradientBoosting } from '../../../ml/ensemble/gradient-boosting.js';
+import { fitRandomForest } from '../../../ml/ensemble/random-forest.js';
+import { fitLinear } from '../../../ml/linear/fit-linear.js';
+import type { FeatureMatrix } from '../../../ml/matrix.js';
+import { encodeTable, fitTableEncoder, type TableEncoder } from '../../../ml/preprocess/table-encoder.js';
+import type { Configuration } from '../../../ml/search/search-space.js';
+import type { TrainingPlan } from '../../training/training-plan.js';
+import type { OpenTrials, TrialContext, TrialResult } from '../recipe.js';
+import { pick, takeRows } from './candidate.js';
+import { boostingLossOf, boostingParameters } from './fit-boosting.js';
+import { FOLDS, foldsOf, isSkewed } from './fit-head.js';
+import { linearParameters } from './fit-linear.js';
+import { headInput, importNetworkFit, networkInput, trainingRows } from './fit-model.js';
+import { forestHead, linearHead, type HeadModel } from './head-model.js';
+import { forestParameters } from './hyperparameters.js';
+import { applyTabularConfiguration } from './search-space.js';
+import { readTrainingTable, type HeadTarget, type TrainingTable } from './training-table.js';
+
+/** One head's training rows, split once for all trials. */
+interface HeadRows {
+  target: HeadTarget;
+  x: FeatureMatrix;
+  /** Class number or value, on the scale that is learned. */
+  y: Float64Array;
+  classes: number;
+  folds: Uint8Array | Int32Array;
+  categorical: readonly number[];
+  monotone?: Int8Array;
+  /** The loss of the answer that needs no model: base rates, or the mean. */
+  baseline: number;
+}
+
+/**
+ * Loads the training rows of a table once, for one trial after another. A trial fits its algorithm on four of five folds in turn and is
+ * judged on the fifth; rows of one entity share a fold, and of a table in order of time each fold is a stretch of it. Its loss is the
+ * mean over the heads of log loss or squared error, as a share of that of base rates or of the mean: 1 is no better than no model.
+ */
+export async function openTabularTrials(plan: TrainingPlan, staging: string): Promise<OpenTrials> {
+  const table = await readTrainingTable(plan, staging);
+  const encoder = fitTableEncoder(table.features, trainingRows(table), {});
+  const x = encodeTable(encoder, table.features);
+  const heads = table.targets.map((target) => takeHead(plan, table, encoder, x, target));
+  return {
+    run(configuration: Configuration, context: TrialContext) {
+      const trial = applyTabularConfiguration(plan, configuration);
+      return trial.algorithm === 'neural_network'
+        ? judgeNetwork(trial, { table, encoder, x, heads }, context)
+        : Promise.resolve(judgeFolds(trial, table.isInTime, heads, context));
+    },
+  };
+}
+
+function takeHead(
+  plan: TrainingPlan,
+  table: TrainingTable,
+  encoder: TableEncoder,
+  matrix: FeatureMatrix,
+  target: HeadTarget,
+): HeadRows {
+  const input = headInput(plan, table, encoder, matrix, target, (row) => table.isHeldOut[row] === 0);
+  const { rows, categorical, monotone } = input;
+  const truths = pick(target.y, rows);
+  const isRegression = target.head.task === 'regression';
+  const y = isRegression && isSkewed(truths) ? truths.map(Math.log) : truths;
+  const classes = isRegression ? 0 : target.classes.length;
+  return {
+    target,
+    x: takeRows(matrix, rows),
+    y,
+    classes,
+    folds: foldsOf(input, truths),
+    categorical,
+    monotone,
+    baseline: baselineLoss(y, classes),
+  };
+}
+
+/** Entropy of the classes, or variance of the values. */
+function baselineLoss(y: Float64Array, classes: number): number {
+  if (classes === 0) {
+    const mean = y.reduce((sum, value) => sum + value, 0) / y.length;
+    return y.reduce((sum, value) => sum + (value - mean) ** 2, 0) / y.length;
+  }
+  const counts = new Float64Array(classes);
+  for (const label of y) counts[label]!++;
+  return counts.reduce((sum, count) => (count > 0 ? sum - (count / y.length) * Math.log(count / y.length) : sum), 0);
+}
+
+/** Fold by fold, so that a trial that does badly on the first ones can be ended. */
+function judgeFolds(
+  plan: TrainingPlan,
+  isInTime: boolean,
+  heads: readonly HeadRows[],
+  { report }: TrialContext,
+): TrialResult | undefined {
+  const curves = heads.map((): Float64Array[] => []);
+  const losses = () => heads.map(({ baseline }, at) => settledLoss(curves[at]!) / baseline);
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  for (let fold = 0; fold < FOLDS; fold++) {
+    for (const [at, head] of heads.entries()) {
+      const all = [...head.folds.keys()];
+      const rows = Uint32Array.from(all.filter((row) => head.folds[row] !== fold));
+      const judged = Uint32Array.from(all.filter((row) => head.folds[row] === fold));
+      if (judged.length > 0 && rows.length > 0) curves[at]!.push(foldCurve(plan, isInTime, head, rows, judged));
+    }
+    if (report(fold + 1, mean(losses())) === 'prune') return undefined;
+  }
+  const named = heads.map(({ target }, at) => [`${target.head.name}.loss`, losses()[at]!] as const);
+  return { losses: [mean(losses())], violation: 0, metrics: Object.fromEntries(named) };
+}
+
+/**
+ * The mean over the folds: of boosting after the number of rounds that does best for all of them together, since that is how many the
+ * final model gets. A best round for each fold would flatter it.
+ */
+function settledLoss(curves: readonly Float64Array[]): number {
+  const length = Math.min(...curves.map((curve) => curve.length));
+  // Not Math.min from the start: a figure that is no number must be told as such.
+  let best = NaN;
+  for (let round = 0; round < length; round++) {
+    const mean = curves.reduce((sum, curve) => sum + curve[round]!, 0) / curves.length;
+    if (!(mean >= best)) best = mean;
+  }
+  return best;
+}
+
+/** The loss on the judged rows: after each round of boosting that can be the last, once of any other algorithm. */
+function foldCurve(
+  plan: TrainingPlan,
+  isInTime: boolean,
+  head: HeadRows,
+  rows: Uint32Array,
+  judged: Uint32Array,
+): Float64Array {
+  const { x, y, classes, categorical, monotone } = head;
+  const held = { x: takeRows(x, judged), y: pick(y, judged) };
+  const training = { x: takeRows(x, rows), y: pick(y, rows) };
+  const { hyperparameters } = plan;
+  if (plan.algorithm === 'gradient_boosting') {
+    const loss = boostingLossOf(classes);
+    const parameters = boostingParameters({ hyperparameters, isInTime, x }, loss);
+    const curve: number[] = [];
+    // Half the squared error is what boosting calls its loss.
+    const scale = classes === 0 ? 2 : 1;
+    const onRound = ({ validationLoss = NaN }) => void curve.push(scale * validationLoss);
+    fitGradientBoosting({ ...training, categorical, monotone, loss, parameters, validation: held, onRound });
+    // Where no round is chosen, the last one counts.
+    return Float64Array.from(parameters.earlyStoppingRounds === null ? curve.slice(-1) : curve);
+  }
+  const model = plan.algorithm === 'linear' ? fitLinearFold(plan, head, training) : fitForestFold(plan, head, training);
+  return Float64Array.of(meanLoss(model, held, classes));
+}
+
+type Rows = { x: FeatureMatrix; y: Float64Array };
+
+function fitLinearFold({ hyperparameters }: TrainingPlan, { classes, categorical }: HeadRows, rows: Rows): HeadModel {
+  const task = classes === 0 ? ({ kind: 'regression' } as const) : ({ kind: 'classification', classes } as const);
+  return linearHead(fitLinear({ ...rows, task, categorical, parameters: linearParameters(hyperparameters) }));
+}
+
+function fitForestFold({ hyperparameters }: TrainingPlan, { classes, x }: HeadRows, rows: Rows): HeadModel {
+  const task = classes === 0 ? ({ kind: 'regression' } as const) : ({ kind: 'classification', classes } as const);
+  return forestHead(
+    fitRandomForest({ ...rows, task, parameters: forestParameters(hyperparameters, classes === 0, x.rows) }),
+  );
+}
+
+/** A chance of 0 for what happened costs as much as one of this. */
+const LEAST_CHANCE = 1e-6;
+
+function meanLoss(model: HeadModel, { x, y }: Rows, classes: number): number {
+  const answers = model.predict(x);
+  const loss = (row: number) =>
+    classes === 0
+      ? (y[row]! - answers[row]!) ** 2
+      : -Math.log(Math.max(LEAST_CHANCE, answers[row * model.outputs + y[row]!]!));
+  return y.reduce((sum, _, row) => sum + loss(row), 0) / y.length;
+}
+
+/** A network learns all heads at once and keeps rows of its own to be judged on: one measurement at the end. */
+async function judgeNetwork(
+  plan: TrainingPlan,
+  opened: { table: TrainingTable; encoder: TableEncoder; x: FeatureMatrix; heads: readonly HeadRows[] },
+  { report }: TrialContext,
+): Promise<TrialResult | undefined> {
+  const { table, encoder, x, heads } = opened;
+  const { fitNetworkHeads } = await importNetworkFit();
+  const input = networkInput(plan, table, encoder, x, table.targets, trainingRows(table));
+  const fitted = await fitNetworkHeads({ ...input, onProgress: () => undefined });
+  // Of a regression the mean error, as a share of the usual distance from the mean.
+  const losses = heads.map(
+    ({ baseline, classes }, at) =>
+      fitted.heads[at]!.candidates[0]!.loss / (classes === 0 ? Math.sqrt(baseline) : baseline),
+  );
+  const mean = losses.reduce((sum, value) => sum + value, 0) / losses.length;
+  if (report(FOLDS, mean) === 'prune') return undefined;
+  const named = heads.map(({ target }, at) => [`${target.head.name}.loss`, losses[at]!] as const);
+  return { losses: [mean], violation: 0, metrics: Object.fromEntries(named) };
+}

@@ -1,0 +1,105 @@
+import { ServiceError } from '../../core/errors.js';
+import type { SweepState } from '../../core/schemas/search.js';
+import { bestTrials } from '../../ml/search/rank-trials.js';
+import type { Database } from '../database/database.js';
+import { RECIPES } from '../kinds/recipes.js';
+import type { TrainingPlan } from '../training/training-plan.js';
+import type { SweepChoice } from './search-plan.js';
+import { toTrial } from './trial-table.js';
+
+export interface SweepEnd {
+  state: Extract<SweepState, 'completed' | 'stopped' | 'failed' | 'cancelled'>;
+  reason: string;
+}
+
+/** What came of a sweep: numbers and scores only. */
+export interface SweepResult extends SweepEnd {
+  sweep_id: string;
+  trials: number;
+  best: { trial: number; loss: number } | null;
+}
+
+/**
+ * Ends a sweep: trials under way are given up, and the best of those that ran to their end is written down. One without any has failed.
+ * Repeatable: the first end stands.
+ */
+export async function closeSweep(
+  { sweepId: id, end }: { sweepId: string; end: SweepEnd },
+  { database }: { database: Database },
+): Promise<SweepResult> {
+  return database.prisma.$transaction(async (transaction) => {
+    await transaction.$executeRaw`SELECT 1 FROM sweeps WHERE id = ${id} FOR UPDATE`;
+    const sweep = await transaction.sweep.findUnique({ where: { id } });
+    // It ended before it was opened.
+    if (!sweep) return { ...end, sweep_id: id, trials: 0, best: null };
+    if (!sweep.finishedAt)
+      await transaction.$executeRaw`
+        UPDATE sweep_trials SET state = 'stopped', reason = 'The sweep ended before it.', updated_at = now(), finished_at = now()
+        WHERE sweep_id = ${id} AND state = 'running'`;
+    const rows = await transaction.sweepTrial.findMany({ where: { sweepId: id }, orderBy: { index: 'asc' } });
+    const trials = rows.map(toTrial);
+    const [best] = bestTrials(trials);
+    const result = (found: SweepEnd): SweepResult => ({
+      ...found,
+      sweep_id: id,
+      trials: rows.length,
+      best: best ? { trial: best.index, loss: lossOf(best) } : null,
+    });
+    if (sweep.finishedAt) return result({ state: sweep.state as SweepEnd['state'], reason: sweep.reason ?? '' });
+    const isEmpty = !best && (end.state === 'completed' || end.state === 'stopped');
+    const found: SweepEnd = isEmpty ? { state: 'failed', reason: whyEmpty(rows, end) } : end;
+    const data = { ...found, bestTrial: best?.index ?? null, finishedAt: new Date() };
+    await transaction.sweep.update({ where: { id }, data });
+    return result(found);
+  });
+}
+
+const lossOf = ({ outcome }: ReturnType<typeof toTrial>): number =>
+  outcome.state === 'completed' ? outcome.losses[0]! : NaN;
+
+/** The reason that most of the trials have failed for. */
+function whyEmpty(rows: readonly { state: string; reason: string | null }[], end: SweepEnd): string {
+  const reasons = new Map<string, number>();
+  for (const { state, reason } of rows)
+    if (state === 'failed') reasons.set(reason ?? '', (reasons.get(reason ?? '') ?? 0) + 1);
+  const [common] = [...reasons].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+  if (!common)
+    return `None of the ${rows.length} trials came to its end before the search did: ${end.reason} Give it more trials or more time.`;
+  const [reason, count] = common;
+  return `None of the ${rows.length} trials gave a model. ${count} of them failed because: ${reason} GET /sweeps/{sweep_id}/trials has the others. Mend search.space, or leave it out.`;
+}
+
+/**
+ * The plan of the run with the hyperparameters of the best trial.
+ * @throws ServiceError `sweep_failed` where there is none
+ */
+export async function applySweep(
+  plan: TrainingPlan,
+  sweepId: string,
+  { database }: { database: Database },
+): Promise<TrainingPlan> {
+  const sweep = await database.prisma.sweep.findUniqueOrThrow({ where: { id: sweepId } });
+  if (sweep.bestTrial === null) throw new ServiceError('sweep_failed', sweep.reason ?? 'The search found nothing.');
+  const rows = await database.prisma.sweepTrial.findMany({ where: { sweepId }, orderBy: { index: 'asc' } });
+  const best = toTrial(rows[sweep.bestTrial]!);
+  const count = (state: string) => rows.filter((row) => row.state === state).length;
+  const choice: SweepChoice = {
+    sweep_id: sweepId,
+    trial: best.index,
+    configuration: best.configuration,
+    loss: lossOf(best),
+    trials: rows.length,
+    completed: count('completed'),
+    pruned: count('pruned'),
+    failed: count('failed'),
+  };
+  return { ...RECIPES[plan.kind].search!.apply(plan, best.configuration), sweep: choice };
+}
+
+/** Ends the sweep of a job whose workflow was ended from outside and can do so no longer. Repeatable. */
+export async function abandonSweepOf(jobId: string, context: { database: Database }): Promise<void> {
+  const open = await context.database.prisma.sweep.findFirst({ where: { jobId, finishedAt: null } });
+  if (!open) return;
+  const end = { state: 'cancelled' as const, reason: 'The workflow of the sweep was ended from outside.' };
+  await closeSweep({ sweepId: open.id, end }, context);
+}

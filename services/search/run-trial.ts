@@ -1,0 +1,180 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { ServiceError } from '../../core/errors.js';
+import type { Configuration } from '../../ml/search/search-space.js';
+import { visibleTrials, type Report, type Trial } from '../../ml/search/trial.js';
+import { digestOf } from '../canonical-json.js';
+import type { Database } from '../database/database.js';
+import { TrainerCrash } from '../training/trainer-guard.js';
+import type { TrainingPlan } from '../training/training-plan.js';
+import { drawTrial } from './draw-trial.js';
+import { endedBefore, failed, replayMeasurement, type Measurement } from './measure-trial.js';
+import type { SearchPlan } from './search-plan.js';
+import type { SweepMemory, SweepSubject } from './sweep-memory.js';
+import type { TrialPool } from './trial-pool.js';
+import { beginTrial, endTrial, noteCrash, noteReports, reportsOf, toTrial, type TrialRow } from './trial-table.js';
+
+export interface TrialRun {
+  sweepId: string;
+  index: number;
+}
+
+/** What the workflow learns of a trial. */
+export interface TrialSummary {
+  index: number;
+  state: 'completed' | 'pruned' | 'failed' | 'stopped';
+  loss: number | null;
+}
+
+export interface TrialContext {
+  database: Database;
+  memory: SweepMemory;
+  pool: TrialPool;
+  /** Where the tables of jobs are staged. */
+  stagingRoot: string;
+  signal: AbortSignal;
+  onReport: (report: Report) => void;
+}
+
+/** A process that dies so often in the same trial is killed by the trial. */
+const MOST_CRASHES = 3;
+const NOTE_EVERY_MS = 500;
+
+/**
+ * Draws a trial from the table, writes it down, runs it and writes its end. Can be repeated: what is written stands, and a trial that was
+ * interrupted runs again with the same draw and comes to the same end.
+ * @throws ServiceError of data that cannot be trained on; TrainerCrash, to be tried again; or the reason of the signal
+ */
+export async function runTrial(run: TrialRun, context: TrialContext): Promise<TrialSummary> {
+  const { sweepId, index } = run;
+  const { database, memory } = context;
+  const subject = await memory.subject(sweepId);
+  const { plan, warm } = subject;
+  const search = plan.search!;
+  const ended = await memory.ended(sweepId, endedBefore(index, search));
+  const others = await readOthers(database, run, ended);
+  const { configuration, source } = drawTrial({
+    ...search,
+    warm,
+    index,
+    history: visibleTrials([...ended, ...others], index, search.parallelism),
+  });
+  const cacheKey = trialKey(plan, configuration);
+  const worker = `${hostname()}:${process.pid}`;
+  const row = await beginTrial(database, { sweepId, index, configuration, source, cacheKey, worker });
+  if (row.state !== 'running') return summarise(row);
+  const startMs = performance.now();
+  const found = await measure({ ...subject, row, history: ended }, context);
+  const seconds = (performance.now() - startMs) / 1000;
+  return summarise(await endTrial(database, sweepId, index, { ...found, seconds }));
+}
+
+/** Those before it that may run beside it: of them only the draws are known. */
+async function readOthers(database: Database, { sweepId, index }: TrialRun, ended: readonly Trial[]) {
+  const rows = await database.prisma.sweepTrial.findMany({
+    where: { sweepId, index: { gte: ended.length, lt: index } },
+    orderBy: { index: 'asc' },
+  });
+  return rows.map(toTrial);
+}
+
+/** Of everything that a measurement follows from, but for the trials beside it. */
+export function trialKey(plan: TrainingPlan, configuration: Configuration): string {
+  const { jobId: _job, search, warnings: _warnings, autoDeploy: _deploy, crossValidation: _cross, ...rest } = plan;
+  const { seed, resource } = search as SearchPlan;
+  return digestOf(['trial', rest, seed, resource, configuration]);
+}
+
+interface Measured extends Measurement {
+  cachedFrom?: string;
+  peakMemoryMb?: number;
+}
+
+async function measure(
+  { plan, rows, row, history }: SweepSubject & { row: TrialRow; history: readonly Trial[] },
+  context: TrialContext,
+): Promise<Measured> {
+  const search = plan.search!;
+  const { sweepId, index } = row;
+  const known = await findEqual(context.database, row);
+  if (known) return { ...replayMeasurement(known.measurement, { search, index, history }), cachedFrom: known.from };
+  const { reports, onReport, settle } = collectReports(context, { sweepId, index });
+  const configuration = row.configuration as Configuration;
+  try {
+    const { measurement, peakMemoryMb } = await context.pool.run(
+      {
+        sweepId,
+        plan,
+        staging: join(context.stagingRoot, plan.jobId),
+        index,
+        configuration,
+        history,
+        memoryMb: estimateMb(plan, rows),
+      },
+      { seconds: plan.fitTimeoutSeconds, signal: context.signal, onReport },
+    );
+    return { ...measurement, peakMemoryMb };
+  } catch (error) {
+    const reason = await reasonOf(error, context.database, row);
+    if (reason === undefined) throw error;
+    return failed(reason, reports);
+  } finally {
+    await settle();
+  }
+}
+
+/** Why a trial has failed that its process could not tell; undefined for what is no fault of the trial. */
+async function reasonOf(error: unknown, database: Database, row: TrialRow): Promise<string | undefined> {
+  if (error instanceof ServiceError && ['training_timeout', 'training_out_of_memory'].includes(error.code))
+    return error.message;
+  if (!(error instanceof TrainerCrash) || (await noteCrash(database, row)) < MOST_CRASHES) return undefined;
+  return `Its process died ${MOST_CRASHES} times. ${error.message}`;
+}
+
+/** Keeps what a trial reports, and writes it down often enough to be looked at. */
+function collectReports({ database, onReport }: TrialContext, trial: { sweepId: string; index: number }) {
+  const reports: Report[] = [];
+  let lastMs = 0;
+  let writing: Promise<void> = Promise.resolve();
+  return {
+    reports,
+    onReport(report: Report) {
+      reports.push(report);
+      onReport(report);
+      if (performance.now() - lastMs < NOTE_EVERY_MS) return;
+      lastMs = performance.now();
+      // A courtesy: a database that is away must not fail the trial.
+      writing = writing.then(() => noteReports(database, { ...trial, reports })).catch(() => undefined);
+    },
+    settle: () => writing,
+  };
+}
+
+/** An equal trial that ran to its end, of whatever sweep. */
+async function findEqual({ prisma }: Database, { sweepId, index, cacheKey }: TrialRow) {
+  const row = await prisma.sweepTrial.findFirst({
+    where: { cacheKey, state: 'completed', NOT: { sweepId, index } },
+    orderBy: [{ finishedAt: 'asc' }, { sweepId: 'asc' }, { index: 'asc' }],
+  });
+  if (!row) return undefined;
+  const measurement: Measurement = {
+    state: 'completed',
+    reports: reportsOf(row),
+    losses: row.losses as number[],
+    violation: row.violation ?? 0,
+    metrics: row.metrics as Record<string, number>,
+  };
+  return { measurement, from: row.cachedFrom ?? `${row.sweepId}/${row.index}` };
+}
+
+const PROCESS_MB = 200;
+/** The table as read, encoded, and taken apart into folds and bins. */
+const COPIES = 12;
+
+const estimateMb = ({ features, heads }: TrainingPlan, rows: number): number =>
+  Math.ceil(PROCESS_MB + (COPIES * 8 * rows * (features.length + heads.length)) / 2 ** 20);
+
+function summarise({ index, state, losses }: TrialRow): TrialSummary {
+  const [loss = null] = losses as number[];
+  return { index, state: state as TrialSummary['state'], loss: state === 'completed' ? loss : null };
+}
