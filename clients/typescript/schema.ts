@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 909389831dd95f50f550578acb7e7467ea1e333aeb5660231c5554100bdf6ebf.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 521cd2aaf7b5808c0507510cb87f2f48dacc2ac52c08d54958bc2657e04ae134.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -675,6 +675,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/models/{model}/versions/{version}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A version as a file for other runtimes
+         * @description ONNX, with encoder, calibration and decision: the file takes the features as they are, an input each, and gives the answers of this service within 1e-5. What the format has nothing for, such as free text, is refused with the reason.
+         */
+        get: operations["get_models_model_versions_version_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/deployments": {
         parameters: {
             query?: never;
@@ -1010,6 +1030,140 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sweeps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List sweeps, newest first
+         * @description A sweep belongs to a training job: `POST /models/train` with `search` starts one.
+         */
+        get: operations["get_sweeps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sweeps/{sweep_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A sweep: how far it is, its best so far, and what its trials follow from */
+        get: operations["get_sweeps_sweep_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sweeps/{sweep_id}/trials": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The trials of a sweep, the latest first
+         * @description Each with its configuration, its curve so far, its loss, and the reason where it has failed.
+         */
+        get: operations["get_sweeps_sweep_id_trials"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sweeps/{sweep_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start no further trial
+         * @description Trials under way run to their end, and the time of the pause does not count.
+         */
+        post: operations["post_sweeps_sweep_id_pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sweeps/{sweep_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a paused sweep */
+        post: operations["post_sweeps_sweep_id_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sweeps/{sweep_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take the best so far
+         * @description Trials under way are given up; the job goes on with the best configuration, or fails where there is none.
+         */
+        post: operations["post_sweeps_sweep_id_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sweeps/{sweep_id}/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change how many trials or how much time a sweep has
+         * @description Totals, so that a repeated call changes nothing. Not less than what has begun.
+         */
+        post: operations["post_sweeps_sweep_id_budget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/jobs": {
         parameters: {
             query?: never;
@@ -1073,7 +1227,7 @@ export interface paths {
         };
         /**
          * Follow a job as server-sent events
-         * @description Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job.
+         * @description Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job. Of a training job with a search also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change.
          */
         get: operations["get_jobs_job_id_events"];
         put?: never;
@@ -1118,6 +1272,103 @@ export interface paths {
          * @description A new job with the same request; the old one stays as it is.
          */
         post: operations["post_jobs_job_id_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Trainings and trials: parameters, metrics, artifacts, environment and cost
+         * @description `filter` compares `metrics.…`, `params.…` and the columns of a run (`status`, `model`, `version`, `wall_seconds`, `created_at`, …) by `=`, `!=`, `<`, `<=`, `>`, `>=`, `in (…)`, `contains`, `is null`, put together with `and`, `or`, `not` and brackets. Names with other characters stand in backquotes. A run without a value fits no comparison. What cannot be read is 422 with its place.
+         */
+        get: operations["get_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Runs side by side: what differs first */
+        get: operations["get_runs_compare"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A page with plots of runs, or the figures behind it
+         * @description Of the latest 2000 runs that fit: how a metric went from run to run, which parameters it depends on, all parameters in parallel coordinates, and the curves of the best. One self-contained HTML page without scripts; with `Accept: application/json` the same as data.
+         */
+        get: operations["get_runs_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A run
+         * @description The id is that of its job.
+         */
+        get: operations["get_runs_run_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/runs/{run_id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The curves of a run: figures by step, as the fit reports them
+         * @description Also while the run goes; about a second behind.
+         */
+        get: operations["get_runs_run_id_metrics"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1212,6 +1463,308 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/features/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The catalogue of feature views, by name
+         * @description Each with its newest version, what the online store holds of it and up to when, and the versions of models that learnt from it.
+         */
+        get: operations["get_features_views"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/features/views/{view}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A feature view: definition, versions, statistics, consumers, freshness */
+        get: operations["get_features_views_view"];
+        /**
+         * Declare a feature view, or its next version
+         * @description A definition that equals the newest version changes nothing; any other becomes the next version, and the former ones stay. SQL is one SELECT over the data types that it names, without functions whose value changes from call to call. A view whose SQL looks into the future is refused: what it says was known at a time must come out the same without what its sources learnt later.
+         */
+        put: operations["put_features_views_view"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/features/views/{view}/materialize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fill the online store from a view
+         * @description Without `start` only what became known since the last time is looked at, where that is enough. Count and checksum are read back. The result of the job is `{view, version, mode, end, entities, checksum, store}`. One at a time a view: a second is 409.
+         */
+        post: operations["post_features_views_view_materialize"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/features/online": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What is known of entities now
+         * @description From Redis where it is configured and has the view in full, else from PostgreSQL. Each view tells `status` (`fresh`, `expired` or `missing`) and the age of its values; an expired value is null, by the same rule as in POST /features/historical. On-demand features are computed from `request`.
+         */
+        post: operations["post_features_online"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/features/historical": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What was known of entities at given times
+         * @description The row that counts at a time is the latest one by event time of those that were available by then; of equal ones the one that was available later. Nothing that became known afterwards is ever used.
+         */
+        post: operations["post_features_historical"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/lineage/predictions/{prediction_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a prediction comes from: version, datasets, parts, sources */
+        get: operations["get_lineage_predictions_prediction_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/lineage/models/{model}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a version learnt from, and how often it answered */
+        get: operations["get_lineage_models_model_versions_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/lineage/datasets/{dataset_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was made of a dataset: versions and their predictions */
+        get: operations["get_lineage_datasets_dataset_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/retention/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the retention policy would delete now, without deleting it
+         * @description The policy is `models/retention.yaml`. `held` is what it would let go, and a version or a job relies on: that is never deleted.
+         */
+        get: operations["get_retention_plan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/retention/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete what the retention policy lets go
+         * @description The result of the job is `{deleted, bytes, ids, held}`.
+         */
+        post: operations["post_retention_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/retention/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When retention is applied */
+        get: operations["get_retention_schedule"];
+        /** Apply retention by the clock */
+        put: operations["put_retention_schedule"];
+        post?: never;
+        /** Apply retention no more by the clock */
+        delete: operations["delete_retention_schedule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/subjects/{entity_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Erase a person from every store
+         * @description From logged predictions and outcomes, features, datasets with their quarantine, exported logs, spools and caches; then every store is searched. The report tells what went, what was found afterwards, which versions learnt from the person, and what no call can reach. The job carries an id only, never the person. A second call before the first has ended is the same erasure.
+         */
+        delete: operations["delete_subjects_entity_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/subjects/forget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have all API processes forget what they answered
+         * @description Empties the caches in their memory, and brings what they have spooled to the database. An erasure does this by itself.
+         */
+        post: operations["post_subjects_forget"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List erasures, newest first */
+        get: operations["get_erasures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/erasures/{erasure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An erasure and its report; whom it was about is not kept */
+        get: operations["get_erasures_erasure_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The retraining schedules of all models, by name */
+        get: operations["get_schedules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/schedules/{model}": {
         parameters: {
             query?: never;
@@ -1219,16 +1772,76 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The retraining schedule of a model */
+        /** The retraining schedule of a model, with its next and its latest runs */
         get: operations["get_schedules_model"];
         /**
          * Retrain a model by the clock
-         * @description A Temporal Schedule: it survives restarts, never runs twice at once, and makes up for at most ten minutes after an outage.
+         * @description A Temporal Schedule: it survives restarts. Replaces the former one as a whole, so that what is left out has its default again: never two runs at once, at most ten minutes made up for after an outage, UTC. `on_drift` is kept and shown; this release has no monitors that would act on it.
          */
         put: operations["put_schedules_model"];
         post?: never;
         /** Stop retraining by the clock */
         delete: operations["delete_schedules_model"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/schedules/{model}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start no runs until it is resumed
+         * @description Runs under way go on. The note is shown with the schedule.
+         */
+        post: operations["post_schedules_model_pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/schedules/{model}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start runs again
+         * @description Runs whose time passed meanwhile are not made up for.
+         */
+        post: operations["post_schedules_model_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/schedules/{model}/trigger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start a run now, besides those by the clock
+         * @description Also while the schedule is paused. Its overlap policy holds for this run, too: with `skip`, a call that is repeated while the run goes starts no second one. The run appears in `recent_runs`.
+         */
+        post: operations["post_schedules_model_trigger"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1624,6 +2237,7 @@ export interface components {
             deployment_id?: string;
             experiment_id?: string;
             propensity?: number;
+            features_from_store?: string[];
             warnings?: {
                 path: string;
                 message: string;
@@ -1683,7 +2297,7 @@ export interface components {
         JobStatus: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "train" | "deploy" | "experiment" | "drill";
+            type: "ingest" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -1698,7 +2312,7 @@ export interface components {
         Job: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "train" | "deploy" | "experiment" | "drill";
+            type: "ingest" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -1778,7 +2392,7 @@ export interface components {
                 text: string;
                 plots: ({
                     /** @enum {unknown} */
-                    kind: "roc" | "precision_recall" | "reliability" | "residuals" | "forecast_fan" | "importance" | "learning_curve" | "slices" | "confusion" | "histogram" | "series_anomalies" | "comparison";
+                    kind: "roc" | "precision_recall" | "reliability" | "residuals" | "forecast_fan" | "importance" | "learning_curve" | "slices" | "confusion" | "histogram" | "series_anomalies" | "comparison" | "optimisation_history" | "parallel_coordinates";
                     title: string;
                 } & {
                     [key: string]: unknown;
@@ -2042,15 +2656,6 @@ export interface components {
             reasons: string[];
             content: string;
         };
-        Schedule: {
-            model: string;
-            schedule_id: string;
-            cron: string;
-            paused: boolean;
-            training: Record<string, never>;
-            next_runs: string[];
-            recent_jobs: string[];
-        };
         InferenceServer: {
             name: string;
             version: string;
@@ -2156,13 +2761,449 @@ export interface components {
             stood_in: number;
             scored: number;
         };
+        FeatureView: {
+            view: string;
+            version: number;
+            digest: string;
+            /** @enum {unknown} */
+            declared_in: "file" | "api";
+            owner: string;
+            description: string | null;
+            entity: string;
+            ttl_seconds: number;
+            features: {
+                name: string;
+                /** @enum {unknown} */
+                type: "number" | "string" | "boolean";
+                on_demand: boolean;
+            }[];
+            materialized: components["schemas"]["FeatureMaterialization"] | null;
+            consumers: {
+                model: string;
+                version: string;
+                view_version: number;
+                state: string;
+            }[];
+            created_by: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        FeatureViewDetail: {
+            view: string;
+            version: number;
+            digest: string;
+            /** @enum {unknown} */
+            declared_in: "file" | "api";
+            owner: string;
+            description: string | null;
+            entity: string;
+            ttl_seconds: number;
+            features: {
+                name: string;
+                /** @enum {unknown} */
+                type: "number" | "string" | "boolean";
+                on_demand: boolean;
+            }[];
+            materialized: components["schemas"]["FeatureMaterialization"] | null;
+            consumers: {
+                model: string;
+                version: string;
+                view_version: number;
+                state: string;
+            }[];
+            created_by: string;
+            /** Format: date-time */
+            created_at: string;
+            definition: Record<string, never>;
+            versions: {
+                version: number;
+                digest: string;
+                /** @enum {unknown} */
+                declared_in: "file" | "api";
+                created_by: string;
+                /** Format: date-time */
+                created_at: string;
+                definition: Record<string, never>;
+            }[];
+        };
+        FeatureMaterialization: {
+            job_id: string;
+            version: number;
+            /** @enum {unknown} */
+            mode: "full" | "incremental";
+            /** Format: date-time */
+            end: string;
+            age_seconds: number;
+            entities: number;
+            checksum: string;
+            inputs: {
+                [key: string]: {
+                    dataset_id: string;
+                    digest: string;
+                };
+            };
+            statistics: {
+                name: string;
+                /** @enum {unknown} */
+                type: "number" | "string" | "boolean";
+                null_share: number;
+                distinct: number;
+                minimum: unknown;
+                maximum: unknown;
+                mean: number | null;
+            }[];
+            /** Format: date-time */
+            finished_at: string | null;
+        };
+        OnlineFeatures: {
+            items: {
+                entity_id: string;
+                features: {
+                    [key: string]: string | number | boolean | null;
+                };
+                views: {
+                    [key: string]: {
+                        version: number | null;
+                        /** @enum {unknown} */
+                        status: "fresh" | "expired" | "missing";
+                        age_seconds: number | null;
+                    };
+                };
+            }[];
+        };
+        HistoricalFeatures: {
+            items: {
+                entity_id: string;
+                /** Format: date-time */
+                as_of: string;
+                features: {
+                    [key: string]: string | number | boolean | null;
+                };
+                views: {
+                    [key: string]: {
+                        version: number;
+                        /** @enum {unknown} */
+                        status: "fresh" | "expired" | "missing";
+                        age_seconds: number | null;
+                    };
+                };
+            }[];
+        };
+        LineageGraph: {
+            about: string;
+            nodes: {
+                id: string;
+                /** @enum {unknown} */
+                kind: "prediction" | "predictions" | "version" | "dataset" | "part" | "source" | "feature_view" | "job";
+                detail: Record<string, never>;
+            }[];
+            edges: {
+                from: string;
+                to: string;
+                /** @enum {unknown} */
+                relation: "answered_by" | "trained_on" | "joined_with" | "reads" | "has_part" | "read_from" | "made_by";
+            }[];
+        };
+        RetentionPlan: {
+            policy: Record<string, never>;
+            items: {
+                /** @enum {unknown} */
+                kind: "dataset" | "quarantine" | "staging" | "orphan";
+                id: string;
+                bytes: number;
+                reason: string;
+            }[];
+            held: {
+                id: string;
+                reason: string;
+            }[];
+        };
+        ErasureAccepted: {
+            job_id: string;
+            status: components["schemas"]["JobState"];
+            status_url: string;
+            erasure_id: string;
+        };
+        Forgotten: {
+            processes: number;
+            forgotten: number;
+            waiting: number;
+        };
+        Erasure: {
+            erasure_id: string;
+            /** @enum {unknown} */
+            state: "pending" | "running" | "completed" | "incomplete" | "failed";
+            report: {
+                erased: {
+                    [key: string]: number;
+                };
+                searched: {
+                    store: string;
+                    remaining: number;
+                    places?: string[];
+                }[];
+                models: {
+                    model: string;
+                    version: string;
+                    state: string;
+                    datasets: string[];
+                    names_subject: boolean;
+                }[];
+                datasets: string[];
+                not_reachable: string[];
+                complete: boolean;
+            };
+            requested_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+        };
+        Sweep: {
+            sweep_id: string;
+            job_id: string;
+            model: string;
+            /** @enum {unknown} */
+            state: "running" | "paused" | "completed" | "stopped" | "failed" | "cancelled";
+            settings: {
+                [key: string]: unknown;
+            };
+            warm_start: {
+                sweep_id: string | null;
+                configurations: {
+                    [key: string]: unknown;
+                }[];
+            };
+            trials: number;
+            timeout_seconds: number | null;
+            counts: {
+                running: number;
+                completed: number;
+                pruned: number;
+                failed: number;
+                stopped: number;
+            };
+            best: null | {
+                trial: number;
+                loss: number | null;
+                configuration: {
+                    [key: string]: unknown;
+                };
+            };
+            eta_seconds: number | null;
+            reason: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+        };
+        SweepTrial: {
+            sweep_id: string;
+            trial: number;
+            /** @enum {unknown} */
+            state: "running" | "completed" | "pruned" | "failed" | "stopped";
+            configuration: {
+                [key: string]: unknown;
+            };
+            /** @enum {unknown} */
+            source: "sampler" | "warm_start";
+            loss: number | null;
+            losses: number[];
+            violation: number | null;
+            metrics: {
+                [key: string]: number;
+            };
+            /** @description Losses on the way, lower is better; null where it was no number */
+            curve: {
+                resource: number;
+                loss: number | null;
+            }[];
+            reason: string | null;
+            /** @description The equal trial whose measurement was taken over */
+            cached_from: string | null;
+            attempts: number;
+            seconds: number | null;
+            peak_memory_mb: number | null;
+            worker: string | null;
+            /** Format: date-time */
+            started_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+        };
+        Schedule: {
+            model: string;
+            schedule_id: string;
+            cron: string;
+            timezone: string;
+            /** @enum {unknown} */
+            overlap: "skip" | "buffer_one" | "buffer_all" | "cancel_other" | "terminate_other" | "allow_all";
+            jitter_seconds: number;
+            catch_up_seconds: number;
+            paused: boolean;
+            note: string | null;
+            next_runs: string[];
+            recent_runs: {
+                job_id: string;
+                /** Format: date-time */
+                scheduled_at: string;
+                /** Format: date-time */
+                started_at: string;
+            }[];
+            runs: {
+                started: number;
+                skipped: number;
+                missed: number;
+            };
+            on_drift: boolean;
+            training: Record<string, never>;
+        };
         DrillSchedule: {
             schedule_id: string;
             cron: string;
+            timezone: string;
+            /** @enum {unknown} */
+            overlap: "skip" | "buffer_one" | "buffer_all" | "cancel_other" | "terminate_other" | "allow_all";
+            jitter_seconds: number;
+            catch_up_seconds: number;
             paused: boolean;
-            drill: Record<string, never>;
+            note: string | null;
             next_runs: string[];
-            recent_jobs: string[];
+            recent_runs: {
+                job_id: string;
+                /** Format: date-time */
+                scheduled_at: string;
+                /** Format: date-time */
+                started_at: string;
+            }[];
+            runs: {
+                started: number;
+                skipped: number;
+                missed: number;
+            };
+            drill: Record<string, never>;
+        };
+        RetentionSchedule: {
+            schedule_id: string;
+            cron: string;
+            timezone: string;
+            /** @enum {unknown} */
+            overlap: "skip" | "buffer_one" | "buffer_all" | "cancel_other" | "terminate_other" | "allow_all";
+            jitter_seconds: number;
+            catch_up_seconds: number;
+            paused: boolean;
+            note: string | null;
+            next_runs: string[];
+            recent_runs: {
+                job_id: string;
+                /** Format: date-time */
+                scheduled_at: string;
+                /** Format: date-time */
+                started_at: string;
+            }[];
+            runs: {
+                started: number;
+                skipped: number;
+                missed: number;
+            };
+        };
+        Run: {
+            run_id: string;
+            /** @enum {unknown} */
+            kind: "training" | "trial";
+            parent_id: string | null;
+            model: string;
+            /** @enum {unknown} */
+            status: "running" | "completed" | "failed" | "cancelled" | "pruned";
+            params: Record<string, never>;
+            metrics: {
+                [key: string]: number;
+            };
+            artifacts: {
+                path: string;
+                sha256: string;
+                bytes: number;
+            }[];
+            version: string | null;
+            dataset_id: string | null;
+            dataset_digest: string | null;
+            code_version: string | null;
+            environment: Record<string, never>;
+            cost: {
+                wall_seconds: number;
+                cpu_seconds: number;
+                peak_memory_bytes: number;
+            };
+            error: Record<string, never> | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+        };
+        RunsReport: {
+            /** @enum {unknown} */
+            format_version: 1;
+            title: string;
+            model: string;
+            summary: string[];
+            facts: string[][];
+            warnings: string[];
+            sections: {
+                title: string;
+                text: string;
+                plots: ({
+                    /** @enum {unknown} */
+                    kind: "roc" | "precision_recall" | "reliability" | "residuals" | "forecast_fan" | "importance" | "learning_curve" | "slices" | "confusion" | "histogram" | "series_anomalies" | "comparison" | "optimisation_history" | "parallel_coordinates";
+                    title: string;
+                } & {
+                    [key: string]: unknown;
+                })[];
+                tables: {
+                    title: string;
+                    columns: string[];
+                    rows: unknown[][];
+                    note?: string;
+                }[];
+            }[];
+        };
+        RunCurve: {
+            run_id: string;
+            name: string;
+            points: {
+                step: number;
+                value: number;
+                /** Format: date-time */
+                at: string;
+            }[];
+        };
+        RunComparison: {
+            runs: {
+                run_id: string;
+                model: string;
+                /** @enum {unknown} */
+                kind: "training" | "trial";
+                /** @enum {unknown} */
+                status: "running" | "completed" | "failed" | "cancelled" | "pruned";
+                version: string | null;
+                dataset_id: string | null;
+                code_version: string | null;
+                /** Format: date-time */
+                created_at: string;
+            }[];
+            params: {
+                name: string;
+                values: unknown[];
+                differs: boolean;
+            }[];
+            metrics: {
+                name: string;
+                values: unknown[];
+                differs: boolean;
+            }[];
+            cost: {
+                name: string;
+                values: unknown[];
+                differs: boolean;
+            }[];
         };
     };
     responses: never;
@@ -3939,6 +4980,47 @@ export interface operations {
                         batch_size?: number;
                         /** @description The same seed and data give the same model */
                         seed?: number;
+                    };
+                    /** @description Look for good hyperparameters first, by many trials */
+                    search?: {
+                        /**
+                         * @description Configurations that are tried
+                         * @default 50
+                         */
+                        trials?: number;
+                        /**
+                         * @description How configurations are drawn
+                         * @default tpe
+                         * @enum {string}
+                         */
+                        sampler?: "tpe" | "sobol" | "random";
+                        /**
+                         * @description Which trials are ended early
+                         * @default asha
+                         * @enum {string}
+                         */
+                        pruner?: "none" | "median" | "successive_halving" | "asha" | "hyperband";
+                        /**
+                         * @description The same seed, trials, parallelism, data and warm start give the same table of trials
+                         * @default 42
+                         */
+                        seed?: number;
+                        /** @description Seconds that the search may run, pauses apart; then the best so far is taken */
+                        timeout_seconds?: number;
+                        /**
+                         * @description Trials side by side; each is drawn without knowing the ends of those that may run beside it
+                         * @default 4
+                         */
+                        parallelism?: number;
+                        /** @description By parameter `{type: float, low, high, log?}`, `{type: int, low, high, log?, step?}` or `{type: categorical, choices}`, with `when: {parameter, in}` only for some values of another; that of the kind by default */
+                        space?: {
+                            [key: string]: unknown;
+                        };
+                        /**
+                         * @description Try the best configurations of an earlier sweep first: the last one of the same model, schema and space, the one that is named, or none
+                         * @default true
+                         */
+                        warm_start?: boolean | string;
                     };
                     /**
                      * @description Share of the entities that is held out
@@ -5942,6 +7024,78 @@ export interface operations {
             };
             /** @description No such model; No such version */
             404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_models_model_versions_version_export: {
+        parameters: {
+            query?: {
+                /** @description The form of the file */
+                format?: "onnx";
+            };
+            header?: never;
+            path: {
+                model: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description No such model; No such version */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema; The version has no such form */
+            422: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;
@@ -8242,10 +9396,33 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @description When to hold a drill: five cron fields, UTC */
+                    /** @description When: five cron fields */
                     cron: string;
+                    /**
+                     * @description The IANA time zone that the fields of cron are in
+                     * @default UTC
+                     */
+                    timezone?: string;
+                    /**
+                     * @description A run whose time has come while the former one still goes
+                     * @default skip
+                     * @enum {string}
+                     */
+                    overlap?: "skip" | "buffer_one" | "buffer_all" | "cancel_other" | "terminate_other" | "allow_all";
+                    /**
+                     * @description Each run starts up to so much later, drawn anew each time, so that many schedules do not start at once
+                     * @default 0
+                     */
+                    jitter_seconds?: number;
+                    /**
+                     * @description After an outage, runs missed longer ago than this are not made up for
+                     * @default 600
+                     */
+                    catch_up_seconds?: number;
                     /** @default false */
                     paused?: boolean;
+                    /** @description Why it is paused, or anything else that the next person should know */
+                    note?: string;
                     /**
                      * @description As in POST /drills
                      * @default {
@@ -8549,6 +9726,535 @@ export interface operations {
             };
         };
     };
+    get_sweeps: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                model?: string;
+                state?: "running" | "paused" | "completed" | "stopped" | "failed" | "cancelled";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of sweeps */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Sweep"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sweeps_sweep_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sweep_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sweep */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sweep"];
+                };
+            };
+            /** @description No such sweep */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sweeps_sweep_id_trials: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                state?: "running" | "completed" | "pruned" | "failed" | "stopped";
+            };
+            header?: never;
+            path: {
+                sweep_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of trials */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["SweepTrial"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description No such sweep */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_sweeps_sweep_id_pause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sweep_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sweep */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sweep"];
+                };
+            };
+            /** @description No such sweep */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The sweep is not in a state that allows this */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_sweeps_sweep_id_resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sweep_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sweep */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sweep"];
+                };
+            };
+            /** @description No such sweep */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The sweep is not in a state that allows this */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_sweeps_sweep_id_stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sweep_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sweep */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sweep"];
+                };
+            };
+            /** @description No such sweep */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The sweep is not in a state that allows this */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_sweeps_sweep_id_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sweep_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "trials": 100
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Trials in all, those that have begun included */
+                    trials?: number;
+                    /** @description Seconds in all since the start, pauses apart */
+                    timeout_seconds?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description The sweep */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sweep"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such sweep */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The sweep is not in a state that allows this */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_jobs: {
         parameters: {
             query?: {
@@ -8557,7 +10263,7 @@ export interface operations {
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
                 status?: "queued" | "running" | "completed" | "failed" | "cancelled";
-                type?: "ingest" | "train" | "deploy" | "experiment" | "drill";
+                type?: "ingest" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase";
                 model?: string;
             };
             header?: never;
@@ -8939,6 +10645,350 @@ export interface operations {
             };
         };
     };
+    get_runs: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                model?: string;
+                status?: "running" | "completed" | "failed" | "cancelled" | "pruned";
+                /** @description `training`, or the trials of sweeps */
+                kind?: "training" | "trial";
+                /** @description Trials of this run */
+                parent_id?: string;
+                /** @description Such as `metrics.roc_auc > 0.8 and params.max_depth = 10 and status in ('completed', 'failed')` */
+                filter?: string;
+                /** @description Such as `metrics.roc_auc desc`; by default the newest first */
+                order_by?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of runs */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Run"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_runs_compare: {
+        parameters: {
+            query?: {
+                /** @description Ids of 2 to 20 runs, separated by commas */
+                ids?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparison */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunComparison"];
+                };
+            };
+            /** @description No such run */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_runs_report: {
+        parameters: {
+            query?: {
+                model?: string;
+                status?: "running" | "completed" | "failed" | "cancelled" | "pruned";
+                /** @description `training`, or the trials of sweeps */
+                kind?: "training" | "trial";
+                /** @description Trials of this run */
+                parent_id?: string;
+                /** @description Such as `metrics.roc_auc > 0.8 and params.max_depth = 10 and status in ('completed', 'failed')` */
+                filter?: string;
+                /** @description The metric that is looked at; by default the one that most of the runs have */
+                metric?: string;
+                /** @description Which end of the metric is good; by default told by its name */
+                goal?: "maximize" | "minimize";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                    "application/json": components["schemas"]["RunsReport"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_runs_run_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description No such run */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_runs_run_id_metrics: {
+        parameters: {
+            query?: {
+                /** @description Only this curve */
+                name?: string;
+                /** @description At most so many points a curve, at even distances; the first and the last are among them */
+                points?: number;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The curves by name */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["RunCurve"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description No such run */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_data_ingest: {
         parameters: {
             query?: never;
@@ -8958,7 +11008,7 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @description postgresql://user:password@host:port/database, a file below one of the data folders, or predictions:{model} for what was predicted and what turned out to be true */
+                    /** @description postgresql://user:password@host:port/database, https://…, s3://bucket/key (or a pattern of keys), upload:{upload_id}, events:{data_type}, a file or a pattern of files below one of the data folders, or predictions:{model} for what was predicted and what turned out to be true */
                     source: string;
                     data_type: string;
                     /** @default {} */
@@ -8979,17 +11029,75 @@ export interface operations {
                          * @description Predictions: the last day (UTC), included
                          */
                         end_date?: string;
+                        /** @description PostgreSQL: only rows that no earlier ingestion of this source has had, told by this growing column */
+                        cursor_column?: string;
+                        /** @description PostgreSQL: how far behind the highest cursor rows may still appear, in seconds of a time or units of a number; 0 without it */
+                        cursor_overlap?: number;
+                        /** @description https://: how the API is asked */
+                        http?: {
+                            /** @description The name of a secret of SOURCE_SECRETS_FILE */
+                            secret?: string;
+                            /**
+                             * @description The header that carries the secret
+                             * @default authorization
+                             */
+                            header?: string;
+                            /**
+                             * @description Stands before the secret, with a blank between; empty for none
+                             * @default Bearer
+                             */
+                            prefix?: string;
+                            /** @description JSON: where the body has the list of records, such as `data.items` */
+                            records?: string;
+                            paging?: {
+                                /** @constant */
+                                by: "link";
+                                /** @description Where the body has the address of the next page; the Link header without it */
+                                at?: string;
+                            } | {
+                                /** @constant */
+                                by: "cursor";
+                                parameter: string;
+                                /** @description Where the body has the next cursor */
+                                at: string;
+                            } | {
+                                /** @constant */
+                                by: "offset";
+                                /** @default offset */
+                                parameter?: string;
+                                /** @default limit */
+                                size_parameter?: string;
+                                /** @default 1000 */
+                                size?: number;
+                            } | {
+                                /** @constant */
+                                by: "page";
+                                /** @default page */
+                                parameter?: string;
+                                /** @default 1 */
+                                first?: number;
+                                size_parameter?: string;
+                                size?: number;
+                            };
+                            requests_per_second?: number;
+                        };
                         /**
-                         * @description Files: by the file’s ending unless given
+                         * @description Files: by the ending of the name unless given
                          * @enum {string}
                          */
-                        format?: "csv" | "tsv" | "ndjson" | "json" | "parquet";
+                        format?: "csv" | "tsv" | "ndjson" | "json" | "parquet" | "arrow";
                         /**
                          * @description What happens to rows that fail a check
                          * @default quarantine
                          * @enum {string}
                          */
                         validation?: "quarantine" | "fail";
+                        /**
+                         * @description What happens when a part of the source (a file of several, a page) cannot be read at all: the job fails with its name, or the dataset is made of the other parts and says which are missing
+                         * @default fail
+                         * @enum {string}
+                         */
+                        unreadable_parts?: "fail" | "skip";
                     };
                 };
             };
@@ -9343,6 +11451,1520 @@ export interface operations {
             };
         };
     };
+    get_features_views: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of views */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["FeatureView"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_features_views_view: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The view */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureViewDetail"];
+                };
+            };
+            /** @description No such feature view */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_features_views_view: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "owner": "growth",
+                 *       "description": "What a user has done",
+                 *       "entity": "user_id",
+                 *       "event_time": "occurred_at",
+                 *       "ttl_seconds": 2592000,
+                 *       "source": "user_events",
+                 *       "features": {
+                 *         "last_event": {
+                 *           "type": "string",
+                 *           "expression": "event_type"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    description?: string;
+                    /** @description Who answers for it */
+                    owner: string;
+                    /** @description Column that names the entity */
+                    entity: string;
+                    /** @description Column with the time that a row is about */
+                    event_time: string;
+                    /** @description Column with the time from which a row was known; by default it was known at its event time */
+                    available_time?: string;
+                    /** @description Column with whole numbers that orders rows of equal times, the latest last; by default the order of the data */
+                    sequence?: string;
+                    /** @description A value that is older than this has expired */
+                    ttl_seconds: number;
+                    /** @description The data type whose newest snapshot the rows come from */
+                    source?: string;
+                    /** @description With `sql`: the data types that it reads, each with the column that tells from when a row was known */
+                    sources?: {
+                        [key: string]: {
+                            /** @description null: was always known */
+                            available_time: string | null;
+                        };
+                    };
+                    /** @description One SELECT over `sources` that gives the rows of the view */
+                    sql?: string;
+                    features: {
+                        [key: string]: {
+                            /** @enum {string} */
+                            type: "number" | "string" | "boolean";
+                            /** @description SQL over the columns of one row; the column of the same name by default */
+                            expression?: string;
+                            description?: string;
+                        };
+                    };
+                    /**
+                     * @description What a request adds
+                     * @default {}
+                     */
+                    request?: {
+                        [key: string]: {
+                            /** @enum {string} */
+                            type: "number" | "string" | "boolean";
+                            description?: string;
+                        };
+                    };
+                    /**
+                     * @description Features that are computed when they are asked for
+                     * @default {}
+                     */
+                    on_demand?: {
+                        [key: string]: {
+                            /** @enum {string} */
+                            type: "number" | "string" | "boolean";
+                            /** @description SQL over the features of the view and the values of `request` */
+                            expression: string;
+                            description?: string;
+                        };
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description The view */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureViewDetail"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The feature view does not allow this now */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_features_views_view_materialize: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same job again */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                view: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": {
+                    /** @description Only entities with a row that became known since then; for backfills */
+                    start?: string;
+                    /** @description As of when; now by default, and never later */
+                    end?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The job was accepted */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAccepted"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such feature view; No such dataset */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The feature view does not allow this now */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema; The Idempotency-Key was used with another body */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_features_online: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "view": "user_activity",
+                 *       "entity_ids": [
+                 *         "user_1",
+                 *         "user_2"
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /** @description One view */
+                    view?: string;
+                    /** @description Or several */
+                    views?: string[];
+                    entity_ids: string[];
+                    /** @description Values for on-demand features, by name */
+                    request?: {
+                        [key: string]: number | string | boolean | null;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description An item an entity, in order */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OnlineFeatures"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such feature view */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_features_historical: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "views": [
+                 *         "user_activity"
+                 *       ],
+                 *       "entities": [
+                 *         {
+                 *           "entity_id": "user_1",
+                 *           "as_of": "2024-03-01T00:00:00Z"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    views: string[];
+                    entities: {
+                        /** @description The entity that the prediction is about */
+                        entity_id: string;
+                        /** @description Values as they were known then */
+                        as_of: string;
+                        /** @description Values for on-demand features, by name */
+                        request?: {
+                            [key: string]: number | string | boolean | null;
+                        };
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description An item an entity and time, in order */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoricalFeatures"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such feature view; No such dataset */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The answer would come after the deadline */
+            504: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_lineage_predictions_prediction_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The graph */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineageGraph"];
+                };
+            };
+            /** @description No such prediction */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_lineage_models_model_versions_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The graph */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineageGraph"];
+                };
+            };
+            /** @description No such model; No such version */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_lineage_datasets_dataset_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The graph */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineageGraph"];
+                };
+            };
+            /** @description No such dataset */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_retention_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plan */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPlan"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_retention_run: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same job again */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The job was accepted */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAccepted"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema; The Idempotency-Key was used with another body */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_retention_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionSchedule"];
+                };
+            };
+            /** @description No such schedule */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_retention_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "cron": "0 3 * * *"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description When: five cron fields */
+                    cron: string;
+                    /**
+                     * @description The IANA time zone that the fields of cron are in
+                     * @default UTC
+                     */
+                    timezone?: string;
+                    /**
+                     * @description A run whose time has come while the former one still goes
+                     * @default skip
+                     * @enum {string}
+                     */
+                    overlap?: "skip" | "buffer_one" | "buffer_all" | "cancel_other" | "terminate_other" | "allow_all";
+                    /**
+                     * @description Each run starts up to so much later, drawn anew each time, so that many schedules do not start at once
+                     * @default 0
+                     */
+                    jitter_seconds?: number;
+                    /**
+                     * @description After an outage, runs missed longer ago than this are not made up for
+                     * @default 600
+                     */
+                    catch_up_seconds?: number;
+                    /** @default false */
+                    paused?: boolean;
+                    /** @description Why it is paused, or anything else that the next person should know */
+                    note?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionSchedule"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_retention_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schedule is gone */
+            204: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such schedule */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_subjects_entity_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                entity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The erasure was accepted */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureAccepted"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_subjects_forget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was forgotten */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forgotten"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_erasures: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of erasures */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Erasure"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_erasures_erasure_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                erasure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The erasure */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description No such erasure */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_schedules: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of schedules */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Schedule"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_schedules_model: {
         parameters: {
             query?: never;
@@ -9414,16 +13036,46 @@ export interface operations {
                 /**
                  * @example {
                  *       "cron": "0 3 * * 1",
+                 *       "timezone": "Europe/Berlin",
+                 *       "jitter_seconds": 300,
                  *       "training": {
                  *         "auto_deploy": true
                  *       }
                  *     }
                  */
                 "application/json": {
-                    /** @description When to retrain: five cron fields, UTC */
+                    /** @description When: five cron fields */
                     cron: string;
+                    /**
+                     * @description The IANA time zone that the fields of cron are in
+                     * @default UTC
+                     */
+                    timezone?: string;
+                    /**
+                     * @description A run whose time has come while the former one still goes
+                     * @default skip
+                     * @enum {string}
+                     */
+                    overlap?: "skip" | "buffer_one" | "buffer_all" | "cancel_other" | "terminate_other" | "allow_all";
+                    /**
+                     * @description Each run starts up to so much later, drawn anew each time, so that many schedules do not start at once
+                     * @default 0
+                     */
+                    jitter_seconds?: number;
+                    /**
+                     * @description After an outage, runs missed longer ago than this are not made up for
+                     * @default 600
+                     */
+                    catch_up_seconds?: number;
                     /** @default false */
                     paused?: boolean;
+                    /** @description Why it is paused, or anything else that the next person should know */
+                    note?: string;
+                    /**
+                     * @description Whether a monitor that finds drift may retrain as well. Kept and shown; this release has no monitors
+                     * @default false
+                     */
+                    on_drift?: boolean;
                     /**
                      * @description As in POST /models/train
                      * @default {}
@@ -9477,6 +13129,47 @@ export interface operations {
                             batch_size?: number;
                             /** @description The same seed and data give the same model */
                             seed?: number;
+                        };
+                        /** @description Look for good hyperparameters first, by many trials */
+                        search?: {
+                            /**
+                             * @description Configurations that are tried
+                             * @default 50
+                             */
+                            trials?: number;
+                            /**
+                             * @description How configurations are drawn
+                             * @default tpe
+                             * @enum {string}
+                             */
+                            sampler?: "tpe" | "sobol" | "random";
+                            /**
+                             * @description Which trials are ended early
+                             * @default asha
+                             * @enum {string}
+                             */
+                            pruner?: "none" | "median" | "successive_halving" | "asha" | "hyperband";
+                            /**
+                             * @description The same seed, trials, parallelism, data and warm start give the same table of trials
+                             * @default 42
+                             */
+                            seed?: number;
+                            /** @description Seconds that the search may run, pauses apart; then the best so far is taken */
+                            timeout_seconds?: number;
+                            /**
+                             * @description Trials side by side; each is drawn without knowing the ends of those that may run beside it
+                             * @default 4
+                             */
+                            parallelism?: number;
+                            /** @description By parameter `{type: float, low, high, log?}`, `{type: int, low, high, log?, step?}` or `{type: categorical, choices}`, with `when: {parameter, in}` only for some values of another; that of the kind by default */
+                            space?: {
+                                [key: string]: unknown;
+                            };
+                            /**
+                             * @description Try the best configurations of an earlier sweep first: the last one of the same model, schema and space, the one that is named, or none
+                             * @default true
+                             */
+                            warm_start?: boolean | string;
                         };
                         /**
                          * @description Share of the entities that is held out
@@ -9607,6 +13300,287 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description No such model; No such schedule */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_schedules_model_pause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "note": "release freeze"
+                 *     }
+                 */
+                "application/json": {
+                    note?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model; No such schedule */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_schedules_model_resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "note": "the freeze is over"
+                 *     }
+                 */
+                "application/json": {
+                    note?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model; No such schedule */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_schedules_model_trigger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The schedule */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
             };
             /** @description No such model; No such schedule */
             404: {
