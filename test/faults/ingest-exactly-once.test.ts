@@ -39,9 +39,9 @@ describe('an ingestion of many slices', () => {
       ),
     );
     const job = await api.postUntilAccepted('/data/ingest', { source: file, data_type: 'many' }, 'many');
-    let isOver = false;
-    const ended = api.waitForJob(job).finally(() => (isOver = true));
-    for (let kill = 0; kill < KILLS && !isOver; kill++) {
+    const state = { isOver: false };
+    const ended = api.waitForJob(job).finally(() => void (state.isOver = true));
+    for (let kill = 0; kill < KILLS && !state.isOver; kill++) {
       await pause(300 + Math.floor(prng.next() * 2500));
       const part: Part = PARTS[Math.floor(prng.next() * PARTS.length)]!;
       stack.kill9(part);
