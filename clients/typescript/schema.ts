@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 51e042a852a893a21214dac990bdcc2cc2ee1996beee6aeeea03243f0189836c.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 853ad1f6de6040d92ffde6fae591bb166408467b7d7ae066f0d9b14afb001a1f.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -1406,7 +1406,7 @@ export interface paths {
         put?: never;
         /**
          * Read a source into a dataset
-         * @description A PostgreSQL table or query, or a CSV, TSV, NDJSON, JSON or Parquet file (gzip and zstd too) below DATA_SOURCE_ROOTS, becomes an immutable, typed, checked snapshot. Credentials are taken out of the source before anything is stored in a workflow. The result of the job is `{dataset_id, rows, quarantined_rows, digest}`.
+         * @description A PostgreSQL table or query, an HTTP API, objects of an S3 store, an upload, events, or CSV, TSV, NDJSON, JSON, Parquet or Arrow files (gzip and zstd too) below DATA_SOURCE_ROOTS become an immutable, typed, checked snapshot. Credentials are taken out of the source before anything is stored in a workflow. The result of the job is `{dataset_id, rows, quarantined_rows, digest}`.
          */
         post: operations["post_data_ingest"];
         delete?: never;
@@ -1477,6 +1477,285 @@ export interface paths {
         get: operations["get_data_datasets_dataset_id_quarantine"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a file
+         * @description The body is the file, streamed to the disk. The answer names a `source` for POST /data/ingest. The same content sent again is the same upload, and is kept longer. With `sha256` a body that arrived damaged is refused.
+         */
+        post: operations["post_data_uploads"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/uploads/{upload_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An upload, until its time is over */
+        get: operations["get_data_uploads_upload_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/events/{data_type}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send one event, or a stream of them
+         * @description An event is a JSON object with an `event_id`. As `application/json` the body is one; as `application/x-ndjson` it is one a line, and a bad line is told with its number and costs itself only. The answer comes once all accepted events are on the disk; of several with one `event_id` the first is kept. POST /data/ingest with the source `events:{data_type}` makes a dataset of them.
+         */
+        post: operations["post_data_events_data_type"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/watermarks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far sources were read by ingestions with a cursor column */
+        get: operations["get_data_watermarks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/watermarks/{watermark_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Have a source read from its beginning again */
+        delete: operations["delete_data_watermarks_watermark_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/preprocess": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prepare a dataset: gaps, outliers, scales, encodings
+         * @description Learns from all rows of a dataset and writes them, prepared, as a new dataset with its lineage; rows that are left out are in its quarantine with the reason. For a model use `preprocessing` in its entry of models/config.yaml instead: it is the same, learnt from training rows alone and applied to every request.
+         */
+        post: operations["post_data_preprocess"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/datasets/{dataset_id}/preprocessor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a preprocessed dataset was made by: every number that was learnt */
+        get: operations["get_data_datasets_dataset_id_preprocessor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold a dataset to expectations, and keep the report
+         * @description Types, ranges, sets, patterns, uniqueness, references, freshness, volume, distributions and your own SELECT, each with a severity and the share of rows that must hold. Without `expectations` those of the data type in models/data-types.yaml. The same question of the same data gives the same report. Ends after 60 s.
+         */
+        post: operations["post_data_validate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/validations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List validation reports, newest first */
+        get: operations["get_data_validations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/validations/{report_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A validation report, as data or as a page
+         * @description As data; with `Accept: text/html` one self-contained page without scripts.
+         */
+        get: operations["get_data_validations_report_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/validations/{report_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The first rows that failed, with every reason */
+        get: operations["get_data_validations_report_id_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/datasets/{dataset_id}/validation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest validation report of a dataset, as data or as a page */
+        get: operations["get_data_datasets_dataset_id_validation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/datasets/{dataset_id}/quarantine/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Correct the rows in quarantine, and check them again
+         * @description Makes a new dataset: the good rows, and after them those that are good now; the rest stays in its quarantine with the reasons that are left. Without corrections the rows are held to what models/data-types.yaml says today.
+         */
+        post: operations["post_data_datasets_dataset_id_quarantine_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/schemas/{data_type}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The schema of a data type: every version, and what changed
+         * @description `current` marks the version that snapshots are held to; one without `accepted_at` waits for somebody to accept it.
+         */
+        get: operations["get_data_schemas_data_type"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/data/schemas/{data_type}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept a schema that lost a column or narrowed a type
+         * @description From then on snapshots are held to this version. The job that was stopped is started again by its caller.
+         */
+        post: operations["post_data_schemas_data_type_accept"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2317,7 +2596,7 @@ export interface components {
         JobStatus: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase";
+            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -2332,7 +2611,7 @@ export interface components {
         Job: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase";
+            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -2667,6 +2946,7 @@ export interface components {
             bytes: number;
             columns: Record<string, never>[];
             quality: Record<string, never>[];
+            lineage: Record<string, never> | null;
         };
         Row: {
             [key: string]: unknown;
@@ -2734,6 +3014,74 @@ export interface components {
                 version: string;
             }[];
         };
+        Preprocessor: {
+            format_version: number;
+            encoder: Record<string, never>;
+            passed: Record<string, never>[];
+            complete: string[];
+            bounds: Record<string, never>[];
+            folds: Record<string, never>;
+            fitted_rows: number;
+        };
+        DataSchema: {
+            data_type: string;
+            version: number;
+            columns: Record<string, never>[];
+            changes: Record<string, never>[];
+            dataset_id: string;
+            job_id: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            accepted_at: string | null;
+            accepted_by: string | null;
+            current: boolean;
+        };
+        ValidationSummary: {
+            format_version: number;
+            report_id: string;
+            dataset_id: string;
+            data_type: string;
+            declared: boolean;
+            passed: boolean;
+            rows: number;
+            failing_rows: number;
+            kept_rows: number;
+            errors: number;
+            warnings: number;
+            /** Format: date-time */
+            created_at: string;
+        };
+        ValidationReport: {
+            format_version: number;
+            report_id: string;
+            dataset_id: string;
+            data_type: string;
+            declared: boolean;
+            passed: boolean;
+            rows: number;
+            failing_rows: number;
+            kept_rows: number;
+            errors: number;
+            warnings: number;
+            /** Format: date-time */
+            created_at: string;
+            checks: components["schemas"]["ValidationCheck"][];
+        };
+        ValidationCheck: {
+            name: string;
+            expectation: Record<string, never>;
+            /** @enum {unknown} */
+            severity: "error" | "warning";
+            /** @enum {unknown} */
+            status: "passed" | "failed" | "skipped";
+            message: string;
+            rows_checked?: number;
+            rows_failed?: number;
+            share?: number;
+            examples?: string[];
+            observed?: Record<string, never>;
+        };
         DrillAccepted: {
             job_id: string;
             status: components["schemas"]["JobState"];
@@ -2780,6 +3128,39 @@ export interface components {
             answered: number;
             stood_in: number;
             scored: number;
+        };
+        Upload: {
+            upload_id: string;
+            source: string;
+            /** @enum {unknown} */
+            format: "csv" | "tsv" | "ndjson" | "json" | "parquet" | "arrow";
+            /** @enum {unknown} */
+            compression: "none" | "gzip" | "zstd";
+            bytes: number;
+            sha256: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+        };
+        EventIntake: {
+            accepted: number;
+            rejected: number;
+            problems: {
+                line: number;
+                path: string;
+                message: string;
+            }[];
+        };
+        Watermark: {
+            watermark_id: string;
+            data_type: string;
+            source: string;
+            cursor_column: string;
+            value: string;
+            dataset_id: string;
+            /** Format: date-time */
+            updated_at: string;
         };
         FeatureView: {
             view: string;
@@ -2921,7 +3302,7 @@ export interface components {
                 from: string;
                 to: string;
                 /** @enum {unknown} */
-                relation: "answered_by" | "trained_on" | "joined_with" | "reads" | "has_part" | "read_from" | "made_by";
+                relation: "answered_by" | "trained_on" | "joined_with" | "reads" | "has_part" | "read_from" | "made_of" | "made_by";
             }[];
         };
         RetentionPlan: {
@@ -2997,6 +3378,7 @@ export interface components {
             trials: number;
             timeout_seconds: number | null;
             counts: {
+                queued: number;
                 running: number;
                 completed: number;
                 pruned: number;
@@ -3021,7 +3403,7 @@ export interface components {
             sweep_id: string;
             trial: number;
             /** @enum {unknown} */
-            state: "running" | "completed" | "pruned" | "failed" | "stopped";
+            state: "queued" | "running" | "completed" | "pruned" | "failed" | "stopped";
             configuration: {
                 [key: string]: unknown;
             };
@@ -5001,8 +5383,8 @@ export interface operations {
                         /** @description The same seed and data give the same model */
                         seed?: number;
                     };
-                    /** @description Look for good hyperparameters first, by many trials */
-                    search?: {
+                    /** @description Look for good hyperparameters first, by many trials; by default as the entry of the model says, with false not */
+                    search?: false | {
                         /**
                          * @description Configurations that are tried
                          * @default 50
@@ -5010,10 +5392,10 @@ export interface operations {
                         trials?: number;
                         /**
                          * @description How configurations are drawn
-                         * @default tpe
+                         * @default auto
                          * @enum {string}
                          */
-                        sampler?: "tpe" | "sobol" | "random";
+                        sampler?: "auto" | "gp" | "tpe" | "sobol" | "random";
                         /**
                          * @description Which trials are ended early
                          * @default asha
@@ -10032,7 +10414,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
-                state?: "running" | "completed" | "pruned" | "failed" | "stopped";
+                state?: "queued" | "running" | "completed" | "pruned" | "failed" | "stopped";
             };
             header?: never;
             path: {
@@ -10440,7 +10822,7 @@ export interface operations {
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
                 status?: "queued" | "running" | "completed" | "failed" | "cancelled";
-                type?: "ingest" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase";
+                type?: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase";
                 model?: string;
             };
             header?: never;
@@ -11269,6 +11651,17 @@ export interface operations {
                          * @enum {string}
                          */
                         validation?: "quarantine" | "fail";
+                        /**
+                         * @description A column that is lost, or whose type is narrower than before, stops the job unless accepted
+                         * @enum {string}
+                         */
+                        schema_changes?: "stop" | "accept";
+                        /**
+                         * @description What happens when a part of the source (a file of several, a page) cannot be read at all: the job fails with its name, or the dataset is made of the other parts and says which are missing
+                         * @default fail
+                         * @enum {string}
+                         */
+                        unreadable_parts?: "fail" | "skip";
                     };
                 };
             };
@@ -11287,6 +11680,17 @@ export interface operations {
             };
             /** @description The request could not be read */
             400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such upload */
+            404: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;
@@ -11578,6 +11982,1777 @@ export interface operations {
             };
             /** @description No such dataset */
             404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_data_uploads: {
+        parameters: {
+            query?: {
+                /** @description What the body is */
+                format?: "csv" | "tsv" | "ndjson" | "json" | "parquet" | "arrow";
+                /** @description How the body is packed; as its Content-Encoding says without it */
+                compression?: "none" | "gzip" | "zstd";
+                /** @description What the SHA-256 of the body must be */
+                sha256?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example id,name
+                 *     1,Ada
+                 */
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The upload is kept */
+            201: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_data_uploads_upload_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The upload */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            /** @description No such upload */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_data_events_data_type: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                data_type: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "event_id": "e-1",
+                 *       "user_id": "user_123",
+                 *       "event_type": "login",
+                 *       "timestamp": "2026-11-28T12:00:00Z"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Of several events with one id the first is kept */
+                    event_id: string;
+                } & {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {"event_id": "e-1"}
+                 *     {"event_id": "e-2"}
+                 */
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description What was taken */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventIntake"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_data_watermarks: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of watermarks */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Watermark"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_data_watermarks_watermark_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                watermark_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The watermark is gone */
+            204: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such watermark */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_data_preprocess: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same job again */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "dataset_id": "ds_0123456789abcdef0123",
+                 *       "preprocessing_config": {
+                 *         "normalize": false,
+                 *         "handle_missing": "median",
+                 *         "feature_scaling": "standard"
+                 *       },
+                 *       "keep": [
+                 *         "project_id"
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    dataset_id: string;
+                    /** @default {} */
+                    preprocessing_config?: {
+                        /**
+                         * @description What stands for a missing value; `drop` leaves the row out. Texts and booleans have a mode only
+                         * @enum {string}
+                         */
+                        handle_missing?: "keep" | "drop" | "mean" | "median" | "mode" | "constant";
+                        /** @description Of `constant`; 0 for numbers and "missing" for texts unless given */
+                        fill_value?: number | string;
+                        /** @enum {string} */
+                        feature_scaling?: "none" | "standard" | "minmax" | "robust";
+                        /** @description How texts with few different values become numbers */
+                        encode?: ("none" | "ordinal" | "one_hot" | "frequency" | "target") | {
+                            /** @enum {string} */
+                            method: "none" | "ordinal" | "one_hot" | "frequency" | "target";
+                            /**
+                             * @description target: so many rows of the overall mean are added to each category
+                             * @default auto
+                             */
+                            smoothing?: "auto" | number;
+                            /**
+                             * @description The most frequent ones are told apart
+                             * @default 254
+                             */
+                            max_categories?: number;
+                        };
+                        /** @description Numbers far from the others */
+                        outliers?: {
+                            /** @constant */
+                            method: "none";
+                        } | {
+                            /** @constant */
+                            method: "clip";
+                            /**
+                             * @description What the bounds come from
+                             * @default iqr
+                             * @enum {string}
+                             */
+                            by?: "iqr" | "quantiles";
+                            /**
+                             * @description iqr: so many distances of the quartiles beyond them
+                             * @default 1.5
+                             */
+                            factor?: number;
+                            /**
+                             * @description quantiles: the lower bound
+                             * @default 0.01
+                             */
+                            lower?: number;
+                            /**
+                             * @description quantiles: the upper bound
+                             * @default 0.99
+                             */
+                            upper?: number;
+                        } | {
+                            /** @constant */
+                            method: "remove";
+                            /**
+                             * @description What the bounds come from
+                             * @default iqr
+                             * @enum {string}
+                             */
+                            by?: "iqr" | "quantiles";
+                            /**
+                             * @description iqr: so many distances of the quartiles beyond them
+                             * @default 1.5
+                             */
+                            factor?: number;
+                            /**
+                             * @description quantiles: the lower bound
+                             * @default 0.01
+                             */
+                            lower?: number;
+                            /**
+                             * @description quantiles: the upper bound
+                             * @default 0.99
+                             */
+                            upper?: number;
+                        };
+                        /**
+                         * @description Take times apart: days, weekday, month, hour, year, day, weekend
+                         * @enum {string}
+                         */
+                        dates?: "none" | "parts";
+                        /**
+                         * @description Count characters, words and digits of free text
+                         * @enum {string}
+                         */
+                        text?: "none" | "lengths";
+                        /**
+                         * @description Last of all, divide the numbers of each row by their Euclidean length (the L2 norm)
+                         * @default false
+                         */
+                        normalize?: boolean;
+                        /**
+                         * @description Choices for single columns, over those for all
+                         * @default {}
+                         */
+                        columns?: {
+                            [key: string]: {
+                                /**
+                                 * @description What stands for a missing value; `drop` leaves the row out. Texts and booleans have a mode only
+                                 * @enum {string}
+                                 */
+                                handle_missing?: "keep" | "drop" | "mean" | "median" | "mode" | "constant";
+                                /** @description Of `constant`; 0 for numbers and "missing" for texts unless given */
+                                fill_value?: number | string;
+                                /** @enum {string} */
+                                feature_scaling?: "none" | "standard" | "minmax" | "robust";
+                                /** @description How texts with few different values become numbers */
+                                encode?: ("none" | "ordinal" | "one_hot" | "frequency" | "target") | {
+                                    /** @enum {string} */
+                                    method: "none" | "ordinal" | "one_hot" | "frequency" | "target";
+                                    /**
+                                     * @description target: so many rows of the overall mean are added to each category
+                                     * @default auto
+                                     */
+                                    smoothing?: "auto" | number;
+                                    /**
+                                     * @description The most frequent ones are told apart
+                                     * @default 254
+                                     */
+                                    max_categories?: number;
+                                };
+                                /** @description Numbers far from the others */
+                                outliers?: {
+                                    /** @constant */
+                                    method: "none";
+                                } | {
+                                    /** @constant */
+                                    method: "clip";
+                                    /**
+                                     * @description What the bounds come from
+                                     * @default iqr
+                                     * @enum {string}
+                                     */
+                                    by?: "iqr" | "quantiles";
+                                    /**
+                                     * @description iqr: so many distances of the quartiles beyond them
+                                     * @default 1.5
+                                     */
+                                    factor?: number;
+                                    /**
+                                     * @description quantiles: the lower bound
+                                     * @default 0.01
+                                     */
+                                    lower?: number;
+                                    /**
+                                     * @description quantiles: the upper bound
+                                     * @default 0.99
+                                     */
+                                    upper?: number;
+                                } | {
+                                    /** @constant */
+                                    method: "remove";
+                                    /**
+                                     * @description What the bounds come from
+                                     * @default iqr
+                                     * @enum {string}
+                                     */
+                                    by?: "iqr" | "quantiles";
+                                    /**
+                                     * @description iqr: so many distances of the quartiles beyond them
+                                     * @default 1.5
+                                     */
+                                    factor?: number;
+                                    /**
+                                     * @description quantiles: the lower bound
+                                     * @default 0.01
+                                     */
+                                    lower?: number;
+                                    /**
+                                     * @description quantiles: the upper bound
+                                     * @default 0.99
+                                     */
+                                    upper?: number;
+                                };
+                                /**
+                                 * @description Take times apart: days, weekday, month, hour, year, day, weekend
+                                 * @enum {string}
+                                 */
+                                dates?: "none" | "parts";
+                                /**
+                                 * @description Count characters, words and digits of free text
+                                 * @enum {string}
+                                 */
+                                text?: "none" | "lengths";
+                            };
+                        };
+                    };
+                    /**
+                     * @description Columns that stay as they are: entity, time, target
+                     * @default []
+                     */
+                    keep?: string[];
+                    /** @description Column that `encode: target` learns from; it stays as it is */
+                    target?: string;
+                    /** @description Of the new dataset; that of the old one with `_preprocessed` unless given */
+                    data_type?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The job was accepted */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAccepted"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such dataset */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema; The Idempotency-Key was used with another body */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_data_datasets_dataset_id_preprocessor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The preprocessor */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preprocessor"];
+                };
+            };
+            /** @description No such dataset */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_data_validate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "dataset_id": "ds_0123456789abcdef0123",
+                 *       "expectations": [
+                 *         {
+                 *           "check": "not_null",
+                 *           "column": "team_size",
+                 *           "mostly": 0.95
+                 *         },
+                 *         {
+                 *           "check": "range",
+                 *           "column": "complexity_score",
+                 *           "minimum": 0,
+                 *           "maximum": 1,
+                 *           "severity": "warning"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    dataset_id: string;
+                    /** @description Those of the data type in models/data-types.yaml unless given */
+                    expectations?: ({
+                        /** @constant */
+                        check: "type";
+                        column: string;
+                        /** @enum {string} */
+                        type: "string" | "integer" | "number" | "boolean" | "timestamp" | "date" | "json";
+                        /** @description Shown in the report; made of the check and its columns unless given */
+                        name?: string;
+                        /**
+                         * @description error: the dataset does not pass; warning: it is told of
+                         * @default error
+                         * @enum {string}
+                         */
+                        severity?: "error" | "warning";
+                        /**
+                         * @description The share of the rows that must hold, of those where there is something to check
+                         * @default 1
+                         */
+                        mostly?: number;
+                    } | {
+                        /** @constant */
+                        check: "not_null";
+                        column: string;
+                        /** @description Shown in the report; made of the check and its columns unless given */
+                        name?: string;
+                        /**
+                         * @description error: the dataset does not pass; warning: it is told of
+                         * @default error
+                         * @enum {string}
+                         */
+                        severity?: "error" | "warning";
+                        /**
+                         * @description The share of the rows that must hold, of those where there is something to check
+                         * @default 1
+                         */
+                        mostly?: number;
+                    } | {
+                        /** @constant */
+                        check: "range";
+                        column: string;
+                        minimum?: number | string;
+                        maximum?: number | string;
+                        /** @description Shown in the report; made of the check and its columns unless given */
+                        name?: string;
+                        /**
+                         * @description error: the dataset does not pass; warning: it is told of
+                         * @default error
+                         * @enum {string}
+                         */
+                        severity?: "error" | "warning";
+                        /**
+                         * @description The share of the rows that must hold, of those where there is something to check
+                         * @default 1
+                         */
+                        mostly?: number;
+                    } | {
+                        /** @constant */
+                        check: "set";
+                        column: string;
+                        values: (string | number | boolean)[];
+                        /** @description Shown in the report; made of the check and its columns unless given */
+                        name?: string;
+                        /**
+                         * @description error: the dataset does not pass; warning: it is told of
+                         * @default error
+                         * @enum {string}
+                         */
+                        severity?: "error" | "warning";
+                        /**
+                         * @description The share of the rows that must hold, of those where there is something to check
+                         * @default 1
+                         */
+                        mostly?: number;
+                    } | {
+                        /** @constant */
+                        check: "pattern";
+                        column: string;
+                        /** @description RE2 expression that the text must match in full */
+                        pattern: string;
+                        /** @description Shown in the report; made of the check and its columns unless given */
+                        name?: string;
+                        /**
+                         * @description error: the dataset does not pass; warning: it is told of
+                         * @default error
+                         * @enum {string}
+                         */
+                        severity?: "error" | "warning";
+                        /**
+                         * @description The share of the rows that must hold, of those where there is something to check
+                         * @default 1
+                         */
+                        mostly?: number;
+                    } | {
+                        /** @constant */
+                        check: "unique";
+                        /** @description Their values together occur once */
+                        columns: string[];
+                        /** @description Shown in the report; made of the check and its columns unless given */
+                        name?: string;
+                        /**
+                         * @description error: the dataset does not pass; warning: it is told of
+                         * @default error
+                         * @enum {string}
+                         */
+                        severity?: "error" | "warning";
+                        /**
+                         * @description The share of the rows that must hold, of those where there is something to check
+                         * @default 1
+                         */
+                        mostly?: number;
+                    } | {
+                        /** @constant */
+                        check: "references";
+                        column: string;
+                        /** @description Its newest snapshot is looked in */
+                        data_type?: string;
+                        /** @description Or this dataset */
+                        dataset_id?: string;
+                        /** @description The column there; of the same name unless given */
+                        in_column?: string;
+                        /** @description Shown in the report; made of the check and its columns unless given */
+                        name?: string;
+                        /**
+                         * @description error: the dataset does not pass; warning: it is told of
+                         * @default error
+                         * @enum {string}
+                         */
+                        severity?: "error" | "warning";
+                        /**
+                         * @description The share of the rows that must hold, of those where there is something to check
+                         * @default 1
+                         */
+                        mostly?: number;
+                    } | {
+                        /** @constant */
+                        check: "freshness";
+                        column: string;
+                        /** @description The newest value is at most so old */
+                        max_age_seconds: number;
+                        /** @description Shown in the report; made of the check and its columns unless given */
+                        name?: string;
+                        /**
+                         * @description error: the dataset does not pass; warning: it is told of
+                         * @default error
+                         * @enum {string}
+                         */
+                        severity?: "error" | "warning";
+                    } | {
+                        /** @constant */
+                        check: "rows";
+                        minimum?: number;
+                        maximum?: number;
+                        /** @description Shown in the report; made of the check and its columns unless given */
+                        name?: string;
+                        /**
+                         * @description error: the dataset does not pass; warning: it is told of
+                         * @default error
+                         * @enum {string}
+                         */
+                        severity?: "error" | "warning";
+                    } | {
+                        /** @constant */
+                        check: "volume";
+                        /**
+                         * @description So many earlier snapshots of the data type are looked at
+                         * @default 20
+                         */
+                        snapshots?: number;
+                        /**
+                         * @description So many robust standard deviations from their median are usual
+                         * @default 4
+                         */
+                        factor?: number;
+                        /** @description Shown in the report; made of the check and its columns unless given */
+                        name?: string;
+                        /**
+                         * @description error: the dataset does not pass; warning: it is told of
+                         * @default error
+                         * @enum {string}
+                         */
+                        severity?: "error" | "warning";
+                    } | {
+                        /** @constant */
+                        check: "distribution";
+                        column: string;
+                        /** @description A dataset; the last good snapshot unless given */
+                        against?: string;
+                        /**
+                         * @description A distance below this is no difference, however many rows show it
+                         * @default 0.1
+                         */
+                        minimum_effect?: number;
+                        /**
+                         * @description The chance of an alarm when nothing has changed
+                         * @default 0.001
+                         */
+                        alpha?: number;
+                        /** @description Shown in the report; made of the check and its columns unless given */
+                        name?: string;
+                        /**
+                         * @description error: the dataset does not pass; warning: it is told of
+                         * @default error
+                         * @enum {string}
+                         */
+                        severity?: "error" | "warning";
+                    } | {
+                        /** @constant */
+                        check: "sql";
+                        /** @description One SELECT over `data` that gives the rows which fail; with `_row` they are told by number */
+                        sql: string;
+                        /** @description Shown in the report; made of the check and its columns unless given */
+                        name?: string;
+                        /**
+                         * @description error: the dataset does not pass; warning: it is told of
+                         * @default error
+                         * @enum {string}
+                         */
+                        severity?: "error" | "warning";
+                        /**
+                         * @description The share of the rows that must hold, of those where there is something to check
+                         * @default 1
+                         */
+                        mostly?: number;
+                    })[];
+                };
+            };
+        };
+        responses: {
+            /** @description The report */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationReport"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such dataset */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The answer would come after the deadline */
+            504: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_data_validations: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                dataset_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of reports */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["ValidationSummary"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_data_validations_report_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationReport"];
+                    "text/html": string;
+                };
+            };
+            /** @description No such report */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_data_validations_report_id_rows: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Rows with reasons */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["QuarantinedRow"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description No such report */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_data_datasets_dataset_id_validation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationReport"];
+                    "text/html": string;
+                };
+            };
+            /** @description No such report */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_data_datasets_dataset_id_quarantine_replay: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same job again */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                dataset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "rules": [
+                 *         {
+                 *           "rule": "cast_number",
+                 *           "column": "team_size"
+                 *         }
+                 *       ],
+                 *       "rows": [
+                 *         {
+                 *           "row_number": 17,
+                 *           "values": {
+                 *             "outcome": "success"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description Corrections of columns, in their order
+                     * @default []
+                     */
+                    rules?: ({
+                        /** @constant */
+                        rule: "trim";
+                        column: string;
+                    } | {
+                        /** @constant */
+                        rule: "lower";
+                        column: string;
+                    } | {
+                        /** @constant */
+                        rule: "upper";
+                        column: string;
+                    } | {
+                        /** @constant */
+                        rule: "set";
+                        column: string;
+                        value: string | number | boolean | null;
+                        /** @default true */
+                        only_empty?: boolean;
+                    } | {
+                        /** @constant */
+                        rule: "map";
+                        column: string;
+                        values: {
+                            [key: string]: string | number | boolean | null;
+                        };
+                    } | {
+                        /** @constant */
+                        rule: "replace";
+                        column: string;
+                        find: string;
+                        with: string;
+                    } | {
+                        /** @constant */
+                        rule: "cast_number";
+                        column: string;
+                        /**
+                         * @description All but digits, the sign and this is taken away
+                         * @default .
+                         * @enum {string}
+                         */
+                        decimal?: "." | ",";
+                    } | {
+                        /** @constant */
+                        rule: "cast_time";
+                        column: string;
+                        /** @description As for strptime: %d.%m.%Y %H:%M */
+                        format: string;
+                    })[];
+                    /**
+                     * @description Corrections of single rows, after those of columns
+                     * @default []
+                     */
+                    rows?: {
+                        row_number: number;
+                        values: {
+                            [key: string]: string | number | boolean | null;
+                        };
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description The job was accepted */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAccepted"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such dataset */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing in quarantine to replay */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema; The Idempotency-Key was used with another body */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_data_schemas_data_type: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                data_type: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of versions */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["DataSchema"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description No such schema */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_data_schemas_data_type_accept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                data_type: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "version": 2
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Of GET /data/schemas/{data_type} */
+                    version: number;
+                };
+            };
+        };
+        responses: {
+            /** @description The schema that holds now */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataSchema"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such schema */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;
@@ -13301,8 +15476,8 @@ export interface operations {
                             /** @description The same seed and data give the same model */
                             seed?: number;
                         };
-                        /** @description Look for good hyperparameters first, by many trials */
-                        search?: {
+                        /** @description Look for good hyperparameters first, by many trials; by default as the entry of the model says, with false not */
+                        search?: false | {
                             /**
                              * @description Configurations that are tried
                              * @default 50
@@ -13310,10 +15485,10 @@ export interface operations {
                             trials?: number;
                             /**
                              * @description How configurations are drawn
-                             * @default tpe
+                             * @default auto
                              * @enum {string}
                              */
-                            sampler?: "tpe" | "sobol" | "random";
+                            sampler?: "auto" | "gp" | "tpe" | "sobol" | "random";
                             /**
                              * @description Which trials are ended early
                              * @default asha

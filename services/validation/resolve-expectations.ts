@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { FieldProblem } from '../../core/errors.js';
 import type { Expectation, ExpectationOf } from '../../core/schemas/expectation.js';
 import type { Database } from '../database/database.js';
-import { DATA_FILE, type DatasetManifest } from '../datasets/manifest.js';
-import { queryRows, quoteIdentifier, quoteText } from '../duckdb.js';
+import { datasetFiles, rowsOf } from '../datasets/dataset-files.js';
+import type { DatasetManifest } from '../datasets/manifest.js';
+import { queryRows, quoteIdentifier } from '../duckdb.js';
 import { lastGoodSnapshot, type ValidatedDataset } from './dataset-history.js';
 
 /** Another dataset that an expectation looks at. */
@@ -96,8 +96,7 @@ async function findOther(
   return { other: { id: found.id, relation: relationOf(context, found.id) } };
 }
 
-const relationOf = ({ folder }: ResolveContext, id: string) =>
-  `read_parquet(${quoteText(join(folder, id, DATA_FILE))})`;
+const relationOf = ({ folder }: ResolveContext, id: string) => rowsOf(datasetFiles(folder, id));
 
 async function findDataset({ database }: ResolveContext, id: string) {
   const row = await database.prisma.dataset.findUnique({ where: { id } });

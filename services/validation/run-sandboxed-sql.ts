@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance, StatementType, type DuckDBConnection } from '@duckdb/node-api';
+import { numberedRowsOf } from '../datasets/dataset-files.js';
 import { queryRows, quoteText } from '../duckdb.js';
 
 /** What a caller's SELECT may take. */
@@ -13,11 +14,15 @@ const THREADS = '2';
 export type SqlOutcome = { rows: number; places: number[] } | { problem: string };
 
 /**
- * Runs one SELECT of a caller over the table `data` in a database of its own, which can read that file and nothing else: no other file,
+ * Runs one SELECT of a caller over the table `data` in a database of its own, which can read those files and nothing else: no other file,
  * no network, no extension, no setting, no write.
  * @param mostPlaces so many row numbers are told at most
  */
-export async function runSandboxedSql(dataFile: string, sql: string, mostPlaces: number): Promise<SqlOutcome> {
+export async function runSandboxedSql(
+  dataFiles: readonly string[],
+  sql: string,
+  mostPlaces: number,
+): Promise<SqlOutcome> {
   const folder = await mkdtemp(join(tmpdir(), 'mlops-sql-'));
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: MEMORY_LIMIT,
@@ -32,14 +37,15 @@ export async function runSandboxedSql(dataFile: string, sql: string, mostPlaces:
   try {
     await connection.run("SET TimeZone = 'UTC'");
     await connection.run(
-      `CREATE VIEW data AS SELECT file_row_number + 1 AS _row, * EXCLUDE (file_row_number) FROM read_parquet(${quoteText(dataFile)}, file_row_number = true)`,
+      `CREATE VIEW data AS SELECT file_row_number + 1 AS _row, * EXCLUDE (file_row_number) FROM ${numberedRowsOf(dataFiles)}`,
     );
-    await connection.run(`SET allowed_paths = [${quoteText(dataFile)}]`);
+    await connection.run(`SET allowed_paths = [${dataFiles.map(quoteText).join(', ')}]`);
     await connection.run('SET enable_external_access = false');
     await connection.run('SET lock_configuration = true');
     return await countFailing(connection, sql, mostPlaces);
   } catch (error) {
-    const said = ((error as Error).message.split('\n', 1)[0] ?? '').replaceAll(dataFile, 'data');
+    const message = (error as Error).message.split('\n', 1)[0] ?? '';
+    const said = dataFiles.reduce((text, file) => text.replaceAll(file, 'data'), message);
     const isLate = /INTERRUPT/i.test(said);
     return { problem: isLate ? `took longer than ${TIME_LIMIT_MS / 1000} s` : said.slice(0, 500) };
   } finally {

@@ -5,8 +5,8 @@ import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import type { Expectation } from '../../core/schemas/expectation.js';
 import { digestOf } from '../canonical-json.js';
 import type { ColumnType } from '../datasets/column-types.js';
-import { DATA_FILE } from '../datasets/manifest.js';
-import { quoteText, withDuckDb } from '../duckdb.js';
+import { datasetFiles, numberedRowsOf } from '../datasets/dataset-files.js';
+import { withDuckDb } from '../duckdb.js';
 import { syncPath } from '../storage/sync-path.js';
 import { checkDistribution } from './check-distribution.js';
 import { checkRowExpectations, MOST_KEPT_ROWS, writeFailingRows } from './check-row-expectations.js';
@@ -65,15 +65,15 @@ async function validate(
   context: ResolveContext,
 ): Promise<ValidationReport> {
   const { dataset } = input;
-  const file = join(context.folder, dataset.id, DATA_FILE);
+  const files = datasetFiles(context.folder, dataset.id);
   await connection.run(
-    `CREATE VIEW data AS SELECT file_row_number + 1 AS _row, * EXCLUDE (file_row_number) FROM read_parquet(${quoteText(file)}, file_row_number = true)`,
+    `CREATE VIEW data AS SELECT file_row_number + 1 AS _row, * EXCLUDE (file_row_number) FROM ${numberedRowsOf(files)}`,
   );
   const resolved = await resolveExpectations(connection, input.expectations, dataset, context);
   const problems = resolved.flatMap(({ problem }): FieldProblem[] => (problem ? [problem] : []));
   if (input.isRequested && problems.length > 0)
     throw new ServiceError('request_invalid', `The expectations do not fit the dataset ${dataset.id}.`, problems);
-  const { results, reasons } = await runChecks(connection, resolved, file, input, context);
+  const { results, reasons } = await runChecks(connection, resolved, files, input, context);
   const failed = resolved.map((_, at) => results.get(at)!).filter(({ status }) => status === 'failed');
   const checks = resolved.map((_, at) => results.get(at)!);
   const reportId = `val_${digestOf([dataset.id, checks]).slice(0, 20)}`;
@@ -99,7 +99,7 @@ async function validate(
 async function runChecks(
   connection: DuckDBConnection,
   resolved: readonly ResolvedExpectation[],
-  file: string,
+  files: readonly string[],
   { dataset, nowMs }: ValidationInput,
   { database }: ResolveContext,
 ): Promise<{ results: Map<number, CheckResult>; reasons: string[] }> {
@@ -126,7 +126,7 @@ async function runChecks(
         }),
       );
     else {
-      const outcome = await runSandboxedSql(file, expectation.sql, MOST_KEPT_ROWS);
+      const outcome = await runSandboxedSql(files, expectation.sql, MOST_KEPT_ROWS);
       results.set(at, judgeSql(expectation, outcome, rows));
       if ('places' in outcome) found.push({ at, name: base.name, places: outcome.places });
     }

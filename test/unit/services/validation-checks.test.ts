@@ -88,16 +88,16 @@ describe('a check of rows', () => {
 
 describe('the SELECT of a caller', () => {
   it('counts the rows that fail, and knows their numbers', async () => {
-    expect(await runSandboxedSql(file, 'SELECT _row, id FROM data WHERE id > 17;', 10)).toEqual({
+    expect(await runSandboxedSql([file], 'SELECT _row, id FROM data WHERE id > 17;', 10)).toEqual({
       rows: 2,
       places: [19, 20],
     });
-    expect(await runSandboxedSql(file, 'SELECT 1 FROM data WHERE id > 17 -- only these', 10)).toEqual({
+    expect(await runSandboxedSql([file], 'SELECT 1 FROM data WHERE id > 17 -- only these', 10)).toEqual({
       rows: 2,
       places: [],
     });
     expect(
-      await runSandboxedSql(file, 'WITH t AS (SELECT avg(score) AS m FROM data) SELECT * FROM t WHERE m < 0', 10),
+      await runSandboxedSql([file], 'WITH t AS (SELECT avg(score) AS m FROM data) SELECT * FROM t WHERE m < 0', 10),
     ).toEqual({
       rows: 0,
       places: [],
@@ -123,7 +123,7 @@ describe('the SELECT of a caller', () => {
     ['no statement', '   '],
     ['what is no SQL', 'SELEKT 1'],
   ])('cannot reach %s', async (_, sql) => {
-    const outcome = await runSandboxedSql(file, sql, 10);
+    const outcome = await runSandboxedSql([file], sql, 10);
     expect(outcome).toHaveProperty('problem');
     expect(JSON.stringify(outcome)).not.toContain(file);
     expect(existsSync(join(folder, 'out.csv'))).toBe(false);
