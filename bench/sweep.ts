@@ -151,6 +151,12 @@ for (const of of FUNCTIONS) {
       `ratio_${budget}`,
       rounded(ours[`regret_${budget}`] / theirs[`regret_${budget}`]),
     ]);
-    print({ name: 'sweep.ratio', function: of.name, sampler: name, ours_to: `optuna ${RIVAL}`, ...Object.fromEntries(ratios) });
+    print({
+      name: 'sweep.ratio',
+      function: of.name,
+      sampler: name,
+      ours_to: `optuna ${RIVAL}`,
+      ...Object.fromEntries(ratios),
+    });
   }
 }

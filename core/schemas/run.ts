@@ -48,7 +48,6 @@ export const runsReportQuerySchema = z.strictObject({
     .optional()
     .describe('Which end of the metric is good; by default told by its name'),
 });
-export type RunsReportQuery = z.output<typeof runsReportQuerySchema>;
 
 export const runMetricsQuerySchema = z.strictObject({
   name: z.string().min(1).max(128).optional().describe('Only this curve'),

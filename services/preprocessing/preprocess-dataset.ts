@@ -4,7 +4,8 @@ import { ServiceError } from '../../core/errors.js';
 import { withDuckDb } from '../duckdb.js';
 import type { ColumnType } from '../datasets/column-types.js';
 import { countReasons, publishSnapshot, readManifest } from '../datasets/commit-dataset.js';
-import { countRows, datasetFiles, numberedRowsOf } from '../datasets/dataset-files.js';
+import { datasetFiles } from '../datasets/dataset-files.js';
+import { countRows, datasetRows } from '../datasets/dataset-rows.js';
 import { DATA_FILE, MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest } from '../datasets/manifest.js';
 import { profileColumns } from '../datasets/profile-columns.js';
 import { sha256OfFile } from '../datasets/write-slice.js';
@@ -38,7 +39,7 @@ export async function preprocessDataset(
     quarantine: join(staging, QUARANTINE_FILE),
     columns: plan.columns.map(({ name }) => name),
   };
-  const source = numberedRowsOf(datasetFiles(context.folder, plan.source.datasetId));
+  const source = datasetRows(datasetFiles(context.folder, plan.source.datasetId));
   try {
     const manifest = await withDuckDb(async (connection) => {
       const preprocessor = await fitPreprocessor(connection, source, plan, (share) => onProgress(SHARE_OF_FIT * share));

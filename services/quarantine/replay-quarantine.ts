@@ -6,7 +6,8 @@ import type { DataType } from '../../core/schemas/model-config.js';
 import type { ReplayInput } from '../../core/schemas/replay.js';
 import { reasonsExpression, rowRules, typedCell, typedColumns, type ColumnCheck } from '../datasets/check-rows.js';
 import { countReasons, publishSnapshot, readManifest } from '../datasets/commit-dataset.js';
-import { countRows, datasetFiles, numberedRowsOf, rowsOf } from '../datasets/dataset-files.js';
+import { datasetFiles } from '../datasets/dataset-files.js';
+import { countRows, datasetRows } from '../datasets/dataset-rows.js';
 import { DATA_FILE, MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest } from '../datasets/manifest.js';
 import { profileColumns } from '../datasets/profile-columns.js';
 import { duplicateReason, uniqueSets } from '../datasets/reject-duplicates.js';
@@ -35,9 +36,11 @@ export async function replayQuarantine(
   try {
     const checks = checksOf(plan, context.dataType);
     const made = await withDuckDb(async (connection) => {
-      await judgeAgain(connection, plan, checks, context);
+      const good = datasetRows(datasetFiles(context.folder, plan.source.datasetId));
+      const quarantine = datasetRows([join(context.folder, plan.source.datasetId, QUARANTINE_FILE)]);
+      await judgeAgain(connection, plan, checks, { good, quarantine, dataType: context.dataType });
       await refuseNothing(connection, plan);
-      await writeFiles(connection, checks, datasetFiles(context.folder, plan.source.datasetId), staging);
+      await writeFiles(connection, checks, good, staging);
       return describe(connection, plan, staging);
     });
     await writeFile(join(staging, MANIFEST_FILE), JSON.stringify(made, undefined, 2));
@@ -63,9 +66,8 @@ async function judgeAgain(
   connection: DuckDBConnection,
   plan: ReplayPlan,
   checks: readonly ColumnCheck[],
-  { folder, dataType }: { folder: string; dataType: DataType | undefined },
+  { good, quarantine, dataType }: { good: string; quarantine: string; dataType: DataType | undefined },
 ): Promise<void> {
-  const quarantine = rowsOf([join(folder, plan.source.datasetId, QUARANTINE_FILE)]);
   const expectations = (dataType?.expectations ?? []).filter(isHeldByRow);
   const columns = checks.map(({ name }) => `${correctedValue(name, plan.input)} AS ${quoteIdentifier(name)}`);
   await connection.run(
@@ -75,7 +77,6 @@ async function judgeAgain(
   await connection.run(
     `CREATE TABLE held AS SELECT *, CASE WHEN ${IS_UNREADABLE} AND NOT ${isCorrected} THEN _mlops_former ELSE list_distinct(${reasonsExpression(rowRules(checks, expectations))}) END AS _mlops_held FROM raw`,
   );
-  const good = rowsOf(datasetFiles(folder, plan.source.datasetId));
   const twice = uniqueSets(checks, expectations).map((set) => twiceReason(set, checks, good));
   await connection.run(
     `CREATE TABLE judged AS SELECT *, list_concat(_mlops_held, list_filter(CAST([${twice.join(', ')}] AS VARCHAR[]), lambda reason: reason IS NOT NULL)) AS _mlops_reasons FROM held`,
@@ -120,13 +121,13 @@ async function refuseNothing(connection: DuckDBConnection, plan: ReplayPlan): Pr
 async function writeFiles(
   connection: DuckDBConnection,
   checks: readonly ColumnCheck[],
-  goodFiles: readonly string[],
+  good: string,
   staging: string,
 ): Promise<void> {
   const names = checks.map(({ name }) => quoteIdentifier(name)).join(', ');
   await connection.run(
     `COPY (SELECT ${names} FROM (
-       SELECT ${names}, 0 AS _mlops_part, file_row_number AS _mlops_place FROM ${numberedRowsOf(goodFiles)}
+       SELECT ${names}, 0 AS _mlops_part, file_row_number AS _mlops_place FROM ${good}
        UNION ALL SELECT ${typedColumns(checks)}, 1, _mlops_row FROM judged WHERE len(_mlops_reasons) = 0)
      ORDER BY _mlops_part, _mlops_place) TO ${quoteText(join(staging, DATA_FILE))} (FORMAT parquet, COMPRESSION zstd)`,
   );

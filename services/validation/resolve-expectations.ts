@@ -2,7 +2,8 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import type { FieldProblem } from '../../core/errors.js';
 import type { Expectation, ExpectationOf } from '../../core/schemas/expectation.js';
 import type { Database } from '../database/database.js';
-import { datasetFiles, rowsOf } from '../datasets/dataset-files.js';
+import { datasetFiles } from '../datasets/dataset-files.js';
+import { datasetRows } from '../datasets/dataset-rows.js';
 import type { DatasetManifest } from '../datasets/manifest.js';
 import { queryRows, quoteIdentifier } from '../duckdb.js';
 import { lastGoodSnapshot, type ValidatedDataset } from './dataset-history.js';
@@ -96,7 +97,7 @@ async function findOther(
   return { other: { id: found.id, relation: relationOf(context, found.id) } };
 }
 
-const relationOf = ({ folder }: ResolveContext, id: string) => rowsOf(datasetFiles(folder, id));
+const relationOf = ({ folder }: ResolveContext, id: string) => datasetRows(datasetFiles(folder, id));
 
 async function findDataset({ database }: ResolveContext, id: string) {
   const row = await database.prisma.dataset.findUnique({ where: { id } });

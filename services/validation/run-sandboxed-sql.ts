@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance, StatementType, type DuckDBConnection } from '@duckdb/node-api';
-import { numberedRowsOf } from '../datasets/dataset-files.js';
+import { datasetRows } from '../datasets/dataset-rows.js';
 import { queryRows, quoteText } from '../duckdb.js';
 
 /** What a caller's SELECT may take. */
@@ -14,15 +14,11 @@ const THREADS = '2';
 export type SqlOutcome = { rows: number; places: number[] } | { problem: string };
 
 /**
- * Runs one SELECT of a caller over the table `data` in a database of its own, which can read those files and nothing else: no other file,
+ * Runs one SELECT of a caller over the table `data` in a database of its own, which can read these files and nothing else: no other file,
  * no network, no extension, no setting, no write.
  * @param mostPlaces so many row numbers are told at most
  */
-export async function runSandboxedSql(
-  dataFiles: readonly string[],
-  sql: string,
-  mostPlaces: number,
-): Promise<SqlOutcome> {
+export async function runSandboxedSql(files: readonly string[], sql: string, mostPlaces: number): Promise<SqlOutcome> {
   const folder = await mkdtemp(join(tmpdir(), 'mlops-sql-'));
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: MEMORY_LIMIT,
@@ -37,15 +33,16 @@ export async function runSandboxedSql(
   try {
     await connection.run("SET TimeZone = 'UTC'");
     await connection.run(
-      `CREATE VIEW data AS SELECT file_row_number + 1 AS _row, * EXCLUDE (file_row_number) FROM ${numberedRowsOf(dataFiles)}`,
+      `CREATE VIEW data AS SELECT file_row_number + 1 AS _row, * EXCLUDE (file_row_number) FROM ${datasetRows(files)}`,
     );
-    await connection.run(`SET allowed_paths = [${dataFiles.map(quoteText).join(', ')}]`);
+    await connection.run(`SET allowed_paths = [${files.map(quoteText).join(', ')}]`);
     await connection.run('SET enable_external_access = false');
     await connection.run('SET lock_configuration = true');
     return await countFailing(connection, sql, mostPlaces);
   } catch (error) {
     const message = (error as Error).message.split('\n', 1)[0] ?? '';
-    const said = dataFiles.reduce((text, file) => text.replaceAll(file, 'data'), message);
+    // Where the files lie on this machine is nobody's business.
+    const said = files.reduce((text, file) => text.replaceAll(file, 'data'), message);
     const isLate = /INTERRUPT/i.test(said);
     return { problem: isLate ? `took longer than ${TIME_LIMIT_MS / 1000} s` : said.slice(0, 500) };
   } finally {

@@ -5,7 +5,8 @@ import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import type { Expectation } from '../../core/schemas/expectation.js';
 import { digestOf } from '../canonical-json.js';
 import type { ColumnType } from '../datasets/column-types.js';
-import { datasetFiles, numberedRowsOf } from '../datasets/dataset-files.js';
+import { datasetFiles } from '../datasets/dataset-files.js';
+import { datasetRows } from '../datasets/dataset-rows.js';
 import { withDuckDb } from '../duckdb.js';
 import { syncPath } from '../storage/sync-path.js';
 import { checkDistribution } from './check-distribution.js';
@@ -67,7 +68,7 @@ async function validate(
   const { dataset } = input;
   const files = datasetFiles(context.folder, dataset.id);
   await connection.run(
-    `CREATE VIEW data AS SELECT file_row_number + 1 AS _row, * EXCLUDE (file_row_number) FROM ${numberedRowsOf(files)}`,
+    `CREATE VIEW data AS SELECT file_row_number + 1 AS _row, * EXCLUDE (file_row_number) FROM ${datasetRows(files)}`,
   );
   const resolved = await resolveExpectations(connection, input.expectations, dataset, context);
   const problems = resolved.flatMap(({ problem }): FieldProblem[] => (problem ? [problem] : []));

@@ -1,4 +1,3 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FieldProblem } from '../../../core/errors.js';
 import type { Calibration } from '../../../ml/calibrate/calibration.js';
@@ -12,8 +11,8 @@ import type { NetworkTraining } from '../../reports/sections/network-section.js'
 import { writeStaged } from '../../storage/staged-file.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import { measuredOf, type FitOutcome, type OnProgress } from '../recipe.js';
-import type { Checkpoint } from './candidate.js';
 import { checkData } from './check-data.js';
+import { createCheckpoint } from './fit-checkpoint.js';
 import { chooseFinalist, settlePlan, type SearchVerdict } from './choose-finalist.js';
 import { fitEncoder, type FittedEncoder } from './fit-encoder.js';
 import type { NetworkInput } from './fit-network.js';
@@ -54,9 +53,6 @@ export interface TabularBody {
 
 /** What the fit of each head tried, for the report. */
 export type TriedHeads = Record<string, CandidateResult[]>;
-
-/** A checkpoint at most this often: writing one must stay cheap beside fitting. */
-const CHECKPOINT_EVERY_MS = 2000;
 
 /**
  * Fits every head on the training rows. Finished heads and, within a head, finished work are kept on disk, so that an
@@ -350,35 +346,6 @@ function signatureOf(encoder: TableEncoder): SignatureFeature[] {
     ...(feature.categories ? { categories: feature.categories.map((category) => category.value) } : {}),
   }));
   return [...used, ...encoder.ignored.map(({ name, type }): SignatureFeature => ({ name, type: `ignored (${type})` }))];
-}
-
-/** Writes at most every two seconds, in step with the fit: the fit is synchronous, so this must be too. */
-function createCheckpoint(path: string): Checkpoint {
-  let lastMs = performance.now();
-  return {
-    read(name) {
-      try {
-        return readFileSync(`${path}.${name}.checkpoint`);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-        throw error;
-      }
-    },
-    write(name, bytes, isFinished) {
-      if (performance.now() - lastMs < CHECKPOINT_EVERY_MS && !isFinished) return;
-      writeSynchronously(`${path}.${name}.checkpoint`, bytes());
-      lastMs = performance.now();
-    },
-  };
-}
-
-function writeSynchronously(path: string, bytes: Uint8Array): void {
-  const partial = `${path}.${process.pid}.partial`;
-  writeFileSync(partial, bytes);
-  const descriptor = openSync(partial, 'r');
-  fsyncSync(descriptor);
-  closeSync(descriptor);
-  renameSync(partial, path);
 }
 
 function describeRemoved(given: number, kept: number): FieldProblem[] {

@@ -5,7 +5,7 @@ import { compareCategories } from '../../../ml/drift/compare-categories.js';
 import { compareNumbers } from '../../../ml/drift/compare-numbers.js';
 import { tellDomainsApart } from '../../../ml/drift/domain-classifier.js';
 import { startPageHinkley, stepPageHinkley } from '../../../ml/drift/page-hinkley.js';
-import { usualNumberEffect } from '../../../ml/drift/usual-variation.js';
+import { usualCategoryEffect, usualNumberEffect } from '../../../ml/drift/usual-variation.js';
 import { createPrng } from '../../../ml/random/prng.js';
 
 const numbers = (values: number[], missing = 0) => ({ values: Float64Array.from(values).sort(), missing });
@@ -74,6 +74,9 @@ describe('columns compared with their reference', () => {
     const weekends = days.map((one, day) => (day % 7 > 4 ? gaussians(300, day, 2) : one));
     expect(usualNumberEffect(weekends)).toBeGreaterThan(1);
     expect(usualNumberEffect(days.slice(0, 2))).toBe(0);
+    const shares = (weekend: boolean) => categories(weekend ? { a: 50, b: 150 } : { a: 150, b: 50 });
+    expect(usualCategoryEffect(Array.from({ length: 14 }, (_, day) => shares(day % 7 > 4)))).toBeGreaterThan(0.2);
+    expect(usualCategoryEffect(Array.from({ length: 14 }, () => shares(false)))).toBe(0);
   });
 });
 

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dataTypeSchema } from '../../../core/schemas/model-config.js';
 import { replayInputSchema } from '../../../core/schemas/replay.js';
-import { datasetFiles, numberedRowsOf } from '../../../services/datasets/dataset-files.js';
+import { datasetFiles } from '../../../services/datasets/dataset-files.js';
+import { datasetRows } from '../../../services/datasets/dataset-rows.js';
 import { queryRows, withDuckDb } from '../../../services/duckdb.js';
 import { replayQuarantine } from '../../../services/quarantine/replay-quarantine.js';
 import { runSandboxedSql } from '../../../services/validation/run-sandboxed-sql.js';
@@ -60,7 +61,7 @@ describe('a dataset of several slices', () => {
     const rows = await withDuckDb((connection) =>
       queryRows<{ place: number; id: number }>(
         connection,
-        `SELECT file_row_number AS place, id FROM ${numberedRowsOf(datasetFiles(datasets, 'ds_hostile'))} ORDER BY file_row_number`,
+        `SELECT file_row_number AS place, id FROM ${datasetRows(datasetFiles(datasets, 'ds_hostile'))} ORDER BY file_row_number`,
       ),
     );
     expect(rows.map(({ place }) => place)).toEqual(Array.from({ length: ROWS - 4 }, (_, at) => at));
