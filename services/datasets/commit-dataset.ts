@@ -45,7 +45,8 @@ export async function commitDataset(input: CommitInput): Promise<DatasetManifest
   const final = join(input.folder, input.datasetId);
   const finished = await readManifest(final);
   if (finished) return finished;
-  const forming = join(input.folder, '.staging', `${input.datasetId}-${input.attempt}-forming`);
+  // Within the staging folder, so that what a killed attempt has left goes with it.
+  const forming = join(input.staging, `forming-${input.attempt}`);
   await rm(forming, { recursive: true, force: true });
   await mkdir(forming, { recursive: true });
   try {
