@@ -51,6 +51,11 @@ export const environmentSchema = z.object({
   DATA_STORAGE_PATH: z.string().optional().describe('Folder for datasets; $STATE_DIR/data'),
   DATA_SOURCE_ROOTS: z.string().optional().describe('Folders that file sources may name, separated by `:`'),
   MODELS_CONFIG: z.string().optional().describe('The models file; models/config.yaml'),
+  INGEST_CONCURRENCY: whole(2, 1, 64).describe(
+    'Slices of a source that one worker reads at a time; each takes a core and up to 200 MiB',
+  ),
+  INGEST_SLICE_MB: whole(64, 1, 1024).describe('MiB of a source that are read and checked as one piece'),
+  MAX_SOURCE_GB: whole(100, 1, 100_000).describe('GiB that one part of a source may have when it is unpacked'),
   MAX_TRAINING_TIME: whole(3600, 1, 7 * 86_400).describe('Seconds that one fit may take'),
   MAX_CONCURRENT_JOBS: whole(5, 1, 256).describe('Training jobs at once on one worker'),
   TRAINING_MEMORY_MB: whole(4096, 128, 1_048_576).describe('Memory that one fit may use, in MiB'),
@@ -177,6 +182,9 @@ export interface Config {
   apiBaseUrl: string;
   modelStoragePath: string;
   dataStoragePath: string;
+  ingestConcurrency: number;
+  ingestSliceBytes: number;
+  maxSourceBytes: number;
   dataSourceRoots: readonly string[];
   modelsConfigPath: string;
   maxTrainingTimeSeconds: number;
@@ -283,6 +291,9 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     dataStoragePath: env.DATA_STORAGE_PATH ? absolute(env.DATA_STORAGE_PATH) : join(stateDir, 'data'),
     dataSourceRoots: roots.map(absolute),
     modelsConfigPath: absolute(env.MODELS_CONFIG ?? 'models/config.yaml'),
+    ingestConcurrency: env.INGEST_CONCURRENCY,
+    ingestSliceBytes: env.INGEST_SLICE_MB * 2 ** 20,
+    maxSourceBytes: env.MAX_SOURCE_GB * 2 ** 30,
     maxTrainingTimeSeconds: env.MAX_TRAINING_TIME,
     maxConcurrentJobs: env.MAX_CONCURRENT_JOBS,
     trainingMemoryMb: env.TRAINING_MEMORY_MB,

@@ -13,14 +13,24 @@ export function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+/** What a private database may use; all cores and 512 MiB unless it says otherwise. */
+export interface DuckDbLimits {
+  memoryMib?: number;
+  threads?: number;
+}
+
 /**
- * Runs `work` on a private database that may spill to disk and is removed afterwards. Memory stays below 512 MiB;
+ * Runs `work` on a private database that may spill to disk and is removed afterwards. Memory stays below its limit;
  * times are UTC.
  */
-export async function withDuckDb<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+export async function withDuckDb<T>(
+  work: (connection: DuckDBConnection) => Promise<T>,
+  { memoryMib = 512, threads }: DuckDbLimits = {},
+): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'mlops-duckdb-'));
   const instance = await DuckDBInstance.create(join(folder, 'work.duckdb'), {
-    memory_limit: '512MiB',
+    memory_limit: `${memoryMib}MiB`,
+    ...(threads ? { threads: String(threads) } : {}),
     temp_directory: join(folder, 'spill'),
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
@@ -42,6 +52,8 @@ function toPlain(value: unknown): unknown {
   // Files can hold times beyond those of JavaScript.
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
   if (Array.isArray(value)) return value.map(toPlain);
+  if (value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype)
+    return Object.fromEntries(Object.entries(value).map(([name, own]) => [name, toPlain(own)]));
   return value;
 }
 

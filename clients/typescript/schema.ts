@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 23a2736387de3c0b93f6dc2c2428a3b8331fab6de0b40f76d62399748deb46ab.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 853ad1f6de6040d92ffde6fae591bb166408467b7d7ae066f0d9b14afb001a1f.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -11656,6 +11656,12 @@ export interface operations {
                          * @enum {string}
                          */
                         schema_changes?: "stop" | "accept";
+                        /**
+                         * @description What happens when a part of the source (a file of several, a page) cannot be read at all: the job fails with its name, or the dataset is made of the other parts and says which are missing
+                         * @default fail
+                         * @enum {string}
+                         */
+                        unreadable_parts?: "fail" | "skip";
                     };
                 };
             };

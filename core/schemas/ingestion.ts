@@ -96,6 +96,12 @@ export const ingestRequestSchema = z.strictObject({
         .enum(['stop', 'accept'])
         .optional()
         .describe('A column that is lost, or whose type is narrower than before, stops the job unless accepted'),
+      unreadable_parts: z
+        .enum(['fail', 'skip'])
+        .default('fail')
+        .describe(
+          'What happens when a part of the source (a file of several, a page) cannot be read at all: the job fails with its name, or the dataset is made of the other parts and says which are missing',
+        ),
     })
     .refine((options) => !(options.table && options.query), {
       path: ['query'],

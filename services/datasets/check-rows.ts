@@ -1,17 +1,26 @@
 import type { ColumnExpectation } from '../../core/schemas/model-config.js';
 import type { Expectation } from '../../core/schemas/expectation.js';
 import { quoteIdentifier, quoteText } from '../duckdb.js';
-import { columnsOf, isHeldByRow, rowCondition } from '../validation/row-conditions.js';
-import { castExpression, type ColumnType } from './column-types.js';
+import { isHeldByRow, rowCondition } from '../validation/row-conditions.js';
+import { castExpression, isFilledExpression, type ColumnType } from './column-types.js';
 
+/** What one column has to be, and where SQL finds it. */
 export interface ColumnCheck {
   name: string;
   type: ColumnType;
   /** True when the source already delivers the type, so that no cast can fail. */
   native: boolean;
   expectation?: ColumnExpectation;
-  /** The type was told from the cells. */
-  isInferred?: boolean;
+  /** SQL: the cell as the source has it. */
+  cell: string;
+  /** SQL: the cell as its type, as `typedCell` makes it. */
+  value: string;
+}
+
+/** When a row is no good, and what is said then: both SQL, the message a text expression. */
+export interface RowRule {
+  when: string;
+  message: string;
 }
 
 const TYPE_WORDS: Record<ColumnType, string> = {
@@ -24,79 +33,86 @@ const TYPE_WORDS: Record<ColumnType, string> = {
   json: 'JSON',
 };
 
-const value = (check: ColumnCheck) =>
-  check.native ? quoteIdentifier(check.name) : castExpression(check.name, check.type);
-const raw = (check: ColumnCheck) => `CAST(${quoteIdentifier(check.name)} AS VARCHAR)`;
+const text = ({ cell, type, native }: ColumnCheck) => (native && type !== 'string' ? `CAST(${cell} AS VARCHAR)` : cell);
 const isFilled = (check: ColumnCheck) =>
-  check.type === 'string' ? `${raw(check)} IS NOT NULL` : `trim(coalesce(${raw(check)}, '')) <> ''`;
+  check.type === 'string' || check.native ? `${check.cell} IS NOT NULL` : isFilledExpression(check.cell);
 
-/**
- * A SQL expression that lists, for one raw row, every reason why it cannot be used; empty for a good row.
- * The first rows of a value that must be unique are good, later ones are not; `_mlops_row` gives the order.
- * @param expectations of the data type; those that a single row can break for sure: errors that all rows must hold
- */
-export function reasonsExpression(checks: readonly ColumnCheck[], expectations: readonly Expectation[] = []): string {
-  const reasons = [
-    ...checks.flatMap((check) => [...typeReasons(check), ...expectationReasons(check)]),
-    ...listedReasons(checks, expectations),
-  ];
-  if (reasons.length === 0) return `CAST([] AS VARCHAR[])`;
-  return `list_filter([${reasons.map(([when, message]) => `CASE WHEN ${when} THEN ${message} END`).join(',\n')}], lambda reason: reason IS NOT NULL)`;
+/** The cell as it is stored: an expression over the raw cell. */
+export function typedCell(check: Pick<ColumnCheck, 'cell' | 'native' | 'type'>): string {
+  return check.native ? check.cell : castExpression(check.cell, check.type);
 }
 
-function listedReasons(
-  checks: readonly ColumnCheck[],
-  expectations: readonly Expectation[],
-): [condition: string, message: string][] {
+/**
+ * What each row is held to, over one row alone. This is where checks of rows are made: for a part of the source at a time, in SQL over whole columns.
+ * That a value must not be there twice is no matter of one row: see `reject-duplicates.ts`.
+ * @param expectations of the data type; those that a single row can break for sure: errors that all rows must hold
+ */
+export function rowRules(checks: readonly ColumnCheck[], expectations: readonly Expectation[] = []): RowRule[] {
+  return [
+    ...checks.flatMap((check) => [...typeRules(check), ...expectationRules(check)]),
+    ...listedRules(checks, expectations),
+  ];
+}
+
+function listedRules(checks: readonly ColumnCheck[], expectations: readonly Expectation[]): RowRule[] {
   const byName = new Map(checks.map((check) => [check.name, check]));
   const types = new Map(checks.map(({ name, type }) => [name, type]));
-  const cell = (column: string) => `(${value(byName.get(column)!)})`;
-  return expectations.filter(isHeldByRow).flatMap((expectation): [string, string][] => {
-    if (!columnsOf(expectation).every((name) => byName.has(name))) return [];
-    const { fails, reason } = rowCondition(expectation, { types, cell, place: '_mlops_row' });
-    return [[fails, quoteText(reason)]];
+  const cell = (column: string) => byName.get(column)!.value;
+  return expectations.filter(isHeldByRow).flatMap((expectation): RowRule[] => {
+    if (expectation.check === 'unique' || !byName.has(expectation.column)) return [];
+    const { fails, reason } = rowCondition(expectation, { types, cell });
+    return [{ when: fails, message: quoteText(reason) }];
   });
 }
 
-/** `[condition, message]` pairs; a message shows at most 80 characters of the value. */
-function typeReasons(check: ColumnCheck): [string, string][] {
-  if (check.native) return [];
-  const shown = `'column ${check.name.replaceAll("'", "''")}: "' || left(${raw(check)}, 80) || '" is not ${TYPE_WORDS[check.type]}'`;
-  return [[`${isFilled(check)} AND (${value(check)}) IS NULL`, shown]];
+/** Whether any rule says that the row is no good: cheap, with no text made. */
+export function isBadExpression(rules: readonly RowRule[]): string {
+  if (rules.length === 0) return 'false';
+  return `coalesce(${rules.map(({ when }) => `(${when})`).join(' OR\n')}, false)`;
 }
 
-function expectationReasons(check: ColumnCheck): [string, string][] {
-  const { expectation } = check;
+/** Every reason why a row is no good, as a list of texts. */
+export function reasonsExpression(rules: readonly RowRule[]): string {
+  if (rules.length === 0) return `CAST([] AS VARCHAR[])`;
+  return `list_filter([${rules.map(({ when, message }) => `CASE WHEN ${when} THEN ${message} END`).join(',\n')}], lambda reason: reason IS NOT NULL)`;
+}
+
+/** A message shows at most 80 characters of the value. */
+function typeRules(check: ColumnCheck): RowRule[] {
+  if (check.native || check.type === 'string') return [];
+  const why =
+    check.type === 'number'
+      ? `CASE WHEN regexp_full_match(trim(${check.cell}), '[+-]?[0-9]{16,}') THEN 'too long to be kept as a number without loss' ELSE 'not a number' END`
+      : quoteText(`not ${TYPE_WORDS[check.type]}`);
+  const message = `${quoteText(`column ${check.name}: "`)} || left(${check.cell}, 80) || '" is ' || ${why}`;
+  return [{ when: `${check.value} IS NULL AND ${isFilled(check)}`, message }];
+}
+
+function expectationRules(check: ColumnCheck): RowRule[] {
+  const { expectation, value } = check;
   if (!expectation) return [];
-  const label = `column ${check.name}: `;
-  const shown = (message: string) => quoteText(label + message);
-  const reasons: [string, string][] = [];
-  if (expectation.required) reasons.push([`NOT (${isFilled(check)})`, shown('empty, but required')]);
+  const rules: RowRule[] = [];
+  const add = (when: string, message: string) =>
+    rules.push({ when, message: quoteText(`column ${check.name}: ${message}`) });
+  if (expectation.required) add(`NOT (${isFilled(check)})`, 'empty, but required');
   if (expectation.minimum !== undefined)
-    reasons.push([`(${value(check)}) < ${expectation.minimum}`, shown(`below the minimum of ${expectation.minimum}`)]);
+    add(`${value} < ${expectation.minimum}`, `below the minimum of ${expectation.minimum}`);
   if (expectation.maximum !== undefined)
-    reasons.push([`(${value(check)}) > ${expectation.maximum}`, shown(`above the maximum of ${expectation.maximum}`)]);
+    add(`${value} > ${expectation.maximum}`, `above the maximum of ${expectation.maximum}`);
   if (expectation.values) {
     const allowed = expectation.values.map((item) => quoteText(String(item))).join(', ');
-    reasons.push([
-      `CAST(${value(check)} AS VARCHAR) NOT IN (${allowed})`,
-      shown(`not one of ${expectation.values.slice(0, 10).join(', ')}`),
-    ]);
+    const given = check.type === 'string' ? value : `CAST(${value} AS VARCHAR)`;
+    add(`${given} NOT IN (${allowed})`, `not one of ${expectation.values.slice(0, 10).join(', ')}`);
   }
-  if (expectation.pattern !== undefined) {
-    reasons.push([
-      `NOT regexp_full_match(${raw(check)}, ${quoteText(expectation.pattern)})`,
-      shown(`does not match ${expectation.pattern}`),
-    ]);
-  }
-  if (expectation.unique) {
-    const order = `row_number() OVER (PARTITION BY ${value(check)} ORDER BY _mlops_row)`;
-    reasons.push([`(${value(check)}) IS NOT NULL AND ${order} > 1`, shown('the value was already in an earlier row')]);
-  }
-  return reasons;
+  if (expectation.pattern !== undefined)
+    add(
+      `NOT regexp_full_match(${text(check)}, ${quoteText(expectation.pattern)})`,
+      `does not match ${expectation.pattern}`,
+    );
+  return rules;
 }
 
 /** The columns of a good row as they are stored. */
 export function typedColumns(checks: readonly ColumnCheck[]): string {
-  return checks.map((check) => `${value(check)} AS ${quoteIdentifier(check.name)}`).join(', ');
+  return checks.map((check) => `${check.value} AS ${quoteIdentifier(check.name)}`).join(', ');
 }

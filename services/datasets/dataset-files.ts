@@ -1,7 +1,19 @@
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DATA_FILE } from './manifest.js';
 
 /** The Parquet files with the rows of a dataset, in their order. @param folder of all datasets */
 export function datasetFiles(folder: string, datasetId: string): string[] {
-  return [join(folder, datasetId, DATA_FILE)];
+  const own = join(folder, datasetId);
+  const names = listNames(own).filter((name) => /^data(-\d+)?\.parquet$/.test(name));
+  return (names.length > 0 ? names.sort() : [DATA_FILE]).map((name) => join(own, name));
+}
+
+function listNames(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }

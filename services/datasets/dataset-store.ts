@@ -6,7 +6,7 @@ import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
 import type { Preprocessor } from '../preprocessing/fit-preprocessor.js';
 import { PREPROCESSOR_FILE } from '../preprocessing/preprocess-dataset.js';
 import { readStaged } from '../storage/staged-file.js';
-import { DATA_FILE, QUARANTINE_FILE, type DatasetManifest } from './manifest.js';
+import { DATA_FILES, QUARANTINE_FILE, type DatasetManifest } from './manifest.js';
 
 type DatasetRow = Prisma.DatasetGetPayload<object>;
 
@@ -70,7 +70,7 @@ export function createDatasetStore({ prisma }: Database, folder: string) {
     },
     async rows(id: string, limit: number) {
       await find(id);
-      return { items: await readRows(id, DATA_FILE, '', limit), next_cursor: null };
+      return { items: await readRows(id, DATA_FILES, '', limit), next_cursor: null };
     },
     /** What a preprocessed dataset was made by. */
     async preprocessor(id: string) {

@@ -5,7 +5,7 @@ import type { Pool } from 'pg';
 import { ServiceError } from '../../core/errors.js';
 import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
 import { syncPath } from '../storage/sync-path.js';
-import { inferColumnTypes, type ColumnType } from './column-types.js';
+import { chooseType, countTypes, type ColumnType } from './column-types.js';
 import { copyFromPostgres } from '../sources/copy-from-postgres.js';
 
 export interface PredictionExport {
@@ -224,7 +224,9 @@ async function writeTable(
   const select = chosen.map(({ name, sql }) => `${sql} AS ${quoteIdentifier(name)}`).join(', ');
   await connection.run(`CREATE TABLE flat AS SELECT ${select} FROM logged ORDER BY id`);
   const untyped = chosen.filter(({ type }) => !type).map(({ name }) => name);
-  const inferred = await inferColumnTypes(connection, 'flat', untyped);
+  const quoted = untyped.map((name) => ({ cell: quoteIdentifier(name) }));
+  const counts = await countTypes(connection, 'flat', quoted);
+  const inferred = new Map(untyped.map((name, at) => [name, chooseType(counts[at]!)]));
   await connection.run(
     `COPY flat TO ${quoteText(path)} (FORMAT csv, HEADER false, NULLSTR '\\N', FORCE_QUOTE *, QUOTE '"', ESCAPE '"')`,
   );

@@ -11,7 +11,8 @@ import { findConnector, refuseMeaninglessOptions } from '../sources/find-connect
 import { sealSource } from '../sources/seal-source.js';
 import { commitPulls } from '../sources/watermark.js';
 import { admitDataset } from '../validation/admit-dataset.js';
-import { readManifest, snapshotDataset } from './snapshot-dataset.js';
+import { readManifest } from './commit-dataset.js';
+import { snapshotDataset } from './snapshot-dataset.js';
 
 /** What an ingestion works with. */
 export type IngestionContext = Pick<Container, 'config' | 'database' | 'folders' | 'readModelsConfig' | 'failPoint'>;
@@ -28,7 +29,7 @@ export interface IngestionPlan {
 
 /** The parts of the source as they lie on disk, in the order of their rows. */
 export interface ExtractedSource {
-  parts: FetchedPart[];
+  parts: (FetchedPart & { label?: string })[];
 }
 
 /** The dataset of a job: the same job always has the same one. */
@@ -53,7 +54,10 @@ export async function planIngestion(
   return { ...asked, datasetId: datasetIdOf(jobId), sourceLabel };
 }
 
-/** Brings the source into the staging folder, part by part; files are read in place. What an earlier attempt has brought is adopted. */
+/**
+ * Brings a small source, or that of a workflow of an earlier release, into the staging folder, part by part. What an earlier attempt
+ * has brought is adopted.
+ */
 export async function extractSource(
   plan: IngestionPlan,
   context: IngestionContext & { signal: AbortSignal },
@@ -61,11 +65,12 @@ export async function extractSource(
 ): Promise<ExtractedSource> {
   const folder = stagingFolder(context, plan);
   const { parts } = await planSource(plan, { ...context, folder });
-  const fetched: FetchedPart[] = [];
+  const fetched: ExtractedSource['parts'] = [];
   for (const [at, part] of parts.entries()) {
     context.signal.throwIfAborted();
     const onShare = (share: number) => onProgress((at + share) / parts.length);
-    fetched.push(await fetchPart(plan, part, { ...context, folder, onProgress: onShare }));
+    const brought = await fetchPart(plan, part, { ...context, folder, onProgress: onShare });
+    fetched.push({ ...brought, label: part.label });
   }
   return { parts: fetched };
 }
@@ -73,22 +78,16 @@ export async function extractSource(
 /** Checks the rows and writes the snapshot. */
 export async function writeDataset(
   input: { plan: IngestionPlan; extracted: ExtractedSource },
-  context: IngestionContext & { attempt: string },
+  context: IngestionContext & { attempt: string; signal: AbortSignal },
   onProgress: (share: number) => void,
 ): Promise<void> {
   const { plan, extracted } = input;
-  const { dataTypes } = await context.readModelsConfig();
   await snapshotDataset(
     {
-      datasetId: plan.datasetId,
-      dataType: plan.dataType,
-      sourceLabel: plan.sourceLabel,
-      raw: extracted.parts,
-      onlyColumns: plan.options.columns,
-      validation: plan.options.validation,
-      expectations: dataTypes.get(plan.dataType),
-      folder: context.folders.datasets,
-      attempt: context.attempt,
+      ...(await snapshotOf(plan, context)),
+      raw: extracted.parts.map((part) => ({ ...part, label: part.label ?? plan.sourceLabel })),
+      mostBytes: context.config.maxSourceBytes,
+      sliceBytes: context.config.ingestSliceBytes,
     },
     onProgress,
   );
@@ -102,6 +101,8 @@ export interface IngestionResult {
   digest: string;
   /** How its columns have changed, and which checks of the severity warning failed. */
   warnings?: FieldProblem[];
+  /** Names of parts of the source that are not in the dataset, where it was asked to do without them. */
+  missing_parts?: string[];
 }
 
 /** Makes the snapshot known: one row a job, whatever is repeated. The staged copy goes. */
@@ -144,10 +145,30 @@ export async function registerDataset(
     quarantined_rows: manifest.quarantined_rows,
     digest: manifest.digest,
     ...(warnings.length > 0 ? { warnings } : {}),
+    ...(manifest.missing_parts ? { missing_parts: manifest.missing_parts.slice(0, 100).map(({ name }) => name) } : {}),
   };
 }
 
-function stagingFolder(context: IngestionContext, plan: { jobId: string }): string {
+/** What all steps that write the dataset of a plan have to know. */
+export async function snapshotOf(
+  plan: IngestionPlan,
+  context: IngestionContext & { attempt: string; signal: AbortSignal },
+) {
+  const { dataTypes } = await context.readModelsConfig();
+  return {
+    datasetId: plan.datasetId,
+    dataType: plan.dataType,
+    sourceLabel: plan.sourceLabel,
+    onlyColumns: plan.options.columns,
+    validation: plan.options.validation,
+    expectations: dataTypes.get(plan.dataType),
+    folder: context.folders.datasets,
+    attempt: context.attempt,
+    signal: context.signal,
+  };
+}
+
+export function stagingFolder(context: IngestionContext, plan: { jobId: string }): string {
   return join(context.folders.datasets, '.staging', `extract-${digestOf(plan.jobId).slice(0, 20)}`);
 }
 

@@ -30,9 +30,13 @@ export interface DatasetManifest {
   source: string;
   rows: number;
   quarantined_rows: number;
-  /** SHA-256 of `data.parquet`: the same rows in the same order give the same digest. */
+  /** SHA-256 of `data.parquet`, or of the digests of its parts: the same source gives the same digest. */
   digest: string;
   bytes: number;
+  /** The files that the rows are in, in their order. */
+  files?: { name: string; rows: number; quarantined_rows: number; digest: string }[];
+  /** Parts of the source that could not be read and are not in the dataset. */
+  missing_parts?: { name: string; reason: string }[];
   columns: ColumnProfile[];
   quality: QualityFinding[];
   /** Columns whose type was told from their cells: neither the source nor the data type says it. */
@@ -60,6 +64,9 @@ export interface Redaction {
   digest_after: string;
 }
 
+/** The rows of a dataset of one file. */
 export const DATA_FILE = 'data.parquet';
+/** The rows of any dataset, as a pattern for `read_parquet`: one file, or `data-00001.parquet` and so on in the order of the rows. */
+export const DATA_FILES = 'data*.parquet';
 export const QUARANTINE_FILE = 'quarantine.parquet';
 export const MANIFEST_FILE = 'manifest.json';

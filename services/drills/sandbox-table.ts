@@ -51,10 +51,11 @@ export async function prepareSandboxTable(
         datasetId: id,
         dataType: SANDBOX_MODEL,
         sourceLabel: `made by the service for drills (${name})`,
-        raw: [{ path: file, format: 'csv' }],
+        raw: [{ path: file, format: 'csv', compression: 'none', label: name }],
         validation: 'fail',
         folder: folders.datasets,
         attempt,
+        mostBytes: 2 ** 30,
       },
       () => undefined,
     );

@@ -3,7 +3,8 @@ import { join, basename } from 'node:path';
 import type { Database } from '../database/database.js';
 import { datasetFiles } from '../datasets/dataset-files.js';
 import { MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest, type Redaction } from '../datasets/manifest.js';
-import { readManifest, sha256OfFile } from '../datasets/snapshot-dataset.js';
+import { digestOfDataset, readManifest } from '../datasets/commit-dataset.js';
+import { sha256OfFile } from '../datasets/write-slice.js';
 import { readStaged, writeStaged } from '../storage/staged-file.js';
 import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
@@ -112,6 +113,10 @@ async function countRows(files: readonly string[]): Promise<number> {
   });
 }
 
+async function describeFile(path: string): Promise<{ rows: number; bytes: number; digest: string }> {
+  return { rows: await countRows([path]), bytes: (await stat(path)).size, digest: await sha256OfFile(path) };
+}
+
 async function writeTrail(
   { folder, files, subject }: { folder: string; files: readonly string[]; subject: string | undefined },
   manifest: DatasetManifest,
@@ -120,8 +125,9 @@ async function writeTrail(
 ): Promise<void> {
   const { dataset_id: id, redactions = [] } = manifest;
   if (!redactions.some((one) => one.erasure_id === pending.erasure_id)) {
-    const [file] = datasetFiles(datasetsFolder, id);
-    const digest = await sha256OfFile(file!);
+    const dataFiles = datasetFiles(datasetsFolder, id);
+    const own = await Promise.all(dataFiles.map(describeFile));
+    const digest = digestOfDataset(own.map((file) => file.digest));
     const rows = await countRows(files.filter((one) => basename(one) !== QUARANTINE_FILE));
     const quarantined = await countRows(files.filter((one) => basename(one) === QUARANTINE_FILE));
     const redaction: Redaction = {
@@ -137,7 +143,10 @@ async function writeTrail(
       rows,
       quarantined_rows: quarantined,
       digest,
-      bytes: (await stat(file!)).size,
+      bytes: own.reduce((sum, file) => sum + file.bytes, 0),
+      ...(manifest.files
+        ? { files: manifest.files.map((file, at) => ({ ...file, rows: own[at]!.rows, digest: own[at]!.digest })) }
+        : {}),
       columns: (subject === undefined
         ? manifest.columns
         : scrub(manifest.columns, subject)) as DatasetManifest['columns'],

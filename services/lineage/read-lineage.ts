@@ -55,7 +55,9 @@ export function createLineageReader(
     if (!graph.add('dataset', node, detail)) return;
     for (const file of datasetFiles(datasetsFolder, id)) {
       const part = `part:${id}/${basename(file)}`;
-      graph.add('part', part, { file: basename(file), digest: row.digest, bytes: manifest.bytes });
+      const own = manifest.files?.find(({ name }) => name === basename(file));
+      const bytes = manifest.files && manifest.files.length > 1 ? {} : { bytes: manifest.bytes };
+      graph.add('part', part, { file: basename(file), digest: own?.digest ?? row.digest, ...bytes });
       graph.link(node, 'has_part', part);
     }
     graph.add('source', `source:${manifest.source}`, { source: manifest.source });

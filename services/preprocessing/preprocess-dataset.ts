@@ -1,19 +1,14 @@
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
-import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
+import { withDuckDb } from '../duckdb.js';
 import type { ColumnType } from '../datasets/column-types.js';
+import { countReasons, publishSnapshot, readManifest } from '../datasets/commit-dataset.js';
 import { datasetFiles } from '../datasets/dataset-files.js';
-import { datasetRows } from '../datasets/dataset-rows.js';
-import {
-  DATA_FILE,
-  MANIFEST_FILE,
-  QUARANTINE_FILE,
-  type DatasetManifest,
-  type QualityFinding,
-} from '../datasets/manifest.js';
+import { countRows, datasetRows } from '../datasets/dataset-rows.js';
+import { DATA_FILE, MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest } from '../datasets/manifest.js';
 import { profileColumns } from '../datasets/profile-columns.js';
-import { publishSnapshot, readManifest, sha256OfFile } from '../datasets/snapshot-dataset.js';
+import { sha256OfFile } from '../datasets/write-slice.js';
 import { syncPath } from '../storage/sync-path.js';
 import { applyPreprocessor } from './apply-preprocessor.js';
 import { fitPreprocessor, type Preprocessor } from './fit-preprocessor.js';
@@ -52,12 +47,10 @@ export async function preprocessDataset(
         onProgress(SHARE_OF_FIT + (0.95 - SHARE_OF_FIT) * Math.min(1, rows / Math.max(1, plan.rows))),
       );
       await writeFile(join(staging, PREPROCESSOR_FILE), JSON.stringify(preprocessor));
-      const { rows, profiles, warnings } = await profileColumns(connection, files.data, columnsOf(plan, preprocessor));
-      const left = await queryRows<{ reason: string; rows: number }>(
-        connection,
-        `SELECT reason, count(*) AS rows FROM (SELECT unnest(reasons) AS reason FROM read_parquet(${quoteText(files.quarantine)})) GROUP BY 1 ORDER BY rows DESC, reason LIMIT 50`,
-      );
-      return describe(plan, { rows, columns: profiles, files, quality: [...left.map(asWarning), ...warnings] });
+      const rows = await countRows(connection, files.data);
+      const { profiles, warnings } = await profileColumns(connection, files.data, columnsOf(plan, preprocessor), rows);
+      const left = await countReasons(connection, files.quarantine, 'warning');
+      return describe(plan, { rows, columns: profiles, files, quality: [...left, ...warnings] });
     });
     if (manifest.rows === 0)
       throw new ServiceError(
@@ -72,12 +65,6 @@ export async function preprocessDataset(
     await rm(staging, { recursive: true, force: true });
   }
 }
-
-const asWarning = ({ reason, rows }: { reason: string; rows: number }): QualityFinding => ({
-  severity: 'warning',
-  message: reason,
-  rows,
-});
 
 function columnsOf(plan: PreprocessingPlan, { passed, encoder }: Preprocessor): { name: string; type: ColumnType }[] {
   const stored = new Map(plan.columns.map((column) => [column.name, column.stored]));

@@ -1,17 +1,20 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ServiceError } from '../../core/errors.js';
 import type { DataType } from '../../core/schemas/model-config.js';
 import type { ReplayInput } from '../../core/schemas/replay.js';
+import { reasonsExpression, rowRules, typedCell, typedColumns, type ColumnCheck } from '../datasets/check-rows.js';
+import { countReasons, publishSnapshot, readManifest } from '../datasets/commit-dataset.js';
 import { datasetFiles } from '../datasets/dataset-files.js';
-import { datasetRows } from '../datasets/dataset-rows.js';
-import { castExpression } from '../datasets/column-types.js';
-import { reasonsExpression, typedColumns, type ColumnCheck } from '../datasets/check-rows.js';
+import { countRows, datasetRows } from '../datasets/dataset-rows.js';
 import { DATA_FILE, MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest } from '../datasets/manifest.js';
-import { describeSnapshot, publishSnapshot, readManifest } from '../datasets/snapshot-dataset.js';
+import { profileColumns } from '../datasets/profile-columns.js';
+import { duplicateReason, uniqueSets } from '../datasets/reject-duplicates.js';
+import { sha256OfFile } from '../datasets/write-slice.js';
 import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
 import { syncPath } from '../storage/sync-path.js';
+import { isHeldByRow } from '../validation/row-conditions.js';
 import { correctedValue } from './corrected-values.js';
 import type { ReplayPlan } from './plan-replay.js';
 
@@ -31,25 +34,15 @@ export async function replayQuarantine(
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { recursive: true });
   try {
-    const checks = plan.columns.map(({ name, type }): ColumnCheck => {
-      const declared = context.dataType?.columns ?? {};
-      return { name, type, native: false, expectation: Object.hasOwn(declared, name) ? declared[name] : undefined };
-    });
-    const manifest = await withDuckDb(async (connection) => {
+    const checks = checksOf(plan, context.dataType);
+    const made = await withDuckDb(async (connection) => {
       const good = datasetRows(datasetFiles(context.folder, plan.source.datasetId));
-      const quarantine = join(context.folder, plan.source.datasetId, QUARANTINE_FILE);
-      await judgeAgain(connection, plan, checks, { good, quarantine }, context.dataType);
+      const quarantine = datasetRows([join(context.folder, plan.source.datasetId, QUARANTINE_FILE)]);
+      await judgeAgain(connection, plan, checks, { good, quarantine, dataType: context.dataType });
       await refuseNothing(connection, plan);
       await writeFiles(connection, checks, good, staging);
-      const about = { datasetId: plan.datasetId, dataType: plan.source.dataType, sourceLabel: plan.source.label };
-      return describeSnapshot(connection, about, checks, staging);
+      return describe(connection, plan, staging);
     });
-    const { datasetId, digest, inferred } = plan.source;
-    const made: DatasetManifest = {
-      ...manifest,
-      inferred_columns: inferred,
-      lineage: { operation: 'replay', job_id: plan.jobId, parents: [{ dataset_id: datasetId, digest }] },
-    };
     await writeFile(join(staging, MANIFEST_FILE), JSON.stringify(made, undefined, 2));
     for (const file of [DATA_FILE, QUARANTINE_FILE, MANIFEST_FILE]) await syncPath(join(staging, file));
     return await publishSnapshot(staging, final, made);
@@ -58,34 +51,52 @@ export async function replayQuarantine(
   }
 }
 
+/** Corrected texts are cast as those of a source are. */
+function checksOf(plan: ReplayPlan, dataType: DataType | undefined): ColumnCheck[] {
+  const declared = dataType?.columns ?? {};
+  return plan.columns.map(({ name, type }): ColumnCheck => {
+    const expectation = Object.hasOwn(declared, name) ? declared[name] : undefined;
+    const cell = quoteIdentifier(name);
+    return { name, type, native: false, expectation, cell, value: `(${typedCell({ cell, native: false, type })})` };
+  });
+}
+
 /** The rows in quarantine as the table `judged`: corrected texts, and every reason that is left. */
 async function judgeAgain(
   connection: DuckDBConnection,
   plan: ReplayPlan,
   checks: readonly ColumnCheck[],
-  source: { good: string; quarantine: string },
-  dataType: DataType | undefined,
+  { good, quarantine, dataType }: { good: string; quarantine: string; dataType: DataType | undefined },
 ): Promise<void> {
-  const { good } = source;
-  const quarantine = `read_parquet(${quoteText(source.quarantine)})`;
+  const expectations = (dataType?.expectations ?? []).filter(isHeldByRow);
   const columns = checks.map(({ name }) => `${correctedValue(name, plan.input)} AS ${quoteIdentifier(name)}`);
   await connection.run(
     `CREATE TABLE raw AS SELECT row_number AS _mlops_row, reasons AS _mlops_former, content AS _mlops_content, ${columns.join(', ')} FROM ${quarantine}`,
   );
-  const twice = checks
-    .filter(({ expectation }) => expectation?.unique)
-    .map(({ name, type }) => {
-      const value = castExpression(name, type);
-      const reason = quoteText(`column ${name}: the value was already in an earlier row`);
-      return `CASE WHEN ${value} IN (SELECT ${quoteIdentifier(name)} FROM ${good}) THEN ${reason} END`;
-    });
-  const isCorrected = rowNumbers(plan.input);
-  // A line that never was a row has nothing to check, unless its values are given now.
-  const unreadable = `NOT (CASE WHEN json_valid(_mlops_content) THEN json_type(_mlops_content) = 'OBJECT' ELSE false END) AND _mlops_row NOT IN (${isCorrected})`;
+  const isCorrected = `_mlops_row IN (${rowNumbers(plan.input)})`;
   await connection.run(
-    `CREATE TABLE judged AS SELECT *, CASE WHEN ${unreadable} THEN _mlops_former ELSE list_distinct(
-       list_concat(${reasonsExpression(checks, dataType?.expectations)}, list_filter(CAST([${twice.join(', ')}] AS VARCHAR[]), lambda reason: reason IS NOT NULL))) END AS _mlops_reasons FROM raw`,
+    `CREATE TABLE held AS SELECT *, CASE WHEN ${IS_UNREADABLE} AND NOT ${isCorrected} THEN _mlops_former ELSE list_distinct(${reasonsExpression(rowRules(checks, expectations))}) END AS _mlops_held FROM raw`,
   );
+  const twice = uniqueSets(checks, expectations).map((set) => twiceReason(set, checks, good));
+  await connection.run(
+    `CREATE TABLE judged AS SELECT *, list_concat(_mlops_held, list_filter(CAST([${twice.join(', ')}] AS VARCHAR[]), lambda reason: reason IS NOT NULL)) AS _mlops_reasons FROM held`,
+  );
+}
+
+/** A line that never was a row, or not one row only, has nothing to check, unless its values are given now. */
+const IS_UNREADABLE = `(CASE WHEN NOT coalesce(json_valid(_mlops_content), false) THEN true WHEN json_type(_mlops_content) <> 'OBJECT' THEN true
+  ELSE contains(_mlops_content, '\\u0000') OR len(json_keys(_mlops_content)) > len(list_distinct(json_keys(_mlops_content))) END)`;
+
+/** SQL: why a row that is good by itself is none: its values are in a good row, or in one before it that is good by itself too. */
+function twiceReason(set: readonly string[], checks: readonly ColumnCheck[], good: string): string {
+  const values = set.map((name) => checks.find((check) => check.name === name)!.value);
+  const [key, stored] = [values, set.map(quoteIdentifier)].map((all) =>
+    all.length === 1 ? all[0]! : `row(${all.join(', ')})`,
+  );
+  const isFilled = (all: readonly string[]) => all.map((value) => `${value} IS NOT NULL`).join(' AND ');
+  const before = `row_number() OVER (PARTITION BY len(_mlops_held) = 0, ${values.join(', ')} ORDER BY _mlops_row) > 1`;
+  const isStored = `${key} IN (SELECT ${stored} FROM ${good} WHERE ${isFilled(set.map(quoteIdentifier))})`;
+  return `CASE WHEN len(_mlops_held) = 0 AND ${isFilled(values)} AND (${before} OR ${isStored}) THEN ${duplicateReason(set)} END`;
 }
 
 const rowNumbers = ({ rows }: ReplayInput) => ['0', ...rows.map(({ row_number: row }) => String(row))].join(', ');
@@ -124,4 +135,25 @@ async function writeFiles(
     `COPY (SELECT _mlops_row AS row_number, _mlops_reasons AS reasons, _mlops_content AS content FROM judged
        WHERE len(_mlops_reasons) > 0 ORDER BY row_number) TO ${quoteText(join(staging, QUARANTINE_FILE))} (FORMAT parquet, COMPRESSION zstd)`,
   );
+}
+
+async function describe(connection: DuckDBConnection, plan: ReplayPlan, staging: string): Promise<DatasetManifest> {
+  const [data, quarantine] = [join(staging, DATA_FILE), join(staging, QUARANTINE_FILE)];
+  const rows = await countRows(connection, data);
+  const { profiles, warnings } = await profileColumns(connection, data, plan.columns, rows);
+  const { datasetId, digest, inferred, dataType, label } = plan.source;
+  return {
+    format_version: 1,
+    dataset_id: plan.datasetId,
+    data_type: dataType,
+    source: label,
+    rows,
+    quarantined_rows: await countRows(connection, quarantine),
+    digest: await sha256OfFile(data),
+    bytes: (await stat(data)).size,
+    columns: profiles,
+    inferred_columns: inferred,
+    quality: [...(await countReasons(connection, quarantine, 'error')), ...warnings],
+    lineage: { operation: 'replay', job_id: plan.jobId, parents: [{ dataset_id: datasetId, digest }] },
+  };
 }

@@ -2,7 +2,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ServiceError } from '../../core/errors.js';
-import { DATA_FILE } from '../datasets/manifest.js';
+import { DATA_FILES } from '../datasets/manifest.js';
 import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
 import { STAGED, type TrainingPlan } from './training-plan.js';
 
@@ -11,8 +11,8 @@ interface Folders {
   staging: string;
 }
 
-/** The Parquet file of the plan's dataset. */
-export const datasetFile = (plan: TrainingPlan, folders: Folders) => join(folders.datasets, plan.datasetId, DATA_FILE);
+/** The Parquet files of the plan's dataset, as a pattern. */
+export const datasetFile = (plan: TrainingPlan, folders: Folders) => join(folders.datasets, plan.datasetId, DATA_FILES);
 
 /**
  * Writes the table of a run whole or not at all.

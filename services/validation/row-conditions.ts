@@ -32,8 +32,6 @@ interface ConditionContext {
   reference?: string;
   /** The value of a column as SQL; the column itself unless given. */
   cell?: (column: string) => string;
-  /** The column that numbers the rows. */
-  place?: string;
 }
 
 /**
@@ -55,12 +53,12 @@ export function rowCondition(expectation: RowExpectation, context: ConditionCont
 
 function breach(
   expectation: Exclude<RowExpectation, { check: 'not_null' }>,
-  { types, reference, cell = quoteIdentifier, place = '_row' }: ConditionContext,
+  { types, reference, cell = quoteIdentifier }: ConditionContext,
 ): [string, string] {
   if (expectation.check === 'unique') {
     const together = expectation.columns.map(cell).join(', ');
     return [
-      `row_number() OVER (PARTITION BY ${together} ORDER BY ${place}) > 1`,
+      `row_number() OVER (PARTITION BY ${together} ORDER BY _row) > 1`,
       'the value was already in an earlier row',
     ];
   }

@@ -1,13 +1,15 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { startEmbeddedPostgres } from '../../infra/local/embedded-postgres.js';
 import { ingestRequestSchema } from '../../core/schemas/ingestion.js';
 import { loadConfig } from '../../services/config.js';
 import { applyMigrations } from '../../services/database/apply-migrations.js';
 import { openDatabase } from '../../services/database/database.js';
-import { loadRawRows } from '../../services/datasets/load-raw-rows.js';
-import { queryRows, withDuckDb } from '../../services/duckdb.js';
+import { slicePart } from '../../services/datasets/slice-part.js';
+import { listSlices, settleColumns, surveySliceAt, writeSliceAt } from '../../services/datasets/slice-steps.js';
+import { SLICE_FILES } from '../../services/datasets/slices.js';
+import { queryRows, quoteText, withDuckDb } from '../../services/duckdb.js';
 import type { FetchedPart, SourceContext, SourceRequest } from '../../services/sources/connector.js';
 import { fetchPart, planSource } from '../../services/sources/fetch-parts.js';
 
@@ -75,12 +77,28 @@ export class SourceBench {
   /** All rows of a source as texts, in order. */
   async read(request: SourceRequest): Promise<Record<string, string | null>[]> {
     const parts = await this.fetch(request);
-    return withDuckDb(async (connection) => {
-      await loadRawRows(connection, parts, request.options.columns, join(this.folder, `lines-${request.jobId}`));
-      return queryRows(
+    const staging = join(this.folder, `slices-${request.jobId}`);
+    mkdirSync(staging, { recursive: true });
+    for (const [at, part] of parts.entries())
+      await slicePart({ ...part, label: basename(part.path) }, at, { folder: staging, mostBytes: 2 ** 30 });
+    const slicing = {
+      staging,
+      parts: parts.length,
+      dataType: 'things',
+      attempt: '1',
+      onlyColumns: request.options.columns,
+    };
+    const { places, needsSurvey } = await listSlices(slicing);
+    if (needsSurvey) for (const at of places.keys()) await surveySliceAt(at, slicing);
+    const schema = await settleColumns(slicing);
+    const columns = schema.columns.map((column) => ({ ...column, type: 'string' }));
+    writeFileSync(SLICE_FILES.schema(staging), JSON.stringify({ ...schema, columns }));
+    for (const at of places.keys()) await writeSliceAt(at, slicing);
+    return withDuckDb((connection) =>
+      queryRows(
         connection,
-        'SELECT COLUMNS(* EXCLUDE (_mlops_row))::VARCHAR FROM (SELECT * FROM raw ORDER BY _mlops_row)',
-      );
-    });
+        `SELECT COLUMNS(*)::VARCHAR FROM read_parquet(${quoteText(join(staging, 'data-*.parquet'))})`,
+      ),
+    );
   }
 }

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RawFormat } from '../../../core/schemas/ingestion.js';
 import { dataTypeSchema } from '../../../core/schemas/model-config.js';
+import { formatOfName } from '../../../services/sources/format-of-name.js';
 import { snapshotDataset } from '../../../services/datasets/snapshot-dataset.js';
 import { queryRows, quoteText, withDuckDb } from '../../../services/duckdb.js';
 
@@ -22,16 +23,18 @@ async function snapshot(name: string, content: string | Buffer, more: { columns?
   const path = join(folder, name);
   writeFileSync(path, content);
   const datasetId = `ds_${count++}`;
+  const { format, compression } = formatOfName(name, undefined);
   const manifest = await snapshotDataset(
     {
       datasetId,
       dataType: 'things',
       sourceLabel: name,
-      raw: [{ path, format: name.split('.')[1] as RawFormat }],
+      raw: [{ path, label: name, format: format as RawFormat, compression }],
       validation: more.validation ?? 'quarantine',
       expectations: more.columns ? dataTypeSchema.parse({ columns: more.columns }) : undefined,
       folder: join(folder, 'datasets'),
       attempt: '1',
+      mostBytes: 2 ** 30,
     },
     () => undefined,
   );
@@ -41,7 +44,7 @@ async function snapshot(name: string, content: string | Buffer, more: { columns?
     );
   return {
     manifest,
-    rows: await read<Record<string, unknown>>('data.parquet'),
+    rows: await read<Record<string, unknown>>('data*.parquet'),
     quarantine: await read<Quarantined>('quarantine.parquet'),
   };
 }
@@ -67,8 +70,8 @@ describe('a snapshot', () => {
     const { rows, quarantine } = await snapshot('ragged.csv', `a,b\n${numbers(10)}\n5\n6,y,z\n`);
     expect(rows).toHaveLength(10);
     expect(quarantine.map((row) => [row.row_number, row.content])).toEqual([
-      [12, '5'],
-      [13, '6,y,z'],
+      [11, '5'],
+      [12, '6,y,z'],
     ]);
     expect(quarantine[0]!.reasons[0]).toMatch(/MISSING COLUMNS/);
   });
