@@ -2,7 +2,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ServiceError } from '../../core/errors.js';
-import { DATA_FILES } from '../datasets/manifest.js';
+import { datasetFiles } from '../datasets/dataset-files.js';
 import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
 import { STAGED, type TrainingPlan } from './training-plan.js';
 
@@ -11,8 +11,8 @@ interface Folders {
   staging: string;
 }
 
-/** The Parquet files of the plan's dataset, as a pattern. */
-export const datasetFile = (plan: TrainingPlan, folders: Folders) => join(folders.datasets, plan.datasetId, DATA_FILES);
+/** The Parquet files of the plan's dataset. */
+export const filesOfPlan = (plan: TrainingPlan, folders: Folders) => datasetFiles(folders.datasets, plan.datasetId);
 
 /**
  * Writes the table of a run whole or not at all.
@@ -53,7 +53,7 @@ const FILTER_TYPES = { string: 'VARCHAR', number: 'DOUBLE', boolean: 'BOOLEAN' }
 export async function writeSelection(
   connection: DuckDBConnection,
   plan: TrainingPlan,
-  source: string,
+  sources: readonly string[],
   file: string,
   selection: { columns: readonly string[]; conditions?: readonly string[]; orderBy?: string },
 ): Promise<number> {
@@ -64,7 +64,7 @@ export async function writeSelection(
     conditions.push(`TRY_CAST(${quoteIdentifier(name)} AS ${type}) = CAST($filter${index} AS ${type})`);
     values[`filter${index}`] = value;
   }
-  const select = `SELECT ${selection.columns.join(', ')} FROM read_parquet(${quoteText(source)})`;
+  const select = `SELECT ${selection.columns.join(', ')} FROM read_parquet([${sources.map(quoteText).join(', ')}])`;
   const order = selection.orderBy ? ` ORDER BY ${selection.orderBy}` : '';
   await connection.run(`CREATE TABLE selected AS ${select} WHERE ${conditions.join(' AND ')}${order}`, values);
   await connection.run(`COPY selected TO ${quoteText(file)} (FORMAT parquet)`);

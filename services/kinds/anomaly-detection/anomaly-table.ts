@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 import { createPrng, shuffle } from '../../../ml/random/prng.js';
 import { queryColumns, quoteIdentifier, quoteText, withDuckDb } from '../../duckdb.js';
-import { datasetFile, stageTable, writeSelection } from '../../training/select-rows.js';
+import { filesOfPlan, stageTable, writeSelection } from '../../training/select-rows.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import { columnOf, settingsOf } from './plan.js';
 
@@ -27,7 +27,7 @@ export function buildAnomalyTable(
     ? `CAST(epoch_ms(TRY_CAST(${quoteIdentifier(plan.timestamp)} AS TIMESTAMP)) AS DOUBLE)`
     : 'NULL';
   return stageTable(folders.staging, LEAST_ROWS, (connection, file) =>
-    writeSelection(connection, plan, datasetFile(plan, folders), file, {
+    writeSelection(connection, plan, filesOfPlan(plan, folders), file, {
       columns: [
         `${label} AS ${quoteIdentifier(LABEL_COLUMN)}`,
         `${entity} AS ${quoteIdentifier(ENTITY_COLUMN)}`,

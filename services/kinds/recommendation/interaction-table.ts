@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { buildInteractions, type Interactions } from '../../../ml/recommend/interactions.js';
 import { buildItemAttributes, type ItemAttributes } from '../../../ml/recommend/item-attributes.js';
 import { queryColumns, quoteIdentifier, quoteText, withDuckDb } from '../../duckdb.js';
-import { datasetFile, stageTable, writeSelection } from '../../training/select-rows.js';
+import { filesOfPlan, stageTable, writeSelection } from '../../training/select-rows.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import { settingsOf, type RecommendationPlan } from './plan.js';
 
@@ -22,7 +22,7 @@ export function buildInteractionTable(
     (name, index) => `CAST(${quoteIdentifier(name)} AS VARCHAR) AS attribute_${index}`,
   );
   return stageTable(folders.staging, LEAST_ROWS, (connection, file) =>
-    writeSelection(connection, plan, datasetFile(plan, folders), file, {
+    writeSelection(connection, plan, filesOfPlan(plan, folders), file, {
       columns: [
         `CAST(${user} AS VARCHAR) AS user`,
         `CAST(${item} AS VARCHAR) AS item`,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { ServiceError, type FieldProblem } from '../../../core/errors.js';
 import { queryColumns, queryRows, quoteIdentifier, quoteText, withDuckDb } from '../../duckdb.js';
-import { datasetFile, stageTable, writeSelection } from '../../training/select-rows.js';
+import { filesOfPlan, stageTable, writeSelection } from '../../training/select-rows.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import { layOnGrid } from './lay-on-grid.js';
 import { measuresOf, settingsOf } from './plan.js';
@@ -28,7 +28,7 @@ export function buildUsageTable(
     ...numbers.map((column, at) => `CAST(${quoteIdentifier(column)} AS DOUBLE) AS "_value${at}"`),
   ];
   return stageTable(folders.staging, LEAST_ROWS, (connection, file) =>
-    writeSelection(connection, plan, datasetFile(plan, folders), file, {
+    writeSelection(connection, plan, filesOfPlan(plan, folders), file, {
       columns,
       conditions: [`${quoteIdentifier(settings.time)} IS NOT NULL`, `${series} IS NOT NULL`],
       orderBy: '"_series", "_time"',

@@ -2,7 +2,7 @@ import { ServiceError } from '../../../core/errors.js';
 import { quoteIdentifier, quoteText } from '../../duckdb.js';
 import { buildUserBehaviorTrainingTable, FeatureInputError } from '../../features/user-behavior-features.js';
 import { writeJoinedTable } from '../../features/write-joined-table.js';
-import { datasetFile, stageTable, writeSelection } from '../../training/select-rows.js';
+import { filesOfPlan, stageTable, writeSelection } from '../../training/select-rows.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import { settingsOf } from './plan.js';
 
@@ -20,17 +20,19 @@ export async function buildTrainingTable(
   plan: TrainingPlan,
   folders: { datasets: string; staging: string },
 ): Promise<{ rows: number }> {
-  const ownRows = datasetFile(plan, folders);
+  const ownRows = filesOfPlan(plan, folders);
   if (plan.kind === 'user_behavior') return buildUserBehavior(plan, ownRows, folders.staging);
-  const source = plan.featureViews
-    ? await writeJoinedTable({
-        views: plan.featureViews,
-        entity: plan.entity!,
-        timestamp: plan.timestamp!,
-        source: [ownRows],
-        datasetsFolder: folders.datasets,
-        staging: folders.staging,
-      })
+  const sources = plan.featureViews
+    ? [
+        await writeJoinedTable({
+          views: plan.featureViews,
+          entity: plan.entity!,
+          timestamp: plan.timestamp!,
+          source: ownRows,
+          datasetsFolder: folders.datasets,
+          staging: folders.staging,
+        }),
+      ]
     : ownRows;
   const { split, project } = settingsOf(plan);
   const columns = plan.features.map(quoteIdentifier);
@@ -44,7 +46,7 @@ export async function buildTrainingTable(
   }
   const group = plan.entity ? quoteIdentifier(plan.entity) : 'row_number() OVER ()';
   return stageTable(folders.staging, LEAST_ROWS, (connection, file) =>
-    writeSelection(connection, plan, source, file, {
+    writeSelection(connection, plan, sources, file, {
       columns: [`CAST(${group} AS VARCHAR) AS ${quoteIdentifier(GROUP_COLUMN)}`, ...columns],
       conditions: [`${quoteIdentifier(plan.heads[0]!.column)} IS NOT NULL`],
       orderBy: split === 'time' ? quoteIdentifier(plan.timestamp!) : undefined,
@@ -52,12 +54,12 @@ export async function buildTrainingTable(
   );
 }
 
-function buildUserBehavior(plan: TrainingPlan, source: string, staging: string): Promise<{ rows: number }> {
+function buildUserBehavior(plan: TrainingPlan, files: readonly string[], staging: string): Promise<{ rows: number }> {
   return stageTable(staging, LEAST_ROWS, async (connection, file) => {
     try {
       const { rows } = await buildUserBehaviorTrainingTable({
         connection,
-        eventFiles: [source],
+        eventFiles: files,
         outputFile: file,
         asOf: { startDate: plan.startDate, endDate: plan.endDate },
         filters: plan.filters,
