@@ -18,8 +18,8 @@ export async function admitDataset(
   { manifest, jobId, acceptsChanges }: { manifest: DatasetManifest; jobId: string; acceptsChanges: boolean },
   context: ResolveContext & { readModelsConfig: () => Promise<ModelsConfig> },
 ): Promise<FieldProblem[]> {
-  // Its columns follow from what was asked for, and may differ each time.
-  if (manifest.lineage?.operation === 'preprocess') return [];
+  // Its columns follow from what was asked for, or from what was answered, and may differ each time.
+  if (manifest.lineage?.operation === 'preprocess' || manifest.source.startsWith('predictions:')) return [];
   const { dataTypes } = await context.readModelsConfig();
   const dataType = dataTypes.get(manifest.data_type);
   const changes = await admitSchema(context.database, { manifest, jobId, acceptsChanges });
