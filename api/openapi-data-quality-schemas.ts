@@ -41,10 +41,14 @@ export const DATA_QUALITY_SCHEMAS = {
     current: { type: 'boolean' },
   }),
   ValidationSummary: strict(validation),
-  ValidationReport: strict({
-    ...validation,
-    checks: { type: 'array', items: { $ref: '#/components/schemas/ValidationCheck' } },
-  }),
+  ValidationReport: strict(
+    {
+      ...validation,
+      checks: { type: 'array', items: { $ref: '#/components/schemas/ValidationCheck' } },
+      note: text,
+    },
+    ['note'],
+  ),
   ValidationCheck: strict(
     {
       name: text,

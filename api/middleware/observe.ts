@@ -5,6 +5,9 @@ import type { Metrics } from '../../services/telemetry/metrics.js';
 /** Paths that probes and scrapers call all the time; a line for each would bury the others. */
 const QUIET = /^\/(health|metrics|predict|v2)\b/;
 
+/** Paths that name a person: who was erased must not be read in the log. */
+const PERSONAL = /^\/subjects\//;
+
 /** Counts and times each request by its route (never by its raw path, which has no bounds), and logs it. */
 export function observe(metrics: Metrics, logger: Logger) {
   return (request: Request, response: Response, next: NextFunction): void => {
@@ -14,11 +17,10 @@ export function observe(metrics: Metrics, logger: Logger) {
       const route = (response.locals['route'] as string | undefined) ?? 'unmatched';
       const status = response.writableFinished ? response.statusCode : 499;
       metrics.countRequest(request.method, route, status, seconds);
-      const level = status >= 500 ? 'error' : QUIET.test(request.path) && status < 400 ? 'debug' : 'info';
-      logger[level](
-        { method: request.method, path: request.path.slice(0, 200), status, ms: Math.round(seconds * 1e5) / 100 },
-        'request',
-      );
+      const quiet = QUIET.test(request.path) && status < 400 ? 'debug' : 'info';
+      const level = status === 503 ? 'warn' : status >= 500 ? 'error' : quiet;
+      const path = PERSONAL.test(request.path) ? route : request.path.slice(0, 200);
+      logger[level]({ method: request.method, path, status, ms: Math.round(seconds * 1e5) / 100 }, 'request');
     });
     next();
   };

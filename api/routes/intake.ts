@@ -3,6 +3,7 @@ import { createGunzip } from 'node:zlib';
 import express, { type Request, type Response } from 'express';
 import { ServiceError } from '../../core/errors.js';
 import { NAME_PATTERN } from '../../core/names.js';
+import { DATA_FORMATS, type DataFormat } from '../../core/schemas/ingestion.js';
 import { pageQuerySchema } from '../../core/schemas/listing.js';
 import { eventSchema, uploadQuerySchema } from '../../core/schemas/intake.js';
 import { withDatabase } from '../../services/database/database.js';
@@ -56,8 +57,26 @@ async function takeEvents(request: Request, _response: Response, context: ApiCon
   );
 }
 
+const FORMAT_OF_TYPE: Readonly<Record<string, DataFormat>> = {
+  'text/csv': 'csv',
+  'text/tab-separated-values': 'tsv',
+  [NDJSON]: 'ndjson',
+  'application/json': 'json',
+  'application/vnd.apache.parquet': 'parquet',
+  'application/vnd.apache.arrow.file': 'arrow',
+  'application/vnd.apache.arrow.stream': 'arrow',
+};
+
+function formatOfType(request: Request): DataFormat {
+  const [type = ''] = (request.get('content-type') ?? '').split(';');
+  const format = FORMAT_OF_TYPE[type.trim().toLowerCase()];
+  if (format) return format;
+  const message = `must be given, such as ?format=csv, where the Content-Type does not tell it: one of ${DATA_FORMATS.join(', ')}`;
+  throw new ServiceError('request_invalid', `The format of the upload ${message}.`, [{ path: 'format', message }]);
+}
+
 async function receiveUpload(request: Request, response: Response, context: ApiContext) {
-  const { format, compression, sha256 } = parseRequest(uploadQuerySchema, request.query);
+  const { format = formatOfType(request), compression, sha256 } = parseRequest(uploadQuerySchema, request.query);
   const encoding = request.get('content-encoding') ?? 'identity';
   const packed = { identity: 'none', gzip: 'gzip', zstd: 'zstd' } as const;
   if (!Object.hasOwn(packed, encoding))

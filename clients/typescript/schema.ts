@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 853ad1f6de6040d92ffde6fae591bb166408467b7d7ae066f0d9b14afb001a1f.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 398e3582766015131dd8113c8b5450006c06925b8923b1774d6773ba619b3cd3.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -3067,6 +3067,7 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             checks: components["schemas"]["ValidationCheck"][];
+            note?: string;
         };
         ValidationCheck: {
             name: string;
@@ -12029,7 +12030,7 @@ export interface operations {
     post_data_uploads: {
         parameters: {
             query?: {
-                /** @description What the body is */
+                /** @description What the body is; as its Content-Type says without it */
                 format?: "csv" | "tsv" | "ndjson" | "json" | "parquet" | "arrow";
                 /** @description How the body is packed; as its Content-Encoding says without it */
                 compression?: "none" | "gzip" | "zstd";

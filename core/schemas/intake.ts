@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DATA_FORMATS } from './ingestion.js';
 
 export const uploadQuerySchema = z.strictObject({
-  format: z.enum(DATA_FORMATS).describe('What the body is'),
+  format: z.enum(DATA_FORMATS).optional().describe('What the body is; as its Content-Type says without it'),
   compression: z
     .enum(['none', 'gzip', 'zstd'])
     .optional()

@@ -13,6 +13,7 @@ export function describeReport(report: StoredReport, failing: readonly Record<st
     title: `Is ${report.dataset_id} as expected?`,
     model: `${report.data_type}, ${report.dataset_id}`,
     summary: [
+      ...(report.note ? [report.note] : []),
       report.passed ? 'It passes: no check of the severity error failed.' : 'It does not pass.',
       `${checks.length - failed.length - skipped} of ${checks.length} checks hold, ${report.errors} fail as errors and ${report.warnings} as warnings; ${skipped} had nothing to compare with yet.`,
       `${report.failing_rows} of ${report.rows} rows fail a check.`,

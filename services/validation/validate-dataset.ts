@@ -94,8 +94,12 @@ async function validate(
     errors,
     warnings: failed.length - errors,
     checks,
+    ...(checks.length === 0 ? { note: nothingChecked(dataset.dataType) } : {}),
   };
 }
+
+const nothingChecked = (dataType: string) =>
+  `Nothing was checked: the request gives no expectations, and models/data-types.yaml has none of ${dataType}.`;
 
 async function runChecks(
   connection: DuckDBConnection,

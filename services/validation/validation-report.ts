@@ -36,6 +36,8 @@ export interface ValidationReport {
   errors: number;
   warnings: number;
   checks: CheckResult[];
+  /** Where there was nothing to hold the dataset to. */
+  note?: string;
 }
 
 /** The name that a check has without one of its own. */

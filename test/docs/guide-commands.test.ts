@@ -36,7 +36,7 @@ const PROMISED: Record<string, readonly string[]> = {
   'docs/guide/features.md': [
     '"status":"missing"',
     '"status":"fresh"',
-    '"entities"',
+    'entities:',
     '"user_activity__planned_ratio":',
     'null_share',
   ],
@@ -78,7 +78,7 @@ const PROMISED: Record<string, readonly string[]> = {
   ],
   'docs/guide/serving.md': ['"state":"stored"'],
   'docs/guide/validation.md': [
-    'passed unique project_id, created_at',
+    'passed unique project_id created_at',
     'passed late although quick',
     '<!doctype html>',
     'POST /data/schemas/checked_projects/accept',

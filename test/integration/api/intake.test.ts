@@ -73,6 +73,11 @@ describe('POST /data/uploads', () => {
     expect(readdirSync(join(service.stack.stateDir, 'data', 'uploads'))).toHaveLength(1);
   });
 
+  it('takes the format from the Content-Type where the query has none', async () => {
+    const { status, body } = await upload('', table, { 'content-type': 'text/csv; charset=utf-8' });
+    expect([status, body['format']]).toEqual([201, 'csv']);
+  });
+
   it('takes a packed body as it is', async () => {
     const { body } = await upload('format=csv', gzipSync(table), { 'content-encoding': 'gzip' });
     expect(body).toMatchObject({ compression: 'gzip' });

@@ -78,6 +78,14 @@ describe('POST /data/validate', () => {
     expect(list.body.items.map((one) => one.report_id).filter((id) => id === report.report_id)).toHaveLength(1);
   });
 
+  it('says so where there was nothing to check', async () => {
+    const { body } = await service.post<Report & { note?: string }>('/data/validate', {
+      dataset_id: first,
+      expectations: [],
+    });
+    expect(body.note).toContain('Nothing was checked');
+  });
+
   it('has a page without scripts, in which the data stays text', async () => {
     const { body: report } = await service.post<Report>('/data/validate', {
       dataset_id: first,
