@@ -23,7 +23,7 @@ export const DRIFT_RULE: DriftRule = {
   least_effect: 0.05,
   important_columns: 5,
   least_important_effect: 0.02,
-  usual_factor: 1.5,
+  usual_factor: 2,
 };
 
 /** What is known of the columns besides this window. */
