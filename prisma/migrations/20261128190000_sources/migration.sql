@@ -6,7 +6,7 @@ CREATE TABLE "source_watermarks" (
   "source" TEXT NOT NULL,
   "cursor_column" TEXT NOT NULL,
   "value" TEXT NOT NULL,
-  "seen" TEXT[],
+  "seen" TEXT[] NOT NULL DEFAULT '{}',
   "version" INTEGER NOT NULL,
   "dataset_id" TEXT NOT NULL,
   "updated_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP
@@ -22,7 +22,7 @@ CREATE TABLE "source_pulls" (
   "source" TEXT NOT NULL,
   "cursor_column" TEXT NOT NULL,
   "value" TEXT NOT NULL,
-  "seen" TEXT[]
+  "seen" TEXT[] NOT NULL DEFAULT '{}'
 );
 CREATE INDEX "source_pulls_job_id_idx" ON "source_pulls" ("job_id");
 

@@ -28,7 +28,7 @@ function columnsOfSchema(): string[] {
     const fields = [...body!.matchAll(/^ {2}(\w+) +(\w+)(\?)?(.*)$/gm)].filter(([, , type]) => TYPES[type!]);
     return fields.map(
       ([, name, type, optional, rest]) =>
-        `${table}.${/@map\("(\w+)"\)/.exec(rest!)?.[1] ?? name} ${TYPES[type!]}${optional ? ' null' : ''}`,
+        `${table}.${/@map\("(\w+)"\)/.exec(rest!)?.[1] ?? name} ${rest!.startsWith('[]') ? 'ARRAY' : TYPES[type!]}${optional ? ' null' : ''}`,
     );
   });
 }
