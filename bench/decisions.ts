@@ -18,7 +18,7 @@ import { PAIRED_GATES } from './decisions/paired-gates.js';
 import { OTHER_RULES } from './decisions/other-rules.js';
 import { runRollout, type RolloutEnd } from './decisions/run-rollout.js';
 import { createPrng } from '../ml/random/prng.js';
-import { median } from './median.js';
+import { median } from '../ml/evaluate/median.js';
 
 const { values: flags } = parseArgs({ options: { runs: { type: 'string' }, only: { type: 'string' } } });
 const runs = Number(flags.runs ?? 1000);

@@ -28,7 +28,7 @@ import {
 } from '../services/datasets/slice-steps.js';
 import { withDuckDb } from '../services/duckdb.js';
 import { copyFromPostgres } from '../services/sources/copy-from-postgres.js';
-import { median } from './median.js';
+import { median } from '../ml/evaluate/median.js';
 
 const { values: options } = parseArgs({
   options: {

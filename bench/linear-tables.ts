@@ -3,6 +3,7 @@
  *
  * Run: node dist/bench/linear-tables.js     DATA_DIR has the data sets (default ../shared/data)
  */
+import { takeRows } from '../ml/matrix.js';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +13,6 @@ import { defaultLinearParameters, fitLinear, predictLinear } from '../ml/linear/
 import type { LinearParameters, LinearTask } from '../ml/linear/fit-linear.js';
 import { encodeTable, fitTableEncoder } from '../ml/preprocess/table-encoder.js';
 import type { RawColumn } from '../ml/preprocess/table-encoder.js';
-import { takeRows } from '../services/kinds/tabular/candidate.js';
 
 export interface LinearFigure {
   set: string;

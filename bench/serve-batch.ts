@@ -6,7 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { tableFromArrays, tableToIPC } from 'apache-arrow';
-import { median } from './median.js';
+import { median } from '../ml/evaluate/median.js';
 import { quantile, runOpenLoop } from './open-loop.js';
 import { featuresOf } from './serve-requests.js';
 import { startServedStack } from './served-stack.js';

@@ -7,7 +7,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { median } from './median.js';
+import { median } from '../ml/evaluate/median.js';
 import { startServedStack } from './served-stack.js';
 import { BATCH_OF_50, PLAIN, requestsOf } from './serve-requests.js';
 import { runSocketLoad } from './socket-load.js';

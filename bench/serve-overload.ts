@@ -5,7 +5,7 @@
  * Run: node dist/bench/serve-overload.js [--seconds 5] [--repeats 3]
  */
 import { parseArgs } from 'node:util';
-import { median } from './median.js';
+import { median } from '../ml/evaluate/median.js';
 import { quantile } from './open-loop.js';
 import { startServedStack } from './served-stack.js';
 import { BATCH_OF_50, PLAIN, requestsOf } from './serve-requests.js';

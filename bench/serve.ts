@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import express from 'express';
 import { freePort } from '../infra/local/free-port.js';
-import { median } from './median.js';
+import { median } from '../ml/evaluate/median.js';
 import { startServedStack } from './served-stack.js';
 
 interface Load {

@@ -15,7 +15,7 @@ import { createSampler, SAMPLERS, type SamplerName } from '../ml/search/create-s
 import type { Sampler } from '../ml/search/sampler.js';
 import { parseSearchSpace } from '../ml/search/search-space.js';
 import type { Trial } from '../ml/search/trial.js';
-import { median } from './median.js';
+import { median } from '../ml/evaluate/median.js';
 
 const BUDGETS = [25, 50, 100] as const;
 const MOST_TRIALS = 100;

@@ -6,6 +6,7 @@
  * Run: node dist/bench/tuning-tables.js [--seeds 20] [--trials 100] [--rows 1500]
  * DATA_DIR has the data sets (default ../shared/data), PEERS_PYTHON is a Python with Optuna (default ~/.cache/peers-venv/bin/python).
  */
+import { takeRows } from '../ml/matrix.js';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -18,10 +19,10 @@ import { createSampler, type SamplerName } from '../ml/search/create-sampler.js'
 import { parseSearchSpace, searchSpaceJson, type Configuration } from '../ml/search/search-space.js';
 import type { Trial } from '../ml/search/trial.js';
 import { queryColumns, withDuckDb } from '../services/duckdb.js';
-import { pick, takeRows } from '../services/kinds/tabular/candidate.js';
+import { pick } from '../services/kinds/tabular/candidate.js';
 import { defaultTabularSpace } from '../services/kinds/tabular/search-space.js';
 import { TABLE_SETS } from './accuracy/table-sets.js';
-import { median } from './median.js';
+import { median } from '../ml/evaluate/median.js';
 
 const SETS = ['telco_churn', 'online_shoppers'] as const;
 const SAMPLERS: readonly SamplerName[] = ['auto', 'tpe', 'random'];

@@ -19,7 +19,7 @@ import {
 import type { FeatureMatrix } from '../ml/matrix.js';
 import { createPrng } from '../ml/random/prng.js';
 import { projectRoot } from '../services/project-root.js';
-import { median } from './median.js';
+import { median } from '../ml/evaluate/median.js';
 
 const COLUMNS = 26;
 const GIVEN = 4;

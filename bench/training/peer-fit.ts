@@ -3,7 +3,7 @@ import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } fr
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { FeatureMatrix } from '../../ml/matrix.js';
-import { median } from '../median.js';
+import { median } from '../../ml/evaluate/median.js';
 
 /** What one fit in a process of its own came to. */
 export interface CaseResult {

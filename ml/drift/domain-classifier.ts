@@ -5,7 +5,7 @@ import {
   predictBoosting,
 } from '../ensemble/gradient-boosting.js';
 import { midRanks } from '../evaluate/roc.js';
-import type { FeatureMatrix } from '../matrix.js';
+import { takeRows, type FeatureMatrix } from '../matrix.js';
 import { createPrng, shuffle } from '../random/prng.js';
 import { chiSquareTail } from './incomplete-gamma.js';
 
@@ -112,11 +112,4 @@ function joinRows(a: FeatureMatrix, b: FeatureMatrix): FeatureMatrix {
     values.set(b.values.subarray(column * b.rows, (column + 1) * b.rows), column * rows + a.rows);
   }
   return { rows, columns: a.columns, values };
-}
-
-function takeRows(x: FeatureMatrix, rows: Uint32Array): FeatureMatrix {
-  const values = new Float64Array(rows.length * x.columns);
-  for (let column = 0; column < x.columns; column++)
-    rows.forEach((row, at) => (values[column * rows.length + at] = x.values[column * x.rows + row]!));
-  return { rows: rows.length, columns: x.columns, values };
 }

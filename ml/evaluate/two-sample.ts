@@ -1,4 +1,5 @@
-import { logGamma } from '../sequential/log-gamma.js';
+import { chiSquareTest } from '../drift/chi-square-test.js';
+import { kolmogorovTail } from '../drift/kolmogorov-smirnov.js';
 
 /** Whether two samples come from one distribution. */
 export interface TwoSampleResult {
@@ -20,18 +21,6 @@ export function kolmogorovSmirnov(distance: number, first: number, second: numbe
   return { statistic: distance, pValue: kolmogorovTail(lambda), effect: distance };
 }
 
-function kolmogorovTail(lambda: number): number {
-  // Below this the series converges slowly, and the chance is 1 to ten digits.
-  if (lambda < 0.2) return 1;
-  let sum = 0;
-  for (let k = 1; k <= 100; k++) {
-    const term = 2 * (k % 2 === 1 ? 1 : -1) * Math.exp(-2 * (k * lambda) ** 2);
-    sum += term;
-    if (Math.abs(term) < 1e-16) break;
-  }
-  return Math.min(1, Math.max(0, sum));
-}
-
 /** Categories with fewer expected rows than this are taken together: the test's distribution does not hold for them. */
 const LEAST_EXPECTED = 5;
 
@@ -45,13 +34,12 @@ export function chiSquareHomogeneity(counts: readonly (readonly [number, number]
   const second = counts.reduce((sum, [, b]) => sum + b, 0);
   const effect = counts.reduce((sum, [a, b]) => sum + Math.abs(a / first - b / second), 0) / 2;
   const cells = poolRare(counts, first, second);
-  let statistic = 0;
-  for (const [a, b] of cells) {
-    const total = a + b;
-    const expected = [(total * first) / (first + second), (total * second) / (first + second)] as const;
-    statistic += (a - expected[0]) ** 2 / expected[0] + (b - expected[1]) ** 2 / expected[1];
-  }
-  return { statistic, pValue: chiSquareTail(statistic, cells.length - 1), effect };
+  const { statistic, pValue } = chiSquareTest(
+    cells.map(([a]) => a),
+    cells.map(([, b]) => b),
+    0,
+  ) ?? { statistic: 0, pValue: 1 };
+  return { statistic, pValue, effect };
 }
 
 function poolRare(counts: readonly (readonly [number, number])[], first: number, second: number): [number, number][] {
@@ -67,34 +55,4 @@ function poolRare(counts: readonly (readonly [number, number])[], first: number,
   }
   if (rest[0] + rest[1] > 0) kept.push(rest);
   return kept;
-}
-
-/** The chance of a chi-square value of at least `statistic`. */
-export function chiSquareTail(statistic: number, degrees: number): number {
-  if (degrees < 1 || statistic <= 0) return 1;
-  return upperGamma(degrees / 2, statistic / 2);
-}
-
-/** The regularised upper incomplete gamma function: by its series below `a + 1`, by a continued fraction (Lentz) above. */
-function upperGamma(a: number, x: number): number {
-  const scale = Math.exp(-x + a * Math.log(x) - logGamma(a));
-  if (x < a + 1) {
-    let term = 1 / a;
-    let sum = term;
-    for (let n = 1; n < 1000 && term > sum * 1e-16; n++) sum += term *= x / (a + n);
-    return Math.max(0, 1 - sum * scale);
-  }
-  let b = x + 1 - a;
-  let c = 1e300;
-  let d = 1 / b;
-  let fraction = d;
-  for (let n = 1; n < 1000; n++) {
-    const step = -n * (n - a);
-    b += 2;
-    d = 1 / (step * d + b);
-    c = b + step / c;
-    fraction *= d * c;
-    if (Math.abs(d * c - 1) < 1e-15) break;
-  }
-  return Math.min(1, fraction * scale);
 }

@@ -1,3 +1,4 @@
+import { median } from '../evaluate/median.js';
 import { KEEP_ALL, levelReached, lossesAt, type Pruner } from './pruner.js';
 
 export interface MedianPrunerOptions {
@@ -35,13 +36,7 @@ export function createMedianPruner({
       const others = lossesAt(history, level);
       if (others.length < startupTrials) return 'continue';
       const own = reports.reduce((best, { loss }) => (loss < best ? loss : best), Infinity);
-      return own > medianOf(others) || own === Infinity ? 'prune' : 'continue';
+      return own > median(others) || own === Infinity ? 'prune' : 'continue';
     },
   };
-}
-
-function medianOf(losses: readonly number[]): number {
-  const sorted = [...losses].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : sorted[middle - 1]! / 2 + sorted[middle]! / 2;
 }

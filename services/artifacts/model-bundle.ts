@@ -70,8 +70,6 @@ export interface ModelBundle {
 
 export const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
 
-export const sha256OfFile = async (path: string) => sha256(await readFile(path));
-
 /** The folder of a version; named by content, so that it can never hold another model. */
 export function bundleFolder(modelStoragePath: string, model: string, digest: string): string {
   return join(modelStoragePath, model, digest);

@@ -3,7 +3,8 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { queryRows, quoteIdentifier, quoteText } from '../duckdb.js';
 import type { RowExpectation } from '../validation/row-conditions.js';
 import type { SettledColumn, SettledSchema } from './settle-schema.js';
-import { PARQUET_OPTIONS, sha256OfFile, spread, type QuarantinedRow } from './write-slice.js';
+import { sha256OfFile } from '../storage/sha256-of-file.js';
+import { PARQUET_OPTIONS, spread, type QuarantinedRow } from './write-slice.js';
 
 /** A data file of a dataset that is not yet published, with the rows that were set aside from the same slice. */
 export interface DataFile {

@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BIGINT, BOOLEAN, DuckDBScalarFunction, LIST, VARCHAR, type DuckDBConnection } from '@duckdb/node-api';
 import { ServiceError } from '../../core/errors.js';
 import { queryRows, quoteText } from '../duckdb.js';
+import { sha256OfFile } from '../storage/sha256-of-file.js';
 import { syncPath } from '../storage/sync-path.js';
 import { readStaged, writeStaged } from '../storage/staged-file.js';
 import {
@@ -201,11 +201,4 @@ async function writeLines(file: string, rows: readonly QuarantinedRow[], records
     for (const row of rows) yield `${JSON.stringify(lineOf(row))}\n`;
   }
   await pipeline(Readable.from(lines()), createWriteStream(file, { flush: true }));
-}
-
-/** The digest of a file, in hexadecimal digits. */
-export async function sha256OfFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }

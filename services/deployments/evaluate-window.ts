@@ -3,6 +3,7 @@ import type { RolloutEvidence, RolloutVerdict } from '../../core/decisions/rollo
 import { DEFAULT_ROLLOUT_RULE, type RolloutRule } from '../../core/decisions/rollout-rule.js';
 import type { SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database, Prisma } from '../database/database.js';
+import { jsonOf } from '../database/json-of.js';
 import { collectCanary, collectShadow, findSlowUs, type EvidenceRequest } from './collect-evidence.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { OpenDeployment, RolloutSettings } from './open-deployment.js';
@@ -60,9 +61,8 @@ export async function keepVerdict(
   rule: RolloutRule,
 ): Promise<RolloutVerdict> {
   const verdict = judgeRollout(evidence, rule);
-  const json = (value: unknown) => JSON.parse(JSON.stringify(value)) as object;
   await prisma.deploymentEvidence.createMany({
-    data: [{ deploymentId, window, evidence: json(evidence), rule: json(rule), verdict: json(verdict) }],
+    data: [{ deploymentId, window, evidence: jsonOf(evidence), rule: jsonOf(rule), verdict: jsonOf(verdict) }],
     skipDuplicates: true,
   });
   const where = { deploymentId_window: { deploymentId, window } };

@@ -3,6 +3,7 @@ import { SANDBOX_MODEL } from '../../core/names.js';
 import { drillRequestSchema, type DrillRequest } from '../../core/schemas/drill.js';
 import type { SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database } from '../database/database.js';
+import { jsonOf } from '../database/json-of.js';
 import { refuseUnknownGuardrails } from '../deployments/open-deployment.js';
 import { knownGuardrails, measuredHeads, type MeasuredHead } from '../deployments/rollout-measures.js';
 import { parseRequest } from '../parse-request.js';
@@ -65,7 +66,7 @@ export async function openDrill(
   if (known) return { drillId, jobId, model: known.model, request: known.settings as unknown as DrillRequest };
   const request = await checkDrill(database, body, jobId);
   const model = modelOf(request);
-  const settings = JSON.parse(JSON.stringify(request)) as object;
+  const settings = jsonOf(request);
   const { count } = await prisma.drill.createMany({
     data: [{ id: drillId, kind: request.kind, model, state: 'running', settings, jobId }],
     skipDuplicates: true,

@@ -1,10 +1,11 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join, basename } from 'node:path';
 import type { Database } from '../database/database.js';
+import { jsonOf } from '../database/json-of.js';
 import { datasetFiles } from '../datasets/dataset-files.js';
 import { MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest, type Redaction } from '../datasets/manifest.js';
 import { digestOfDataset, readManifest } from '../datasets/commit-dataset.js';
-import { sha256OfFile } from '../datasets/write-slice.js';
+import { sha256OfFile } from '../storage/sha256-of-file.js';
 import { readStaged, writeStaged } from '../storage/staged-file.js';
 import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
@@ -161,7 +162,7 @@ async function writeTrail(
       rows: manifest.rows,
       quarantinedRows: manifest.quarantined_rows,
       digest: manifest.digest,
-      manifest: JSON.parse(JSON.stringify(manifest)) as never,
+      manifest: jsonOf(manifest),
     },
   });
 }

@@ -10,6 +10,7 @@ import { judgeExperiment } from '../../core/decisions/judge-experiment.js';
 import { thompsonChances } from '../../core/decisions/thompson-chances.js';
 import type { SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database, Prisma } from '../database/database.js';
+import { jsonOf } from '../database/json-of.js';
 import { ROUTES_CHANNEL } from '../deployments/switch-route.js';
 import { collectExperiment } from './collect-experiment.js';
 import type { ExperimentArmRoute } from './experiment-arms.js';
@@ -52,7 +53,7 @@ export async function evaluateExperiment(
   const kept = await prisma.$transaction(async (transaction) => {
     // Of two that judge the same window at once the second one finds what the first one kept.
     const { count } = await transaction.experimentEvidence.createMany({
-      data: [{ experimentId, window, evidence: json(evidence), rule: json(rule), verdict: json(verdict) }],
+      data: [{ experimentId, window, evidence: jsonOf(evidence), rule: jsonOf(rule), verdict: jsonOf(verdict) }],
       skipDuplicates: true,
     });
     if (count > 0) await applyVerdict(transaction, { experiment, arms, request, evidence, verdict, window });
@@ -60,8 +61,6 @@ export async function evaluateExperiment(
   });
   return inShort(kept as unknown as ExperimentVerdict);
 }
-
-const json = (value: unknown) => JSON.parse(JSON.stringify(value)) as object;
 
 async function applyVerdict(
   transaction: Prisma.TransactionClient,
@@ -85,9 +84,9 @@ async function applyVerdict(
   await transaction.experiment.updateMany({
     where: { id: experiment.id, state: 'running' },
     data: {
-      arms: json(after),
-      verdict: json(verdict),
-      ...(batch && allocation ? { allocation: json({ ...allocation, opened: [...allocation.opened, batch] }) } : {}),
+      arms: jsonOf(after),
+      verdict: jsonOf(verdict),
+      ...(batch && allocation ? { allocation: jsonOf({ ...allocation, opened: [...allocation.opened, batch] }) } : {}),
     },
   });
   if (batch || after.some(({ retired }, at) => retired !== arms[at]!.retired))

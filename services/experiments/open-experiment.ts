@@ -3,6 +3,7 @@ import { experimentRequestSchema, type ExperimentRequest } from '../../core/sche
 import type { SignatureHead } from '../artifacts/model-bundle.js';
 import { lockTraffic } from '../deployments/lock-traffic.js';
 import type { Database, Prisma } from '../database/database.js';
+import { jsonOf } from '../database/json-of.js';
 import { ROUTES_CHANNEL } from '../deployments/switch-route.js';
 import { parseRequest } from '../parse-request.js';
 import { refuseUnreadyArms, type ReadinessContext } from '../registry/refuse-unready.js';
@@ -135,10 +136,10 @@ export async function openExperiment(
       state: 'running',
       arms: arms.map(({ finding: _none, ...arm }) => arm),
       control: request.control,
-      settings: JSON.parse(JSON.stringify(request)) as object,
+      settings: jsonOf(request),
       plan: { ...plan },
       layer,
-      ...(allocation ? { allocation: JSON.parse(JSON.stringify(allocation)) as object } : {}),
+      ...(allocation ? { allocation: jsonOf(allocation) } : {}),
       jobId,
     };
     await transaction.experiment.createMany({ data: [data], skipDuplicates: true });

@@ -8,7 +8,7 @@ import { datasetFiles } from '../datasets/dataset-files.js';
 import { countRows, datasetRows } from '../datasets/dataset-rows.js';
 import { DATA_FILE, MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest } from '../datasets/manifest.js';
 import { profileColumns } from '../datasets/profile-columns.js';
-import { sha256OfFile } from '../datasets/write-slice.js';
+import { sha256OfFile } from '../storage/sha256-of-file.js';
 import { syncPath } from '../storage/sync-path.js';
 import { applyPreprocessor } from './apply-preprocessor.js';
 import { fitPreprocessor, type Preprocessor } from './fit-preprocessor.js';

@@ -11,7 +11,7 @@ import { countRows, datasetRows } from '../datasets/dataset-rows.js';
 import { DATA_FILE, MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest } from '../datasets/manifest.js';
 import { profileColumns } from '../datasets/profile-columns.js';
 import { duplicateReason, uniqueSets } from '../datasets/reject-duplicates.js';
-import { sha256OfFile } from '../datasets/write-slice.js';
+import { sha256OfFile } from '../storage/sha256-of-file.js';
 import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
 import { syncPath } from '../storage/sync-path.js';
 import { isHeldByRow } from '../validation/row-conditions.js';

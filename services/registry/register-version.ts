@@ -12,6 +12,7 @@ import {
 } from '../artifacts/model-bundle.js';
 import { HOLDOUT_FILES, type HoldoutRecord } from '../artifacts/frozen-holdout.js';
 import type { Database, Prisma } from '../database/database.js';
+import { jsonOf } from '../database/json-of.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { CrossValidation, Evaluation, FitOutcome } from '../kinds/recipe.js';
 import { readStaged, readStagedJson, writeStaged } from '../storage/staged-file.js';
@@ -160,7 +161,6 @@ async function insertVersion(
   },
 ) {
   const { evaluation, crossValidation, fit, manifest } = found;
-  const json = (value: unknown) => JSON.parse(JSON.stringify(value)) as Prisma.InputJsonValue;
   return database.prisma.$transaction(async (transaction) => {
     await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`version:${plan.model}`}))`;
     const twin = await transaction.modelVersion.findUnique({ where: { jobId: plan.jobId } });
@@ -177,8 +177,8 @@ async function insertVersion(
         jobId: plan.jobId,
         digest: found.digest,
         promotable: evaluation.verdict.promotable,
-        verdict: json(evaluation.verdict),
-        parameters: json({
+        verdict: jsonOf(evaluation.verdict),
+        parameters: jsonOf({
           algorithm: manifest.algorithm,
           requested_algorithm: plan.algorithm,
           hyperparameters: manifest.hyperparameters,
@@ -186,16 +186,16 @@ async function insertVersion(
           settings: plan.settings,
           warnings: [...plan.warnings, ...fit.warnings, ...(evaluation.warnings ?? [])],
         }),
-        metrics: json({
+        metrics: jsonOf({
           heads: evaluation.metrics,
           cross_validation: crossValidation,
           details: { ...fit.details, ...evaluation.details },
         }),
-        signature: json({
+        signature: jsonOf({
           features: manifest.signature,
           heads: manifest.heads,
         }),
-        lineage: json({
+        lineage: jsonOf({
           job_id: plan.jobId,
           dataset_id: plan.datasetId,
           dataset_digest: plan.datasetDigest,

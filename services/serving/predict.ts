@@ -277,7 +277,7 @@ export function completeAnswer(
       caller,
     },
   );
-  const warnings = [...(filled?.warnings ?? []), ...scorer.warnings(input)];
+  const warnings = filled ? [...filled.warnings, ...scorer.warnings(input)] : scorer.warnings(input);
   return {
     prediction_id: id,
     model,

@@ -1,4 +1,5 @@
 import type { Database, Prisma } from '../database/database.js';
+import { jsonOf } from '../database/json-of.js';
 import type { TrainingPlan } from '../training/training-plan.js';
 
 /** The parameters of a run by flat names: what was planned, or, once there is a fit, what was used. */
@@ -8,7 +9,7 @@ export function paramsOf(
 ): Prisma.InputJsonObject {
   const { algorithm, seed, validationSplit } = plan;
   const known = Object.entries({ ...hyperparameters, algorithm, seed, validation_split: validationSplit });
-  return JSON.parse(JSON.stringify(Object.fromEntries(known))) as Prisma.InputJsonObject;
+  return jsonOf(Object.fromEntries(known));
 }
 
 /** Writes a training down as a run, once it is known what it follows. A repetition changes nothing. */

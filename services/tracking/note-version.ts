@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BUNDLE_MANIFEST, bundleFolder, loadManifest, sha256OfFile } from '../artifacts/model-bundle.js';
+import { sha256OfFile } from '../storage/sha256-of-file.js';
+import { BUNDLE_MANIFEST, bundleFolder, loadManifest } from '../artifacts/model-bundle.js';
 import type { Database, Prisma } from '../database/database.js';
 import type { Evaluation } from '../kinds/recipe.js';
 import { STAGED } from '../training/training-plan.js';

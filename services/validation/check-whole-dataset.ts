@@ -1,3 +1,4 @@
+import { median } from '../../ml/evaluate/median.js';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { ExpectationOf } from '../../core/schemas/expectation.js';
 import { queryRows, quoteIdentifier } from '../duckdb.js';
@@ -61,22 +62,16 @@ export function checkVolume(
       status: 'skipped',
       message: `there are ${earlier.length} earlier snapshots, and ${LEAST_SNAPSHOTS} are needed to tell what is usual`,
     };
-  const median = medianOf(earlier);
-  const deviation = MAD_TO_DEVIATION * medianOf(earlier.map((count) => Math.abs(count - median)));
-  const reach = expectation.factor * Math.max(deviation, LEAST_SPREAD * median);
-  const [lower, upper] = [Math.max(0, Math.floor(median - reach)), Math.ceil(median + reach)];
+  const middle = median(earlier);
+  const deviation = MAD_TO_DEVIATION * median(earlier.map((count) => Math.abs(count - middle)));
+  const reach = expectation.factor * Math.max(deviation, LEAST_SPREAD * middle);
+  const [lower, upper] = [Math.max(0, Math.floor(middle - reach)), Math.ceil(middle + reach)];
   return {
     ...base(expectation),
     status: rows >= lower && rows <= upper ? 'passed' : 'failed',
     message: `there are ${rows} rows, and ${lower} to ${upper} are usual after ${earlier.length} snapshots`,
-    observed: { rows, median, lower, upper, snapshots: earlier.length },
+    observed: { rows, median: middle, lower, upper, snapshots: earlier.length },
   };
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 /** What a SELECT of failing rows comes to. */

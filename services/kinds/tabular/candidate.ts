@@ -1,6 +1,6 @@
 import type { Hyperparameters } from '../../../core/schemas/model-config.js';
 import type { BoostingCrew } from '../../../ml/ensemble/boosting-work.js';
-import type { FeatureMatrix } from '../../../ml/matrix.js';
+import { takeRows, type FeatureMatrix } from '../../../ml/matrix.js';
 import type { OnProgress } from '../recipe.js';
 import type { HeadAlgorithm, HeadModel } from './head-model.js';
 
@@ -43,17 +43,6 @@ export interface Candidate {
   covered: Uint8Array;
   /** The hyperparameters that were used, complete. */
   hyperparameters: Record<string, unknown>;
-}
-
-/** The rows of a matrix, in the given order. */
-export function takeRows(x: FeatureMatrix, rows: Uint32Array): FeatureMatrix {
-  const values = new Float64Array(rows.length * x.columns);
-  for (let column = 0; column < x.columns; column++) {
-    const from = column * x.rows;
-    const to = column * rows.length;
-    for (let index = 0; index < rows.length; index++) values[to + index] = x.values[from + rows[index]!]!;
-  }
-  return { rows: rows.length, columns: x.columns, values };
 }
 
 /** The values of some rows, in the given order. */

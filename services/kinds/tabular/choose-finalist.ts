@@ -1,9 +1,9 @@
 import { compareToBaseline } from '../../../ml/evaluate/compare-to-baseline.js';
-import type { FeatureMatrix } from '../../../ml/matrix.js';
+import { takeRows, type FeatureMatrix } from '../../../ml/matrix.js';
 import type { Configuration } from '../../../ml/search/search-space.js';
 import type { PlannedVariant, TrainingPlan } from '../../training/training-plan.js';
 import type { OnProgress } from '../recipe.js';
-import { pick, takeRows } from './candidate.js';
+import { pick } from './candidate.js';
 import { fitEncoder, type FittedEncoder } from './fit-encoder.js';
 import { answerRows, type FittedHead } from './fit-head.js';
 import { variantsOf } from './plan.js';

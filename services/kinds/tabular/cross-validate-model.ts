@@ -1,3 +1,4 @@
+import { takeRows } from '../../../ml/matrix.js';
 import { join } from 'node:path';
 import type { BoostingCrew } from '../../../ml/ensemble/boosting-work.js';
 import { assignFolds } from '../../../ml/evaluate/folds.js';
@@ -5,7 +6,6 @@ import { evaluateClassification, evaluateRegression } from '../../../ml/evaluate
 import { readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import type { CrossValidation, FitOutcome, OnProgress } from '../recipe.js';
-import { takeRows } from './candidate.js';
 import { settlePlan, type SearchVerdict } from './choose-finalist.js';
 import { fitEncoder } from './fit-encoder.js';
 import { answerRows, fitHead, type FittedHead } from './fit-head.js';

@@ -1,3 +1,4 @@
+import { takeRows } from '../../../ml/matrix.js';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { judgePromotion, type SkillEvidence } from '../../../core/policy/promotion.js';
@@ -11,7 +12,6 @@ import { readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import type { ReportDocument } from '../../reports/report-document.js';
 import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
-import { takeRows } from './candidate.js';
 import { encodeForLearning } from './fit-encoder.js';
 import { answerRows } from './fit-head.js';
 import { trainingRows, type StoredHead, type TabularBody } from './fit-model.js';

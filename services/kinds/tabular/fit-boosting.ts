@@ -1,3 +1,4 @@
+import { takeRows } from '../../../ml/matrix.js';
 import { decodeBoosting, encodeBoosting } from '../../../ml/ensemble/boosting-format.js';
 import {
   defaultGradientBoostingParameters,
@@ -8,7 +9,7 @@ import {
   type GradientBoostingParameters,
 } from '../../../ml/ensemble/gradient-boosting.js';
 import { lossesOf, measuredOf } from '../recipe.js';
-import { pick, predictUnseen, takeRows, type Candidate, type CandidateInput } from './candidate.js';
+import { pick, predictUnseen, type Candidate, type CandidateInput } from './candidate.js';
 import { boostingHead } from './head-model.js';
 import { DEFAULT_SEED } from './hyperparameters.js';
 

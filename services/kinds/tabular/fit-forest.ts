@@ -1,3 +1,4 @@
+import { takeRows } from '../../../ml/matrix.js';
 import { decodeForest, encodeForest } from '../../../ml/ensemble/forest-format.js';
 import {
   fitRandomForest,
@@ -5,7 +6,7 @@ import {
   treeCount,
   type RandomForest,
 } from '../../../ml/ensemble/random-forest.js';
-import { pick, predictUnseen, takeRows, type Candidate, type CandidateInput } from './candidate.js';
+import { pick, predictUnseen, type Candidate, type CandidateInput } from './candidate.js';
 import { forestHead } from './head-model.js';
 import { forestParameters } from './hyperparameters.js';
 

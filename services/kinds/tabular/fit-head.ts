@@ -3,8 +3,8 @@ import { applyCalibration, fitCalibration, type Calibration } from '../../../ml/
 import { conformalQuantile } from '../../../ml/calibrate/conformal.js';
 import type { BoostingCrew } from '../../../ml/ensemble/boosting-work.js';
 import { assignFolds } from '../../../ml/evaluate/folds.js';
-import type { FeatureMatrix } from '../../../ml/matrix.js';
-import { takeRows, type Candidate, type CandidateInput, type Checkpoint } from './candidate.js';
+import { takeRows, type FeatureMatrix } from '../../../ml/matrix.js';
+import type { Candidate, CandidateInput, Checkpoint } from './candidate.js';
 import { fitBoostingCandidate } from './fit-boosting.js';
 import { fitForestCandidate } from './fit-forest.js';
 import { fitLinearCandidate } from './fit-linear.js';

@@ -1,3 +1,4 @@
+import { takeRows } from '../../../ml/matrix.js';
 import type { Hyperparameters } from '../../../core/schemas/model-config.js';
 import {
   defaultLinearParameters,
@@ -5,7 +6,7 @@ import {
   type LinearModel,
   type LinearParameters,
 } from '../../../ml/linear/fit-linear.js';
-import { pick, predictUnseen, takeRows, type Candidate, type CandidateInput } from './candidate.js';
+import { pick, predictUnseen, type Candidate, type CandidateInput } from './candidate.js';
 import { linearHead } from './head-model.js';
 import { DEFAULT_SEED } from './hyperparameters.js';
 

@@ -1,12 +1,12 @@
 import type { Hyperparameters } from '../../../core/schemas/model-config.js';
 import { assignFolds } from '../../../ml/evaluate/folds.js';
-import type { FeatureMatrix } from '../../../ml/matrix.js';
+import { takeRows, type FeatureMatrix } from '../../../ml/matrix.js';
 import { fitTabularNetwork, TABULAR_NETWORK_DEFAULTS } from '../../../ml/neural/fit-tabular-network.js';
 import type { TabularHeadInput } from '../../../ml/neural/fit-tabular-network.js';
 import type { TrainingHistory } from '../../../ml/neural/weight-training.js';
 import { selectNetworkBackend, type NetworkBackend } from '../../training/network-backend.js';
 import { lossesOf, measuredOf, type OnProgress } from '../recipe.js';
-import { takeRows, type Candidate } from './candidate.js';
+import type { Candidate } from './candidate.js';
 import { judgeCandidate, type FittedHead } from './fit-head.js';
 import { DEFAULT_SEED } from './hyperparameters.js';
 import { networkHead } from './network-head.js';

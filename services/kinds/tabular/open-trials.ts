@@ -1,11 +1,11 @@
 import { fitGradientBoosting } from '../../../ml/ensemble/gradient-boosting.js';
 import { fitRandomForest } from '../../../ml/ensemble/random-forest.js';
 import { fitLinear } from '../../../ml/linear/fit-linear.js';
-import type { FeatureMatrix } from '../../../ml/matrix.js';
+import { takeRows, type FeatureMatrix } from '../../../ml/matrix.js';
 import type { Configuration } from '../../../ml/search/search-space.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import type { OpenTrials, TrialContext, TrialResult } from '../recipe.js';
-import { pick, takeRows } from './candidate.js';
+import { pick } from './candidate.js';
 import { boostingLossOf, boostingParameters } from './fit-boosting.js';
 import { fitEncoder, type FittedEncoder } from './fit-encoder.js';
 import { FOLDS, foldsOf } from './fit-head.js';

@@ -1,8 +1,8 @@
+import { takeRows } from '../../../ml/matrix.js';
 import { decodeBoosting } from '../../../ml/ensemble/boosting-format.js';
 import { roundCount, truncateBoosting } from '../../../ml/ensemble/gradient-boosting.js';
 import { learningCurve } from '../../../ml/evaluate/learning-curve.js';
 import type { MeasuredProgress } from '../../reports/sections/learning-curve-section.js';
-import { takeRows } from './candidate.js';
 import { answerRows, fitHead, type FittedHead, type HeadVariant } from './fit-head.js';
 import { headInput } from './fit-model.js';
 import { boostingHead } from './head-model.js';

@@ -1,9 +1,8 @@
 import { permutationImportance, type FeatureImportance } from '../../../ml/evaluate/permutation-importance.js';
 import { findSlices, type Slice } from '../../../ml/evaluate/slices.js';
-import type { FeatureMatrix } from '../../../ml/matrix.js';
+import { takeRows, type FeatureMatrix } from '../../../ml/matrix.js';
 import type { TableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
-import { takeRows } from './candidate.js';
 import { answerRows } from './fit-head.js';
 import type { StoredHead } from './fit-model.js';
 import type { HeadModel } from './head-model.js';

@@ -11,22 +11,8 @@ import { surrogateTargets } from '../../../ml/search/surrogate-targets.js';
 import { createTpeSampler } from '../../../ml/search/tpe-sampler.js';
 import { visibleTrials, type Trial } from '../../../ml/search/trial.js';
 import { anySpace } from './search-spaces.js';
+import { completed, lossOf, search } from './search-trials.js';
 
-const completed = (index: number, configuration: Configuration, loss: number): Trial => ({
-  index,
-  configuration,
-  reports: [],
-  outcome: { state: 'completed', losses: [loss], violation: 0 },
-});
-function search(sampler: Sampler, objective: (configuration: Configuration) => number, trials: number, seed: number) {
-  const history: Trial[] = [];
-  for (let index = 0; index < trials; index++) {
-    const configuration = sampler.suggest({ history, index, seed });
-    history.push(completed(index, configuration, objective(configuration)));
-  }
-  return history;
-}
-const lossOf = (trial: Trial) => (trial.outcome.state === 'completed' ? trial.outcome.losses[0]! : NaN);
 const leastOf = (trials: readonly Trial[]) => Math.min(...trials.map(lossOf));
 
 const LINE = Array.from({ length: 12 }, (_, at) => Float64Array.of(at / 11));

@@ -10,6 +10,7 @@ import { createTpeSampler, startupTrials } from '../../../ml/search/tpe-sampler.
 import { visibleTrials, type Trial } from '../../../ml/search/trial.js';
 import { readGolden } from './golden.js';
 import { anySpace } from './search-spaces.js';
+import { completed, lossOf, search } from './search-trials.js';
 
 const BRANIN = parseSearchSpace({ x: { type: 'float', low: -5, high: 10 }, y: { type: 'float', low: 0, high: 15 } });
 function branin(configuration: Configuration): number {
@@ -17,22 +18,7 @@ function branin(configuration: Configuration): number {
   const curve = y - (5.1 / (4 * Math.PI ** 2)) * x * x + (5 / Math.PI) * x - 6;
   return curve ** 2 + 10 * (1 - 1 / (8 * Math.PI)) * Math.cos(x) + 10;
 }
-const completed = (index: number, configuration: Configuration, loss: number): Trial => ({
-  index,
-  configuration,
-  reports: [],
-  outcome: { state: 'completed', losses: [loss], violation: 0 },
-});
 
-function search(sampler: Sampler, objective: (configuration: Configuration) => number, trials: number, seed: number) {
-  const history: Trial[] = [];
-  for (let index = 0; index < trials; index++) {
-    const configuration = sampler.suggest({ history, index, seed });
-    history.push(completed(index, configuration, objective(configuration)));
-  }
-  return history;
-}
-const lossOf = (trial: Trial) => (trial.outcome.state === 'completed' ? trial.outcome.losses[0]! : NaN);
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 describe('the normal distribution function', () => {

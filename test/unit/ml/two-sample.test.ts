@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { chiSquareHomogeneity, chiSquareTail, kolmogorovSmirnov } from '../../../ml/evaluate/two-sample.js';
+import { chiSquareTail } from '../../../ml/drift/incomplete-gamma.js';
+import { chiSquareHomogeneity, kolmogorovSmirnov } from '../../../ml/evaluate/two-sample.js';
 import { createPrng } from '../../../ml/random/prng.js';
 
 /** The largest distance of two samples' cumulative distributions. */

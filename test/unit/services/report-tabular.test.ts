@@ -1,9 +1,9 @@
+import { takeRows } from '../../../ml/matrix.js';
 import { describe, expect, it } from 'vitest';
 import { judgePromotion } from '../../../core/policy/promotion.js';
 import { evaluateClassification, evaluateRegression } from '../../../ml/evaluate/metrics.js';
 import { encodeTable, fitTableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import { createPrng } from '../../../ml/random/prng.js';
-import { takeRows } from '../../../services/kinds/tabular/candidate.js';
 import { answerRows, fitHead } from '../../../services/kinds/tabular/fit-head.js';
 import { headInput } from '../../../services/kinds/tabular/fit-model.js';
 import type { TabularAlgorithm } from '../../../services/kinds/tabular/head-model.js';

@@ -2,5 +2,6 @@
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
+  // Halved first, since the sum of two large ones may be no number.
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1] ?? NaN) / 2 + (sorted[middle] ?? NaN) / 2;
 }
