@@ -88,11 +88,15 @@ function profileOf(
     distinct: Math.min(filled, summary?.different ?? 0),
     minimum: value(summary?.minimum),
     maximum: value(summary?.maximum),
-    mean: summary?.mean ?? null,
-    standard_deviation: summary?.deviation ?? null,
+    mean: settled(summary?.mean),
+    standard_deviation: settled(summary?.deviation),
     quartiles: [value(quartiles?.[0]), value(quartiles?.[1]), value(quartiles?.[2])],
   };
 }
+
+/** Sums over several files and threads differ in their last digits from run to run; what is told of the same rows must not. */
+const settled = (moment: number | null | undefined) =>
+  moment === null || moment === undefined ? null : Number(moment.toPrecision(12));
 
 function warningsOf(profile: ColumnProfile, rows: number): QualityFinding[] {
   const warning = (message: string, count: number): QualityFinding[] => [
