@@ -138,6 +138,13 @@ export const environmentSchema = z.object({
     .optional()
     .describe('MLflow server that runs, versions and aliases are mirrored to, and that models can be imported from'),
   MLFLOW_TRACKING_TOKEN: z.string().optional().describe('Bearer token for the MLflow server'),
+  WORKER_METRICS_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Address on which a worker tells its metrics; the API of the same machine tells them, too'),
+  WORKER_METRICS_PORT: whole(0, 0, 65_535).describe(
+    'Port on which a worker tells its metrics, for a Prometheus that asks it directly; 0 takes a free one',
+  ),
   LOG_LEVEL: z
     .string()
     .default('INFO')
@@ -211,6 +218,7 @@ export interface Config {
   sources: SourceSettings;
   /** Undefined = nothing is mirrored. */
   mlflow?: { server: string; token?: string };
+  workerMetrics: { host: string; port: number };
   logLevel: string;
   failPoint?: string;
 }
@@ -315,6 +323,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     ...(env.MLFLOW_TRACKING_URI
       ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }
       : {}),
+    workerMetrics: { host: env.WORKER_METRICS_HOST, port: env.WORKER_METRICS_PORT },
     logLevel: env.LOG_LEVEL.toLowerCase(),
     failPoint: env.NODE_ENV === 'test' ? env.FAILPOINT : undefined,
   };

@@ -4,7 +4,7 @@ import { describeUnusedSettings, type Config } from './config.js';
 import { openDatabase, type Database } from './database/database.js';
 import { RedisFeatures } from './features/redis-features.js';
 import { createViewStore, type ViewStore } from './features/view-store.js';
-import { createJobStore, type JobStore } from './jobs/job-store.js';
+import { createJobStore, type EndedJob, type JobStore } from './jobs/job-store.js';
 import { createTemporalClient } from './pipelines/temporal-client.js';
 import { createVersionStore, type VersionStore } from './registry/version-store.js';
 import { createFailPoint, type FailPoint } from './telemetry/fail-point.js';
@@ -28,7 +28,12 @@ export interface Container {
   close(): Promise<void>;
 }
 
-export function createContainer(config: Config, component: string): Container {
+/** @param told of each job whose end this process writes down */
+export function createContainer(
+  config: Config,
+  component: string,
+  told: { onJobEnd?: (ended: EndedJob, status: string) => void } = {},
+): Container {
   const logger = createLogger(component, config.logLevel);
   for (const line of describeUnusedSettings()) logger.warn(line);
   const database = openDatabase(config.databaseUrl, (error) =>
@@ -41,7 +46,7 @@ export function createContainer(config: Config, component: string): Container {
     config,
     logger,
     database,
-    jobs: createJobStore(database),
+    jobs: createJobStore(database, told.onJobEnd),
     versions: createVersionStore(database),
     featureViews: createViewStore({ database, readModelsConfig }),
     redisFeatures,

@@ -7,6 +7,7 @@ import { createMlflowClient } from '../services/mlflow/mlflow-client.js';
 import { MlflowMirror } from '../services/mlflow/mlflow-mirror.js';
 import { connectionOptions, registerSearchAttributes } from '../services/pipelines/temporal-client.js';
 import { compiledScript } from '../services/project-root.js';
+import { createWorkerMetrics } from '../services/telemetry/worker-metrics.js';
 import { WebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
 import { exitOnBadStart } from './exit-on-bad-start.js';
 import { installRuntime, runWorker } from './run-worker.js';
@@ -33,8 +34,9 @@ async function ensureSearchAttributes({ config, logger }: Container): Promise<vo
 }
 
 await exitOnBadStart(async () => {
-  const container = createContainer(loadConfig(), 'pipeline-worker');
-  installRuntime(container.logger);
+  const metrics = createWorkerMetrics('pipeline-worker');
+  const container = createContainer(loadConfig(), 'pipeline-worker', metrics);
+  const metricsServer = await installRuntime(container, 'pipeline-worker', metrics);
   await container.readModelsConfig();
   const { databaseUrl, webhookAllowedHosts: allowedHosts, mlflow, modelStoragePath } = container.config;
   // These need no Temporal, so they do not wait for it.
@@ -51,5 +53,5 @@ await exitOnBadStart(async () => {
     maxConcurrentActivityTaskExecutions: 20,
     maxCachedWorkflows: 200,
   };
-  await runWorker(container, options, mirror ? [deliverer, mirror] : [deliverer]);
+  await runWorker(container, metrics, options, [metricsServer, deliverer, ...(mirror ? [mirror] : [])]);
 });
