@@ -4,6 +4,7 @@ import type { RoutingTable } from '../services/serving/routing-table.js';
 import type { SpoolState } from '../services/spool/spool.js';
 import type { InventoryMetrics } from '../services/telemetry/inventory-metrics.js';
 import { mergeMetrics, type MeasuredMetric } from '../services/telemetry/merge-metrics.js';
+import type { LogLevelState, LogLevelSwitch } from '../services/telemetry/log-level.js';
 import { readWorkerMetrics } from '../services/telemetry/read-worker-metrics.js';
 import { answerSiblings, askSiblings } from './siblings.js';
 
@@ -17,6 +18,7 @@ interface AskedProcess {
   /** What waits on disk. */
   spools: () => Record<string, SpoolState>;
   health: HealthMonitor;
+  logLevel: LogLevelSwitch;
 }
 
 export interface Forgotten {
@@ -27,9 +29,18 @@ export interface Forgotten {
 }
 
 /** What one process is asked so that a caller hears of all, whichever of them took the request. */
-export function answerForThisProcess({ registry, routing, forget, flushEvents, spools, health }: AskedProcess): void {
+export function answerForThisProcess({
+  registry,
+  routing,
+  forget,
+  flushEvents,
+  spools,
+  health,
+  logLevel,
+}: AskedProcess): void {
   answerSiblings('metrics', () => registry.getMetricsAsJSON());
   answerSiblings('spools', spools);
+  answerSiblings('log level', () => logLevel.follow());
   answerSiblings('last errors', () => health.lastErrors);
   answerSiblings('forget', forget);
   answerSiblings('flush events', flushEvents);
@@ -57,6 +68,13 @@ export async function spoolsOfAll(): Promise<Record<string, SpoolState>> {
     sum.most_bytes += most_bytes;
   }
   return sums;
+}
+
+/** Has all API processes take the level that was set. @returns what holds now */
+export async function logLevelOfAll(): Promise<LogLevelState> {
+  const states = await askSiblings<LogLevelState>('log level');
+  // The process that asks is always among those that answer.
+  return states.find((state) => state !== undefined)!;
 }
 
 /** What each API process knows to have gone wrong last. */

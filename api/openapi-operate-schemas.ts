@@ -1,3 +1,4 @@
+import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { count, nullableTime, strict, text, texts, time } from './openapi-types.js';
 
 const bytes = { type: 'number', minimum: 0 } as const;
@@ -38,8 +39,8 @@ export const OPERATE_SCHEMAS = {
     serving: { type: 'array', items: strict({ model: text, version: text }) },
   }),
   LogLevel: strict({
-    level: { enum: ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] },
-    configured_level: { enum: ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] },
+    level: { enum: LOG_LEVELS },
+    configured_level: { enum: LOG_LEVELS },
     until: nullableTime,
   }),
 };

@@ -32,6 +32,7 @@ import { createRunStore } from '../services/tracking/run-store.js';
 import { createWebhookStore } from '../services/webhooks/webhook-store.js';
 import { InventoryMetrics } from '../services/telemetry/inventory-metrics.js';
 import { createMetrics, type Metrics } from '../services/telemetry/metrics.js';
+import { startTracing, stopTracing } from '../services/telemetry/tracing.js';
 import { Admission } from './admission.js';
 import { answerForThisProcess, lastErrorsOfAll, spoolsOfAll } from './all-processes.js';
 import { createApp } from './app.js';
@@ -46,6 +47,7 @@ const RETAIN_EVERY_MS = 3_600_000;
 const DRAIN_MS = 10_000;
 
 async function createContext(config: Config, isAccepting: () => boolean): Promise<ApiContext> {
+  await startTracing(config.traceEndpoint, 'api');
   const metrics = createMetrics();
   const container = createContainer(config, 'api', metrics);
   // A bad entry stops the start, with its line.
@@ -107,6 +109,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     flushEvents: () => events.forget(),
     spools: () => ({ predictions: predictionLog.spooled, outcomes: outcomes.spooled, events: events.spooled }),
     health,
+    logLevel: container.logLevel,
   });
   return {
     ...container,
@@ -240,6 +243,7 @@ export async function serve(config: Config): Promise<string> {
     await context.routing.stop();
     context.redis?.close();
     await context.onlineFeatures.close();
+    await stopTracing();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
     process.exit(0);
   };

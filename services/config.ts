@@ -1,9 +1,9 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { projectRoot } from './project-root.js';
 
-const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const;
 const WHOLE = /^\d+$/;
 
 const flag = (fallback: 'true' | 'false') =>
@@ -145,6 +145,10 @@ export const environmentSchema = z.object({
   WORKER_METRICS_PORT: whole(0, 0, 65_535).describe(
     'Port on which a worker tells its metrics, for a Prometheus that asks it directly; 0 takes a free one',
   ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('OpenTelemetry collector that traces are sent to, over HTTP; without it none are made'),
   LOG_LEVEL: z
     .string()
     .default('INFO')
@@ -218,6 +222,8 @@ export interface Config {
   sources: SourceSettings;
   /** Undefined = nothing is mirrored. */
   mlflow?: { server: string; token?: string };
+  /** Without its path; undefined = nothing is traced. */
+  traceEndpoint?: string;
   workerMetrics: { host: string; port: number };
   logLevel: string;
   failPoint?: string;
@@ -228,7 +234,6 @@ const REFUSED = ['ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_IS
 /** These are harmless to go without, but nobody should believe that they are in force. */
 const WITHOUT_EFFECT: Record<string, string> = {
   ALERT_WEBHOOK_URLS: 'no alerts are sent',
-  OTEL_EXPORTER_OTLP_ENDPOINT: 'no traces are sent',
 };
 
 /** One line for each variable that is set but not used yet; for the log and for `npm start` to show. */
@@ -323,6 +328,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     ...(env.MLFLOW_TRACKING_URI
       ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }
       : {}),
+    traceEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
     workerMetrics: { host: env.WORKER_METRICS_HOST, port: env.WORKER_METRICS_PORT },
     logLevel: env.LOG_LEVEL.toLowerCase(),
     failPoint: env.NODE_ENV === 'test' ? env.FAILPOINT : undefined,

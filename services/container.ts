@@ -8,6 +8,7 @@ import { createJobStore, type EndedJob, type JobStore } from './jobs/job-store.j
 import { createTemporalClient } from './pipelines/temporal-client.js';
 import { createVersionStore, type VersionStore } from './registry/version-store.js';
 import { createFailPoint, type FailPoint } from './telemetry/fail-point.js';
+import { LogLevelSwitch } from './telemetry/log-level.js';
 import { createLogger, type Logger } from './telemetry/logger.js';
 import { createModelsConfigReader, type ModelsConfig } from './training/models-config.js';
 
@@ -15,6 +16,7 @@ import { createModelsConfigReader, type ModelsConfig } from './training/models-c
 export interface Container {
   config: Config;
   logger: Logger;
+  logLevel: LogLevelSwitch;
   database: Database;
   jobs: JobStore;
   versions: VersionStore;
@@ -35,6 +37,8 @@ export function createContainer(
   told: { onJobEnd?: (ended: EndedJob, status: string) => void } = {},
 ): Container {
   const logger = createLogger(component, config.logLevel);
+  const logLevel = new LogLevelSwitch({ stateDir: config.stateDir, configured: config.logLevel, logger });
+  logLevel.start();
   for (const line of describeUnusedSettings()) logger.warn(line);
   const database = openDatabase(config.databaseUrl, (error) =>
     logger.debug({ err: error }, 'an idle database connection ended'),
@@ -45,6 +49,7 @@ export function createContainer(
   return {
     config,
     logger,
+    logLevel,
     database,
     jobs: createJobStore(database, told.onJobEnd),
     versions: createVersionStore(database),
@@ -58,6 +63,7 @@ export function createContainer(
       modelStaging: join(config.modelStoragePath, '.staging'),
     },
     async close() {
+      logLevel.stop();
       redisFeatures?.close();
       await database.close();
       await temporal.connection.close();

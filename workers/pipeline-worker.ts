@@ -7,6 +7,7 @@ import { createMlflowClient } from '../services/mlflow/mlflow-client.js';
 import { MlflowMirror } from '../services/mlflow/mlflow-mirror.js';
 import { connectionOptions, registerSearchAttributes } from '../services/pipelines/temporal-client.js';
 import { compiledScript } from '../services/project-root.js';
+import { startTracing } from '../services/telemetry/tracing.js';
 import { createWorkerMetrics } from '../services/telemetry/worker-metrics.js';
 import { WebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
 import { exitOnBadStart } from './exit-on-bad-start.js';
@@ -34,8 +35,10 @@ async function ensureSearchAttributes({ config, logger }: Container): Promise<vo
 }
 
 await exitOnBadStart(async () => {
+  const config = loadConfig();
+  await startTracing(config.traceEndpoint, 'pipeline-worker');
   const metrics = createWorkerMetrics('pipeline-worker');
-  const container = createContainer(loadConfig(), 'pipeline-worker', metrics);
+  const container = createContainer(config, 'pipeline-worker', metrics);
   const metricsServer = await installRuntime(container, 'pipeline-worker', metrics);
   await container.readModelsConfig();
   const { databaseUrl, webhookAllowedHosts: allowedHosts, mlflow, modelStoragePath } = container.config;

@@ -11,7 +11,9 @@ import { connectionOptions } from '../services/pipelines/temporal-client.js';
 import { runWithContext } from '../services/telemetry/correlation.js';
 import { MetricsServer } from '../services/telemetry/metrics-server.js';
 import type { ActivityOutcome, WorkerMetrics } from '../services/telemetry/worker-metrics.js';
+import { stopTracing } from '../services/telemetry/tracing.js';
 import { CoreMetrics } from './core-metrics.js';
+import { runSinks, tracedActivityInterceptors } from './traced-worker.js';
 
 /** Running activities get this long to end on SIGTERM; then they are cancelled, and another worker resumes them. */
 const GRACE = '15 seconds';
@@ -49,6 +51,9 @@ export async function installRuntime(
   return server;
 }
 
+const MODEL_NAME = /^[a-z][a-z0-9_]{0,62}$/;
+const VERSION = /^v\d+\.\d+\.\d+$/;
+
 /** Runs each activity with the correlation id of the call that started its workflow. */
 export function correlateActivity(info: { workflowId?: string }): ActivityInboundCallsInterceptor {
   return {
@@ -57,8 +62,18 @@ export function correlateActivity(info: { workflowId?: string }): ActivityInboun
       const correlationId = header
         ? defaultPayloadConverter.fromPayload<string>(header)
         : (info.workflowId ?? 'unknown');
-      return runWithContext({ correlationId, jobId: info.workflowId }, () => next(input));
+      const about = modelOf(input.args[0]);
+      return runWithContext({ correlationId, jobId: info.workflowId, ...about }, () => next(input));
     },
+  };
+}
+
+/** Which model and version an activity works on, as far as its input says. */
+function modelOf(input: unknown): { model?: string; version?: string } {
+  const { model, version } = (input ?? {}) as { model?: unknown; version?: unknown };
+  return {
+    ...(typeof model === 'string' && MODEL_NAME.test(model) ? { model } : {}),
+    ...(typeof version === 'string' && VERSION.test(version) ? { version } : {}),
   };
 }
 
@@ -115,11 +130,13 @@ export async function runWorker(
     ...options,
     connection,
     namespace: config.temporal.namespace,
+    sinks: runSinks,
     shutdownGraceTime: GRACE,
     shutdownForceTime: FORCE,
     interceptors: {
       ...options.interceptors,
       activity: [
+        ...tracedActivityInterceptors(),
         (context) => ({ inbound: correlateActivity({ workflowId: context.info.workflowExecution?.workflowId }) }),
         (context) => ({ inbound: measureActivity(context.info.activityType, metrics) }),
       ],
@@ -144,6 +161,7 @@ export async function runWorker(
     exitCode = 1;
   }
   await Promise.all(beside.map((one) => one.stop()));
+  await stopTracing();
   await container.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
   process.exit(exitCode);
 }

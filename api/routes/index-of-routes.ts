@@ -9,6 +9,7 @@ import { freezeRoutes } from './freezes.js';
 import { intakeRoutes } from './intake.js';
 import { jobRoutes } from './jobs.js';
 import { lineageRoutes } from './lineage.js';
+import { logLevelRoutes } from './log-level.js';
 import { modelRoutes } from './models.js';
 import { openInferenceRoutes } from './open-inference.js';
 import { operateRoutes } from './operate.js';
@@ -56,4 +57,5 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...scheduleRoutes,
   ...webhookRoutes,
   ...operateRoutes,
+  ...logLevelRoutes,
 ];

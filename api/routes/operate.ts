@@ -19,7 +19,10 @@ function readiness({ isAccepting, routing }: ApiContext): 'ready' | 'draining' |
 
 /** OpenMetrics where the caller prefers it, which Prometheus does; else the text format, which people can read as well. */
 function formatFor(request: Request): MetricFormat {
-  const wanted = request.accepts(['text/plain; version=0.0.4', 'application/openmetrics-text; version=1.0.0']);
+  const { text, openMetrics } = METRIC_FORMATS;
+  // A caller may name the charset or not.
+  const offered = [text, openMetrics].flatMap((type) => [type.replace(/; charset.*/, ''), type]);
+  const wanted = request.accepts(offered);
   return typeof wanted === 'string' && wanted.startsWith('application/openmetrics-text') ? 'openMetrics' : 'text';
 }
 

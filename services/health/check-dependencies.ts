@@ -5,7 +5,7 @@ import { TASK_QUEUES } from '../../core/names.js';
 import type { Config } from '../config.js';
 import type { Database } from '../database/database.js';
 import { withTemporal } from '../pipelines/temporal-client.js';
-import { withoutCredentials } from '../telemetry/logger.js';
+import { withoutCredentials } from '../telemetry/redact.js';
 import { within } from '../within.js';
 import type { DependencyHealth } from './degraded-states.js';
 import { describeTaskQueues, type TaskQueueState } from './task-queues.js';

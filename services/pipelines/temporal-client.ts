@@ -3,6 +3,7 @@ import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES } from '../../core/names.js';
 import { ServiceError } from '../../core/errors.js';
 import type { Config } from '../config.js';
+import { tracedClientInterceptors } from '../telemetry/tracing.js';
 
 export type TemporalSettings = Config['temporal'];
 
@@ -30,7 +31,11 @@ export function connectionOptions(settings: TemporalSettings): TemporalConnectio
 /** A client that connects on first use, so that the API starts and predicts while Temporal is away. */
 export function createTemporalClient(settings: TemporalSettings): Client {
   const connection = Connection.lazy({ ...connectionOptions(settings), connectTimeout: '2 seconds' });
-  return new Client({ connection, namespace: settings.namespace });
+  return new Client({
+    connection,
+    namespace: settings.namespace,
+    interceptors: { workflow: tracedClientInterceptors() },
+  });
 }
 
 /** How long a call of the API may wait for Temporal before it answers 503. */
