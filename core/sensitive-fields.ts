@@ -38,6 +38,8 @@ export const SENSITIVE_FIELDS = {
     'outcome',
     'predictions',
     'project_id',
+    'recent_activities',
+    'recent_items',
     'row',
     'series_id',
     'subject',
