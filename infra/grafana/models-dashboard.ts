@@ -45,6 +45,20 @@ export const MODELS: DashboardSpec = {
       ],
     },
     {
+      title: 'Monitors',
+      panels: [
+        chart(
+          'Findings of a day',
+          'short',
+          {
+            '{{model}} {{monitor}} {{state}} {{severity}}': 'mlops_monitor_findings{model=~"$model"} or vector(0)',
+          },
+          'GET /monitors/{model} says what was found, and what to do.',
+          24,
+        ),
+      ],
+    },
+    {
       title: 'Rollouts',
       panels: [
         chart(

@@ -61,6 +61,15 @@ const COUNTS = [
     sql: 'SELECT data_type, sum(quarantined_rows)::float8 AS value FROM datasets GROUP BY 1',
   },
   {
+    metric: {
+      name: 'mlops_monitor_findings',
+      help: 'What monitors found within the last 24 hours, by state and severity.',
+      labelNames: ['model', 'monitor', 'state', 'severity'],
+    },
+    sql: `SELECT model, monitor, state, severity, count(*)::int AS value FROM monitor_findings
+      WHERE found_at > now() - interval '24 hours' GROUP BY 1, 2, 3, 4`,
+  },
+  {
     metric: { name: 'mlops_webhook_messages', help: 'Messages to webhooks, by state.', labelNames: ['state'] },
     sql: 'SELECT state, count(*)::int AS value FROM webhook_deliveries GROUP BY 1',
   },

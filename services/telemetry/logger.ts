@@ -35,7 +35,5 @@ export function createLogger(component: string, level: string): Logger {
     messageKey: 'message',
     serializers: { err: serializeError, error: serializeError },
     mixin: callFields,
-    // What a line says itself stands before what the call says.
-    mixinMergeStrategy: (logged, fields) => ({ ...fields, ...logged }),
   });
 }
