@@ -218,7 +218,10 @@ describe('a week of the log', () => {
   it('in which two columns no longer go together is told by all columns, though none has changed', async () => {
     folder = await mkdtemp(join(tmpdir(), 'judge-week-'));
     await withDuckDb(async (connection) => {
-      await openLog(connection, [...Array<DayLaw>(7).fill({}), ...Array<DayLaw>(14).fill({ twin: 'against' })]);
+      await openLog(
+        connection,
+        Array.from({ length: 21 }, (_, at): DayLaw => (at < 7 ? {} : { twin: 'against' })),
+      );
       const judge = (window: Period, earlier: KeptFinding[]) =>
         judgeTogether(connection, {
           subject,
