@@ -4,7 +4,7 @@ import { DATA, RECORD } from './activity-options.js';
 import { runJob } from './run-job.js';
 
 const { planMonitoring } = proxyActivities<Activities>(RECORD);
-const { measureDrift } = proxyActivities<Activities>(DATA);
+const { measureDrift, measurePerformance } = proxyActivities<Activities>(DATA);
 
 /** When the run was due: one that an outage has delayed judges the window that it was meant for. */
 function dueTime(): string {
@@ -22,7 +22,8 @@ export async function monitorModel(input: unknown) {
     label({ model: plan.model });
     await enterStage('drift');
     const drift = plan.settings.drift.enabled ? await measureDrift(plan) : null;
-    // The step after it, `measurePerformance(plan)` with 0.5 to 0.95 of the progress, stands here.
-    return { model: plan.model, window_end: plan.windowEnd, drift };
+    await enterStage('performance');
+    const performance = plan.settings.performance.enabled ? await measurePerformance(plan) : null;
+    return { model: plan.model, window_end: plan.windowEnd, drift, performance };
   });
 }

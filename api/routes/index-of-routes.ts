@@ -13,6 +13,7 @@ import { modelRoutes } from './models.js';
 import { monitorRoutes } from './monitors.js';
 import { openInferenceRoutes } from './open-inference.js';
 import { operateRoutes } from './operate.js';
+import { performanceRoutes } from './performance.js';
 import { predictBatchRoutes } from './predict-batch.js';
 import { predictRoutes } from './predict.js';
 import { preprocessingRoutes } from './preprocessing.js';
@@ -56,6 +57,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...subjectRoutes,
   ...scheduleRoutes,
   ...monitorRoutes,
+  ...performanceRoutes,
   ...webhookRoutes,
   ...operateRoutes,
 ];
