@@ -1,6 +1,7 @@
 import { dataRoutes } from './data.js';
 import { dataSchemaRoutes } from './data-schemas.js';
 import { deploymentRoutes } from './deployments.js';
+import { driftRoutes } from './drift.js';
 import { drillRoutes } from './drills.js';
 import { exchangeRoutes } from './exchange.js';
 import { experimentRoutes } from './experiments.js';
@@ -57,6 +58,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...subjectRoutes,
   ...scheduleRoutes,
   ...monitorRoutes,
+  ...driftRoutes,
   ...performanceRoutes,
   ...webhookRoutes,
   ...operateRoutes,

@@ -181,6 +181,54 @@ describe('the monitors of a model', () => {
     expect((await monitorOf('customers')).findings?.states['alarm']).toBeGreaterThanOrEqual(2);
   });
 
+  it('show their series by day and hour, with days that are whole and included, chances apart from distances', async () => {
+    const date = endOf(0).slice(0, 10);
+    interface Drift {
+      columns: { subject: string; alarms: number; series: { at: string; state: string; cause: string | null }[] }[];
+    }
+    const drift = (query: string) =>
+      service.get<Drift>(`/analytics/drift?model_type=customers&start_date=${date}&${query}`);
+    const hours = await drift(`end_date=${date}&interval=hour`);
+    const usage = hours.body.columns.find(({ subject }) => subject === 'input:usage')!;
+    expect(usage).toMatchObject({
+      alarms: 1,
+      series: [
+        { at: endOf(0), state: 'ok', cause: null, tests: [{ test: 'kolmogorov_smirnov' }] },
+        { at: endOf(1), state: 'suspect' },
+        { at: endOf(2), state: 'alarm', cause: 'unit_change', effects: [{ measure: 'wasserstein_per_deviation' }] },
+      ],
+    });
+    const days = await drift('interval=day');
+    const all = days.body.columns.find(({ subject }) => subject === 'input:usage')!;
+    expect(all.series, 'the worst of the day').toMatchObject([{ at: endOf(0), state: 'alarm' }]);
+    const before = new Date(START_MS - 86_400_000).toISOString().slice(0, 10);
+    const none = await service.get<Drift>(
+      `/analytics/drift?model_type=customers&start_date=${before}&end_date=${before}`,
+    );
+    expect(none.body.columns).toEqual([]);
+    const segment = await drift('segment=plan');
+    expect(segment.body.columns.length).toBeGreaterThan(0);
+    expect((await service.get('/analytics/drift?model_type=nobody')).status).toBe(404);
+    expect((await drift('end_date=2001-01-01')).status).toBe(422);
+  });
+
+  it('tell the state of the data, as it was ingested and as it was sent', async () => {
+    interface Quality {
+      newest_dataset: { rows: number };
+      datasets: { at: string; datasets: number; age_hours: number | null }[];
+      requests: { at: string; rows: number; out_of_range: { column: string; above: number }[] }[];
+    }
+    const date = endOf(0).slice(0, 10);
+    const { body } = await service.get<Quality>(`/analytics/data-quality?model_type=customers&start_date=${date}`);
+    expect(body.newest_dataset).toMatchObject({ rows: 2000, quarantined_rows: 0, report: null });
+    expect(body.datasets.at(0)).toMatchObject({ at: endOf(0), datasets: 0, age_hours: null });
+    expect(body.datasets.reduce((sum, { datasets }) => sum + datasets, 0)).toBe(1);
+    expect(body.datasets.at(-1)!.age_hours).toBeLessThan(1);
+    const [sent] = body.requests;
+    expect(sent).toMatchObject({ at: endOf(0), rows: ROWS, violations: [] });
+    expect(sent!.out_of_range.find(({ column }) => column === 'usage')!.above).toBeGreaterThan(0.9);
+  });
+
   it('do not call a window fine that has too few rows', async () => {
     expect(await runAt(9)).toMatchObject({ drift: { rows: 0, findings: { ok: 0, unknown: 1 } } });
     expect((await findingOf(9, 'inputs')).summary).toContain('fewer than 100');
