@@ -3,9 +3,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { projectRoot } from '../project-root.js';
+import { isDatabaseAway } from './database.js';
 
 /** Any number that no other user of the same database takes; it serialises migrations that start at once. */
 const ADVISORY_LOCK = 7_233_001;
+
+const NO_SUCH_TABLE = '42P01';
 
 /** The table that `prisma migrate deploy` keeps, so that either tool can take over from the other. */
 export const MIGRATION_LEDGER = '_prisma_migrations';
@@ -78,5 +81,29 @@ async function applyMigration(client: pg.Client, name: string, sql: string, chec
   } catch (error) {
     await client.query('ROLLBACK');
     throw new Error(`Migration ${name} failed: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/**
+ * The migrations of this release that the database has not; all of them while it is away or empty. Those of a newer release do not count:
+ * the former one goes on with the new schema.
+ */
+export async function pendingMigrations(databaseUrl: string): Promise<string[]> {
+  const wanted = (await readMigrations()).map(({ name }) => name);
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 3000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT migration_name AS name FROM "${MIGRATION_LEDGER}" WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL`,
+    );
+    const applied = new Set(rows.map(({ name }) => name));
+    return wanted.filter((name) => !applied.has(name));
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (isDatabaseAway(error) || code === NO_SUCH_TABLE) return wanted;
+    throw error;
+  } finally {
+    await client.end().catch(() => undefined);
   }
 }
