@@ -1,3 +1,4 @@
+import { codecRoutes } from './codec.js';
 import { dataRoutes } from './data.js';
 import { dataSchemaRoutes } from './data-schemas.js';
 import { deploymentRoutes } from './deployments.js';
@@ -58,4 +59,5 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...monitorRoutes,
   ...webhookRoutes,
   ...operateRoutes,
+  ...codecRoutes,
 ];
