@@ -7,7 +7,7 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import type { Container } from '../services/container.js';
-import { connectionOptions } from '../services/pipelines/temporal-client.js';
+import { connectionOptions, dataConverterOf } from '../services/pipelines/temporal-client.js';
 import { runWithContext } from '../services/telemetry/correlation.js';
 import type { Logger } from '../services/telemetry/logger.js';
 
@@ -78,6 +78,7 @@ export async function runWorker(
     ...options,
     connection,
     namespace: config.temporal.namespace,
+    dataConverter: dataConverterOf(config.temporal),
     shutdownGraceTime: GRACE,
     shutdownForceTime: FORCE,
     interceptors: {

@@ -1,3 +1,4 @@
+import { codecRoutes } from './codec.js';
 import { dataRoutes } from './data.js';
 import { dataSchemaRoutes } from './data-schemas.js';
 import { deploymentRoutes } from './deployments.js';
@@ -62,4 +63,5 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...performanceRoutes,
   ...webhookRoutes,
   ...operateRoutes,
+  ...codecRoutes,
 ];
