@@ -2,9 +2,9 @@ import { availableParallelism, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseKeys } from './encryption/key-ring.js';
+import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { projectRoot } from './project-root.js';
 
-const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const;
 const WHOLE = /^\d+$/;
 
 const flag = (fallback: 'true' | 'false') =>
@@ -153,6 +153,17 @@ export const environmentSchema = z.object({
     .optional()
     .describe('MLflow server that runs, versions and aliases are mirrored to, and that models can be imported from'),
   MLFLOW_TRACKING_TOKEN: z.string().optional().describe('Bearer token for the MLflow server'),
+  WORKER_METRICS_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Address on which a worker tells its metrics; the API of the same machine tells them, too'),
+  WORKER_METRICS_PORT: whole(0, 0, 65_535).describe(
+    'Port on which a worker tells its metrics, for a Prometheus that asks it directly; 0 takes a free one',
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('OpenTelemetry collector that traces are sent to, over HTTP; without it none are made'),
   LOG_LEVEL: z
     .string()
     .default('INFO')
@@ -228,6 +239,9 @@ export interface Config {
   sources: SourceSettings;
   /** Undefined = nothing is mirrored. */
   mlflow?: { server: string; token?: string };
+  /** Without its path; undefined = nothing is traced. */
+  traceEndpoint?: string;
+  workerMetrics: { host: string; port: number };
   logLevel: string;
   failPoint?: string;
 }
@@ -239,7 +253,6 @@ const SECRET = /KEYS?$|SECRET|TOKEN|PASSWORD|DATABASE_URL|REDIS_URL/;
 /** These are harmless to go without, but nobody should believe that they are in force. */
 const WITHOUT_EFFECT: Record<string, string> = {
   ALERT_WEBHOOK_URLS: 'no alerts are sent',
-  OTEL_EXPORTER_OTLP_ENDPOINT: 'no traces are sent',
 };
 
 /** One line for each variable that is set but not used yet; for the log and for `npm start` to show. */
@@ -337,6 +350,8 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     ...(env.MLFLOW_TRACKING_URI
       ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }
       : {}),
+    traceEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+    workerMetrics: { host: env.WORKER_METRICS_HOST, port: env.WORKER_METRICS_PORT },
     logLevel: env.LOG_LEVEL.toLowerCase(),
     failPoint: env.NODE_ENV === 'test' ? env.FAILPOINT : undefined,
   };

@@ -11,6 +11,7 @@ import { freezeRoutes } from './freezes.js';
 import { intakeRoutes } from './intake.js';
 import { jobRoutes } from './jobs.js';
 import { lineageRoutes } from './lineage.js';
+import { logLevelRoutes } from './log-level.js';
 import { modelRoutes } from './models.js';
 import { monitorRoutes } from './monitors.js';
 import { openInferenceRoutes } from './open-inference.js';
@@ -64,4 +65,5 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...webhookRoutes,
   ...operateRoutes,
   ...codecRoutes,
+  ...logLevelRoutes,
 ];
