@@ -6,6 +6,7 @@ import { createContainer, type Container } from '../services/container.js';
 import { createMlflowClient } from '../services/mlflow/mlflow-client.js';
 import { MlflowMirror } from '../services/mlflow/mlflow-mirror.js';
 import { MonitorScheduler } from '../services/monitors/monitor-scheduler.js';
+import { LogFollower } from '../services/performance/log-follower.js';
 import { connectionOptions, registerSearchAttributes } from '../services/pipelines/temporal-client.js';
 import { compiledScript } from '../services/project-root.js';
 import { startTracing } from '../services/telemetry/tracing.js';
@@ -49,6 +50,8 @@ await exitOnBadStart(async () => {
   const client = mlflow && createMlflowClient(mlflow.server, mlflow.token);
   const mirror = client && new MlflowMirror({ ...container, client, modelStoragePath });
   mirror?.start();
+  const follower = new LogFollower(container);
+  follower.start();
   await ensureSearchAttributes(container);
   const options = {
     taskQueue: TASK_QUEUES.pipeline,
@@ -59,5 +62,6 @@ await exitOnBadStart(async () => {
   };
   const scheduler = new MonitorScheduler(container);
   scheduler.start();
-  await runWorker(container, metrics, options, [metricsServer, deliverer, scheduler, ...(mirror ? [mirror] : [])]);
+  const beside = [metricsServer, deliverer, follower, scheduler, ...(mirror ? [mirror] : [])];
+  await runWorker(container, metrics, options, beside);
 });

@@ -7,7 +7,7 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import type { Container } from '../services/container.js';
-import { connectionOptions } from '../services/pipelines/temporal-client.js';
+import { connectionOptions, dataConverterOf } from '../services/pipelines/temporal-client.js';
 import { runWithContext } from '../services/telemetry/correlation.js';
 import { MetricsServer } from '../services/telemetry/metrics-server.js';
 import type { ActivityOutcome, WorkerMetrics } from '../services/telemetry/worker-metrics.js';
@@ -130,6 +130,7 @@ export async function runWorker(
     ...options,
     connection,
     namespace: config.temporal.namespace,
+    dataConverter: dataConverterOf(config.temporal),
     sinks: runSinks,
     shutdownGraceTime: GRACE,
     shutdownForceTime: FORCE,

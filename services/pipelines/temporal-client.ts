@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES } from '../../core/names.js';
 import { ServiceError } from '../../core/errors.js';
+import type { DataConverter } from '@temporalio/common';
 import type { Config } from '../config.js';
+import { KeyRing } from '../encryption/key-ring.js';
+import { createPayloadCodec } from '../encryption/payload-codec.js';
 import { tracedClientInterceptors } from '../telemetry/tracing.js';
 
 export type TemporalSettings = Config['temporal'];
@@ -28,12 +31,18 @@ export function connectionOptions(settings: TemporalSettings): TemporalConnectio
   };
 }
 
+/** How what is given to Temporal is written: encrypted, where there are keys. The same for clients and workers. */
+export function dataConverterOf({ encryptionKeys }: TemporalSettings): DataConverter | undefined {
+  return encryptionKeys && { payloadCodecs: [createPayloadCodec(new KeyRing(encryptionKeys))] };
+}
+
 /** A client that connects on first use, so that the API starts and predicts while Temporal is away. */
 export function createTemporalClient(settings: TemporalSettings): Client {
   const connection = Connection.lazy({ ...connectionOptions(settings), connectTimeout: '2 seconds' });
   return new Client({
     connection,
     namespace: settings.namespace,
+    dataConverter: dataConverterOf(settings),
     interceptors: { workflow: tracedClientInterceptors() },
   });
 }

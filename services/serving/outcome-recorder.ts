@@ -5,12 +5,13 @@ import { Spool, type SpoolState } from '../spool/spool.js';
 import { SpoolShipper } from '../spool/ship-spool.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import type { OutcomeValue } from '../../core/schemas/prediction.js';
 import { createdAtOf } from './prediction-id.js';
 import type { PredictionLog } from './prediction-log.js';
 
 export interface Outcome {
   predictionId: string;
-  outcome: Record<string, string | number | boolean | null>;
+  outcome: Record<string, OutcomeValue>;
   /** Figures of the business, by name. */
   metrics: Record<string, number>;
   observedAt: Date;
