@@ -1,6 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { alertEnvironment, toAlertSettings, type AlertSettings } from './alerts/alert-settings.js';
 import { projectRoot } from './project-root.js';
 
 const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const;
@@ -103,6 +104,7 @@ export const environmentSchema = z.object({
   WEBHOOK_ALLOWED_HOSTS: hosts().describe(
     'Hosts, separated by commas, that webhooks may reach in a private network and over http; without it only public addresses over https',
   ),
+  ...alertEnvironment,
   SOURCE_ALLOWED_HOSTS: hosts().describe(
     'Hosts, separated by commas, that https:// sources may reach in a private network and over http; without it only public addresses over https',
   ),
@@ -208,6 +210,7 @@ export interface Config {
   shutdownDelaySeconds: number;
   /** Lower case. */
   webhookAllowedHosts: readonly string[];
+  alerts: AlertSettings;
   sources: SourceSettings;
   /** Undefined = nothing is mirrored. */
   mlflow?: { server: string; token?: string };
@@ -219,7 +222,6 @@ export interface Config {
 const REFUSED = ['ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] as const;
 /** These are harmless to go without, but nobody should believe that they are in force. */
 const WITHOUT_EFFECT: Record<string, string> = {
-  ALERT_WEBHOOK_URLS: 'no alerts are sent',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'no traces are sent',
 };
 
@@ -243,14 +245,18 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   );
   const parsed = environmentSchema.safeParse(present);
   for (const issue of parsed.error?.issues ?? []) {
-    const name = issue.path.join('.');
-    problems.push(`${name}=${JSON.stringify(present[name])}: ${issue.message}.`);
+    const name = String(issue.path[0]);
+    // What reaches a receiver of alerts is a secret, and this message ends in logs.
+    const shown = Object.hasOwn(alertEnvironment, name) ? '' : `=${JSON.stringify(present[name])}`;
+    problems.push(`${name}${shown}: ${issue.message}.`);
   }
   if (parsed.data && !parsed.data.DATABASE_URL) {
     problems.push(
       'DATABASE_URL is not set. Give a PostgreSQL connection string, or run `npm start`, which brings its own.',
     );
   }
+  if (parsed.data && parsed.data.ALERT_EMAIL_TO.length > 0 && !parsed.data.SMTP_URL)
+    problems.push('ALERT_EMAIL_TO is set, but SMTP_URL is not: say which mail server sends alerts.');
   if (parsed.data && !isLoopback(parsed.data.HOST)) {
     problems.push(
       `HOST=${parsed.data.HOST}: without authentication the API listens on loopback only. Use 127.0.0.1, ::1 or localhost.`,
@@ -311,6 +317,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     maxConnections: env.MAX_CONNECTIONS,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY,
     webhookAllowedHosts: env.WEBHOOK_ALLOWED_HOSTS,
+    alerts: toAlertSettings(env),
     sources: toSourceSettings(env, absolute),
     ...(env.MLFLOW_TRACKING_URI
       ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }

@@ -1,13 +1,16 @@
 import { Connection } from '@temporalio/client';
 import { createPipelineActivities } from '../activities/index.js';
 import { TASK_QUEUES } from '../core/names.js';
+import { createAlertDeliverer } from '../services/alerts/alert-deliverer.js';
+import { AlertEngine } from '../services/alerts/alert-engine.js';
+import { checkHealth } from '../services/health/check-health.js';
 import { loadConfig } from '../services/config.js';
 import { createContainer, type Container } from '../services/container.js';
 import { createMlflowClient } from '../services/mlflow/mlflow-client.js';
 import { MlflowMirror } from '../services/mlflow/mlflow-mirror.js';
 import { connectionOptions, registerSearchAttributes } from '../services/pipelines/temporal-client.js';
 import { compiledScript } from '../services/project-root.js';
-import { WebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
+import { createWebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
 import { exitOnBadStart } from './exit-on-bad-start.js';
 import { installRuntime, runWorker } from './run-worker.js';
 
@@ -38,8 +41,15 @@ await exitOnBadStart(async () => {
   await container.readModelsConfig();
   const { databaseUrl, webhookAllowedHosts: allowedHosts, mlflow, modelStoragePath } = container.config;
   // These need no Temporal, so they do not wait for it.
-  const deliverer = new WebhookDeliverer({ ...container, databaseUrl, allowedHosts });
-  deliverer.start();
+  const deliverer = createWebhookDeliverer({ ...container, databaseUrl, allowedHosts });
+  const alerting = { ...container, databaseUrl, allowedHosts, settings: container.config.alerts };
+  const alerts = new AlertEngine({
+    ...alerting,
+    askDependencies: async () => (await checkHealth(container, [])).dependencies,
+  });
+  const alertDeliverer = createAlertDeliverer(alerting);
+  const beside = [deliverer, alerts, alertDeliverer];
+  beside.forEach((one) => one.start());
   const client = mlflow && createMlflowClient(mlflow.server, mlflow.token);
   const mirror = client && new MlflowMirror({ ...container, client, modelStoragePath });
   mirror?.start();
@@ -51,5 +61,5 @@ await exitOnBadStart(async () => {
     maxConcurrentActivityTaskExecutions: 20,
     maxCachedWorkflows: 200,
   };
-  await runWorker(container, options, mirror ? [deliverer, mirror] : [deliverer]);
+  await runWorker(container, options, mirror ? [...beside, mirror] : beside);
 });

@@ -1,3 +1,5 @@
+import { alertRuleRoutes } from './alert-rules.js';
+import { alertRoutes } from './alerts.js';
 import { dataRoutes } from './data.js';
 import { dataSchemaRoutes } from './data-schemas.js';
 import { deploymentRoutes } from './deployments.js';
@@ -54,6 +56,8 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...retentionRoutes,
   ...subjectRoutes,
   ...scheduleRoutes,
+  ...alertRuleRoutes,
+  ...alertRoutes,
   ...webhookRoutes,
   ...operateRoutes,
 ];
