@@ -102,8 +102,8 @@ export async function passOverAlerts(context: AlertEngineContext, now: Date): Pr
       await moveAlerts(transaction, things, { overspent: await findOverspent(transaction, config, now) });
       await resolveOrphans(transaction, rules);
       const { messagesPerHour } = settings;
-      await tellChanges(transaction, { receivers: listReceivers(settings), messagesPerHour, now });
-      context.failPoint('alerts:before-commit');
+      const told = await tellChanges(transaction, { receivers: listReceivers(settings), messagesPerHour, now });
+      if (told > 0) context.failPoint('alerts:before-commit');
       await transaction.$executeRaw`INSERT INTO alert_cursors (name, seen_until)
         SELECT ${CURSOR}, max(found_at) FROM monitor_findings HAVING max(found_at) IS NOT NULL
         ON CONFLICT (name) DO UPDATE SET seen_until = EXCLUDED.seen_until WHERE alert_cursors.seen_until < EXCLUDED.seen_until`;

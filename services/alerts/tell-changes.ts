@@ -24,17 +24,18 @@ const MOST_CHANGES = 2000;
  * Writes messages for the changes that wait to be told: one for all alerts of a model with which the same happened. Changes of silenced
  * alerts wait for the end of the silence, those of a model with too many messages for the next hour; what was over before anybody could be
  * told of it is not told.
+ * @returns how many messages were written
  */
 export async function tellChanges(
   transaction: Transaction,
   { receivers, messagesPerHour, now }: { receivers: readonly AlertReceiver[]; messagesPerHour: number; now: Date },
-): Promise<void> {
+): Promise<number> {
   const events = await transaction.alertEvent.findMany({
     where: { telling: 'waiting' },
     orderBy: { id: 'asc' },
     take: MOST_CHANGES,
   });
-  if (events.length === 0) return;
+  if (events.length === 0) return 0;
   const alerts = await transaction.alert.findMany({ where: { id: { in: events.map(({ alertId }) => alertId) } } });
   const alertOf = new Map(alerts.map((alert) => [alert.id, alert]));
   const changes = events.flatMap((event): Change[] => {
@@ -46,6 +47,7 @@ export async function tellChanges(
   const isSilenced = ({ alert }: Change) => findSilence(silences, alert) !== undefined;
   const isOver = (change: Change) => change.alert.status === 'resolved' && untold.has(change.alert.id);
   await settle(transaction, changes.filter(isOver), 'dropped');
+  let messages = 0;
   const budget = await messageBudget(transaction, messagesPerHour, now);
   for (const group of groupChanges(changes.filter((change) => !isOver(change) && !isSilenced(change)))) {
     const chosen = chooseReceivers(receivers, group[0]!.alert.receivers as string[]).map(({ id }) => id);
@@ -60,7 +62,9 @@ export async function tellChanges(
     const message = messageOf(group, now);
     await putMessage(transaction, message, chosen);
     await settle(transaction, group, 'told', message.id);
+    messages++;
   }
+  return messages;
 }
 
 /** Messages that each model may still have. */
