@@ -8,6 +8,7 @@ import { loadConfig } from '../services/config.js';
 import { createContainer, type Container } from '../services/container.js';
 import { createMlflowClient } from '../services/mlflow/mlflow-client.js';
 import { MlflowMirror } from '../services/mlflow/mlflow-mirror.js';
+import { MonitorScheduler } from '../services/monitors/monitor-scheduler.js';
 import { connectionOptions, registerSearchAttributes } from '../services/pipelines/temporal-client.js';
 import { compiledScript } from '../services/project-root.js';
 import { createWebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
@@ -48,7 +49,7 @@ await exitOnBadStart(async () => {
     askDependencies: async () => (await checkHealth(container, [])).dependencies,
   });
   const alertDeliverer = createAlertDeliverer(alerting);
-  const beside = [deliverer, alerts, alertDeliverer];
+  const beside = [deliverer, alerts, alertDeliverer, new MonitorScheduler(container)];
   beside.forEach((one) => one.start());
   const client = mlflow && createMlflowClient(mlflow.server, mlflow.token);
   const mirror = client && new MlflowMirror({ ...container, client, modelStoragePath });

@@ -12,6 +12,7 @@ import { intakeRoutes } from './intake.js';
 import { jobRoutes } from './jobs.js';
 import { lineageRoutes } from './lineage.js';
 import { modelRoutes } from './models.js';
+import { monitorRoutes } from './monitors.js';
 import { openInferenceRoutes } from './open-inference.js';
 import { operateRoutes } from './operate.js';
 import { predictBatchRoutes } from './predict-batch.js';
@@ -58,6 +59,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...scheduleRoutes,
   ...alertRuleRoutes,
   ...alertRoutes,
+  ...monitorRoutes,
   ...webhookRoutes,
   ...operateRoutes,
 ];

@@ -24,6 +24,7 @@ export interface RouteDefinition {
     | 'Sweeps'
     | 'Schedules'
     | 'Alerts'
+    | 'Monitoring'
     | 'Webhooks'
     | 'Operate';
   summary: string;

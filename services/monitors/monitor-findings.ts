@@ -1,6 +1,8 @@
 import type { Finding, FindingState, MonitorName, Severity } from '../../core/monitoring/finding.js';
 import type { Database, Prisma } from '../database/database.js';
+import type { FindingsQuery } from '../../core/schemas/monitor-run.js';
 import { digestOf } from '../canonical-json.js';
+import { readPage } from '../database/read-page.js';
 
 /** The channel on which those who alert hear of new findings; the payload is the model. */
 export const FINDINGS_CHANNEL = 'mlops_findings';
@@ -74,6 +76,48 @@ export async function writeFindings({ pool }: Pick<Database, 'pool'>, findings: 
      SELECT pg_notify('${FINDINGS_CHANNEL}', model) FROM (SELECT DISTINCT model FROM written) AS models`,
     [JSON.stringify(rows)],
   );
+}
+
+/** A finding as callers see it. */
+export const presentFinding = (finding: KeptFinding) => ({
+  id: finding.id,
+  model: finding.model,
+  version: finding.version ?? null,
+  monitor: finding.monitor,
+  subject: finding.subject,
+  segment: finding.segment,
+  window_start: finding.window.start.toISOString(),
+  window_end: finding.window.end.toISOString(),
+  state: finding.state,
+  severity: finding.severity,
+  value: finding.value ?? null,
+  threshold: finding.threshold ?? null,
+  summary: finding.summary,
+  evidence: finding.evidence,
+  found_at: finding.foundAt.toISOString(),
+});
+
+/** A page of findings, latest windows first. @throws ServiceError `request_invalid` for a cursor that names nothing */
+export async function listFindings(
+  { prisma }: Pick<Database, 'prisma'>,
+  model: string,
+  { limit, cursor, monitor, state, subject, from, to }: FindingsQuery,
+): Promise<{ items: ReturnType<typeof presentFinding>[]; next_cursor: string | null }> {
+  const { rows, next_cursor } = await readPage(
+    { limit, cursor },
+    {
+      read: (take) =>
+        prisma.monitorFinding.findMany({
+          where: { model, monitor, state, subject, windowEnd: { gte: from, lt: to } },
+          orderBy: [{ windowEnd: 'desc' }, { id: 'asc' }],
+          take,
+          ...(cursor ? { cursor: { id: cursor } } : {}),
+        }),
+      idOf: (row) => row.id,
+      find: (id) => prisma.monitorFinding.findUnique({ where: { id } }),
+    },
+  );
+  return { items: rows.map((row) => presentFinding(present(row))), next_cursor };
 }
 
 /** What was found, latest windows first. @param most rows, 1 to 10,000 */
