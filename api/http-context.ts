@@ -25,6 +25,7 @@ import type { RoutingTable } from '../services/serving/routing-table.js';
 import type { createWatermarkStore } from '../services/sources/watermark-store.js';
 import type { UploadStore } from '../services/uploads/upload-store.js';
 import type { RunStore } from '../services/tracking/run-store.js';
+import type { RepairStore } from '../services/repair/repair-store.js';
 import type { SweepStore } from '../services/search/sweep-store.js';
 import type { WebhookStore } from '../services/webhooks/webhook-store.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
@@ -53,6 +54,7 @@ export interface ApiContext extends Container {
   sweeps: SweepStore;
   webhooks: WebhookStore;
   alerts: AlertStore;
+  repairs: RepairStore;
   alertRules: RuleCatalogue;
   silences: SilenceStore;
   lineage: LineageReader;

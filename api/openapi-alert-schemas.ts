@@ -44,7 +44,17 @@ export const ALERT_SCHEMAS = {
       type: 'array',
       items: strict({
         event: {
-          enum: ['opened', 'escalated', 'acknowledged', 'resolved', 'commented', 'marked_false', 'marked_true'],
+          enum: [
+            'opened',
+            'escalated',
+            'acknowledged',
+            'resolved',
+            'commented',
+            'marked_false',
+            'marked_true',
+            'repair_begun',
+            'repair_waits',
+          ],
         },
         by: text,
         note: nullableText,

@@ -28,6 +28,7 @@ import { PredictionLog } from '../services/serving/prediction-log.js';
 import { createPredictionStore } from '../services/serving/prediction-store.js';
 import { RedisCache } from '../services/serving/redis-cache.js';
 import { RoutingTable } from '../services/serving/routing-table.js';
+import { createRepairStore } from '../services/repair/repair-store.js';
 import { createWatermarkStore } from '../services/sources/watermark-store.js';
 import { createUploadStore } from '../services/uploads/upload-store.js';
 import { createRunStore } from '../services/tracking/run-store.js';
@@ -127,6 +128,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     drills: createDrillStore(container.database),
     sweeps: createSweepStore(container.database),
     webhooks: createWebhookStore(container.database),
+    repairs: createRepairStore(container.database),
     alerts: createAlertStore(container.database),
     alertRules: createRuleCatalogue(container),
     silences: createSilenceStore(container.database),

@@ -11,6 +11,7 @@ import { MlflowMirror } from '../services/mlflow/mlflow-mirror.js';
 import { MonitorScheduler } from '../services/monitors/monitor-scheduler.js';
 import { connectionOptions, registerSearchAttributes } from '../services/pipelines/temporal-client.js';
 import { compiledScript } from '../services/project-root.js';
+import { RepairTrigger } from '../services/repair/repair-trigger.js';
 import { createWebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
 import { exitOnBadStart } from './exit-on-bad-start.js';
 import { installRuntime, runWorker } from './run-worker.js';
@@ -49,7 +50,7 @@ await exitOnBadStart(async () => {
     askDependencies: async () => (await checkHealth(container, [])).dependencies,
   });
   const alertDeliverer = createAlertDeliverer(alerting);
-  const beside = [deliverer, alerts, alertDeliverer, new MonitorScheduler(container)];
+  const beside = [deliverer, alerts, alertDeliverer, new MonitorScheduler(container), new RepairTrigger(container)];
   beside.forEach((one) => one.start());
   const client = mlflow && createMlflowClient(mlflow.server, mlflow.token);
   const mirror = client && new MlflowMirror({ ...container, client, modelStoragePath });

@@ -19,6 +19,7 @@ import { predictBatchRoutes } from './predict-batch.js';
 import { predictRoutes } from './predict.js';
 import { preprocessingRoutes } from './preprocessing.js';
 import { quarantineRoutes } from './quarantine.js';
+import { repairRoutes } from './repairs.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
 import { retentionRoutes } from './retention.js';
@@ -59,6 +60,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...scheduleRoutes,
   ...alertRuleRoutes,
   ...alertRoutes,
+  ...repairRoutes,
   ...monitorRoutes,
   ...webhookRoutes,
   ...operateRoutes,
