@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 c7f1e53858b17dfdee34283e34b3e0c92f9cc6d30f20ca818d900494c60cc61b.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 a584b7bfcf9624a5ac7f7c8727e0129538c2b87820ed9b129fcfb3e20f453689.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -2204,6 +2204,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/analytics/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a model’s inputs, answers and truths differ from their reference, column by column, by day or hour
+         * @description Days are days of UTC, and both are included: `start_date=2024-06-01&end_date=2024-06-30` is all of June. A window counts to the day, or the hour, in which its last moment lies. Of several windows in one entry the worst is shown. Chances stand under `tests` and distances under `effects`, never under one name. `segment` shows those of a feature’s values instead of all rows.
+         */
+        get: operations["get_analytics_drift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/data-quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The state of a model’s data, as it was ingested and as it was sent for predictions
+         * @description Days are days of UTC, and both are included: `start_date=2024-06-01&end_date=2024-06-30` is all of June. A window counts to the day, or the hour, in which its last moment lies. `datasets`: snapshots of the model’s data type, their quarantined rows, their validation reports, and the age of the newest one. `requests`: violations of types and declared ranges, missing values and values beyond those of the reference, as the monitors found them.
+         */
+        get: operations["get_analytics_data_quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/predictions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a model has answered: counts, latency, scores, versions, by day or hour
+         * @description Days are days of UTC, and both are included: `start_date=2024-06-01&end_date=2024-06-30` is all of June. An entry of the series stands for the predictions that were made in it; one without any is left out. It reads sums, not the log, so it is quick over any number of predictions and stays when retention drops the log. What a shadow would have answered is not in it, nor are requests that were turned away.
+         */
+        get: operations["get_analytics_predictions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/model-performance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How well a model’s answers came true, beside what was expected of them
+         * @description Days are days of UTC, and both are included: `start_date=2024-06-01&end_date=2024-06-30` is all of June. An entry of the series stands for the predictions that were made in it; one without any is left out. Realised metrics come from feedback, each with its 95 % interval and the rows it rests on; estimates need no truth and stand beside them with the error that they had so far. A truth counts to the time of its prediction, however late it comes, and a corrected one replaces the former.
+         */
+        get: operations["get_analytics_model_performance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/webhooks": {
         parameters: {
             query?: never;
@@ -3720,6 +3800,306 @@ export interface components {
                 worst: components["schemas"]["Finding"][];
             };
         };
+        DriftAnalytics: {
+            model: string;
+            /** Format: date */
+            start_date: string;
+            /** Format: date */
+            end_date: string;
+            /** @enum {unknown} */
+            interval: "day" | "hour";
+            columns: {
+                subject: string;
+                segment: string;
+                alarms: number;
+                series: {
+                    /** Format: date-time */
+                    at: string;
+                    /** Format: date-time */
+                    window_start: string;
+                    /** Format: date-time */
+                    window_end: string;
+                    version: string | null;
+                    /** @enum {unknown} */
+                    state: "ok" | "suspect" | "alarm" | "unknown";
+                    /** @enum {unknown} */
+                    severity: "none" | "low" | "medium" | "high";
+                    rows: number | null;
+                    reference_rows: number | null;
+                    tests: {
+                        /** @enum {unknown} */
+                        test: "kolmogorov_smirnov" | "chi_square" | "missing_rate" | "new_categories" | "domain_classifier";
+                        statistic: number;
+                        p_value: number;
+                    }[];
+                    effects: {
+                        /** @enum {unknown} */
+                        measure: "wasserstein_per_deviation" | "jensen_shannon_distance" | "missing_share";
+                        /** @description What is beyond chance; it is compared with the threshold */
+                        size: number;
+                        raw: number;
+                        /** @enum {unknown} */
+                        direction: "up" | "down" | "none";
+                    }[];
+                    missing: null | {
+                        reference: number;
+                        current: number;
+                    };
+                    /** @enum {unknown} */
+                    cause: "missing_values" | "constant" | "unit_change" | "renamed_category" | "new_category" | "lost_category" | "category_shares" | "mean_shift" | "changed_spread" | "changed_shape" | null;
+                    /** @enum {unknown} */
+                    advice: "ignore" | "fix_upstream" | "retrain" | "roll_back" | null;
+                    summary: string;
+                }[];
+            }[];
+        };
+        DataQuality: {
+            model: string;
+            /** Format: date */
+            start_date: string;
+            /** Format: date */
+            end_date: string;
+            /** @enum {unknown} */
+            interval: "day" | "hour";
+            data_type: string;
+            newest_dataset: null | {
+                dataset_id: string;
+                /** Format: date-time */
+                created_at: string;
+                age_hours: number;
+                rows: number;
+                quarantined_rows: number;
+                missing: {
+                    column: string;
+                    share: number;
+                }[];
+                findings: {
+                    severity: string;
+                    column?: string;
+                    message: string;
+                    rows: number;
+                }[];
+                report: null | {
+                    report_id: string;
+                    passed: boolean;
+                    failed_checks: {
+                        name: string;
+                        severity: string;
+                        message: string;
+                    }[];
+                };
+            };
+            datasets: {
+                /** Format: date-time */
+                at: string;
+                datasets: number;
+                rows: number;
+                quarantined_rows: number;
+                reports: number;
+                failed_reports: number;
+                age_hours: number | null;
+            }[];
+            requests: {
+                /** Format: date-time */
+                at: string;
+                rows: number | null;
+                violations: {
+                    column: string;
+                    violation: string;
+                    rows: number;
+                    share: number;
+                }[];
+                missing: {
+                    column: string;
+                    share: number;
+                }[];
+                out_of_range: {
+                    column: string;
+                    below: number;
+                    above: number;
+                }[];
+            }[];
+        };
+        RollupProgress: {
+            /**
+             * Format: date-time
+             * @description When answers were last summed up; later ones follow within seconds
+             */
+            predictions_at: string;
+            /**
+             * Format: date-time
+             * @description When truths were last summed up
+             */
+            outcomes_at: string;
+            /** @description Hours that wait to be summed up anew after a correction */
+            hours_to_correct: number;
+        };
+        PredictionAnalytics: {
+            model: string;
+            /** Format: date */
+            start_date: string;
+            /** Format: date */
+            end_date: string;
+            /** @enum {unknown} */
+            interval: "day" | "hour";
+            totals: {
+                requests: number;
+                errors: number;
+                error_share: number | null;
+                cached: number;
+                cached_share: number | null;
+                latency_ms: {
+                    p50: number | null;
+                    p95: number | null;
+                    p99: number | null;
+                };
+                heads: {
+                    [key: string]: {
+                        answers: number;
+                        mean_score: number | null;
+                        class_shares: {
+                            [key: string]: number;
+                        };
+                    };
+                };
+            };
+            versions: {
+                version: string;
+                arm: string | null;
+                segment: string;
+                requests: number;
+                errors: number;
+                error_share: number | null;
+                cached: number;
+                cached_share: number | null;
+                latency_ms: {
+                    p50: number | null;
+                    p95: number | null;
+                    p99: number | null;
+                };
+                heads: {
+                    [key: string]: {
+                        answers: number;
+                        mean_score: number | null;
+                        class_shares: {
+                            [key: string]: number;
+                        };
+                    };
+                };
+            }[];
+            series: {
+                /** Format: date-time */
+                start: string;
+                segment: string;
+                requests: number;
+                errors: number;
+                error_share: number | null;
+                cached: number;
+                cached_share: number | null;
+                latency_ms: {
+                    p50: number | null;
+                    p95: number | null;
+                    p99: number | null;
+                };
+                heads: {
+                    [key: string]: {
+                        answers: number;
+                        mean_score: number | null;
+                        class_shares: {
+                            [key: string]: number;
+                        };
+                    };
+                };
+                versions: {
+                    [key: string]: number;
+                };
+            }[];
+            progress: components["schemas"]["RollupProgress"];
+            /** @description Why nothing is there, where that is so */
+            note: string | null;
+        };
+        MetricSummary: {
+            realised: null | {
+                value: number | null;
+                lower: number | null;
+                upper: number | null;
+                rows: number;
+            };
+            estimated: null | {
+                value: number | null;
+                lower: number | null;
+                upper: number | null;
+                rows: number;
+                /** @enum {unknown} */
+                method: "confidence_based" | "direct_loss";
+            };
+            /** @description The version’s own metric on the rows held out in training */
+            baseline: null | {
+                value: number | null;
+                lower: number | null;
+                upper: number | null;
+                rows: number;
+            };
+        };
+        EstimateError: {
+            /** @description Entries of the series with 30 truths or more */
+            intervals: number;
+            mean_absolute_error: number;
+            /** @description Mean of estimate minus realised */
+            bias: number;
+        };
+        VersionPerformance: {
+            version: string;
+            arm: string | null;
+            segment: string;
+            requests: number;
+            /** @description Answers whose truth is known */
+            labelled: number;
+            label_coverage: number | null;
+            heads: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["MetricSummary"];
+                };
+            };
+            estimate_errors: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["EstimateError"];
+                };
+            };
+        };
+        PerformanceEntry: {
+            /** Format: date-time */
+            start: string;
+            /** @description Old enough that truths which come late are in */
+            is_mature: boolean;
+            version: string;
+            arm: string | null;
+            segment: string;
+            requests: number;
+            /** @description Answers whose truth is known */
+            labelled: number;
+            label_coverage: number | null;
+            heads: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["MetricSummary"];
+                };
+            };
+        };
+        ModelPerformance: {
+            model: string;
+            /** Format: date */
+            start_date: string;
+            /** Format: date */
+            end_date: string;
+            /** @enum {unknown} */
+            interval: "day" | "hour";
+            label_maturity_hours: number;
+            versions: components["schemas"]["VersionPerformance"][];
+            series: components["schemas"]["PerformanceEntry"][];
+            progress: components["schemas"]["RollupProgress"];
+            /** @description Why nothing is there, where that is so */
+            note: string | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -4578,11 +4958,11 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description What turned out to be true, by prediction head
+                     * @description What turned out to be true, by prediction head; of a forecast the measured values from its first step on, null for a gap; of `items` the item that was taken, or several
                      * @default {}
                      */
                     outcome?: {
-                        [key: string]: number | string | boolean | null;
+                        [key: string]: (number | string | boolean | null) | (number | string | null)[];
                     };
                     /**
                      * @description Figures of your business that this prediction led to, by name: what rollouts and experiments can be judged by
@@ -16178,6 +16558,16 @@ export interface operations {
                          * @default 200
                          */
                         least_rows?: number;
+                        /**
+                         * @description Features whose ten most frequent values are watched one by one, besides all rows together
+                         * @default []
+                         */
+                        segments?: string[];
+                        /**
+                         * @description Once a week, whether a week of rows is told from the reference by all features together
+                         * @default true
+                         */
+                        multivariate?: boolean;
                     };
                     /** @default {} */
                     performance?: {
@@ -16189,10 +16579,38 @@ export interface operations {
                          */
                         label_maturity_hours?: number;
                         /**
-                         * @description Features whose values are watched one by one
+                         * @description Windows with fewer truths are not judged; they are unknown
+                         * @default 30
+                         */
+                        least_rows?: number;
+                        /**
+                         * @description A loss that is worse by this share than on the rows held out is no decay yet
+                         * @default 0.1
+                         */
+                        margin?: number;
+                        /**
+                         * @description Features whose values are watched one by one, from when they are named on: at most 50 values each
                          * @default []
                          */
                         segments?: string[];
+                        /** @default {} */
+                        fairness?: {
+                            /**
+                             * @description Features whose values are groups that must be treated alike
+                             * @default []
+                             */
+                            groups?: string[];
+                            /**
+                             * @description The largest difference of rates between a group and all others
+                             * @default 0.1
+                             */
+                            most_gap?: number;
+                        };
+                        /**
+                         * @description Whether the newest answers are watched as they come
+                         * @default true
+                         */
+                        stream?: boolean;
                     };
                 };
             };
@@ -16443,6 +16861,318 @@ export interface operations {
                         items: components["schemas"]["Finding"][];
                         next_cursor: string | null;
                     };
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_analytics_drift: {
+        parameters: {
+            query?: {
+                /** @description The model, with `_` or `-` */
+                model_type?: string;
+                /** @description The first day (UTC); 29 days before the last by default */
+                start_date?: string;
+                /** @description The last day (UTC), included; today by default */
+                end_date?: string;
+                /** @description What one entry of the series stands for */
+                interval?: "day" | "hour";
+                version?: string;
+                /** @description A feature that is watched by segments, for each of its values, or `feature=value` for one of them */
+                segment?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The series of each column */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DriftAnalytics"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_analytics_data_quality: {
+        parameters: {
+            query?: {
+                /** @description The model, with `_` or `-` */
+                model_type?: string;
+                /** @description The first day (UTC); 29 days before the last by default */
+                start_date?: string;
+                /** @description The last day (UTC), included; today by default */
+                end_date?: string;
+                /** @description What one entry of the series stands for */
+                interval?: "day" | "hour";
+                version?: string;
+                /** @description A feature that is watched by segments, for each of its values, or `feature=value` for one of them */
+                segment?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The series */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataQuality"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_analytics_predictions: {
+        parameters: {
+            query?: {
+                /** @description The model, with `_` or `-` */
+                model_type?: string;
+                /** @description The first day (UTC); 29 days before the last by default */
+                start_date?: string;
+                /** @description The last day (UTC), included; today by default */
+                end_date?: string;
+                /** @description What one entry of the series stands for */
+                interval?: "day" | "hour";
+                version?: string;
+                /** @description A feature that is watched by segments, for each of its values, or `feature=value` for one of them */
+                segment?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The series */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionAnalytics"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_analytics_model_performance: {
+        parameters: {
+            query?: {
+                /** @description The model, with `_` or `-` */
+                model_type?: string;
+                /** @description The first day (UTC); 29 days before the last by default */
+                start_date?: string;
+                /** @description The last day (UTC), included; today by default */
+                end_date?: string;
+                /** @description What one entry of the series stands for */
+                interval?: "day" | "hour";
+                version?: string;
+                /** @description A feature that is watched by segments, for each of its values, or `feature=value` for one of them */
+                segment?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metrics */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelPerformance"];
                 };
             };
             /** @description No such model */
