@@ -13,6 +13,7 @@ const MOST_ROWS = 5000;
 interface ArrivedOutcome {
   prediction_id: string;
   outcome: Record<string, unknown>;
+  received_at: Date;
   revision: number;
   /** Whether it is the only report of its prediction. */
   is_only: boolean;
@@ -36,14 +37,18 @@ const COLUMNS = 'p.id, p.model, p.version, p.arm, p.features, p.predictions, p.e
 /**
  * Sums up the outcomes that have arrived since the last time. The first one of a prediction is added; where one was corrected or came
  * again, the hour of its prediction is noted to be summed up anew.
+ * @param onLoss sees the losses of each first outcome, by head
  * @returns how many rows there were
  */
-export async function followOutcomes({ client, models }: FollowContext): Promise<number> {
+export async function followOutcomes(
+  { client, models }: FollowContext,
+  onLoss: (row: JudgedRow & { received_at: Date }, losses: Record<string, number>) => Promise<void>,
+): Promise<number> {
   const from = await readCursor(client, 'outcomes');
   const bound = await nextBound(client, { table: 'prediction_outcomes', from, mostRows: MOST_ROWS });
   if (bound === undefined) return 0;
   const { rows: arrived } = await client.query<ArrivedOutcome>(
-    `SELECT o.prediction_id, o.outcome, o.revision, NOT EXISTS (SELECT FROM prediction_outcomes r
+    `SELECT o.prediction_id, o.outcome, o.received_at, o.revision, NOT EXISTS (SELECT FROM prediction_outcomes r
        WHERE r.prediction_id = o.prediction_id AND r.observed_at <> o.observed_at) AS is_only
      FROM prediction_outcomes o WHERE o.arrival >= $1 AND o.arrival < $2 ORDER BY o.arrival, o.prediction_id`,
     [from, bound],
@@ -51,12 +56,13 @@ export async function followOutcomes({ client, models }: FollowContext): Promise
   const predictions = await findPredictions(client, [...new Set(arrived.map((row) => row.prediction_id))]);
   const sheet = new TallySheet();
   const corrected = new Map<string, { model: string; hour: Date }>();
-  for (const { prediction_id: id, outcome, revision, is_only: isOnly } of arrived) {
+  for (const { prediction_id: id, outcome, received_at, revision, is_only: isOnly } of arrived) {
     const found = predictions.get(id);
     // Retention, or an erasure, was faster.
     if (!found) continue;
     if (isOnly && revision === 1) {
-      await tallyRow({ ...found, outcome }, sheet, models);
+      const row = { ...found, outcome, received_at };
+      await onLoss(row, await tallyRow(row, sheet, models));
       continue;
     }
     const hour = new Date(hourOf(found.created_at.getTime()));

@@ -68,9 +68,13 @@ export async function moveCursor(client: PoolClient, log: string, arrival: strin
 /**
  * Sums up the predictions that have arrived since the last time, in the transaction of the client: its commit moves the cursor too, so that
  * each row counts once whoever dies.
+ * @param onRow sees each row, in the order of arrival
  * @returns how many rows there were
  */
-export async function followPredictions({ client, models }: FollowContext): Promise<number> {
+export async function followPredictions(
+  { client, models }: FollowContext,
+  onRow: (row: FollowedRow) => Promise<void>,
+): Promise<number> {
   const from = await readCursor(client, 'predictions');
   const bound = await nextBound(client, { table: 'predictions', from, mostRows: MOST_ROWS });
   if (bound === undefined) return 0;
@@ -82,7 +86,10 @@ export async function followPredictions({ client, models }: FollowContext): Prom
   let read = 0;
   for (;;) {
     const { rows } = await client.query<FollowedRow>(`FETCH ${ROWS_AT_A_TIME} FROM followed`);
-    for (const row of rows) await tallyRow(row, sheet, models);
+    for (const row of rows) {
+      await tallyRow(row, sheet, models);
+      await onRow(row);
+    }
     read += rows.length;
     const isLast = rows.length < ROWS_AT_A_TIME;
     if (isLast || sheet.size > MOST_LINES) {

@@ -5,6 +5,7 @@ import type { Logger } from '../telemetry/logger.js';
 import { within } from '../within.js';
 import { correctHour, followOutcomes } from './follow-outcomes.js';
 import { followPredictions, type FollowContext } from './follow-predictions.js';
+import { StreamWatch } from './stream-watch.js';
 import { WatchedModels, type WatchedModelsOptions } from './watched-models.js';
 
 /** A look costs two index probes while nothing is new. */
@@ -21,7 +22,8 @@ const STOP_MS = 5000;
 const FOLLOWER_LOCK = 7233005;
 
 /**
- * Follows the log of predictions and of outcomes in the order of arrival and sums it up by hour and day. Each transaction sums up some rows and moves the cursor behind them, so a process that dies repeats nothing and loses nothing. Any number of
+ * Follows the log of predictions and of outcomes in the order of arrival: sums it up by hour and day, and shows it to the online
+ * detectors. Each transaction sums up some rows and moves the cursor behind them, so a process that dies repeats nothing and loses nothing. Any number of
  * processes may run one; those without the lock wait.
  */
 export class LogFollower {
@@ -72,8 +74,8 @@ export class LogFollower {
   async followToEnd(): Promise<void> {
     let isNew = true;
     while (isNew && !this.#isStopped) {
-      isNew = (await this.#step(async (context) => (await followPredictions(context)) > 0)) ?? false;
-      if (await this.#step(async (context) => (await followOutcomes(context)) > 0)) isNew = true;
+      isNew = (await this.#step(followAnswers)) ?? false;
+      if (await this.#step(followTruths)) isNew = true;
     }
     const untilMs = performance.now() + CORRECT_FOR_MS;
     while (!this.#isStopped && performance.now() < untilMs && (await this.#step(correctHour)));
@@ -91,7 +93,7 @@ export class LogFollower {
         return undefined;
       }
       const done = await work({ client, models: this.#models });
-      this.context.failPoint('follower:before-commit');
+      if (done) this.context.failPoint('follower:before-commit');
       await client.query('COMMIT');
       client.release();
       return done;
@@ -101,6 +103,21 @@ export class LogFollower {
       throw error;
     }
   }
+}
+
+/** Sums up what has arrived, and shows it to the online detectors. @returns whether there was anything */
+async function followAnswers(context: FollowContext): Promise<boolean> {
+  const stream = new StreamWatch(context.client, context.models);
+  const read = await followPredictions(context, (row) => stream.addAnswer(row));
+  await stream.save(Date.now());
+  return read > 0;
+}
+
+async function followTruths(context: FollowContext): Promise<boolean> {
+  const stream = new StreamWatch(context.client, context.models);
+  const read = await followOutcomes(context, (row, losses) => stream.addLosses(row, losses));
+  await stream.save(Date.now());
+  return read > 0;
 }
 
 async function isLocked(client: PoolClient): Promise<boolean> {

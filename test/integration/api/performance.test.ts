@@ -95,7 +95,9 @@ const labelledIs = (count: number) =>
 
 describe('what a model answered and how well it came true', () => {
   beforeAll(async () => {
-    service = await Service.start(MODELS, { AUTO_ML_ENABLED: 'false', PREDICTION_CACHE_TTL: '0' });
+    // The worker that follows the log is killed the first time that it has summed up rows.
+    const env = { NODE_ENV: 'test', FAILPOINT: 'follower:before-commit', PREDICTION_CACHE_TTL: '0' };
+    service = await Service.start(MODELS, { AUTO_ML_ENABLED: 'false', ...env });
     service.file('customers.csv', learnableTable(2000));
     await service.run('/data/ingest', { source: 'customers.csv', data_type: 'customers' });
     await service.run('/models/train', { model_type: 'customers', hyperparameters: { n_estimators: 10 } });
@@ -162,7 +164,8 @@ describe('what a model answered and how well it came true', () => {
     const isWrong = (at: number) => at % 5 === 0;
     await Promise.all(known.map((row, at) => report(row, row.truth !== isWrong(at), '2026-01-01T00:00:00Z')));
     await labelledIs(300);
-    await Promise.all(known.map((row, at) => isWrong(at) && report(row, row.truth!, '2026-01-02T00:00:00Z')));
+    const wrong = known.filter((_, at) => isWrong(at));
+    await Promise.all(wrong.map((row) => report(row, row.truth!, '2026-01-02T00:00:00Z')));
     const expected = recompute(answered);
     const own = await eventually('the corrections in the rollups', async () => {
       const { versions, progress } = await performanceOf();
@@ -184,5 +187,69 @@ describe('what a model answered and how well it came true', () => {
     const pro = plans.versions.find(({ segment }) => segment === 'plan=pro')!;
     const exact = recompute(answered.filter(({ plan }) => plan === 'pro'));
     expect(pro.heads['label']!['accuracy']!.realised!.value).toBeCloseTo(exact['accuracy']!.value!, 9);
+  });
+
+  it('tells of a burst within seconds, once, and of its end', async () => {
+    const features = () => ({ plan: PLANS[Math.floor(prng.next() * 3)]! });
+    const send = (count: number, one: () => object) =>
+      service.post('/predict/customers/batch', {
+        instances: Array.from({ length: count }, () => ({ features: one() })),
+      });
+    const told = async () =>
+      (
+        await service.get<{ items: { subject: string; state: string; summary: string; monitor: string }[] }>(
+          '/monitors/customers/findings?monitor=stream',
+        )
+      ).body.items;
+    expect(await told()).toEqual([]);
+    const sentMs = Date.now();
+    await send(150, features);
+    const alarm = await eventually('the alarm', async () => (await told()).find(({ state }) => state === 'alarm'));
+    expect(Date.now() - sentMs, 'busy machines take longer').toBeLessThan(30_000);
+    expect(alarm).toMatchObject({ subject: 'stream:missing:usage', monitor: 'stream' });
+    expect(alarm.summary).toContain('Many requests without usage');
+    await send(1000, () => ({ ...features(), usage: Math.round(prng.next() * 1000) / 10 }));
+    await eventually('the end', async () => (await told()).find(({ state }) => state === 'ok'));
+    expect((await told()).map(({ state }) => state)).toEqual(['ok', 'alarm']);
+  });
+
+  it('judges the windows that are over, the same when it is asked again', async () => {
+    await service.query(
+      `SELECT prepare_prediction_partition((now() - interval '2 days')::date), prepare_prediction_partition((now() - interval '1 day')::date)`,
+    );
+    await service.query(
+      `INSERT INTO predictions (id, model, version, features, predictions, latency_us, correlation_id, created_at)
+       SELECT 'old_' || id, model, version, features, predictions, latency_us, 'c', date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '1 hour'
+       FROM predictions WHERE id = ANY($1)`,
+      [answered.map(({ id }) => id)],
+    );
+    // All answers are wrong.
+    await service.query(
+      `INSERT INTO prediction_outcomes (prediction_id, observed_at, outcome) SELECT id, now(),
+         jsonb_build_object('label', CASE predictions->>'label' WHEN 'stay' THEN 'leave' ELSE 'stay' END) FROM predictions WHERE id LIKE 'old_%'`,
+    );
+    await eventually('the day before in the rollups', async () => {
+      const { body } = await service.get<Performance>('/analytics/model-performance?model_type=customers');
+      return body.series.some(({ labelled }) => labelled === 600) ? body : undefined;
+    });
+    const result = await service.run('/monitors/customers/run');
+    expect(result['performance']).toMatchObject({ version: 'v1.0.0' });
+    const find = async () =>
+      (
+        await service.get<{
+          items: { id: string; subject: string; segment: string; state: string; evidence: object }[];
+        }>('/monitors/customers/findings?monitor=performance&limit=200')
+      ).body.items;
+    const found = await find();
+    expect(found.find(({ subject, segment }) => subject === 'metric:label.accuracy' && segment === '')).toMatchObject({
+      state: 'alarm',
+      severity: 'high',
+      evidence: { reference: { kind: 'holdout' }, advice: 'roll_back' },
+    });
+    expect(found.filter(({ subject }) => subject.startsWith('fairness:label.')).length).toBeGreaterThan(0);
+    expect(found.find(({ segment }) => segment === 'plan=pro')).toBeDefined();
+    expect(found.some(({ subject }) => subject.startsWith('estimate:label.'))).toBe(true);
+    await service.run('/monitors/customers/run');
+    expect((await find()).map(({ id }) => id).toSorted()).toEqual(found.map(({ id }) => id).toSorted());
   });
 });
