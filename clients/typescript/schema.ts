@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 88ec1d2df07045c2ef05eb3cf12c6b87e287d6fb9fac59c68d803f092a80ab32.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 36466cf8f0b9ddc3610d8d5cbf7b7e27746566acb56b2f5692279f80770722ad.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -2146,295 +2146,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/alerts/rules": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What opens alerts, in the order in which rules are asked
-         * @description A finding belongs to the first rule that fits it: those of the API by name, those of models/config.yaml, those built in.
-         */
-        get: operations["get_alerts_rules"];
-        put?: never;
-        /** Make a rule */
-        post: operations["post_alerts_rules"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/alerts/rules/{rule}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** A rule */
-        get: operations["get_alerts_rules_rule"];
-        /**
-         * Make or replace a rule
-         * @description One of the name of a built-in rule takes its place; with "enabled": false nothing opens alerts in its stead.
-         */
-        put: operations["put_alerts_rules_rule"];
-        post?: never;
-        /**
-         * Delete a rule of the API
-         * @description What is built in under its name is in force again. Its open alerts are resolved.
-         */
-        delete: operations["delete_alerts_rules_rule"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/alerts/receivers": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Who is told of alerts, and what waits for them
-         * @description They are named by the environment: ALERT_WEBHOOK_URLS, ALERT_SLACK_URLS, ALERT_EMAIL_TO, ALERTMANAGER_URL.
-         */
-        get: operations["get_alerts_receivers"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/alerts/receivers/{receiver_id}/test": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Send a message of the type alert.test
-         * @description GET /alerts/receivers tells whether it still waits.
-         */
-        post: operations["post_alerts_receivers_receiver_id_test"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/alerts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What somebody should look at, newest first */
-        get: operations["get_alerts"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/alerts/budget": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The false alarms that a model may have within a year, and those that it had
-         * @description All monitors and rules of a model share it. What a person marks as false counts; when it is used up, each rule of the model asks for one more window before it opens an alert.
-         */
-        get: operations["get_alerts_budget"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/alerts/silences": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Times in which nobody is told of some alerts, newest first */
-        get: operations["get_alerts_silences"];
-        put?: never;
-        /**
-         * Tell nobody of some alerts for a time
-         * @description They are opened and resolved all the same. What is still open at the end of the silence is told then; what was over by then is not.
-         */
-        post: operations["post_alerts_silences"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/alerts/silences/{silence_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** End a silence now */
-        delete: operations["delete_alerts_silences_silence_id"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/alerts/{alert_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** An alert with its evidence, its history and its deliveries */
-        get: operations["get_alerts_alert_id"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/alerts/{alert_id}/acknowledge": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Say that somebody looks after it
-         * @description Receivers are told of it. May be repeated.
-         */
-        post: operations["post_alerts_alert_id_acknowledge"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/alerts/{alert_id}/resolve": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Say that it is over, or that nothing was wrong
-         * @description With "false_alarm": true it counts against the budget of the model; an alert that is resolved already can still be marked, and the mark be taken back with false. What is found in later windows opens a new alert.
-         */
-        post: operations["post_alerts_alert_id_resolve"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/alerts/{alert_id}/comment": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Write something into the history of an alert */
-        post: operations["post_alerts_alert_id_comment"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/models/{model}/repair": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Train a model anew on fresh data, and roll the version out if it does better
-         * @description It learns from predictions since the change whose outcome is known, or from the newest dataset. The new version is held against the present one on fresh rows that neither has learnt from, and rolled out by a canary where it is shown to do better; else that is what comes of it. With `on_drift` of a schedule, alerts that advise to retrain do the same by themselves.
-         */
-        post: operations["post_models_model_repair"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/repairs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List repairs, newest first */
-        get: operations["get_repairs"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/repairs/{repair_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The story of a repair: what was found, learnt, judged and rolled out */
-        get: operations["get_repairs_repair_id"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/monitors/{model}": {
         parameters: {
             query?: never;
@@ -2600,8 +2311,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Each dependency with its state and latency
-         * @description Always 200 while the process lives; `status` says `ok` or `degraded`, and each dependency what it affects.
+         * Each dependency with its state, latency and last error
+         * @description Always 200 while the process lives. `status` says `ok` or `degraded`, `degraded` names each state that is not as it should be and what it affects, and `last_error` is the latest failure that any API process has met since it was started.
          */
         get: operations["get_health"];
         put?: never;
@@ -2637,8 +2348,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether the process takes requests
-         * @description Depends on no database and no Temporal: predictions go on without them. 503 from the first sign of a shutdown on.
+         * Whether predictions can be answered
+         * @description Depends on no database and no Temporal: predictions go on without them. 503 from the first sign of a shutdown on, and while none of the models that are deployed could be loaded.
          */
         get: operations["get_health_ready"];
         put?: never;
@@ -2656,11 +2367,36 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Metrics for Prometheus */
+        /**
+         * Metrics for Prometheus
+         * @description Of all API processes and of the workers of the machine together, with those of the Temporal SDK. As OpenMetrics, with trace ids as exemplars, for callers that prefer it.
+         */
         get: operations["get_metrics"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/operate/log-level": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The level of the log, and until when */
+        get: operations["get_operate_log_level"];
+        /**
+         * Change the level of the log for a time
+         * @description Of all API processes at once, and of the workers of the same machine within a second; needs no database. What is started meanwhile follows, too.
+         */
+        put: operations["put_operate_log_level"];
+        post?: never;
+        /** Go back to the configured level of the log */
+        delete: operations["delete_operate_log_level"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2943,7 +2679,7 @@ export interface components {
         JobStatus: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor" | "repair";
+            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -2958,7 +2694,7 @@ export interface components {
         Job: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor" | "repair";
+            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -3348,19 +3084,6 @@ export interface components {
                 data?: unknown[];
             }[];
         };
-        Health: {
-            /** @enum {unknown} */
-            status: "ok" | "degraded";
-            version: string;
-            uptime_seconds: number;
-            dependencies: {
-                [key: string]: Record<string, never>;
-            };
-            serving: {
-                model: string;
-                version: string;
-            }[];
-        };
         Preprocessor: {
             format_version: number;
             encoder: Record<string, never>;
@@ -3429,217 +3152,6 @@ export interface components {
             share?: number;
             examples?: string[];
             observed?: Record<string, never>;
-        };
-        Alert: {
-            alert_id: string;
-            rule: string;
-            model: string | null;
-            version: string | null;
-            /** @enum {unknown} */
-            monitor: "drift" | "performance" | "data_quality" | "stream" | "platform";
-            subject: string;
-            segment: string;
-            /** @enum {unknown} */
-            severity: "low" | "medium" | "high";
-            /** @enum {unknown} */
-            status: "open" | "acknowledged" | "resolved";
-            summary: string;
-            value: number | null;
-            threshold: number | null;
-            owner: string | null;
-            false_alarm: boolean;
-            silenced_by: string | null;
-            /** Format: date-time */
-            opened_at: string;
-            /** Format: date-time */
-            first_window_end: string;
-            /** Format: date-time */
-            last_window_end: string;
-            /** Format: date-time */
-            acknowledged_at: string | null;
-            acknowledged_by: string | null;
-            /** Format: date-time */
-            resolved_at: string | null;
-            resolved_by: string | null;
-        };
-        AlertInFull: {
-            alert_id: string;
-            rule: string;
-            model: string | null;
-            version: string | null;
-            /** @enum {unknown} */
-            monitor: "drift" | "performance" | "data_quality" | "stream" | "platform";
-            subject: string;
-            segment: string;
-            /** @enum {unknown} */
-            severity: "low" | "medium" | "high";
-            /** @enum {unknown} */
-            status: "open" | "acknowledged" | "resolved";
-            summary: string;
-            value: number | null;
-            threshold: number | null;
-            owner: string | null;
-            false_alarm: boolean;
-            silenced_by: string | null;
-            /** Format: date-time */
-            opened_at: string;
-            /** Format: date-time */
-            first_window_end: string;
-            /** Format: date-time */
-            last_window_end: string;
-            /** Format: date-time */
-            acknowledged_at: string | null;
-            acknowledged_by: string | null;
-            /** Format: date-time */
-            resolved_at: string | null;
-            resolved_by: string | null;
-            evidence: Record<string, never>;
-            history: {
-                /** @enum {unknown} */
-                event: "opened" | "escalated" | "acknowledged" | "resolved" | "commented" | "marked_false" | "marked_true" | "repair_begun" | "repair_waits";
-                by: string;
-                note: string | null;
-                detail: Record<string, never> | null;
-                /** @enum {unknown} */
-                telling: "never" | "waiting" | "told" | "dropped";
-                message_id: string | null;
-                /** Format: date-time */
-                at: string;
-            }[];
-            deliveries: {
-                delivery_id: string;
-                receiver: string;
-                message_id: string;
-                /** @enum {unknown} */
-                state: "pending" | "delivered" | "dead";
-                attempts: number;
-                last_status_code: number | null;
-                last_error: string | null;
-                /** Format: date-time */
-                next_attempt_at: string | null;
-                /** Format: date-time */
-                created_at: string;
-                /** Format: date-time */
-                finished_at: string | null;
-            }[];
-        };
-        AlertRule: {
-            name: string;
-            /** @enum {unknown} */
-            declared_in: "api" | "file" | "built_in";
-            enabled: boolean;
-            description: string | null;
-            when: Record<string, never>;
-            /** @enum {unknown} */
-            severity: "low" | "medium" | "high" | null;
-            open_after: number;
-            resolve_after: number;
-            owner: string | null;
-            receivers: string[];
-            models: string[];
-        };
-        AlertSilence: {
-            silence_id: string;
-            model: string | null;
-            rule: string | null;
-            subject: string | null;
-            /** @enum {unknown} */
-            severity: "low" | "medium" | "high" | null;
-            reason: string;
-            /** @enum {unknown} */
-            state: "planned" | "active" | "over";
-            /** Format: date-time */
-            starts_at: string;
-            /** Format: date-time */
-            ends_at: string;
-            created_by: string;
-            /** Format: date-time */
-            created_at: string;
-        };
-        AlertReceiver: {
-            receiver_id: string;
-            /** @enum {unknown} */
-            kind: "webhook" | "slack" | "email" | "alertmanager";
-            address: string;
-            waiting: number;
-            dead: number;
-        };
-        AlertTest: {
-            message_id: string;
-            receiver_id: string;
-        };
-        AlertBudget: {
-            model: string;
-            /** Format: date-time */
-            since: string;
-            false_alarms_per_year: number;
-            alerts: number;
-            used: number;
-            left: number;
-            used_up: boolean;
-            extra_windows: number;
-            false_alarms: {
-                alert_id: string;
-                rule: string;
-                subject: string;
-                summary: string;
-                /** Format: date-time */
-                opened_at: string;
-                marked_by: string | null;
-            }[];
-        };
-        RepairAccepted: {
-            job_id: string;
-            status: components["schemas"]["JobState"];
-            status_url: string;
-            repair_id: string;
-        };
-        Repair: {
-            repair_id: string;
-            model: string;
-            /** @enum {unknown} */
-            state: "running" | "repaired" | "not_better" | "rolled_back" | "failed" | "cancelled";
-            alert_id: string | null;
-            trigger: string;
-            requested_by: string;
-            /** Format: date-time */
-            since: string | null;
-            former_version: string;
-            new_version: string | null;
-            reason: string | null;
-            job_id: string;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            finished_at: string | null;
-        };
-        RepairInFull: {
-            repair_id: string;
-            model: string;
-            /** @enum {unknown} */
-            state: "running" | "repaired" | "not_better" | "rolled_back" | "failed" | "cancelled";
-            alert_id: string | null;
-            trigger: string;
-            requested_by: string;
-            /** Format: date-time */
-            since: string | null;
-            former_version: string;
-            new_version: string | null;
-            reason: string | null;
-            job_id: string;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            finished_at: string | null;
-            story: string;
-            steps: {
-                /** @enum {unknown} */
-                step: "opened" | "collected" | "trained" | "judged" | "rolled_out" | "closed";
-                summary: string;
-                detail: Record<string, never>;
-                /** Format: date-time */
-                at: string;
-            }[];
         };
         DrillAccepted: {
             job_id: string;
@@ -4165,6 +3677,64 @@ export interface components {
                 values: unknown[];
                 differs: boolean;
             }[];
+        };
+        Health: {
+            /** @enum {unknown} */
+            status: "ok" | "degraded";
+            degraded: {
+                state: string;
+                affects: string;
+            }[];
+            version: string;
+            uptime_seconds: number;
+            dependencies: {
+                [key: string]: {
+                    /** @enum {unknown} */
+                    status: "up" | "down";
+                    latency_ms: number;
+                    affects: string;
+                    error?: string;
+                    last_error: null | {
+                        message: string;
+                        /** Format: date-time */
+                        at: string;
+                    };
+                };
+            };
+            task_queues: {
+                queue: string;
+                /** @enum {unknown} */
+                kind: "workflow" | "activity";
+                pollers: number;
+                backlog: number;
+                oldest_seconds: number;
+            }[];
+            spools: {
+                [key: string]: {
+                    rows: number;
+                    bytes: number;
+                    most_bytes: number;
+                };
+            };
+            disks: {
+                [key: string]: {
+                    free_bytes: number;
+                    total_bytes: number;
+                };
+            };
+            not_served: string[];
+            serving: {
+                model: string;
+                version: string;
+            }[];
+        };
+        LogLevel: {
+            /** @enum {unknown} */
+            level: "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";
+            /** @enum {unknown} */
+            configured_level: "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";
+            /** Format: date-time */
+            until: string | null;
         };
         Finding: {
             id: string;
@@ -11435,7 +11005,7 @@ export interface operations {
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
                 status?: "queued" | "running" | "completed" | "failed" | "cancelled";
-                type?: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor" | "repair";
+                type?: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor";
                 model?: string;
             };
             header?: never;
@@ -12201,24 +11771,6 @@ export interface operations {
                          * @description Predictions: the last day (UTC), included
                          */
                         end_date?: string;
-                        /** @description Predictions: only those with an outcome, as rows that a model can be trained on */
-                        labelled?: {
-                            /** @description Whose outcome: `label` of a classification, `value` of a regression */
-                            head: string;
-                            /** @description The column that gets the outcome */
-                            target: string;
-                            /** @description The column that gets `entity_id` */
-                            entity?: string;
-                            /** @description The column that gets `predicted_at` */
-                            timestamp?: string;
-                            /** @description Columns of features; those that nobody has sent are left out */
-                            features: string[];
-                            /**
-                             * Format: date-time
-                             * @description Only what was predicted from then on
-                             */
-                            since?: string;
-                        };
                         /** @description PostgreSQL: only rows that no earlier ingestion of this source has had, told by this growing column */
                         cursor_column?: string;
                         /** @description PostgreSQL: how far behind the highest cursor rows may still appear, in seconds of a time or units of a number; 0 without it */
@@ -16049,7 +15601,7 @@ export interface operations {
                     /** @description Why it is paused, or anything else that the next person should know */
                     note?: string;
                     /**
-                     * @description Whether alerts that advise to retrain begin a repair (POST /models/{model}/repair) by themselves; a paused schedule begins none
+                     * @description Whether a monitor that finds drift may retrain as well. Kept and shown; this release has no monitors
                      * @default false
                      */
                     on_drift?: boolean;
@@ -16560,1886 +16112,6 @@ export interface operations {
                 };
             };
             /** @description No such model; No such schedule */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_alerts_rules: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All rules */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["AlertRule"][];
-                        next_cursor: string | null;
-                    };
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_alerts_rules: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "name": "drift-of-price",
-                 *       "when": {
-                 *         "monitor": "drift",
-                 *         "subject": "input:price",
-                 *         "least_severity": "medium"
-                 *       },
-                 *       "severity": "high",
-                 *       "open_after": 2,
-                 *       "owner": "pricing team",
-                 *       "receivers": [
-                 *         "email"
-                 *       ]
-                 *     }
-                 */
-                "application/json": {
-                    /** @default true */
-                    enabled?: boolean;
-                    description?: string;
-                    /** @description Findings of monitors, or a metric of the service */
-                    when: {
-                        /**
-                         * @description failed_jobs: number; error_share: share of requests that a version could not answer; p99_ms: of answers; dependency_down: 1 while one is away
-                         * @enum {string}
-                         */
-                        metric: "failed_jobs" | "error_share" | "p99_ms" | "dependency_down";
-                        /**
-                         * @description From where on it is an alarm, in the unit of the metric
-                         * @default 0
-                         */
-                        above?: number;
-                        /**
-                         * @description Minutes that one judgement looks at, each minute
-                         * @default 5
-                         */
-                        window_minutes?: number;
-                    } | {
-                        /**
-                         * @description All monitors by default
-                         * @enum {string}
-                         */
-                        monitor?: "drift" | "performance" | "data_quality" | "stream";
-                        /**
-                         * @description `*` stands for any text, such as input:*
-                         * @default *
-                         */
-                        subject?: string;
-                        /**
-                         * @description `*` stands for any text, such as input:*
-                         * @default *
-                         */
-                        segment?: string;
-                        /**
-                         * @description Milder alarms count as none
-                         * @default low
-                         * @enum {string}
-                         */
-                        least_severity?: "low" | "medium" | "high";
-                    };
-                    /**
-                     * @description By default that of the finding; medium for metrics
-                     * @enum {string}
-                     */
-                    severity?: "low" | "medium" | "high";
-                    /**
-                     * @description Windows in a row that must say alarm
-                     * @default 1
-                     */
-                    open_after?: number;
-                    /**
-                     * @description Windows in a row that must say ok
-                     * @default 2
-                     */
-                    resolve_after?: number;
-                    /** @description Who is to look at it */
-                    owner?: string;
-                    /**
-                     * @description Kinds or ids of GET /alerts/receivers; all without any
-                     * @default []
-                     */
-                    receivers?: string[];
-                    /** @description Only of these models; all without any */
-                    models?: string[];
-                    name: string;
-                };
-            };
-        };
-        responses: {
-            /** @description The rule */
-            201: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertRule"];
-                };
-            };
-            /** @description The request could not be read */
-            400: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such model */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the alert or the rule does not allow this */
-            409: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The media type is not supported */
-            415: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit its schema */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_alerts_rules_rule: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                rule: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The rule */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertRule"];
-                };
-            };
-            /** @description No such rule */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    put_alerts_rules_rule: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                rule: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "when": {
-                 *         "monitor": "drift",
-                 *         "subject": "input:price",
-                 *         "least_severity": "medium"
-                 *       },
-                 *       "severity": "high",
-                 *       "open_after": 2,
-                 *       "owner": "pricing team",
-                 *       "receivers": [
-                 *         "email"
-                 *       ]
-                 *     }
-                 */
-                "application/json": {
-                    /** @default true */
-                    enabled?: boolean;
-                    description?: string;
-                    /** @description Findings of monitors, or a metric of the service */
-                    when: {
-                        /**
-                         * @description failed_jobs: number; error_share: share of requests that a version could not answer; p99_ms: of answers; dependency_down: 1 while one is away
-                         * @enum {string}
-                         */
-                        metric: "failed_jobs" | "error_share" | "p99_ms" | "dependency_down";
-                        /**
-                         * @description From where on it is an alarm, in the unit of the metric
-                         * @default 0
-                         */
-                        above?: number;
-                        /**
-                         * @description Minutes that one judgement looks at, each minute
-                         * @default 5
-                         */
-                        window_minutes?: number;
-                    } | {
-                        /**
-                         * @description All monitors by default
-                         * @enum {string}
-                         */
-                        monitor?: "drift" | "performance" | "data_quality" | "stream";
-                        /**
-                         * @description `*` stands for any text, such as input:*
-                         * @default *
-                         */
-                        subject?: string;
-                        /**
-                         * @description `*` stands for any text, such as input:*
-                         * @default *
-                         */
-                        segment?: string;
-                        /**
-                         * @description Milder alarms count as none
-                         * @default low
-                         * @enum {string}
-                         */
-                        least_severity?: "low" | "medium" | "high";
-                    };
-                    /**
-                     * @description By default that of the finding; medium for metrics
-                     * @enum {string}
-                     */
-                    severity?: "low" | "medium" | "high";
-                    /**
-                     * @description Windows in a row that must say alarm
-                     * @default 1
-                     */
-                    open_after?: number;
-                    /**
-                     * @description Windows in a row that must say ok
-                     * @default 2
-                     */
-                    resolve_after?: number;
-                    /** @description Who is to look at it */
-                    owner?: string;
-                    /**
-                     * @description Kinds or ids of GET /alerts/receivers; all without any
-                     * @default []
-                     */
-                    receivers?: string[];
-                    /** @description Only of these models; all without any */
-                    models?: string[];
-                };
-            };
-        };
-        responses: {
-            /** @description The rule */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertRule"];
-                };
-            };
-            /** @description The request could not be read */
-            400: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such model */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the alert or the rule does not allow this */
-            409: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The media type is not supported */
-            415: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit its schema */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_alerts_rules_rule: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                rule: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The rule is gone */
-            204: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description No such rule */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the alert or the rule does not allow this */
-            409: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_alerts_receivers: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description All receivers */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["AlertReceiver"][];
-                        next_cursor: string | null;
-                    };
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_alerts_receivers_receiver_id_test: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                receiver_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The message */
-            201: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertTest"];
-                };
-            };
-            /** @description No such receiver */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_alerts: {
-        parameters: {
-            query?: {
-                /** @description At most this many items */
-                limit?: number;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
-                status?: "open" | "acknowledged" | "resolved";
-                model?: string;
-                severity?: "low" | "medium" | "high";
-                rule?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of alerts */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["Alert"][];
-                        next_cursor: string | null;
-                    };
-                };
-            };
-            /** @description The request does not fit its schema */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_alerts_budget: {
-        parameters: {
-            query?: {
-                model?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The budget */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertBudget"];
-                };
-            };
-            /** @description No such model */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit its schema */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_alerts_silences: {
-        parameters: {
-            query?: {
-                /** @description At most this many items */
-                limit?: number;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of silences */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["AlertSilence"][];
-                        next_cursor: string | null;
-                    };
-                };
-            };
-            /** @description The request does not fit its schema */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_alerts_silences: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "model": "user_behavior",
-                 *       "subject": "input:*",
-                 *       "reason": "The import is being mended.",
-                 *       "ends_at": "2030-01-01T08:00:00Z"
-                 *     }
-                 */
-                "application/json": {
-                    model?: string;
-                    rule?: string;
-                    /** @description `*` stands for any text, such as input:* */
-                    subject?: string;
-                    /**
-                     * @description This severity and milder ones
-                     * @enum {string}
-                     */
-                    severity?: "low" | "medium" | "high";
-                    reason: string;
-                    /**
-                     * Format: date-time
-                     * @description Now by default
-                     */
-                    starts_at?: string;
-                    /** Format: date-time */
-                    ends_at: string;
-                };
-            };
-        };
-        responses: {
-            /** @description The silence */
-            201: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertSilence"];
-                };
-            };
-            /** @description The request could not be read */
-            400: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such model */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The media type is not supported */
-            415: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit its schema */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_alerts_silences_silence_id: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                silence_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The silence is over */
-            204: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description No such silence */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_alerts_alert_id: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                alert_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The alert */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertInFull"];
-                };
-            };
-            /** @description No such alert */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_alerts_alert_id_acknowledge: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                alert_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /**
-                 * @example {
-                 *       "note": "I ask the team of the import."
-                 *     }
-                 */
-                "application/json": {
-                    note?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description The alert */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertInFull"];
-                };
-            };
-            /** @description The request could not be read */
-            400: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such alert */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The state of the alert or the rule does not allow this */
-            409: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The media type is not supported */
-            415: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit its schema */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_alerts_alert_id_resolve: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                alert_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /**
-                 * @example {
-                 *       "note": "A holiday that the monitor did not know of.",
-                 *       "false_alarm": true
-                 *     }
-                 */
-                "application/json": {
-                    note?: string;
-                    /** @description Nothing was wrong: it counts against the budget of the model */
-                    false_alarm?: boolean;
-                };
-            };
-        };
-        responses: {
-            /** @description The alert */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertInFull"];
-                };
-            };
-            /** @description The request could not be read */
-            400: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such alert */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The media type is not supported */
-            415: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit its schema */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_alerts_alert_id_comment: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                alert_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "note": "The unit of `duration` changed upstream on Monday."
-                 *     }
-                 */
-                "application/json": {
-                    note: string;
-                };
-            };
-        };
-        responses: {
-            /** @description The alert */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlertInFull"];
-                };
-            };
-            /** @description The request could not be read */
-            400: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such alert */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The media type is not supported */
-            415: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit its schema */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_models_model_repair: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The same key and body give the same job again */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                model: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                /**
-                 * @example {
-                 *       "reason": "The prices were raised.",
-                 *       "since": "2026-01-01T00:00:00Z"
-                 *     }
-                 */
-                "application/json": {
-                    /** @description Why, for those who read the story */
-                    reason?: string;
-                    /** @description From when on the data are of the world as it is now; by default the beginning of the oldest alert */
-                    since?: string;
-                    /**
-                     * @description By default as the entry of the model says
-                     * @enum {string}
-                     */
-                    source?: "auto" | "log" | "snapshot";
-                    /**
-                     * @description As in POST /models/train
-                     * @default {}
-                     */
-                    training?: {
-                        hyperparameters?: {
-                            /** @description Number of trees; of boosting the most rounds */
-                            n_estimators?: number;
-                            /** @description Depth of a tree; null for no limit */
-                            max_depth?: number | null;
-                            /** @description Forest: rows that a node needs to be split */
-                            min_samples_split?: number;
-                            /** @description Rows that a leaf keeps at least */
-                            min_samples_leaf?: number;
-                            /** @description Columns tried per split (forest) or per tree (boosting, a share): a rule, or a share in (0, 1] */
-                            max_features?: ("sqrt" | "log2" | "all") | number;
-                            /**
-                             * @description Weights of the classes
-                             * @enum {string}
-                             */
-                            class_weight?: "none" | "balanced";
-                            /** @description Boosting and networks: the share of each step that is taken */
-                            learning_rate?: number;
-                            /** @description Boosting: leaves of a tree */
-                            max_leaf_nodes?: number;
-                            /** @description Boosting, linear models and networks: penalty on the squares of leaves or coefficients */
-                            l2_regularization?: number;
-                            /** @description Boosting: share of the rows that a tree sees */
-                            subsample?: number;
-                            /** @description Boosting: rounds without gain on held-out rows after which it ends; null for never */
-                            early_stopping_rounds?: number | null;
-                            /** @description Networks: widths of the hidden layers */
-                            hidden_units?: number[];
-                            /** @description Networks: share of a layer that a step leaves out */
-                            dropout?: number;
-                            /** @description Networks: most passes over the rows */
-                            epochs?: number;
-                            /** @description Networks: rows of a step */
-                            batch_size?: number;
-                            /** @description The same seed and data give the same model */
-                            seed?: number;
-                        };
-                        /** @description Look for good hyperparameters first, by many trials; by default as the entry of the model says, with false not */
-                        search?: false | {
-                            /**
-                             * @description Configurations that are tried
-                             * @default 50
-                             */
-                            trials?: number;
-                            /**
-                             * @description How configurations are drawn
-                             * @default auto
-                             * @enum {string}
-                             */
-                            sampler?: "auto" | "gp" | "tpe" | "sobol" | "random";
-                            /**
-                             * @description Which trials are ended early
-                             * @default asha
-                             * @enum {string}
-                             */
-                            pruner?: "none" | "median" | "successive_halving" | "asha" | "hyperband";
-                            /**
-                             * @description The same seed, trials, parallelism, data and warm start give the same table of trials
-                             * @default 42
-                             */
-                            seed?: number;
-                            /** @description Seconds that the search may run, pauses apart; then the best so far is taken */
-                            timeout_seconds?: number;
-                            /**
-                             * @description Trials side by side; each is drawn without knowing the ends of those that may run beside it
-                             * @default 4
-                             */
-                            parallelism?: number;
-                            /** @description By parameter `{type: float, low, high, log?}`, `{type: int, low, high, log?, step?}` or `{type: categorical, choices}`, with `when: {parameter, in}` only for some values of another; that of the kind by default */
-                            space?: {
-                                [key: string]: unknown;
-                            };
-                            /**
-                             * @description Try the best configurations of an earlier sweep first: the last one of the same model, schema and space, the one that is named, or none
-                             * @default true
-                             */
-                            warm_start?: boolean | string;
-                        };
-                        /**
-                         * @description Share of the entities that is held out
-                         * @default 0.2
-                         */
-                        validation_split?: number;
-                        /**
-                         * @description Also report 5-fold estimates over all rows
-                         * @default false
-                         */
-                        cross_validation?: boolean;
-                    };
-                    /** @description By default as the entry of the model says */
-                    canary?: {
-                        /**
-                         * @description Percentages of the entities that the new version answers; after the last it gets all
-                         * @default [
-                         *       1,
-                         *       5,
-                         *       10,
-                         *       25,
-                         *       50,
-                         *       100
-                         *     ]
-                         */
-                        steps?: number[];
-                        /**
-                         * @description The shortest time of a step
-                         * @default 300
-                         */
-                        step_seconds?: number;
-                        /**
-                         * @description Requests that each cohort must have sent before a step counts
-                         * @default 500
-                         */
-                        min_samples?: number;
-                        /**
-                         * @description A person must agree before the new version gets all traffic
-                         * @default false
-                         */
-                        approval?: boolean;
-                        /**
-                         * @description After this a person decides
-                         * @default 86400
-                         */
-                        max_seconds?: number;
-                        /**
-                         * @description So long a person has to decide; then the rollout is aborted
-                         * @default 86400
-                         */
-                        ask_seconds?: number;
-                        /**
-                         * @description The role that a person needs to approve or promote
-                         * @default operator
-                         * @enum {string}
-                         */
-                        approval_role?: "operator" | "admin";
-                        /**
-                         * @description An answer is slow when it takes longer than this and than the 99th percentile of the present version
-                         * @default 5
-                         */
-                        slow_ms?: number;
-                        /**
-                         * @description What is watched besides errors, slow answers, and loss and calibration of each head
-                         * @default {}
-                         */
-                        guardrails?: {
-                            [key: string]: {
-                                /** @default true */
-                                enabled?: boolean;
-                                /** @description Harm that is still acceptable, in the unit of the measure; by default the larger of 0.005 and 20 % */
-                                margin?: number;
-                                /**
-                                 * @description Which change is harm
-                                 * @enum {string}
-                                 */
-                                harm?: "rises" | "falls" | "either";
-                            };
-                        };
-                    };
-                };
-            };
-        };
-        responses: {
-            /** @description The repair was accepted */
-            202: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RepairAccepted"];
-                };
-            };
-            /** @description The request could not be read */
-            400: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No such model; No version deployed */
-            404: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The model cannot be repaired now */
-            409: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
-            413: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The media type is not supported */
-            415: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request does not fit its schema; The Idempotency-Key was used with another body */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_repairs: {
-        parameters: {
-            query?: {
-                /** @description At most this many items */
-                limit?: number;
-                /** @description `next_cursor` of the page before */
-                cursor?: string;
-                model?: string;
-                state?: "running" | "repaired" | "not_better" | "rolled_back" | "failed" | "cancelled";
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of repairs */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["Repair"][];
-                        next_cursor: string | null;
-                    };
-                };
-            };
-            /** @description The request does not fit its schema */
-            422: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A dependency is away */
-            503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_repairs_repair_id: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                repair_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The repair */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["RepairInFull"];
-                };
-            };
-            /** @description No such repair */
             404: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -19430,8 +17102,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @constant */
-                        status?: "live";
+                        /** @enum {unknown} */
+                        status: "live";
                     };
                 };
             };
@@ -19466,8 +17138,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @constant */
-                        status?: "ready";
+                        /** @enum {unknown} */
+                        status: "ready";
                     };
                 };
             };
@@ -19482,7 +17154,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is shutting down */
+            /** @description It is shutting down, or has no model to answer with */
             503: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -19491,8 +17163,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @constant */
-                        status?: "draining";
+                        /** @enum {unknown} */
+                        status: "draining" | "nothing_served";
                     };
                 };
             };
@@ -19507,7 +17179,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Prometheus text format */
+            /** @description The metrics */
             200: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -19516,6 +17188,168 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                    "application/openmetrics-text": string;
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_operate_log_level: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The level */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLevel"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_operate_log_level: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "level": "DEBUG",
+                 *       "seconds": 900
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {string} */
+                    level: "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";
+                    /**
+                     * @description For how long; then the configured level holds again
+                     * @default 3600
+                     */
+                    seconds?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description The level */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLevel"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_operate_log_level: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The level */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLevel"];
                 };
             };
             /** @description Something went wrong on our side */

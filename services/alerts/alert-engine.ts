@@ -1,7 +1,7 @@
 import type { AlertSettings } from './alert-settings.js';
 import { ChannelListener } from '../database/channel-listener.js';
 import type { Database } from '../database/database.js';
-import type { DependencyHealth } from '../health/check-health.js';
+import type { CheckedDependency } from '../health/check-dependencies.js';
 import { FINDINGS_CHANNEL } from '../monitors/monitor-findings.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -20,7 +20,7 @@ export interface AlertEngineContext {
   logger: Logger;
   settings: AlertSettings;
   readModelsConfig: () => Promise<ModelsConfig>;
-  askDependencies: () => Promise<Record<string, DependencyHealth>>;
+  askDependencies: () => Promise<Record<string, CheckedDependency>>;
   failPoint: FailPoint;
 }
 

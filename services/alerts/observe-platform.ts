@@ -1,7 +1,7 @@
 import type { AlertRule } from '../../core/policy/alert-rules.js';
 import type { PlatformMetric } from '../../core/schemas/alert-rule.js';
 import type { Database } from '../database/database.js';
-import type { DependencyHealth } from '../health/check-health.js';
+import type { CheckedDependency } from '../health/check-dependencies.js';
 
 const MINUTE_MS = 60_000;
 /** Fewer requests in a window say too little of their share or their slowest. */
@@ -19,7 +19,7 @@ interface Observed {
 
 interface PlatformContext {
   database: Pick<Database, 'pool'>;
-  askDependencies: () => Promise<Record<string, DependencyHealth>>;
+  askDependencies: () => Promise<Record<string, CheckedDependency>>;
 }
 
 interface Window {
