@@ -4,7 +4,7 @@ import { DATA, RECORD } from './activity-options.js';
 import { runJob } from './run-job.js';
 
 const { planMonitoring } = proxyActivities<Activities>(RECORD);
-const { measurePerformance } = proxyActivities<Activities>(DATA);
+const { measureDrift, measurePerformance } = proxyActivities<Activities>(DATA);
 
 /** When the run was due: one that an outage has delayed judges the window that it was meant for. */
 function dueTime(): string {
@@ -20,12 +20,10 @@ export async function monitorModel(input: unknown) {
     await enterStage('plan');
     const plan = await planMonitoring({ jobId, request: input, due: dueTime() });
     label({ model: plan.model });
-    // Steps come here: each takes the plan, and is left out where `plan.settings` has it off.
-    let performance;
-    if (plan.settings.performance.enabled) {
-      await enterStage('performance');
-      performance = await measurePerformance(plan);
-    }
-    return { model: plan.model, window_end: plan.windowEnd, performance };
+    await enterStage('drift');
+    const drift = plan.settings.drift.enabled ? await measureDrift(plan) : null;
+    await enterStage('performance');
+    const performance = plan.settings.performance.enabled ? await measurePerformance(plan) : null;
+    return { model: plan.model, window_end: plan.windowEnd, drift, performance };
   });
 }
