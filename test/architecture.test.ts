@@ -15,6 +15,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   api: ['services', 'core'],
   simulator: [],
   'infra/local': ['workers', 'api', 'services', 'core'],
+  'infra/grafana': ['services'],
   bench: ['ml', 'core', 'services', 'simulator', 'infra/local'],
 };
 const LAYERS = Object.keys(ALLOWED);

@@ -71,6 +71,7 @@ const PROMISED: Record<string, readonly string[]> = {
     'DatasetId',
     'SERVING',
   ],
+  'docs/guide/observability.md': ['mlops_task_queue_pollers', '# EOF', '"level":"DEBUG"'],
   'docs/guide/tracking.md': ['"run_id":', '"peak_memory_bytes":', '"next_cursor":', '"differs":'],
   'docs/guide/rollouts.md': [
     '"phase":"canary"',
