@@ -70,7 +70,7 @@ describe('infra/compose.yaml', () => {
       for (const [source] of volumes.map((volume) => volume.split(':')))
         if (source!.startsWith('./compose/'))
           expect(existsSync(join(projectRoot(), 'infra', source!)), source).toBe(true);
-        else if (!source!.startsWith('.')) expect(compose.volumes, name).toHaveProperty(source!);
+        else expect(compose.volumes, name).toHaveProperty(source!);
     }
     for (const [name, { depends_on: needs = {} }] of services)
       for (const [need, { condition }] of Array.isArray(needs) ? [] : Object.entries(needs))
