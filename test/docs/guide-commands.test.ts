@@ -42,6 +42,8 @@ const PROMISED: Record<string, readonly string[]> = {
   'docs/guide/backup.md': ['is the backup of', 'is whole'],
   'docs/runbooks/bad-model.md': ['"name":"bad-model"', 'learnt from ds_'],
   'docs/runbooks/lost-worker.md': ['training_worker up', 'SERVING'],
+  'docs/guide/alerts.md': ['"declared_in":"built_in"', '"state":"active"', '"used_up":false'],
+  'docs/guide/repair.md': ['"state":"failed"', 'There is too little'],
   'docs/guide/sources.md': ['"accepted":2,"rejected":1', '"path":"event_id"'],
   'docs/guide/features.md': [
     '"status":"missing"',

@@ -68,8 +68,7 @@ describe('infra/compose.yaml', () => {
       for (const need of Array.isArray(needs) ? needs : Object.keys(needs))
         expect(compose.services, name).toHaveProperty(need);
       for (const [source] of volumes.map((volume) => volume.split(':')))
-        if (source!.startsWith('./compose/'))
-          expect(existsSync(join(projectRoot(), 'infra', source!)), source).toBe(true);
+        if (source!.startsWith('.')) expect(existsSync(join(projectRoot(), 'infra', source!)), source).toBe(true);
         else expect(compose.volumes, name).toHaveProperty(source!);
     }
     for (const [name, { depends_on: needs = {} }] of services)
