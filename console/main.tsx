@@ -14,7 +14,10 @@ const isWorthAnotherTry = (tries: number, error: Error) =>
   tries < 2 && !(error instanceof ServiceProblem && error.status < 500);
 const queries = new QueryClient({ defaultOptions: { queries: { retry: isWorthAnotherTry, staleTime: 2000 } } });
 
+/** Allows the styles that components add while they run. */
 const nonce = document.querySelector<HTMLMetaElement>('meta[property=csp-nonce]')?.nonce ?? '';
+// Where the library that keeps the page still behind a dialog looks for it.
+Object.assign(window, { __webpack_nonce__: nonce });
 
 createRoot(document.querySelector('#root')!).render(
   <StrictMode>

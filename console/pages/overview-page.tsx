@@ -89,16 +89,15 @@ function HealthPanel() {
 function Attention({ models }: { models: readonly Model[] }) {
   const rollouts = useRead('/deployments', { query: { limit: 50 } }, { everyMs: LIVE_MS });
   const failed = useRead('/jobs', { query: { status: 'failed', limit: 20 } }, { everyMs: LIVE_MS });
-  const alerts = useReadIfThere<ListOf<Alert>>('/alerts', { limit: 50 }, { everyMs: LIVE_MS });
+  const alerts = useReadIfThere<ListOf<Alert>>('/alerts', { status: 'open', limit: 50 }, { everyMs: LIVE_MS });
   const needs: [string, ReactNode][] = [];
   for (const alert of alerts.data?.items ?? [])
-    if (alert.state !== 'resolved' && !alert.acknowledged_at)
-      needs.push([
-        `alert ${alert.alert_id}`,
-        <>
-          <AppLink to="/alerts">Alert</AppLink>: {alert.summary ?? alert.reason ?? alert.name ?? alert.alert_id}
-        </>,
-      ]);
+    needs.push([
+      alert.alert_id,
+      <>
+        <AppLink to="/alerts?status=open">Alert</AppLink>: {alert.summary}
+      </>,
+    ]);
   for (const rollout of rollouts.data?.items ?? [])
     if (rollout.state === 'holding' || rollout.state === 'paused')
       needs.push([

@@ -3,8 +3,7 @@ import { useState, type ReactNode } from 'react';
 import { DataTable } from './data-table.js';
 import { formatName, formatValue } from './format-number.js';
 import { Panel } from './panel.js';
-
-export type ChartRow = Record<string, unknown>;
+import { toCsv, type ChartRow } from './to-csv.js';
 
 /** A chart whose figures can be read as a table and taken away as a CSV file. */
 export function ChartPanel({
@@ -62,20 +61,6 @@ export function ChartPanel({
       )}
     </Panel>
   );
-}
-
-/** RFC 4180; a cell that a spreadsheet would take for a formula gets an apostrophe. */
-export function toCsv(names: readonly string[], rows: readonly ChartRow[]): string {
-  const cell = (value: unknown) => {
-    if (typeof value === 'number') return String(value);
-    const plain =
-      value === null || value === undefined ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
-    const text = /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain;
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [names.map(cell), ...rows.map((row) => names.map((name) => cell(row[name])))]
-    .map((cells) => `${cells.join(',')}\r\n`)
-    .join('');
 }
 
 export function downloadFile(name: string, type: string, content: BlobPart): void {

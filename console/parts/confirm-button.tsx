@@ -42,7 +42,7 @@ export function ConfirmButton<Output>({
       >
         {label}
       </Button>
-      <Modal opened={isOpen} onClose={close} title={question} closeButtonProps={{ 'aria-label': 'Close' }}>
+      <Modal opened={isOpen} onClose={close} title={question}>
         <Stack>
           {children && (
             <Text component="div" size="sm">

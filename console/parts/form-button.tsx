@@ -41,7 +41,7 @@ export function FormButton<Output>({
       >
         {label}
       </Button>
-      <Modal opened={isOpen} onClose={close} title={title} size="lg" closeButtonProps={{ 'aria-label': 'Close' }}>
+      <Modal opened={isOpen} onClose={close} title={title} size="lg">
         <form
           onSubmit={(event) => {
             event.preventDefault();

@@ -3,6 +3,7 @@ import { Bar, BarChart, CartesianGrid, ResponsiveContainer, Tooltip, XAxis, YAxi
 import type { DatasetColumn } from '../service/shapes.js';
 import { useRead } from '../service/use-read.js';
 import { ChartPanel } from './chart-panel.js';
+import { countValues } from './count-values.js';
 import { EmptyState } from './empty-state.js';
 import { formatNumber, formatPercent } from './format-number.js';
 import { Loaded } from './loaded.js';
@@ -10,8 +11,6 @@ import { TOOLTIP_STYLE } from './series-chart.js';
 
 /** As many rows as the API gives at once. */
 const SAMPLE = 500;
-const BINS = 24;
-const MOST_VALUES = 20;
 
 /** How the values of a column are spread, in the first rows; the figures of all rows stand in the note. */
 export default function Histogram({
@@ -63,22 +62,4 @@ export default function Histogram({
       }}
     </Loaded>
   );
-}
-
-/** Bins of equal width for numbers, the most frequent values for all else. */
-export function countValues(values: readonly unknown[]): { value: string; rows: number }[] {
-  const given = values.filter((value) => value !== null && value !== undefined);
-  const numbers = given.filter((value) => typeof value === 'number');
-  if (numbers.length === given.length && new Set(numbers).size > MOST_VALUES) {
-    const least = Math.min(...numbers);
-    const width = (Math.max(...numbers) - least) / BINS;
-    const counts = Array.from({ length: BINS }, () => 0);
-    for (const value of numbers) counts[Math.min(BINS - 1, Math.floor((value - least) / width))]! += 1;
-    return counts.map((rows, bin) => ({ value: formatNumber(least + (bin + 0.5) * width), rows }));
-  }
-  const counts = new Map<string, number>();
-  for (const value of given) counts.set(String(value), (counts.get(String(value)) ?? 0) + 1);
-  const entries = [...counts].map(([value, rows]) => ({ value, rows }));
-  if (numbers.length === given.length) return entries.sort((a, b) => Number(a.value) - Number(b.value));
-  return entries.sort((a, b) => b.rows - a.rows).slice(0, MOST_VALUES);
 }

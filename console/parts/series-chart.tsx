@@ -1,5 +1,5 @@
 import { Area, CartesianGrid, ComposedChart, Legend, Line, ResponsiveContainer, Tooltip, XAxis, YAxis } from 'recharts';
-import type { ChartRow } from './chart-panel.js';
+import type { ChartRow } from './to-csv.js';
 import { formatName, formatNumber, formatValue } from './format-number.js';
 
 const COLOURS = ['var(--active)', 'var(--waiting)', 'var(--good)', 'var(--bad)', 'var(--plain)'];

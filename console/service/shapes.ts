@@ -65,15 +65,43 @@ export interface ListOf<T> {
 
 export interface Alert {
   alert_id: string;
-  state: string;
-  severity?: string;
-  name?: string;
-  model?: string | null;
-  summary?: string;
-  reason?: string;
-  acknowledged_at?: string | null;
-  acknowledged_by?: string | null;
-  created_at?: string;
-  opened_at?: string;
-  [key: string]: unknown;
+  rule: string;
+  model: string | null;
+  severity: 'low' | 'medium' | 'high';
+  status: 'open' | 'acknowledged' | 'resolved';
+  summary: string;
+  value: number | null;
+  threshold: number | null;
+  opened_at: string;
+}
+
+export interface Estimate {
+  value: number | null;
+  lower: number | null;
+  upper: number | null;
+  rows: number;
+}
+/** What turned out to be true, what was expected before, and what the version had on the rows held out. */
+export interface MetricSummary {
+  realised: Estimate | null;
+  estimated: Estimate | null;
+  baseline: Estimate | null;
+}
+export interface PerformanceEntry {
+  version: string;
+  arm: string | null;
+  segment: string;
+  requests: number;
+  labelled: number;
+  label_coverage: number | null;
+  heads: Record<string, Record<string, MetricSummary>>;
+}
+export interface ModelPerformance {
+  versions: PerformanceEntry[];
+  series: (PerformanceEntry & { start: string; is_mature: boolean })[];
+  note: string | null;
+}
+
+export interface AuditEntry {
+  [field: string]: unknown;
 }

@@ -32,6 +32,7 @@ const PROMISED: Record<string, readonly string[]> = {
     '"cron":"0 4 * * 1"',
     'aa_replay',
   ],
+  'docs/guide/console.md': ["default-src 'none'", 'immutable', 'br'],
   'docs/guide/sources.md': ['"accepted":2,"rejected":1', '"path":"event_id"'],
   'docs/guide/features.md': [
     '"status":"missing"',
