@@ -1,4 +1,5 @@
-import { Stack, Text } from '@mantine/core';
+import { Button, Stack, Text } from '@mantine/core';
+import { useState } from 'react';
 import { ChartPanel } from '../parts/chart-panel.js';
 import { DataTable } from '../parts/data-table.js';
 import { EmptyState } from '../parts/empty-state.js';
@@ -15,9 +16,13 @@ import { LIVE_MS, useRead } from '../service/use-read.js';
 type Rollout = components['schemas']['DeploymentDetail'];
 type EvidenceWindow = components['schemas']['EvidenceWindow'];
 
+/** The latest tell most. */
+const FIRST_LOOKS = 6;
+
 /** What the traffic has shown so far: each measure against its limit, and the verdict of each look. */
 export function EvidencePanel({ rollout }: { rollout: Rollout }) {
   const path = { deployment_id: rollout.deployment_id };
+  const [isWhole, setWhole] = useState(false);
   const windows = useRead(
     '/deployments/{deployment_id}/evidence',
     { path, query: { limit: 50 } },
@@ -35,10 +40,24 @@ export function EvidencePanel({ rollout }: { rollout: Rollout }) {
         ) : (
           <>
             <LatestEvidence latest={items[0]!} />
-            <Panel title="Looks so far">
+            <Panel
+              title="Looks so far"
+              actions={
+                items.length > FIRST_LOOKS && (
+                  <Button
+                    size="compact-xs"
+                    variant="default"
+                    aria-expanded={isWhole}
+                    onClick={() => setWhole(!isWhole)}
+                  >
+                    {isWhole ? 'Only the latest' : `All ${items.length}`}
+                  </Button>
+                )
+              }
+            >
               <DataTable
                 caption="Looks at the evidence, newest first"
-                rows={items}
+                rows={isWhole ? items : items.slice(0, FIRST_LOOKS)}
                 keyOf={({ window }) => String(window)}
                 columns={[
                   { title: 'Window', isHeading: true, cell: ({ window }) => window },

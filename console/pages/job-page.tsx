@@ -14,6 +14,7 @@ import { client, newKey } from '../service/client.js';
 import { JOB_STAGES } from '../service/job-stages.js';
 import type { Job } from '../service/shapes.js';
 import { useMay } from '../service/use-caller.js';
+import { dataTypeOf } from './job-table.js';
 import { isOver, useJobEvents } from '../service/use-job-events.js';
 import { useRead } from '../service/use-read.js';
 
@@ -24,7 +25,7 @@ export default function JobPage() {
   const read = useRead('/jobs/{job_id}', { path: { job_id: id } });
   const { status: latest, stages } = useJobEvents(id);
   const job = read.data && { ...read.data, ...latest };
-  const title = job ? `${job.type} ${job.model ?? ''}`.trim() : 'Job';
+  const title = job ? `${job.type} ${job.model ?? dataTypeOf(job.request)}`.trim() : 'Job';
   return (
     <Page
       title={title}

@@ -16,9 +16,9 @@ export function JobTable({ jobs, caption }: { jobs: readonly Job[]; caption: str
         {
           title: 'Job',
           isHeading: true,
-          cell: ({ job_id: id, type, model }) => (
+          cell: ({ job_id: id, type, model, request }) => (
             <AppLink to={pathTo.job(id)}>
-              {type} {model ?? dataTypeOf(id)}
+              {type} {model ?? dataTypeOf(request)}
             </AppLink>
           ),
         },
@@ -47,5 +47,8 @@ export function JobTable({ jobs, caption }: { jobs: readonly Job[]; caption: str
   );
 }
 
-/** A job without a model is told from others by the end of its id. */
-const dataTypeOf = (id: string) => id.slice(id.lastIndexOf('-') + 1).slice(0, 8);
+/** What a job without a model is about. */
+export function dataTypeOf(request: unknown): string {
+  const { data_type: type, dataset_id: dataset } = (request ?? {}) as { data_type?: string; dataset_id?: string };
+  return type ?? dataset ?? '';
+}

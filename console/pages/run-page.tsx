@@ -1,6 +1,6 @@
 import { useParams } from 'wouter';
 import { AppLink, pathTo } from '../parts/app-link.js';
-import { ChartPanel } from '../parts/chart-panel.js';
+import { CurvePanel } from '../parts/curve-panel.js';
 import { Facts } from '../parts/facts.js';
 import { formatBytes, formatName, formatNumber, formatValue } from '../parts/format-number.js';
 import { formatSeconds, Time } from '../parts/format-time.js';
@@ -8,7 +8,6 @@ import { JsonView } from '../parts/json-view.js';
 import { Loaded } from '../parts/loaded.js';
 import { Page } from '../parts/page.js';
 import { Panel } from '../parts/panel.js';
-import { SeriesChart } from '../parts/series-chart.js';
 import { Status } from '../parts/status.js';
 import { LIVE_MS, useRead } from '../service/use-read.js';
 
@@ -93,16 +92,17 @@ function Curves({ id }: { id: string }) {
   );
   return (
     <Loaded of={curves}>
-      {({ items }) =>
-        items.map(({ name, points }) => {
-          const rows = points.map(({ step, value }) => ({ step, value }));
-          return (
-            <ChartPanel key={name} title={formatName(name)} note="As the fit reported it" rows={rows}>
-              <SeriesChart label={formatName(name)} rows={rows} x="step" lines={['value']} />
-            </ChartPanel>
-          );
-        })
-      }
+      {({ items }) => (
+        <CurvePanel
+          title="Curves"
+          curves={items.map(({ name, points }) => ({
+            name,
+            note: 'As the fit reported it',
+            rows: points.map(({ step, value }) => ({ step, value })),
+            lines: ['value'],
+          }))}
+        />
+      )}
     </Loaded>
   );
 }

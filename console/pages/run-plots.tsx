@@ -1,12 +1,12 @@
 import { List, Stack } from '@mantine/core';
 import { ChartPanel } from '../parts/chart-panel.js';
 import { ContributionBars } from '../parts/contribution-bars.js';
+import { CurvePanel, type Curve } from '../parts/curve-panel.js';
 import { EmptyState } from '../parts/empty-state.js';
 import { formatName } from '../parts/format-number.js';
 import { HistoryChart } from '../parts/history-chart.js';
 import { Loaded } from '../parts/loaded.js';
 import { ParallelCoordinates, type ParallelPlot } from '../parts/parallel-coordinates.js';
-import { SeriesChart } from '../parts/series-chart.js';
 import type { components } from '../service/client.js';
 import { LIVE_MS, useRead } from '../service/use-read.js';
 
@@ -42,22 +42,28 @@ export default function RunPlots({
               <List.Item key={line}>{line}</List.Item>
             ))}
           </List>
-          {sections
-            .flatMap(({ plots }) => plots)
-            .map((plot) => (
-              <PlotPanel key={plot.kind + plot.title} plot={plot} />
-            ))}
+          {plotsOf(sections).map((plot) => (
+            <PlotPanel key={plot.kind + plot.title} plot={plot} />
+          ))}
+          <CurvePanel
+            title="Curves"
+            curves={plotsOf(sections)
+              .filter(({ kind }) => kind === 'learning_curve')
+              .map(curveOf)}
+          />
         </Stack>
       )}
     </Loaded>
   );
 }
 
+const plotsOf = (sections: components['schemas']['RunsReport']['sections']): Plot[] =>
+  sections.flatMap(({ plots }) => plots);
+
 function PlotPanel({ plot }: { plot: Plot }) {
   if (plot.kind === 'optimisation_history') return <History plot={plot as unknown as HistoryPlot} />;
   if (plot.kind === 'importance') return <Importance plot={plot as unknown as ImportancePlot} />;
   if (plot.kind === 'parallel_coordinates') return <Parallel plot={plot as unknown as ParallelPlot} />;
-  if (plot.kind === 'learning_curve') return <Curves title={plot.title} plot={plot as unknown as CurvesPlot} />;
   return null;
 }
 
@@ -112,17 +118,15 @@ function Parallel({ plot }: { plot: ParallelPlot }) {
 const valueAt = ({ names }: ParallelPlot['axes'][number], value: number | null) =>
   names && value !== null ? names[value] : value;
 
-function Curves({ title, plot }: { title: string; plot: CurvesPlot }) {
-  const steps = [...new Set(plot.curves.flatMap(({ points }) => points.map(({ at }) => at)))].sort((a, b) => a - b);
-  const rows = steps.map((step) => ({
-    step,
-    ...Object.fromEntries(
-      plot.curves.map(({ name, points }) => [name, points.find(({ at }) => at === step)?.value ?? null]),
-    ),
-  }));
-  return (
-    <ChartPanel title={title} note={formatName(plot.measure)} rows={rows}>
-      <SeriesChart label={title} rows={rows} x="step" lines={plot.curves.map(({ name }) => name)} />
-    </ChartPanel>
-  );
+function curveOf(plot: Plot): Curve {
+  const { measure, curves } = plot as unknown as CurvesPlot;
+  const steps = [...new Set(curves.flatMap(({ points }) => points.map(({ at }) => at)))].sort((a, b) => a - b);
+  const valuesAt = (step: number) =>
+    Object.fromEntries(curves.map(({ name, points }) => [name, points.find(({ at }) => at === step)?.value ?? null]));
+  return {
+    name: plot.title,
+    note: `${formatName(measure)} of the best runs`,
+    rows: steps.map((step) => ({ step, ...valuesAt(step) })),
+    lines: curves.map(({ name }) => name),
+  };
 }

@@ -5,16 +5,21 @@ import { formatName, formatNumber } from '../parts/format-number.js';
 import { Loaded } from '../parts/loaded.js';
 import { Panel } from '../parts/panel.js';
 import { Status } from '../parts/status.js';
-import { client, ServiceProblem } from '../service/client.js';
+import { client } from '../service/client.js';
 import { ConfirmButton } from '../parts/confirm-button.js';
 import { useMay } from '../service/use-caller.js';
 import { useRead } from '../service/use-read.js';
 
 /** What the dataset was held to, and how it did. */
 export function ValidationPanel({ datasetId }: { datasetId: string }) {
-  const report = useRead('/data/datasets/{dataset_id}/validation', { path: { dataset_id: datasetId } });
+  const newest = useRead('/data/validations', { query: { dataset_id: datasetId, limit: 1 } });
+  const id = newest.data?.items[0]?.report_id;
+  const report = useRead(
+    '/data/validations/{report_id}',
+    { path: { report_id: id ?? '' } },
+    { enabled: id !== undefined },
+  );
   const mayValidate = useMay('engineer');
-  const isAbsent = report.error instanceof ServiceProblem && report.error.code === 'report_not_found';
   return (
     <Panel
       title="Validation"
@@ -31,10 +36,10 @@ export function ValidationPanel({ datasetId }: { datasetId: string }) {
         )
       }
     >
-      {isAbsent ? (
+      {newest.data?.items.length === 0 ? (
         <EmptyState title="It was not validated yet" />
       ) : (
-        <Loaded of={report}>
+        <Loaded of={id === undefined && newest.error ? (newest as typeof report) : report}>
           {({ passed, rows, failing_rows: failing, checks, note }) => (
             <>
               <Text component="div" fw={600}>

@@ -22,7 +22,8 @@ export function IntervalBar({
   limit?: number | null;
   tone?: string;
 }) {
-  const x = (at: number) => 4 + ((Math.min(to, Math.max(from, at)) - from) / (to - from || 1)) * (WIDTH - 8);
+  const x = (at: number) =>
+    from === to ? WIDTH / 2 : 4 + ((Math.min(to, Math.max(from, at)) - from) / (to - from)) * (WIDTH - 8);
   if (value === null) return <>—</>;
   const interval =
     lower === null || upper === null ? '' : `, 95 % interval ${formatNumber(lower)} to ${formatNumber(upper)}`;
