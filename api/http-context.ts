@@ -2,12 +2,16 @@ import type { Request, Response } from 'express';
 import { ServiceError } from '../core/errors.js';
 import { LOCAL_CALLER, type Caller } from '../core/roles.js';
 import type { Container } from '../services/container.js';
+import type { AlertStore } from '../services/alerts/alert-store.js';
+import type { RuleCatalogue } from '../services/alerts/rule-catalogue.js';
+import type { SilenceStore } from '../services/alerts/silence-store.js';
 import type { createDatasetStore } from '../services/datasets/dataset-store.js';
 import type { DeploymentStore } from '../services/deployments/deployment-store.js';
 import type { DrillStore } from '../services/drills/drill-store.js';
 import type { EventIntake } from '../services/events/event-intake.js';
 import type { ExperimentStore } from '../services/experiments/experiment-store.js';
 import type { ErasureStore } from '../services/erasure/erasure-store.js';
+import type { HealthMonitor } from '../services/health/health-monitor.js';
 import type { LineageReader } from '../services/lineage/read-lineage.js';
 import type { OnlineFeatures } from '../services/features/online-features.js';
 import type { ViewCatalogue } from '../services/features/view-catalogue.js';
@@ -22,14 +26,18 @@ import type { RoutingTable } from '../services/serving/routing-table.js';
 import type { createWatermarkStore } from '../services/sources/watermark-store.js';
 import type { UploadStore } from '../services/uploads/upload-store.js';
 import type { RunStore } from '../services/tracking/run-store.js';
+import type { RepairStore } from '../services/repair/repair-store.js';
 import type { SweepStore } from '../services/search/sweep-store.js';
 import type { WebhookStore } from '../services/webhooks/webhook-store.js';
+import type { InventoryMetrics } from '../services/telemetry/inventory-metrics.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
 import type { Admission } from './admission.js';
 
 /** What the routes work with: the shared services and those of the serving process. */
 export interface ApiContext extends Container {
   metrics: Metrics;
+  inventory: InventoryMetrics;
+  health: HealthMonitor;
   routing: RoutingTable;
   predictionStore: PredictionStore;
   predictionLog: PredictionLog;
@@ -49,6 +57,10 @@ export interface ApiContext extends Container {
   drills: DrillStore;
   sweeps: SweepStore;
   webhooks: WebhookStore;
+  alerts: AlertStore;
+  repairs: RepairStore;
+  alertRules: RuleCatalogue;
+  silences: SilenceStore;
   lineage: LineageReader;
   erasures: ErasureStore;
   viewCatalogue: ViewCatalogue;

@@ -2,11 +2,15 @@ import { z } from 'zod';
 import { ERROR_TABLE } from '../core/errors.js';
 import { releaseVersion } from '../services/release-version.js';
 import { DATA_QUALITY_SCHEMAS } from './openapi-data-quality-schemas.js';
+import { ALERT_SCHEMAS } from './openapi-alert-schemas.js';
+import { REPAIR_SCHEMAS } from './openapi-repair-schemas.js';
 import { DRILL_SCHEMAS } from './openapi-drill-schemas.js';
 import { INTAKE_SCHEMAS } from './openapi-intake-schemas.js';
 import { FEATURE_SCHEMAS } from './openapi-feature-schemas.js';
 import { LINEAGE_SCHEMAS } from './openapi-lineage-schemas.js';
+import { OPERATE_SCHEMAS } from './openapi-operate-schemas.js';
 import { MONITOR_SCHEMAS } from './openapi-monitor-schemas.js';
+import { PERFORMANCE_SCHEMAS } from './openapi-performance-schemas.js';
 import { RUN_SCHEMAS } from './openapi-run-schemas.js';
 import { SCHEDULE_SCHEMAS } from './openapi-schedule-schemas.js';
 import { SWEEP_SCHEMAS } from './openapi-sweep-schemas.js';
@@ -52,6 +56,8 @@ export function buildOpenApi(): Record<string, unknown> {
       schemas: {
         ...ANSWER_SCHEMAS,
         ...DATA_QUALITY_SCHEMAS,
+        ...ALERT_SCHEMAS,
+        ...REPAIR_SCHEMAS,
         ...DRILL_SCHEMAS,
         ...INTAKE_SCHEMAS,
         ...FEATURE_SCHEMAS,
@@ -59,7 +65,9 @@ export function buildOpenApi(): Record<string, unknown> {
         ...SWEEP_SCHEMAS,
         ...SCHEDULE_SCHEMAS,
         ...RUN_SCHEMAS,
+        ...OPERATE_SCHEMAS,
         ...MONITOR_SCHEMAS,
+        ...PERFORMANCE_SCHEMAS,
       },
     },
   };

@@ -1,6 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Config } from '../services/config.js';
+import { createAlertStore } from '../services/alerts/alert-store.js';
+import { createRuleCatalogue } from '../services/alerts/rule-catalogue.js';
+import { createSilenceStore } from '../services/alerts/silence-store.js';
 import { createContainer } from '../services/container.js';
 import { createDatasetStore } from '../services/datasets/dataset-store.js';
 import { createDrillStore, noteDrills } from '../services/drills/drill-store.js';
@@ -14,6 +17,7 @@ import { OnlineStore } from '../services/features/online-store.js';
 import { createViewCatalogue } from '../services/features/view-catalogue.js';
 import { ViewRegistry } from '../services/features/view-registry.js';
 import { createErasureStore } from '../services/erasure/erasure-store.js';
+import { HealthMonitor } from '../services/health/health-monitor.js';
 import { createLineageReader } from '../services/lineage/read-lineage.js';
 import { createFreezeStore } from '../services/freezes/freeze-store.js';
 import { reconcileJobs } from '../services/pipelines/reconcile-jobs.js';
@@ -25,13 +29,16 @@ import { PredictionLog } from '../services/serving/prediction-log.js';
 import { createPredictionStore } from '../services/serving/prediction-store.js';
 import { RedisCache } from '../services/serving/redis-cache.js';
 import { RoutingTable } from '../services/serving/routing-table.js';
+import { createRepairStore } from '../services/repair/repair-store.js';
 import { createWatermarkStore } from '../services/sources/watermark-store.js';
 import { createUploadStore } from '../services/uploads/upload-store.js';
 import { createRunStore } from '../services/tracking/run-store.js';
 import { createWebhookStore } from '../services/webhooks/webhook-store.js';
+import { InventoryMetrics } from '../services/telemetry/inventory-metrics.js';
 import { createMetrics, type Metrics } from '../services/telemetry/metrics.js';
+import { startTracing, stopTracing } from '../services/telemetry/tracing.js';
 import { Admission } from './admission.js';
-import { answerForThisProcess } from './all-processes.js';
+import { answerForThisProcess, lastErrorsOfAll, spoolsOfAll } from './all-processes.js';
 import { createApp } from './app.js';
 import { createFastPredict } from './fast-predict.js';
 import { startInferenceServer } from './grpc/inference-server.js';
@@ -44,10 +51,11 @@ const RETAIN_EVERY_MS = 3_600_000;
 const DRAIN_MS = 10_000;
 
 async function createContext(config: Config, isAccepting: () => boolean): Promise<ApiContext> {
-  const container = createContainer(config, 'api');
+  await startTracing(config.traceEndpoint, 'api');
+  const metrics = createMetrics();
+  const container = createContainer(config, 'api', metrics);
   // A bad entry stops the start, with its line.
   await container.readModelsConfig();
-  const metrics = createMetrics();
   const { stateDir, modelStoragePath } = config;
   const routing = new RoutingTable({
     ...container,
@@ -97,10 +105,21 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     waiting: (await predictionLog.forget()) + (await outcomes.forget()) + (await events.forget()),
     forgotten: cache.clear(),
   });
-  answerForThisProcess({ registry: metrics.registry, routing, forget, flushEvents: () => events.forget() });
+  const health = new HealthMonitor({ ...container, redis: shared, routing, lastErrorsOfAll, spoolsOfAll });
+  answerForThisProcess({
+    registry: metrics.registry,
+    routing,
+    forget,
+    flushEvents: () => events.forget(),
+    spools: () => ({ predictions: predictionLog.spooled, outcomes: outcomes.spooled, events: events.spooled }),
+    health,
+    logLevel: container.logLevel,
+  });
   return {
     ...container,
     metrics,
+    inventory: new InventoryMetrics({ database, checkHealth: () => health.check() }),
+    health,
     routing,
     predictionStore,
     predictionLog,
@@ -124,6 +143,10 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     drills: createDrillStore(container.database),
     sweeps: createSweepStore(container.database),
     webhooks: createWebhookStore(container.database),
+    repairs: createRepairStore(container.database),
+    alerts: createAlertStore(container.database),
+    alertRules: createRuleCatalogue(container),
+    silences: createSilenceStore(container.database),
     lineage: createLineageReader(database, {
       versions: container.versions,
       datasetsFolder: container.folders.datasets,
@@ -228,6 +251,7 @@ export async function serve(config: Config): Promise<string> {
     await context.routing.stop();
     context.redis?.close();
     await context.onlineFeatures.close();
+    await stopTracing();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
     process.exit(0);
   };

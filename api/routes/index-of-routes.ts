@@ -1,6 +1,10 @@
+import { codecRoutes } from './codec.js';
+import { alertRuleRoutes } from './alert-rules.js';
+import { alertRoutes } from './alerts.js';
 import { dataRoutes } from './data.js';
 import { dataSchemaRoutes } from './data-schemas.js';
 import { deploymentRoutes } from './deployments.js';
+import { driftRoutes } from './drift.js';
 import { drillRoutes } from './drills.js';
 import { exchangeRoutes } from './exchange.js';
 import { experimentRoutes } from './experiments.js';
@@ -9,14 +13,17 @@ import { freezeRoutes } from './freezes.js';
 import { intakeRoutes } from './intake.js';
 import { jobRoutes } from './jobs.js';
 import { lineageRoutes } from './lineage.js';
+import { logLevelRoutes } from './log-level.js';
 import { modelRoutes } from './models.js';
 import { monitorRoutes } from './monitors.js';
 import { openInferenceRoutes } from './open-inference.js';
 import { operateRoutes } from './operate.js';
+import { performanceRoutes } from './performance.js';
 import { predictBatchRoutes } from './predict-batch.js';
 import { predictRoutes } from './predict.js';
 import { preprocessingRoutes } from './preprocessing.js';
 import { quarantineRoutes } from './quarantine.js';
+import { repairRoutes } from './repairs.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
 import { retentionRoutes } from './retention.js';
@@ -55,7 +62,14 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...retentionRoutes,
   ...subjectRoutes,
   ...scheduleRoutes,
+  ...alertRuleRoutes,
+  ...alertRoutes,
+  ...repairRoutes,
   ...monitorRoutes,
+  ...driftRoutes,
+  ...performanceRoutes,
   ...webhookRoutes,
   ...operateRoutes,
+  ...codecRoutes,
+  ...logLevelRoutes,
 ];

@@ -33,6 +33,9 @@ const PROMISED: Record<string, readonly string[]> = {
     'aa_replay',
   ],
   'docs/guide/console.md': ["default-src 'none'", 'immutable', 'br'],
+  'docs/guide/backup.md': ['is the backup of', 'is whole'],
+  'docs/guide/alerts.md': ['"declared_in":"built_in"', '"state":"active"', '"used_up":false'],
+  'docs/guide/repair.md': ['"state":"failed"', 'There is too little'],
   'docs/guide/sources.md': ['"accepted":2,"rejected":1', '"path":"event_id"'],
   'docs/guide/features.md': [
     '"status":"missing"',
@@ -62,6 +65,7 @@ const PROMISED: Record<string, readonly string[]> = {
     'DatasetId',
     'SERVING',
   ],
+  'docs/guide/observability.md': ['mlops_task_queue_pollers', '# EOF', '"level":"DEBUG"'],
   'docs/guide/tracking.md': ['"run_id":', '"peak_memory_bytes":', '"next_cursor":', '"differs":'],
   'docs/guide/rollouts.md': [
     '"phase":"canary"',
