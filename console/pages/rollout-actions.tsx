@@ -14,6 +14,7 @@ export function RolloutActions({ rollout }: { rollout: Rollout }) {
     <>
       {rollout.state === 'paused' ? (
         <ConfirmButton
+          key="resume"
           label="Resume"
           question={`Let the rollout of ${name} go on?`}
           takesNote
@@ -21,6 +22,7 @@ export function RolloutActions({ rollout }: { rollout: Rollout }) {
         />
       ) : (
         <ConfirmButton
+          key="pause"
           label="Pause"
           question={`Hold ${name} at its step?`}
           takesNote

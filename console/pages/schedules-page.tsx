@@ -75,6 +75,7 @@ function ScheduleActions({ schedule: { model, paused } }: { schedule: Schedule }
       />
       {paused ? (
         <ConfirmButton
+          key="resume"
           label="Resume"
           size="compact-xs"
           question={`Let the schedule of ${model} go on?`}
@@ -82,6 +83,7 @@ function ScheduleActions({ schedule: { model, paused } }: { schedule: Schedule }
         />
       ) : (
         <ConfirmButton
+          key="pause"
           label="Pause"
           size="compact-xs"
           question={`Pause the schedule of ${model}?`}

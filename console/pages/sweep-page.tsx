@@ -87,12 +87,14 @@ function SweepActions({ sweep }: { sweep: Sweep }) {
     <>
       {sweep.state === 'paused' ? (
         <ConfirmButton
+          key="resume"
           label="Resume"
           question="Let the sweep go on?"
           send={() => client.post('/sweeps/{sweep_id}/resume', { path })}
         />
       ) : (
         <ConfirmButton
+          key="pause"
           label="Pause"
           question="Pause the sweep?"
           send={() => client.post('/sweeps/{sweep_id}/pause', { path })}

@@ -73,7 +73,9 @@ export class ConsolePage {
   /** Presses the button and, in the dialog that it opens, the one that goes on. */
   async confirm(name: string): Promise<void> {
     await this.button(name).first().click();
-    await this.page.getByRole('dialog').getByRole('button', { name, exact: true }).click();
+    const dialog = this.page.getByRole('dialog');
+    await dialog.getByRole('button', { name, exact: true }).click();
+    await dialog.waitFor({ state: 'detached' });
   }
 
   /** What axe-core finds, as texts. */
