@@ -110,7 +110,11 @@ function Parallel({ plot }: { plot: ParallelPlot }) {
       note="A line a run; the last axis is the measure, and strong lines are good runs"
       rows={rows}
     >
-      <ParallelCoordinates plot={plot} label="Parameters of the runs" />
+      {plot.axes.length < 2 ? (
+        <EmptyState title="The runs have the same parameters" />
+      ) : (
+        <ParallelCoordinates plot={plot} label="Parameters of the runs" />
+      )}
     </ChartPanel>
   );
 }
