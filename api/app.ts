@@ -2,6 +2,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 import { ServiceError } from '../core/errors.js';
 import type { ApiContext } from './http-context.js';
+import { mountConsole } from './console.js';
 import { mountDocs } from './docs.js';
 import { admit } from './middleware/admit.js';
 import { correlate } from './middleware/correlate.js';
@@ -23,6 +24,7 @@ export function createApp(context: ApiContext): Express {
   app.set('query parser', 'simple');
   app.use(trace, correlate, observe(context.metrics, context.logger), helmet(), admit(context.admission));
   mountDocs(app);
+  mountConsole(app, context.config.temporal);
   // Bodies are read once the route is known, so that an unknown path costs nothing.
   const usual = [requireType('application/json'), express.json({ limit: BODY_LIMIT, strict: true })];
   for (const route of longestFirst(ALL_ROUTES)) {

@@ -39,6 +39,7 @@ const PROMISED: Record<string, readonly string[]> = {
     '"cron":"0 4 * * 1"',
     'aa_replay',
   ],
+  'docs/guide/console.md': ["default-src 'none'", 'immutable', 'br'],
   'docs/guide/backup.md': ['is the backup of', 'is whole'],
   'docs/runbooks/bad-model.md': ['"name":"bad-model"', 'learnt from ds_'],
   'docs/runbooks/lost-worker.md': ['training_worker up', 'SERVING'],
