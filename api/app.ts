@@ -3,7 +3,9 @@ import helmet from 'helmet';
 import { ServiceError } from '../core/errors.js';
 import type { ApiContext } from './http-context.js';
 import { mountDocs } from './docs.js';
+import { limitToModels, refuseOtherModelInBody } from './model-scope.js';
 import { admit } from './middleware/admit.js';
+import { authenticate, authorize } from './middleware/authenticate.js';
 import { correlate } from './middleware/correlate.js';
 import { observe } from './middleware/observe.js';
 import { handleErrors } from './middleware/problem.js';
@@ -20,13 +22,21 @@ export function createApp(context: ApiContext): Express {
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', 'simple');
-  app.use(correlate, observe(context.metrics, context.logger), helmet(), admit(context.admission));
+  app.use(correlate, observe(context.metrics, context.logger), helmet());
+  app.use(authenticate(context.authenticator), admit(context.admission));
   mountDocs(app);
   // Bodies are read once the route is known, so that an unknown path costs nothing.
   const usual = [requireType('application/json'), express.json({ limit: BODY_LIMIT, strict: true })];
   for (const route of longestFirst(ALL_ROUTES)) {
     const handlers = route.readBody ?? (route.body ? usual : []);
-    app[route.method](route.path.replaceAll(/\{(\w+)\}/g, ':$1'), nameRoute(route), ...handlers, run(route, context));
+    app[route.method](
+      route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+      nameRoute(route),
+      authorize(route.role),
+      limitToModels(route, context),
+      ...handlers,
+      run(route, context),
+    );
   }
   for (const path of new Set(ALL_ROUTES.map((route) => route.path)))
     app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), refuseMethod(methodsOf(path)));
@@ -48,7 +58,7 @@ function longestFirst(routes: readonly RouteDefinition[]): RouteDefinition[] {
 }
 
 function nameRoute(route: RouteDefinition) {
-  return (_request: Request, response: Response, next: NextFunction) => {
+  return function setRouteName(_request: Request, response: Response, next: NextFunction) {
     response.locals['route'] = route.path;
     next();
   };
@@ -58,6 +68,7 @@ function run(route: RouteDefinition, context: ApiContext) {
   return async (request: Request, response: Response) => {
     // Without a body there is nothing to parse, and the schema says what is missing.
     if (route.body) request.body ??= {};
+    if (route.role !== 'public') refuseOtherModelInBody(route, request, response);
     const answer = await route.handle(request, response, context);
     if (response.headersSent) return;
     if (answer === undefined) response.end();

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import helmet from 'helmet';
 import { canonicalModelName } from '../core/names.js';
-import { LOCAL_CALLER } from '../core/roles.js';
+import { includesRole, LOCAL_CALLER, mayTouch, type Caller } from '../core/roles.js';
 import type { PredictionAnswer } from '../services/serving/predict.js';
 import type { ServedModel } from '../services/serving/routing-table.js';
 import { correlationIdFrom } from '../services/telemetry/correlation.js';
 import type { ApiContext } from './http-context.js';
+import { bearerOf } from './middleware/authenticate.js';
 import { problemOf } from './middleware/problem.js';
 import { isPlainKind, readPlainInstance } from './routes/plain-instance.js';
 import { KIND_PREDICTIONS } from './routes/predict-kinds.js';
@@ -39,7 +40,7 @@ export function createFastPredict(
   context: ApiContext,
   otherwise: (request: IncomingMessage, response: ServerResponse) => void,
 ) {
-  const { routing, predict, predictionLog, metrics, admission, logger, isAccepting } = context;
+  const { routing, predict, predictionLog, metrics, admission, authenticator, logger, isAccepting } = context;
   const security = securityHeaders();
   const answerHeaders = [...security, 'Content-Type', 'application/json; charset=utf-8'];
   const problemHeaders = [...security, 'Content-Type', 'application/problem+json; charset=utf-8'];
@@ -51,6 +52,7 @@ export function createFastPredict(
     request: IncomingMessage,
     response: ServerResponse,
     served: ServedModel,
+    caller: Caller,
     body: Buffer,
     giveToExpress: () => void,
   ): boolean {
@@ -62,7 +64,7 @@ export function createFastPredict(
       response.end(text);
       metrics.countRequest('POST', routeOf(request.url!), status, (performance.now() - startMs) / 1000);
     };
-    const refusal = admission.refuse(request);
+    const refusal = admission.refuse(request, caller === LOCAL_CALLER ? undefined : caller.subject);
     if (refusal) {
       const text = JSON.stringify(problemOf(refusal, request.url!, correlationId));
       const { retryAfterSeconds: seconds } = refusal;
@@ -78,7 +80,7 @@ export function createFastPredict(
     try {
       const input = readPlainInstance(served.scorer.bundle.manifest.kind, JSON.parse(body.toString('utf8')));
       if (!input) return false;
-      input.caller = LOCAL_CALLER.subject;
+      input.caller = caller.subject;
       const answered = predict.answerWith(served, input, correlationId);
       if (answered instanceof Promise) {
         // Its end must not have come when Express gets it after all.
@@ -89,6 +91,14 @@ export function createFastPredict(
       return false;
     }
     return true;
+  }
+
+  /** Who may have this answer, where that is known at once; Express tells all others why not. */
+  function callerFor(request: IncomingMessage, { model }: ServedModel): Caller | undefined {
+    if (!authenticator) return LOCAL_CALLER;
+    const token = bearerOf(request);
+    const caller = token === undefined ? undefined : authenticator.recall(token);
+    return caller && includesRole(caller.role, 'predictor') && mayTouch(caller, model) ? caller : undefined;
   }
 
   function servedModelOf({ method, url, headers }: IncomingMessage): ServedModel | undefined {
@@ -104,7 +114,8 @@ export function createFastPredict(
     if (!isAccepting()) response.setHeader('Connection', 'close');
     const length = Number(request.headers['content-length']);
     const served = isVerbose || !isAccepting() || !(length <= MOST_BYTES) ? undefined : servedModelOf(request);
-    if (!served) return otherwise(request, response);
+    const caller = served && callerFor(request, served);
+    if (!served || !caller) return otherwise(request, response);
     request.once('data', (chunk: Buffer) => {
       // Express finds the request as if nobody had looked at it.
       const giveToExpress = () => {
@@ -113,7 +124,7 @@ export function createFastPredict(
         otherwise(request, response);
         request.resume();
       };
-      if (chunk.length === length && answer(request, response, served, chunk, giveToExpress)) return;
+      if (chunk.length === length && answer(request, response, served, caller, chunk, giveToExpress)) return;
       giveToExpress();
     });
   };

@@ -1,6 +1,9 @@
 import type { Request, Response } from 'express';
 import { ServiceError } from '../core/errors.js';
 import { LOCAL_CALLER, type Caller } from '../core/roles.js';
+import type { Authenticator } from '../services/auth/authenticator.js';
+import type { TokenStore } from '../services/auth/token-store.js';
+import type { TokenTable } from '../services/auth/token-table.js';
 import type { Container } from '../services/container.js';
 import type { createDatasetStore } from '../services/datasets/dataset-store.js';
 import type { DeploymentStore } from '../services/deployments/deployment-store.js';
@@ -30,6 +33,10 @@ import type { Admission } from './admission.js';
 /** What the routes work with: the shared services and those of the serving process. */
 export interface ApiContext extends Container {
   metrics: Metrics;
+  /** Undefined where callers need no token. */
+  authenticator: Authenticator | undefined;
+  tokens: TokenStore;
+  tokenTable: TokenTable;
   routing: RoutingTable;
   predictionStore: PredictionStore;
   predictionLog: PredictionLog;
@@ -62,14 +69,17 @@ export function correlationIdOf(response: Response): string {
   return response.locals['correlationId'] as string;
 }
 
-/** Who sent the request. Sign-in is not there yet, so that every caller is the one on this machine. */
+/** Who sent the request. Only routes that need no role can have a request of nobody; they must not ask. */
 export function callerOf(response: Response): Caller {
-  return (response.locals['caller'] as Caller | undefined) ?? LOCAL_CALLER;
+  const caller = response.locals['caller'] as Caller | undefined;
+  if (!caller) throw new Error('Nobody has signed in, and the route has asked for nobody to.');
+  return caller;
 }
 
-/** The name of a caller that has signed in; nobody has so far. */
+/** The name of a caller that has signed in. */
 export function signedInCallerOf(response: Response): string | undefined {
-  return (response.locals['caller'] as Caller | undefined)?.subject;
+  const caller = response.locals['caller'] as Caller | undefined;
+  return caller === LOCAL_CALLER ? undefined : caller?.subject;
 }
 
 /** A path parameter; Express types them as possibly absent or repeated. */

@@ -1,5 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Authenticator } from '../services/auth/authenticator.js';
+import { createTokenStore, noteTokenUse } from '../services/auth/token-store.js';
+import { TokenTable } from '../services/auth/token-table.js';
 import type { Config } from '../services/config.js';
 import { createContainer } from '../services/container.js';
 import { createDatasetStore } from '../services/datasets/dataset-store.js';
@@ -98,9 +101,15 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     forgotten: cache.clear(),
   });
   answerForThisProcess({ registry: metrics.registry, routing, forget, flushEvents: () => events.forget() });
+  const { logger } = container;
+  const noteUse = (ids: readonly string[]) => noteTokenUse(database, ids);
+  const tokenTable = new TokenTable({ database, databaseUrl: config.databaseUrl, logger, noteUse });
   return {
     ...container,
     metrics,
+    authenticator: config.auth && new Authenticator({ settings: config.auth, tokens: tokenTable, logger }),
+    tokens: createTokenStore(database),
+    tokenTable,
     routing,
     predictionStore,
     predictionLog,
@@ -192,6 +201,7 @@ export async function serve(config: Config): Promise<string> {
   const context = await createContext(config, () => isAccepting);
   const { logger, predictionLog } = context;
   await context.routing.start();
+  if (config.auth) await context.tokenTable.start();
   const server = createServer(
     { requestTimeout: 0, headersTimeout: 10_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5000 },
     createFastPredict(context, createApp(context)),
@@ -226,6 +236,7 @@ export async function serve(config: Config): Promise<string> {
     await predictionLog.stop();
     await context.events.stop();
     await context.routing.stop();
+    if (config.auth) await context.tokenTable.stop();
     context.redis?.close();
     await context.onlineFeatures.close();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));

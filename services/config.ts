@@ -1,6 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { authEnvironment, isLoopback, readAuthSettings, type AuthSettings } from './auth/auth-settings.js';
 import { projectRoot } from './project-root.js';
 
 const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const;
@@ -36,6 +37,10 @@ export const environmentSchema = z.object({
   HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
   PORT: whole(8080, 0, 65_535).describe('Port that the API listens on; 0 takes a free one'),
   GRPC_PORT: whole(0, 0, 65_535).describe('Port of the Open Inference Protocol over gRPC; 0 leaves it off'),
+  ...authEnvironment,
+  CORS_ORIGINS: hosts().describe(
+    'Origins, separated by commas, such as https://console.example.com, whose pages may call the API from a browser; none without it',
+  ),
   STATE_DIR: z.string().default('.state').describe('Folder for all that the embedded stack keeps'),
   DATABASE_URL: z.string().optional().describe('PostgreSQL; the embedded one when `npm start` starts it'),
   TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233').describe('Temporal front end, host:port'),
@@ -169,6 +174,10 @@ export interface Config {
   port: number;
   /** 0 = no gRPC. */
   grpcPort: number;
+  /** Undefined = callers need no token, and the API is on loopback. */
+  auth?: AuthSettings;
+  /** Lower case. */
+  corsOrigins: readonly string[];
   stateDir: string;
   databaseUrl: string;
   temporal: {
@@ -216,7 +225,7 @@ export interface Config {
 }
 
 /** What is asked for by these would be missing in silence, and somebody may rely on it: the start is refused. */
-const REFUSED = ['ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] as const;
+const REFUSED = ['ENCRYPTION_KEYS'] as const;
 /** These are harmless to go without, but nobody should believe that they are in force. */
 const WITHOUT_EFFECT: Record<string, string> = {
   ALERT_WEBHOOK_URLS: 'no alerts are sent',
@@ -239,7 +248,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
   const problems = REFUSED.filter((name) => present[name]).map(
-    (name) => `${name} is set, but this release has neither authentication nor encryption at rest. Unset it.`,
+    (name) => `${name} is set, but this release has no encryption at rest. Unset it.`,
   );
   const parsed = environmentSchema.safeParse(present);
   for (const issue of parsed.error?.issues ?? []) {
@@ -251,21 +260,23 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
       'DATABASE_URL is not set. Give a PostgreSQL connection string, or run `npm start`, which brings its own.',
     );
   }
-  if (parsed.data && !isLoopback(parsed.data.HOST)) {
+  const auth = parsed.data && readAuthSettings(parsed.data, problems);
+  if (parsed.data && !auth && !isLoopback(parsed.data.HOST)) {
     problems.push(
-      `HOST=${parsed.data.HOST}: without authentication the API listens on loopback only. Use 127.0.0.1, ::1 or localhost.`,
+      `HOST=${parsed.data.HOST}: without authentication the API listens on loopback only, as everybody who reaches it may do everything. ` +
+        'Set AUTH_JWKS_URL (or AUTH_PUBLIC_KEY) with AUTH_ISSUER and AUTH_AUDIENCE, or AUTH_REQUIRED=true for service tokens alone; or use 127.0.0.1, ::1 or localhost.',
     );
   }
   if (!parsed.success || problems.length > 0) {
     throw new Error(`The configuration is not valid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   }
-  return toConfig(parsed.data);
+  return toConfig(parsed.data, auth);
 }
 
 /** Of this machine, or of the container it is. */
 const availableMemory = () => Math.min(totalmem(), process.constrainedMemory() || Infinity);
 
-function toConfig(env: z.output<typeof environmentSchema>): Config {
+function toConfig(env: z.output<typeof environmentSchema>, auth?: AuthSettings): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : resolve(projectRoot(), path));
   const stateDir = absolute(env.STATE_DIR);
   const roots = env.DATA_SOURCE_ROOTS?.split(':').filter(Boolean) ?? [
@@ -276,6 +287,8 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     host: env.HOST,
     port: env.PORT,
     grpcPort: env.GRPC_PORT,
+    ...(auth ? { auth } : {}),
+    corsOrigins: env.CORS_ORIGINS,
     stateDir,
     databaseUrl: env.DATABASE_URL ?? '',
     temporal: {
@@ -338,8 +351,4 @@ function toSourceSettings(env: z.output<typeof environmentSchema>, absolute: (pa
     eventSpoolBytes: env.EVENT_SPOOL_MB * 2 ** 20,
     eventRetentionDays: env.EVENT_RETENTION_DAYS,
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }

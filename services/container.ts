@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
+import { OwnCredentials } from './auth/own-credentials.js';
 import { describeUnusedSettings, type Config } from './config.js';
 import { openDatabase, type Database } from './database/database.js';
 import { RedisFeatures } from './features/redis-features.js';
@@ -24,6 +25,8 @@ export interface Container {
   temporal: Client;
   readModelsConfig: () => Promise<ModelsConfig>;
   failPoint: FailPoint;
+  /** How this process signs in at the API. */
+  credentials: OwnCredentials;
   folders: { datasets: string; modelStaging: string };
   close(): Promise<void>;
 }
@@ -47,6 +50,7 @@ export function createContainer(config: Config, component: string): Container {
     redisFeatures,
     temporal,
     readModelsConfig,
+    credentials: new OwnCredentials(database, config.auth !== undefined),
     failPoint: createFailPoint(config.failPoint, config.stateDir),
     folders: {
       datasets: join(config.dataStoragePath, 'datasets'),

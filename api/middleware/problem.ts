@@ -3,6 +3,7 @@ import { ERROR_TABLE, ServiceError, type ErrorCode, type FieldProblem } from '..
 import { isDatabaseAway } from '../../services/database/database.js';
 import type { Logger } from '../../services/telemetry/logger.js';
 import { correlationIdOf } from '../http-context.js';
+import { setChallenge } from './authenticate.js';
 import { isInferencePath, sendInferenceError } from './inference-error.js';
 
 /** RFC 9457. */
@@ -30,6 +31,7 @@ export function problemOf(error: ServiceError, path: string, correlationId: stri
 }
 
 export function sendProblem(request: Request, response: Response, error: ServiceError): void {
+  setChallenge(response, error);
   if (isInferencePath(request.path)) return sendInferenceError(response, error);
   const problem = problemOf(error, request.originalUrl.split('?', 1)[0]!, correlationIdOf(response));
   if (error.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(error.retryAfterSeconds));

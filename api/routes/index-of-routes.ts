@@ -24,6 +24,7 @@ import { validationRoutes } from './validation.js';
 import { subjectRoutes } from './subjects.js';
 import { runRoutes } from './runs.js';
 import { sweepRoutes } from './sweeps.js';
+import { tokenRoutes } from './tokens.js';
 import { webhookRoutes } from './webhooks.js';
 import { versionRoutes } from './versions.js';
 
@@ -55,5 +56,6 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...subjectRoutes,
   ...scheduleRoutes,
   ...webhookRoutes,
+  ...tokenRoutes,
   ...operateRoutes,
 ];

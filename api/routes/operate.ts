@@ -9,8 +9,8 @@ export const operateRoutes: RouteDefinition[] = [
     tag: 'Operate',
     summary: 'Each dependency with its state and latency',
     description:
-      'Always 200 while the process lives; `status` says `ok` or `degraded`, and each dependency what it affects.',
-    role: 'public',
+      'Always 200 while the process lives; `status` says `ok` or `degraded`, and each dependency what it affects. Probes take /health/live and /health/ready, which need no token.',
+    role: 'viewer',
     answers: [{ status: 200, description: 'The health', schema: ref('Health') }],
     async handle(_request, _response, context) {
       const serving = context.routing.all().map(({ model, version }) => ({ model, version }));
@@ -62,7 +62,7 @@ export const operateRoutes: RouteDefinition[] = [
     path: '/metrics',
     tag: 'Operate',
     summary: 'Metrics for Prometheus',
-    role: 'public',
+    role: 'viewer',
     answers: [
       { status: 200, description: 'Prometheus text format', contentType: 'text/plain', schema: { type: 'string' } },
     ],

@@ -24,6 +24,7 @@ export interface RouteDefinition {
     | 'Sweeps'
     | 'Schedules'
     | 'Webhooks'
+    | 'Access'
     | 'Operate';
   summary: string;
   description?: string;
