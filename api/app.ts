@@ -1,6 +1,7 @@
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { ServiceError } from '../core/errors.js';
+import { auditCall, auditDenied, auditFailure, isAudited } from './audit-call.js';
 import type { ApiContext } from './http-context.js';
 import { mountDocs } from './docs.js';
 import { limitToModels, refuseOtherModelInBody } from './model-scope.js';
@@ -47,7 +48,7 @@ export function createApp(context: ApiContext): Express {
       `There is nothing at ${request.method} ${request.path.slice(0, 200)}. GET /openapi.json lists all endpoints.`,
     );
   });
-  app.use(handleErrors(context.logger));
+  app.use(auditDenied(context), handleErrors(context.logger));
   return app;
 }
 
@@ -69,7 +70,11 @@ function run(route: RouteDefinition, context: ApiContext) {
     // Without a body there is nothing to parse, and the schema says what is missing.
     if (route.body) request.body ??= {};
     if (route.role !== 'public') refuseOtherModelInBody(route, request, response);
-    const answer = await route.handle(request, response, context);
+    const answer = await route.handle(request, response, context).catch(async (error: unknown) => {
+      if (isAudited(route)) await auditFailure(error, request, response, context);
+      throw error;
+    });
+    if (isAudited(route)) await auditCall(request, response, context, response.statusCode);
     if (response.headersSent) return;
     if (answer === undefined) response.end();
     else response.json(answer);

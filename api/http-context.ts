@@ -1,6 +1,8 @@
 import type { Request, Response } from 'express';
 import { ServiceError } from '../core/errors.js';
 import { LOCAL_CALLER, type Caller } from '../core/roles.js';
+import type { AuditLog } from '../services/audit/audit-log.js';
+import type { DeniedCalls } from '../services/audit/denied-calls.js';
 import type { Authenticator } from '../services/auth/authenticator.js';
 import type { TokenStore } from '../services/auth/token-store.js';
 import type { TokenTable } from '../services/auth/token-table.js';
@@ -37,6 +39,8 @@ export interface ApiContext extends Container {
   authenticator: Authenticator | undefined;
   tokens: TokenStore;
   tokenTable: TokenTable;
+  audit: AuditLog;
+  deniedCalls: DeniedCalls;
   routing: RoutingTable;
   predictionStore: PredictionStore;
   predictionLog: PredictionLog;

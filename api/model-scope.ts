@@ -44,13 +44,16 @@ export const modelsOf = (response: Response): readonly string[] | undefined => c
 export function limitToModels(route: RouteDefinition, context: ApiContext) {
   return async function refuseOtherModels(request: Request, response: Response, next: NextFunction): Promise<void> {
     const caller = response.locals['caller'] as Caller | undefined;
+    // For the audit log: what is answered as if it were not there was denied all the same.
+    response.locals['isHidden'] = true;
     if (caller?.models !== undefined && route.role !== 'public') await checkModels(caller, route, request, context);
+    response.locals['isHidden'] = false;
     next();
   };
 }
 
 async function checkModels(caller: Caller, route: RouteDefinition, request: Request, context: ApiContext) {
-  const model = modelNamed(route, request);
+  const model = modelNamed(route.path, request);
   if (model !== undefined) return refuseOtherModel(caller, model);
   const parameter = Object.keys(request.params).find((name) => name in OWNED);
   if (parameter) return refuseOtherObject(caller, OWNED[parameter]!, String(request.params[parameter]), context);
@@ -66,7 +69,10 @@ export function refuseOtherModelInBody(route: RouteDefinition, request: Request,
   const field = NAMED_IN_BODY[keyOf(route)];
   const named = field && (request.body as Record<string, unknown> | undefined)?.[field];
   // What is no text is refused by the schema of the route.
-  if (typeof named === 'string') refuseOtherModel(callerOf(response), canonicalModelName(named));
+  if (typeof named !== 'string') return;
+  response.locals['isHidden'] = true;
+  refuseOtherModel(callerOf(response), canonicalModelName(named));
+  response.locals['isHidden'] = false;
 }
 
 const keyOf = ({ method, path }: RouteDefinition) => `${method} ${path}`;
@@ -77,9 +83,9 @@ export function refuseOtherModel(caller: Caller, model: string): void {
   throw new ServiceError('model_not_found', `There is no model "${model.slice(0, 64)}" for this caller.`);
 }
 
-/** The model in the path: by its parameter, or as the path of a kind. */
-function modelNamed(route: RouteDefinition, request: Request): string | undefined {
-  const named = request.params['model'] ?? /^\/predict\/([a-z-]+)$/.exec(route.path)?.[1];
+/** The model in the path: by its parameter, or as the path of a kind. @param route its path, as it is declared */
+export function modelNamed(route: string, request: Request): string | undefined {
+  const named = request.params['model'] ?? /^\/predict\/([a-z-]+)$/.exec(route)?.[1];
   if (named === undefined) return undefined;
   return named === 'recommendations' ? 'recommendation' : canonicalModelName(String(named));
 }

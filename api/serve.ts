@@ -1,5 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createAuditLog } from '../services/audit/audit-log.js';
+import { DeniedCalls } from '../services/audit/denied-calls.js';
+import { readAuditHead } from '../services/audit/verify-audit.js';
 import { Authenticator } from '../services/auth/authenticator.js';
 import { createTokenStore, noteTokenUse } from '../services/auth/token-store.js';
 import { TokenTable } from '../services/auth/token-table.js';
@@ -103,6 +106,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
   answerForThisProcess({ registry: metrics.registry, routing, forget, flushEvents: () => events.forget() });
   const { logger } = container;
   const noteUse = (ids: readonly string[]) => noteTokenUse(database, ids);
+  const audit = createAuditLog(database);
   const tokenTable = new TokenTable({ database, databaseUrl: config.databaseUrl, logger, noteUse });
   return {
     ...container,
@@ -110,6 +114,8 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     authenticator: config.auth && new Authenticator({ settings: config.auth, tokens: tokenTable, logger }),
     tokens: createTokenStore(database),
     tokenTable,
+    audit,
+    deniedCalls: new DeniedCalls({ audit, logger }),
     routing,
     predictionStore,
     predictionLog,
@@ -185,7 +191,9 @@ function repeat(work: () => Promise<unknown>, everyMs: number, onError: (error: 
 }
 
 /** Lets go of what is older than it has to be kept. */
-async function applyRetention({ config, database, predictionStore, uploads }: ApiContext): Promise<void> {
+async function applyRetention({ config, database, logger, predictionStore, uploads }: ApiContext): Promise<void> {
+  // Outside of the database it tells even a log that was written anew as a whole.
+  logger.info({ audit_head: await readAuditHead(database) }, 'head of the audit log');
   const now = new Date();
   await predictionStore.applyRetention(config.predictionRetentionDays, now);
   await uploads.removeExpired(now);
@@ -237,6 +245,7 @@ export async function serve(config: Config): Promise<string> {
     await context.events.stop();
     await context.routing.stop();
     if (config.auth) await context.tokenTable.stop();
+    await context.deniedCalls.stop();
     context.redis?.close();
     await context.onlineFeatures.close();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));

@@ -16,6 +16,12 @@ export const METHOD_ROLES: Readonly<Record<string, 'public' | Role>> = {
   ModelInfer: 'predictor',
 };
 
+/** Writes a denied call down, as those over HTTP. */
+export async function noteDenied({ deniedCalls }: ApiContext, method: string, error: unknown): Promise<void> {
+  if (!(error instanceof ServiceError) || (error.status !== 401 && error.status !== 403)) return;
+  await deniedCalls.note({ action: `gRPC ${method}`, subject: 'anonymous', status: error.status });
+}
+
 const ANYBODY: Caller = { subject: 'anonymous', role: 'viewer' };
 
 /**

@@ -16,7 +16,7 @@ import { inferenceMetadata } from '../../services/serving/inference-model.js';
 import { correlationIdFrom } from '../../services/telemetry/correlation.js';
 import type { ApiContext } from '../http-context.js';
 import { serverMetadata, versionAsked } from '../routes/open-inference.js';
-import { admitCall } from './admit-call.js';
+import { admitCall, noteDenied } from './admit-call.js';
 import { answerInfer, type InferMessage } from './infer-message.js';
 
 const MOST_MESSAGE_BYTES = 32 * 1024 * 1024;
@@ -96,7 +96,8 @@ function unary<Request extends Partial<ModelMessage & InferMessage>>(
     admitCall(context, name, call, model)
       .then((caller) => method(call.request, call, caller))
       .then((answer) => respond(null, answer))
-      .catch((error: unknown) => {
+      .catch(async (error: unknown) => {
+        await noteDenied(context, name, error);
         if (!(error instanceof ServiceError)) context.logger.error({ err: error }, 'a gRPC call failed unexpectedly');
         respond({
           code: statusOf(error),

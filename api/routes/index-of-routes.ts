@@ -1,3 +1,4 @@
+import { auditRoutes } from './audit.js';
 import { dataRoutes } from './data.js';
 import { dataSchemaRoutes } from './data-schemas.js';
 import { deploymentRoutes } from './deployments.js';
@@ -57,5 +58,6 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...scheduleRoutes,
   ...webhookRoutes,
   ...tokenRoutes,
+  ...auditRoutes,
   ...operateRoutes,
 ];

@@ -11,7 +11,7 @@ const NOTE =
   '<!-- Written by docs/reference/make-reference.mjs. Change the code, run `npm run build`, then run that script. -->';
 
 /** Variables that stop the start of this release; `checkRefused` holds this list to the code. */
-const REFUSED = ['ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_ISSUER', 'AUTH_AUDIENCE'];
+const REFUSED = ['ENCRYPTION_KEYS'];
 
 function checkRefused() {
   for (const name of REFUSED) {

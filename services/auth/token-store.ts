@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { z } from 'zod';
 import { ServiceError } from '../../core/errors.js';
+import { TOKEN_SUBJECT } from '../../core/roles.js';
 import type { tokenRequestSchema } from '../../core/schemas/service-token.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage, type PageRequest } from '../database/read-page.js';
@@ -101,7 +102,14 @@ export function createTokenStore({ prisma }: Database) {
 
 export type TokenStore = ReturnType<typeof createTokenStore>;
 
-/** Writes down that tokens were used just now. */
+/** Writes down that tokens were used just now, and in the audit log the first use in an hour. */
 export async function noteTokenUse({ pool }: Database, ids: readonly string[]): Promise<void> {
-  await pool.query('UPDATE service_tokens SET last_used_at = now() WHERE id = ANY($1)', [ids]);
+  await pool.query(
+    `WITH before AS (SELECT id, name, role, is_internal, last_used_at FROM service_tokens WHERE id = ANY($1) ORDER BY id FOR UPDATE),
+       used AS (UPDATE service_tokens t SET last_used_at = now() FROM before WHERE t.id = before.id)
+     INSERT INTO audit_inbox (kind, action, subject, role, target)
+     SELECT 'key_use', 'token.used', $2 || name, role, id FROM before
+     WHERE NOT is_internal AND (last_used_at IS NULL OR last_used_at < date_trunc('hour', now()))`,
+    [ids, TOKEN_SUBJECT],
+  );
 }

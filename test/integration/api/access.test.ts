@@ -263,3 +263,57 @@ describe('a service token', () => {
     );
   });
 });
+
+describe('the audit log', () => {
+  const read = async (query: string) =>
+    (await service.get<{ items: Record<string, unknown>[] }>(`/audit?limit=500&${query}`)).body.items;
+
+  it('has the call, the change and the decision of a deployment, each with who and when', async () => {
+    const [call] = await read('action=POST%20/models/{model}/deploy&model=others&kind=call');
+    expect(call).toMatchObject({
+      subject: 'the admin',
+      role: 'admin',
+      status: 202,
+      target: 'others',
+      address: '127.0.0.1',
+    });
+    const [job] = await read(`action=job.created&correlation_id=${call!['correlation_id'] as string}`);
+    expect(job).toMatchObject({ kind: 'change', subject: 'the admin', model: 'others', detail: { type: 'deploy' } });
+    expect(await read('kind=decision&model=others')).toMatchObject([
+      { action: 'traffic.created', detail: { version: 'v1.0.0' } },
+    ]);
+  });
+
+  it('has denied calls, also those that were answered as if there were nothing, and the use of tokens', async () => {
+    expect((await read('kind=denied&subject=the%20viewer')).length).toBeGreaterThan(20);
+    expect(await read('kind=denied&subject=token:theirs&action=GET%20/models/{model}')).toMatchObject([
+      { status: 404 },
+    ]);
+    expect(await read('kind=key_use&subject=token:checkout')).toHaveLength(1);
+    expect(await read('action=token.changed&subject=the%20admin')).not.toHaveLength(0);
+  });
+
+  it('has no predictions, no feature values, no secrets and no names of persons', async () => {
+    await service.call('DELETE', '/subjects/person-4711');
+    expect(await read('action=DELETE%20/subjects/{entity_id}&kind=call')).not.toHaveLength(0);
+    const { text } = await service.call('GET', '/audit?limit=500', undefined, { accept: 'application/x-ndjson' });
+    const lines = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { seq: number; kind: string; action: string });
+    expect(lines.map(({ seq }) => seq)).toEqual(lines.map((_, at) => at + 1));
+    expect(lines.filter(({ kind, action }) => kind === 'call' && /predict|feedback/.test(action))).toEqual([]);
+    for (const secret of ['person-4711', 'mlps_nonsense', tokens.admin, '"usage"']) expect(text).not.toContain(secret);
+  });
+
+  it('is verified over HTTP, against an entry that was kept elsewhere, too', async () => {
+    type Verdict = { intact: boolean; entries: number; head: { seq: number; hash: string } };
+    const { body } = await service.get<Verdict>('/audit/verify');
+    expect(body).toMatchObject({ intact: true, entries: body.head.seq });
+    const { seq, hash } = body.head;
+    expect((await service.get<Verdict>(`/audit/verify?seq=${seq}&hash=${hash}`)).body.intact).toBe(true);
+    expect((await service.get<Verdict>(`/audit/verify?seq=${seq}&hash=${'0'.repeat(64)}`)).body.intact).toBe(false);
+    expect((await service.get(`/audit/verify?seq=${seq}`)).status).toBe(422);
+    expect((await service.get('/audit?from=yesterday')).status).toBe(422);
+  });
+});
