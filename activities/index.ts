@@ -5,6 +5,7 @@ import { createExperimentActivities } from './experiment-activities.js';
 import { createFeatureActivities } from './feature-activities.js';
 import { createIngestionActivities } from './ingestion-activities.js';
 import { createJobActivities } from './job-activities.js';
+import { createMonitorActivities } from './monitor-activities.js';
 import { createPreprocessingActivities } from './preprocessing-activities.js';
 import { createQuarantineActivities } from './quarantine-activities.js';
 import { createRetentionActivities } from './retention-activities.js';
@@ -25,6 +26,7 @@ export function createPipelineActivities(container: Container) {
     ...createFeatureActivities(container),
     ...createRetentionActivities(container),
     ...createSweepActivities(container),
+    ...createMonitorActivities(container),
   };
 }
 

@@ -29,6 +29,7 @@ export const JOB_TYPES = [
   'materialize',
   'retain',
   'erase',
+  'monitor',
 ] as const;
 export type JobType = (typeof JOB_TYPES)[number];
 

@@ -5,6 +5,7 @@ import { loadConfig } from '../services/config.js';
 import { createContainer, type Container } from '../services/container.js';
 import { createMlflowClient } from '../services/mlflow/mlflow-client.js';
 import { MlflowMirror } from '../services/mlflow/mlflow-mirror.js';
+import { MonitorScheduler } from '../services/monitors/monitor-scheduler.js';
 import { connectionOptions, registerSearchAttributes } from '../services/pipelines/temporal-client.js';
 import { compiledScript } from '../services/project-root.js';
 import { WebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
@@ -51,5 +52,7 @@ await exitOnBadStart(async () => {
     maxConcurrentActivityTaskExecutions: 20,
     maxCachedWorkflows: 200,
   };
-  await runWorker(container, options, mirror ? [deliverer, mirror] : [deliverer]);
+  const scheduler = new MonitorScheduler(container);
+  scheduler.start();
+  await runWorker(container, options, [deliverer, scheduler, ...(mirror ? [mirror] : [])]);
 });

@@ -10,3 +10,4 @@ export { materializeFeatures } from './materialize-features.js';
 export { applyRetention } from './apply-retention.js';
 export { eraseSubject } from './erase-subject.js';
 export { runSweep } from './run-sweep.js';
+export { monitorModel } from './monitor-model.js';

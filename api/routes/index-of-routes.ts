@@ -11,6 +11,7 @@ import { intakeRoutes } from './intake.js';
 import { jobRoutes } from './jobs.js';
 import { lineageRoutes } from './lineage.js';
 import { modelRoutes } from './models.js';
+import { monitorRoutes } from './monitors.js';
 import { openInferenceRoutes } from './open-inference.js';
 import { operateRoutes } from './operate.js';
 import { predictBatchRoutes } from './predict-batch.js';
@@ -56,6 +57,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...retentionRoutes,
   ...subjectRoutes,
   ...scheduleRoutes,
+  ...monitorRoutes,
   ...webhookRoutes,
   ...tokenRoutes,
   ...auditRoutes,

@@ -23,6 +23,7 @@ export interface RouteDefinition {
     | 'Drills'
     | 'Sweeps'
     | 'Schedules'
+    | 'Monitoring'
     | 'Webhooks'
     | 'Access'
     | 'Operate';

@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 398e3582766015131dd8113c8b5450006c06925b8923b1774d6773ba619b3cd3.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 c7f1e53858b17dfdee34283e34b3e0c92f9cc6d30f20ca818d900494c60cc61b.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -2146,6 +2146,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/monitors/{model}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a model is watched, its last and its next run, and what the newest windows show */
+        get: operations["get_monitors_model"];
+        /**
+         * Set how a model is watched
+         * @description Replaces the former settings as a whole, also those of the models file: what is left out has its default again. The runs are a Temporal Schedule, which survives restarts; `enabled: false` ends it, and what was found stays.
+         */
+        put: operations["put_monitors_model"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/monitors/{model}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Judge a window now
+         * @description Without `window_end` the last whole window. A window that was judged before is judged again, and its findings replace the former ones.
+         */
+        post: operations["post_monitors_model_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/monitors/{model}/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the monitors of a model have found, latest windows first */
+        get: operations["get_monitors_model_findings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/webhooks": {
         parameters: {
             query?: never;
@@ -2596,7 +2654,7 @@ export interface components {
         JobStatus: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase";
+            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -2611,7 +2669,7 @@ export interface components {
         Job: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase";
+            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -3607,6 +3665,60 @@ export interface components {
                 values: unknown[];
                 differs: boolean;
             }[];
+        };
+        Finding: {
+            id: string;
+            model: string;
+            version: string | null;
+            /** @enum {unknown} */
+            monitor: "drift" | "performance" | "data_quality" | "stream";
+            subject: string;
+            segment: string;
+            /** Format: date-time */
+            window_start: string;
+            /** Format: date-time */
+            window_end: string;
+            /** @enum {unknown} */
+            state: "ok" | "suspect" | "alarm" | "unknown";
+            /** @enum {unknown} */
+            severity: "none" | "low" | "medium" | "high";
+            value: number | null;
+            threshold: number | null;
+            summary: string;
+            evidence: Record<string, never>;
+            /** Format: date-time */
+            found_at: string;
+        };
+        Monitor: {
+            model: string;
+            settings: Record<string, never>;
+            /** @enum {unknown} */
+            declared_in: "default" | "config" | "api";
+            updated_by: string | null;
+            /** Format: date-time */
+            updated_at: string | null;
+            /** Format: date-time */
+            next_run: string | null;
+            last_run: null | {
+                job_id: string;
+                status: string;
+                /** Format: date-time */
+                started_at: string | null;
+                /** Format: date-time */
+                finished_at: string | null;
+            };
+            /** @description What the newest window of each monitor shows; null before the first run */
+            findings: null | {
+                /** Format: date-time */
+                window_end: string;
+                states: {
+                    ok: number;
+                    suspect: number;
+                    alarm: number;
+                    unknown: number;
+                };
+                worst: components["schemas"]["Finding"][];
+            };
         };
     };
     responses: never;
@@ -10823,7 +10935,7 @@ export interface operations {
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
                 status?: "queued" | "running" | "completed" | "failed" | "cancelled";
-                type?: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase";
+                type?: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor";
                 model?: string;
             };
             header?: never;
@@ -15931,6 +16043,421 @@ export interface operations {
             };
             /** @description No such model; No such schedule */
             404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_monitors_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How it is watched, and what was found */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Monitor"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_monitors_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "every_hours": 24,
+                 *       "owner": "growth team",
+                 *       "drift": {
+                 *         "window_hours": 24,
+                 *         "least_rows": 200
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    /** @default true */
+                    enabled?: boolean;
+                    /**
+                     * @description Hours between two runs; windows end on whole multiples of it, in UTC
+                     * @default 24
+                     */
+                    every_hours?: number;
+                    /** @description Who is told of alarms, as text in the alert */
+                    owner?: string;
+                    /** @default {} */
+                    drift?: {
+                        /** @default true */
+                        enabled?: boolean;
+                        /**
+                         * @description Hours of the log that one judgement looks at
+                         * @default 24
+                         */
+                        window_hours?: number;
+                        /**
+                         * @description Fewer rows in a window are not judged
+                         * @default 200
+                         */
+                        least_rows?: number;
+                    };
+                    /** @default {} */
+                    performance?: {
+                        /** @default true */
+                        enabled?: boolean;
+                        /**
+                         * @description A prediction counts once it is so old, so that quick truths do not stand for all
+                         * @default 24
+                         */
+                        label_maturity_hours?: number;
+                        /**
+                         * @description Features whose values are watched one by one
+                         * @default []
+                         */
+                        segments?: string[];
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description How it is watched, and what was found */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Monitor"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_monitors_model_run: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same job again */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "window_end": "2024-06-30T00:00:00Z"
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * Format: date-time
+                     * @description End of the windows that are judged, not later than now; by default the last whole multiple of `every_hours`
+                     */
+                    window_end?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The job was accepted */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAccepted"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema; The Idempotency-Key was used with another body */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_monitors_model_findings: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                monitor?: "drift" | "performance" | "data_quality" | "stream";
+                state?: "ok" | "suspect" | "alarm" | "unknown";
+                /** @description Of one thing that is watched, such as `input:age` */
+                subject?: string;
+                /** @description Windows that end at or after it */
+                from?: string;
+                /** @description Windows that end before it */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of findings */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Finding"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;

@@ -4,6 +4,7 @@ import { projectSettingsSchema } from '../kinds/project-success.js';
 import { recommendSettingsSchema } from '../kinds/recommendation.js';
 import { forecastSettingsSchema } from '../kinds/resource-usage.js';
 import { MODEL_KINDS, NAME_PATTERN } from '../names.js';
+import { monitorSchema } from './monitor.js';
 import { searchRequestSchema } from './search.js';
 import { expectationsSchema } from './expectation.js';
 import { preprocessingConfigSchema } from './preprocessing.js';
@@ -119,6 +120,9 @@ export const modelEntrySchema = z.strictObject({
     .optional()
     .describe('What a version needs before it may be deployed; nothing by default'),
   recommend: recommendSettingsSchema.optional().describe('Of the kind recommendation'),
+  monitor: monitorSchema
+    .optional()
+    .describe('How it is watched; PUT /monitors/{model} goes before it. By default by the day, with all monitors'),
 });
 export type ModelEntry = z.output<typeof modelEntrySchema>;
 

@@ -12,6 +12,10 @@ import { TASK_QUEUES } from '../../core/names.js';
 import type { OverlapPolicy, ScheduleTiming } from '../../core/schemas/schedule.js';
 import { withTemporal } from './temporal-client.js';
 
+/** When a job starts: by five fields of cron, or on whole multiples of hours since 1970, so many seconds after each. */
+export type JobTiming = Omit<ScheduleTiming, 'cron'> &
+  (Pick<ScheduleTiming, 'cron'> | { every_hours: number; offset_seconds: number });
+
 export interface JobSchedule extends Omit<ScheduleTiming, 'note'> {
   schedule_id: string;
   note: string | null;
@@ -86,10 +90,14 @@ export function createJobSchedule(
   const get = async (): Promise<JobSchedule> => present(scheduleId, await reach((handle) => handle.describe()));
 
   /** Creates or replaces the schedule. @param input what the workflow gets @param request what is shown of it */
-  async function put(when: ScheduleTiming, input: unknown, request: unknown): Promise<JobSchedule> {
-    const cron = when.cron.trim();
+  async function put(when: JobTiming, input: unknown, request: unknown): Promise<JobSchedule> {
+    const cron = 'cron' in when ? when.cron.trim() : '';
+    const times =
+      'cron' in when
+        ? { cronExpressions: [cron], timezone: when.timezone }
+        : { intervals: [{ every: `${when.every_hours} hours` as const, offset: when.offset_seconds * 1000 }] };
     const options = {
-      spec: { cronExpressions: [cron], timezone: when.timezone, jitter: when.jitter_seconds * 1000 },
+      spec: { ...times, jitter: when.jitter_seconds * 1000 },
       policies: {
         overlap: when.overlap.toUpperCase() as ScheduleOverlapPolicy,
         catchupWindow: when.catch_up_seconds * 1000,

@@ -9,7 +9,7 @@ import { queryDatabase } from '../support/query-database.js';
 import { simulateFiles } from '../support/simulate-files.js';
 
 /** Long enough that a kill lands in the middle of something, short enough to run for every part. */
-const TRAINING = { model_type: 'user_behavior', hyperparameters: { n_estimators: 300 } };
+const TRAINING = { model_type: 'user_behavior', hyperparameters: { n_estimators: 150 } };
 
 let stack: TestStack;
 let events: string;

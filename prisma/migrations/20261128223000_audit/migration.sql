@@ -169,3 +169,4 @@ BEGIN
 END $$;
 CREATE TRIGGER "deployment_evidence_audit" AFTER INSERT OR UPDATE ON "deployment_evidence" FOR EACH ROW EXECUTE FUNCTION audit_window('deployment');
 CREATE TRIGGER "experiment_evidence_audit" AFTER INSERT OR UPDATE ON "experiment_evidence" FOR EACH ROW EXECUTE FUNCTION audit_window('experiment');
+CREATE TRIGGER "monitors_audit" AFTER INSERT OR UPDATE ON "monitors" FOR EACH ROW EXECUTE FUNCTION audit_row('monitor', 'model', 'updated_by', 'updated_at');
