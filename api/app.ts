@@ -2,13 +2,15 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 import { ServiceError } from '../core/errors.js';
 import { auditCall, auditDenied, auditFailure, isAudited } from './audit-call.js';
-import type { ApiContext } from './http-context.js';
+import { refuseDeep } from '../services/refuse-deep.js';
+import { signedInCallerOf, type ApiContext } from './http-context.js';
 import { mountDocs } from './docs.js';
 import { limitToModels, refuseOtherModelInBody } from './model-scope.js';
 import { admit } from './middleware/admit.js';
 import { authenticate, authorize } from './middleware/authenticate.js';
 import { correlate } from './middleware/correlate.js';
 import { observe } from './middleware/observe.js';
+import { allowOrigins, refuseOtherSites } from './middleware/guard-site.js';
 import { handleErrors } from './middleware/problem.js';
 import { refuseMethod } from './middleware/refuse-method.js';
 import { requireType } from './middleware/require-type.js';
@@ -24,16 +26,23 @@ export function createApp(context: ApiContext): Express {
   app.set('etag', false);
   app.set('query parser', 'simple');
   app.use(correlate, observe(context.metrics, context.logger), helmet());
-  app.use(authenticate(context.authenticator), admit(context.admission));
+  const { authenticator, config } = context;
+  if (config.corsOrigins.length > 0) app.use(allowOrigins(config.corsOrigins));
+  if (!authenticator) app.use(refuseOtherSites(config.corsOrigins));
+  app.use(authenticate(authenticator), admit(context.admission));
   mountDocs(app);
   // Bodies are read once the route is known, so that an unknown path costs nothing.
-  const usual = [requireType('application/json'), express.json({ limit: BODY_LIMIT, strict: true })];
+  const usual = [
+    requireType('application/json'),
+    express.json({ limit: BODY_LIMIT, strict: true, verify: refuseDeep }),
+  ];
   for (const route of longestFirst(ALL_ROUTES)) {
     const handlers = route.readBody ?? (route.body ? usual : []);
     app[route.method](
       route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
       nameRoute(route),
       authorize(route.role),
+      holdToRate(route, context),
       limitToModels(route, context),
       ...handlers,
       run(route, context),
@@ -61,6 +70,17 @@ function longestFirst(routes: readonly RouteDefinition[]): RouteDefinition[] {
 function nameRoute(route: RouteDefinition) {
   return function setRouteName(_request: Request, response: Response, next: NextFunction) {
     response.locals['route'] = route.path;
+    next();
+  };
+}
+
+/** @throws ServiceError `rate_limited` */
+function holdToRate({ method, path }: RouteDefinition, { admission }: ApiContext) {
+  const route = `${method.toUpperCase()} ${path}`;
+  return function limitRate(request: Request, response: Response, next: NextFunction) {
+    const caller = signedInCallerOf(response);
+    const refusal = admission.refuseRoute(caller, request.socket.remoteAddress ?? '', route);
+    if (refusal) throw refusal;
     next();
   };
 }

@@ -6,6 +6,7 @@ import type { PredictionAnswer } from '../services/serving/predict.js';
 import type { ServedModel } from '../services/serving/routing-table.js';
 import { correlationIdFrom } from '../services/telemetry/correlation.js';
 import type { ApiContext } from './http-context.js';
+import { isToLoopback } from './middleware/guard-site.js';
 import { bearerOf } from './middleware/authenticate.js';
 import { problemOf } from './middleware/problem.js';
 import { isPlainKind, readPlainInstance } from './routes/plain-instance.js';
@@ -44,6 +45,7 @@ export function createFastPredict(
   const security = securityHeaders();
   const answerHeaders = [...security, 'Content-Type', 'application/json; charset=utf-8'];
   const problemHeaders = [...security, 'Content-Type', 'application/problem+json; charset=utf-8'];
+  const hasOrigins = context.config.corsOrigins.length > 0;
   // Where each request is to have its line in the log, all take the way of Express.
   const isVerbose = logger.isLevelEnabled('debug');
 
@@ -95,7 +97,9 @@ export function createFastPredict(
 
   /** Who may have this answer, where that is known at once; Express tells all others why not. */
   function callerFor(request: IncomingMessage, { model }: ServedModel): Caller | undefined {
-    if (!authenticator) return LOCAL_CALLER;
+    const { origin, host } = request.headers;
+    if (origin !== undefined && (hasOrigins || !authenticator)) return undefined;
+    if (!authenticator) return isToLoopback(host) ? LOCAL_CALLER : undefined;
     const token = bearerOf(request);
     const caller = token === undefined ? undefined : authenticator.recall(token);
     return caller && includesRole(caller.role, 'predictor') && mayTouch(caller, model) ? caller : undefined;
@@ -114,7 +118,7 @@ export function createFastPredict(
     if (!isAccepting()) response.setHeader('Connection', 'close');
     const length = Number(request.headers['content-length']);
     const served = isVerbose || !isAccepting() || !(length <= MOST_BYTES) ? undefined : servedModelOf(request);
-    const caller = served && callerFor(request, served);
+    const caller = served && !admission.limitsRoute(`POST ${routeOf(request.url!)}`) && callerFor(request, served);
     if (!served || !caller) return otherwise(request, response);
     request.once('data', (chunk: Buffer) => {
       // Express finds the request as if nobody had looked at it.

@@ -17,6 +17,7 @@ import type { LineageReader } from '../services/lineage/read-lineage.js';
 import type { OnlineFeatures } from '../services/features/online-features.js';
 import type { ViewCatalogue } from '../services/features/view-catalogue.js';
 import type { createFreezeStore } from '../services/freezes/freeze-store.js';
+import type { SharedCounts } from '../services/limits/shared-counts.js';
 import type { BatchTurns } from '../services/serving/batch-turns.js';
 import type { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
 import type { PredictionLog } from '../services/serving/prediction-log.js';
@@ -41,6 +42,8 @@ export interface ApiContext extends Container {
   tokenTable: TokenTable;
   audit: AuditLog;
   deniedCalls: DeniedCalls;
+  /** Where REDIS_URL is set and there are rates to hold callers to. */
+  sharedCounts: SharedCounts | undefined;
   routing: RoutingTable;
   predictionStore: PredictionStore;
   predictionLog: PredictionLog;

@@ -22,6 +22,7 @@ import { ViewRegistry } from '../services/features/view-registry.js';
 import { createErasureStore } from '../services/erasure/erasure-store.js';
 import { createLineageReader } from '../services/lineage/read-lineage.js';
 import { createFreezeStore } from '../services/freezes/freeze-store.js';
+import { SharedCounts } from '../services/limits/shared-counts.js';
 import { reconcileJobs } from '../services/pipelines/reconcile-jobs.js';
 import { BatchTurns } from '../services/serving/batch-turns.js';
 import { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
@@ -43,6 +44,7 @@ import { createFastPredict } from './fast-predict.js';
 import { startInferenceServer } from './grpc/inference-server.js';
 import type { ApiContext } from './http-context.js';
 import { limitBodyTime } from './limit-body-time.js';
+import { RateLimiter } from './rate-limiter.js';
 
 const RECONCILE_EVERY_MS = 10_000;
 const RETAIN_EVERY_MS = 3_600_000;
@@ -105,6 +107,9 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
   });
   answerForThisProcess({ registry: metrics.registry, routing, forget, flushEvents: () => events.forget() });
   const { logger } = container;
+  const isLimited = config.rateLimit > 0 || config.routeRates.size > 0;
+  const sharedCounts =
+    config.redisUrl !== undefined && isLimited ? new SharedCounts({ url: config.redisUrl, logger }) : undefined;
   const noteUse = (ids: readonly string[]) => noteTokenUse(database, ids);
   const audit = createAuditLog(database);
   const tokenTable = new TokenTable({ database, databaseUrl: config.databaseUrl, logger, noteUse });
@@ -116,6 +121,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     tokenTable,
     audit,
     deniedCalls: new DeniedCalls({ audit, logger }),
+    sharedCounts,
     routing,
     predictionStore,
     predictionLog,
@@ -125,7 +131,12 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     batchTurns,
     admission: new Admission({
       maxWaitMs: config.maxRequestWaitMs,
-      rateLimit: config.rateLimit,
+      rates: new RateLimiter({
+        rateLimit: config.rateLimit,
+        routeRates: config.routeRates,
+        processes: config.apiWorkers,
+        shared: sharedCounts,
+      }),
       batchTurns,
       metrics,
     }),
@@ -247,6 +258,7 @@ export async function serve(config: Config): Promise<string> {
     if (config.auth) await context.tokenTable.stop();
     await context.deniedCalls.stop();
     context.redis?.close();
+    context.sharedCounts?.close();
     await context.onlineFeatures.close();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
     process.exit(0);

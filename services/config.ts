@@ -32,6 +32,19 @@ const hosts = () =>
         .filter(Boolean),
     );
 
+const ROUTE_RATE = /^((?:GET|POST|PUT|DELETE) \/[^\s=]*)=([1-9]\d{0,6})$/;
+const routeRates = () =>
+  z
+    .string()
+    .default('')
+    .transform((value) =>
+      value
+        .split(',')
+        .map((part) => part.trim())
+        .filter(Boolean),
+    )
+    .pipe(z.array(z.string().regex(ROUTE_RATE, 'must be like POST /models/train=10, separated by commas')));
+
 /** Every variable that the service reads: its type, default and meaning. Nothing else reads `process.env`. */
 export const environmentSchema = z.object({
   HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
@@ -92,7 +105,10 @@ export const environmentSchema = z.object({
     'Milliseconds that a request may have waited for its turn; later ones are answered 429 at once. 0 turns this off',
   ),
   RATE_LIMIT: whole(0, 0, 1_000_000).describe(
-    'Requests a second that one caller (one client address, of callers without a name) may send to each API process, in bursts of up to as many; 0 is no limit',
+    'Requests a second that one caller (one client address, of callers without a name) may send to all API processes; 0 is no limit. They count together over REDIS_URL; without it each of API_WORKERS has its share',
+  ),
+  RATE_LIMIT_ROUTES: routeRates().describe(
+    'Requests a minute that one caller may send to single routes, such as `POST /models/train=10,POST /predict/{model}=6000`; the path as in the OpenAPI document',
   ),
   MAX_CONNECTIONS: whole(1000, 0, 100_000).describe(
     'Connections that each API process holds open; more are turned away, after idle ones were closed; 0 is no limit',
@@ -213,6 +229,8 @@ export interface Config {
   maxRequestWaitMs: number;
   /** Requests a second; 0 = no limit. */
   rateLimit: number;
+  /** Requests a minute, by method and path. */
+  routeRates: ReadonlyMap<string, number>;
   maxConnections: number;
   shutdownDelaySeconds: number;
   /** Lower case. */
@@ -321,6 +339,7 @@ function toConfig(env: z.output<typeof environmentSchema>, auth?: AuthSettings):
     predictionRetentionDays: env.PREDICTION_RETENTION_DAYS,
     maxRequestWaitMs: env.MAX_REQUEST_WAIT,
     rateLimit: env.RATE_LIMIT,
+    routeRates: new Map(env.RATE_LIMIT_ROUTES.map((part) => [part.split('=')[0]!, Number(part.split('=')[1])])),
     maxConnections: env.MAX_CONNECTIONS,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY,
     webhookAllowedHosts: env.WEBHOOK_ALLOWED_HOSTS,

@@ -42,6 +42,7 @@ export function sendProblem(request: Request, response: Response, error: Service
 const PARSER_ERRORS: Record<string, [ErrorCode, string]> = {
   'entity.too.large': ['body_too_large', 'The body is larger than this endpoint takes.'],
   'entity.parse.failed': ['request_malformed', 'The body is not valid JSON.'],
+  'entity.too.deep': ['request_malformed', 'The body is nested deeper than 64 levels.'],
   'encoding.unsupported': [
     'media_type_unsupported',
     'The Content-Encoding is not supported; use gzip, deflate or br, or none.',

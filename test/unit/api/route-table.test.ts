@@ -7,6 +7,7 @@ import { createApp } from '../../../api/app.js';
 import { DOCUMENT_PATHS } from '../../../api/docs.js';
 import { METHOD_ROLES } from '../../../api/grpc/admit-call.js';
 import type { ApiContext } from '../../../api/http-context.js';
+import { RateLimiter } from '../../../api/rate-limiter.js';
 import { ALL_ROUTES } from '../../../api/routes/index-of-routes.js';
 import { projectRoot } from '../../../services/project-root.js';
 import { BatchTurns } from '../../../services/serving/batch-turns.js';
@@ -19,7 +20,8 @@ interface Layer {
 
 const metrics = createMetrics();
 const batchTurns = new BatchTurns(0);
-const admission = new Admission({ maxWaitMs: 0, rateLimit: 0, batchTurns, metrics });
+const rates = new RateLimiter({ rateLimit: 0, routeRates: new Map(), processes: 1, shared: undefined });
+const admission = new Admission({ maxWaitMs: 0, rates, batchTurns, metrics });
 const context = {
   metrics,
   admission,
@@ -41,7 +43,12 @@ describe('the table of routes', () => {
     for (const { method, path } of ALL_ROUTES) {
       const layer = layers.find(({ route }) => route?.path === asExpress(path) && route.stack[0]?.method === method);
       const names = layer?.route?.stack.map(({ name }) => name) ?? [];
-      expect(names.slice(0, 3), `${method} ${path}`).toEqual(['setRouteName', 'requireRole', 'refuseOtherModels']);
+      expect(names.slice(0, 4), `${method} ${path}`).toEqual([
+        'setRouteName',
+        'requireRole',
+        'limitRate',
+        'refuseOtherModels',
+      ]);
     }
   });
 
