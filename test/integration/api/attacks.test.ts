@@ -191,7 +191,8 @@ describe('API4: what takes too much', () => {
     ]) {
       for (const body of [`{"features": ${deep}}`, deep])
         expect([400, 404], path).toContain((await post(path, body)).status);
-      expect([400, 404, 413], path).toContain((await post(path, `{"x": "${'y'.repeat(33_000_000)}"}`)).status);
+      const most = /batch|infer/.test(path) ? 34_000_000 : 2_000_000;
+      expect([400, 404, 413], path).toContain((await post(path, `{"x": "${'y'.repeat(most)}"}`)).status);
     }
     const polluting =
       '{"model_type": "customers", "__proto__": {"role": "admin"}, "constructor": {"prototype": {"x": 1}}}';
@@ -214,20 +215,22 @@ describe('API4: what takes too much', () => {
 
   it('slow heads and bodies hold nobody else up, and are ended', { timeout: 60_000 }, async () => {
     const port = Number(new URL(api.url).port);
-    const sockets = Array.from({ length: 200 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+    const sockets = Array.from({ length: 100 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
     const drips = setInterval(() => sockets.forEach((socket) => socket.writable && socket.write('X-a: b\r\n')), 1000);
     for (const socket of sockets) socket.write('GET /jobs HTTP/1.1\r\nHost: x\r\n');
     const startMs = performance.now();
     expect((await get('/health/live')).status).toBe(200);
     expect(performance.now() - startMs).toBeLessThan(5000);
-    await Promise.all(sockets.map((socket) => once(socket, 'close')));
+    await Promise.all(
+      sockets.map((socket) => socket.closed || new Promise((resolve) => socket.once('close', resolve))),
+    );
     clearInterval(drips);
     expect(performance.now() - startMs).toBeLessThan(40_000);
   });
 
   it.runIf(hasRedis())('rates are held over several processes by Redis, and by each of them when it dies', async () => {
     const redis = await RedisServer.start();
-    const env = { ...signIn(issuer), REDIS_URL: redis.url(), RATE_LIMIT_ROUTES: 'GET /freezes=40' };
+    const env = { ...signIn(issuer), REDIS_URL: redis.url(), RATE_LIMIT_ROUTES: 'GET /freezes=20' };
     const pair = await Promise.all(['one', 'two'].map((name) => startApi(name, env)));
     try {
       await new Promise((resolve) => setTimeout(resolve, 500));
@@ -235,12 +238,12 @@ describe('API4: what takes too much', () => {
       const restMs = 60_000 - (Date.now() % 60_000);
       if (restMs < 8000) await new Promise((resolve) => setTimeout(resolve, restMs));
       let taken = 0;
-      for (let i = 0; i < 60; i++) {
+      for (let i = 0; i < 30; i++) {
         for (const { url } of pair) if ((await get('/freezes', admin, url)).status === 200) taken++;
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
-      expect(taken).toBeGreaterThanOrEqual(40);
-      expect(taken).toBeLessThan(60);
+      expect(taken).toBeGreaterThanOrEqual(20);
+      expect(taken).toBeLessThan(36);
       await redis.kill9();
       await expect.poll(async () => (await get('/freezes', admin, pair[0]!.url)).status, { timeout: 5000 }).toBe(200);
     } finally {
@@ -359,7 +362,7 @@ describe('API9: what there is', () => {
       postgres.url,
       `SELECT count(*)::int AS count FROM audit_log WHERE kind = 'denied'`,
     );
-    expect(rows[0]!.count).toBeGreaterThan(5);
+    expect(rows[0]!.count).toBeGreaterThan(3);
     expect(await (await get('/audit/verify')).json()).toMatchObject({ intact: true });
   });
 });
