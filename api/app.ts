@@ -14,6 +14,7 @@ import { allowOrigins, refuseOtherSites } from './middleware/guard-site.js';
 import { handleErrors } from './middleware/problem.js';
 import { refuseMethod } from './middleware/refuse-method.js';
 import { requireType } from './middleware/require-type.js';
+import { trace } from './middleware/trace.js';
 import { ALL_ROUTES } from './routes/index-of-routes.js';
 import type { RouteDefinition } from './routes/route-definition.js';
 
@@ -25,7 +26,7 @@ export function createApp(context: ApiContext): Express {
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', 'simple');
-  app.use(correlate, observe(context.metrics, context.logger), helmet());
+  app.use(trace, correlate, observe(context.metrics, context.logger), helmet());
   const { authenticator, config } = context;
   if (config.corsOrigins.length > 0) app.use(allowOrigins(config.corsOrigins));
   if (!authenticator) app.use(refuseOtherSites(config.corsOrigins));

@@ -5,6 +5,7 @@ import { includesRole, LOCAL_CALLER, mayTouch, type Caller } from '../core/roles
 import type { PredictionAnswer } from '../services/serving/predict.js';
 import type { ServedModel } from '../services/serving/routing-table.js';
 import { correlationIdFrom } from '../services/telemetry/correlation.js';
+import { isTracing } from '../services/telemetry/tracing.js';
 import type { ApiContext } from './http-context.js';
 import { isToLoopback } from './middleware/guard-site.js';
 import { bearerOf } from './middleware/authenticate.js';
@@ -46,8 +47,8 @@ export function createFastPredict(
   const answerHeaders = [...security, 'Content-Type', 'application/json; charset=utf-8'];
   const problemHeaders = [...security, 'Content-Type', 'application/problem+json; charset=utf-8'];
   const hasOrigins = context.config.corsOrigins.length > 0;
-  // Where each request is to have its line in the log, all take the way of Express.
-  const isVerbose = logger.isLevelEnabled('debug');
+  // Where each request is to have its line in the log, or its trace, all take the way of Express.
+  const isVerbose = () => isTracing() || logger.isLevelEnabled('debug');
 
   /** @returns whether the request is answered, or will be at the end of this turn */
   function answer(
@@ -117,7 +118,7 @@ export function createFastPredict(
     // A proxy then sends its next request elsewhere, before this process stops to listen.
     if (!isAccepting()) response.setHeader('Connection', 'close');
     const length = Number(request.headers['content-length']);
-    const served = isVerbose || !isAccepting() || !(length <= MOST_BYTES) ? undefined : servedModelOf(request);
+    const served = isVerbose() || !isAccepting() || !(length <= MOST_BYTES) ? undefined : servedModelOf(request);
     const caller = served && !admission.limitsRoute(`POST ${routeOf(request.url!)}`) && callerFor(request, served);
     if (!served || !caller) return otherwise(request, response);
     request.once('data', (chunk: Buffer) => {

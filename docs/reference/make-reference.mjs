@@ -4,27 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ERROR_TABLE } from '../../dist/core/errors.js';
-import { describeUnusedSettings, environmentSchema, loadConfig } from '../../dist/services/config.js';
+import { describeUnusedSettings, environmentSchema } from '../../dist/services/config.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const NOTE =
   '<!-- Written by docs/reference/make-reference.mjs. Change the code, run `npm run build`, then run that script. -->';
-
-/** Variables that stop the start of this release; `checkRefused` holds this list to the code. */
-const REFUSED = ['ENCRYPTION_KEYS'];
-
-function checkRefused() {
-  for (const name of REFUSED) {
-    let message = '';
-    try {
-      loadConfig({ DATABASE_URL: 'postgresql://example/example', [name]: 'set' });
-    } catch (error) {
-      message = error.message;
-    }
-    if (!message.includes(`${name} is set`))
-      throw new Error(`${name} is no longer refused: take it off the list here.`);
-  }
-}
 
 /** Every variable that has no effect yet, with what happens instead: asked of the code with all of them set. */
 function withoutEffect() {
@@ -49,7 +33,6 @@ function table(head, rows) {
 }
 
 function renderEnvironment() {
-  checkRefused();
   const rows = Object.entries(environmentSchema.shape).map(([name, schema]) => {
     const fallback = schema.safeParse(undefined);
     const isSet = fallback.success && fallback.data !== undefined;
@@ -85,8 +68,6 @@ ${table(
   ['Variable', 'What happens instead'],
   withoutEffect().map(([name, instead]) => [code(name), instead]),
 )}
-
-These protect something, so the start is refused rather than going on without them: ${REFUSED.map(code).join(', ')}.
 `;
 }
 

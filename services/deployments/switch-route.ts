@@ -3,6 +3,7 @@ import type { OwnCredentials } from '../auth/own-credentials.js';
 import type { Database, Prisma } from '../database/database.js';
 import { loadScorer } from '../serving/load-scorer.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
+import { traceHeaders } from '../telemetry/tracing.js';
 import { lockTraffic, rolloutUnderWay } from './lock-traffic.js';
 import type { OpenDeployment } from './open-deployment.js';
 
@@ -110,7 +111,7 @@ async function servedVersion(
   { apiBaseUrl, credentials }: { apiBaseUrl: string; credentials: OwnCredentials },
   model: string,
 ): Promise<string | null> {
-  const headers = await credentials.headers('viewer');
+  const headers = { ...traceHeaders(), ...(await credentials.headers('viewer')) };
   const options = { headers, signal: AbortSignal.timeout(2000) };
   const response = await fetch(`${apiBaseUrl}/models/${model}`, options).catch((error: unknown) => {
     throw new Error(`The API at ${apiBaseUrl} cannot be reached to read the served version back.`, { cause: error });

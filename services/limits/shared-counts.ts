@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createClient } from '@redis/client';
-import { withoutCredentials, type Logger } from '../telemetry/logger.js';
+import type { Logger } from '../telemetry/logger.js';
+import { withoutCredentials } from '../telemetry/redact.js';
 
 /** What one process has counted is known to all after at most this long. */
 const TELL_EVERY_MS = 100;
