@@ -2,6 +2,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { authEnvironment, isLoopback, readAuthSettings, type AuthSettings } from './auth/auth-settings.js';
+import { routeRates } from './limits/route-rates.js';
 import { parseKeys } from './encryption/key-ring.js';
 import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { projectRoot } from './project-root.js';
@@ -32,19 +33,6 @@ const hosts = () =>
         .map((host) => host.trim())
         .filter(Boolean),
     );
-
-const ROUTE_RATE = /^((?:GET|POST|PUT|DELETE) \/[^\s=]*)=([1-9]\d{0,6})$/;
-const routeRates = () =>
-  z
-    .string()
-    .default('')
-    .transform((value) =>
-      value
-        .split(',')
-        .map((part) => part.trim())
-        .filter(Boolean),
-    )
-    .pipe(z.array(z.string().regex(ROUTE_RATE, 'must be like POST /models/train=10, separated by commas')));
 
 /** Every variable that the service reads: its type, default and meaning. Nothing else reads `process.env`. */
 export const environmentSchema = z.object({
@@ -122,9 +110,7 @@ export const environmentSchema = z.object({
   RATE_LIMIT: whole(0, 0, 1_000_000).describe(
     'Requests a second that one caller (one client address, of callers without a name) may send to all API processes; 0 is no limit. They count together over REDIS_URL; without it each of API_WORKERS has its share',
   ),
-  RATE_LIMIT_ROUTES: routeRates().describe(
-    'Requests a minute that one caller may send to single routes, such as `POST /models/train=10,POST /predict/{model}=6000`; the path as in the OpenAPI document',
-  ),
+  RATE_LIMIT_ROUTES: routeRates,
   MAX_CONNECTIONS: whole(1000, 0, 100_000).describe(
     'Connections that each API process holds open; more are turned away, after idle ones were closed; 0 is no limit',
   ),
@@ -370,7 +356,7 @@ function toConfig(env: z.output<typeof environmentSchema>, auth?: AuthSettings):
     predictionRetentionDays: env.PREDICTION_RETENTION_DAYS,
     maxRequestWaitMs: env.MAX_REQUEST_WAIT,
     rateLimit: env.RATE_LIMIT,
-    routeRates: new Map(env.RATE_LIMIT_ROUTES.map((part) => [part.split('=')[0]!, Number(part.split('=')[1])])),
+    routeRates: env.RATE_LIMIT_ROUTES,
     maxConnections: env.MAX_CONNECTIONS,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY,
     webhookAllowedHosts: env.WEBHOOK_ALLOWED_HOSTS,

@@ -35,7 +35,7 @@ function table(head, rows) {
 function renderEnvironment() {
   const rows = Object.entries(environmentSchema.shape).map(([name, schema]) => {
     const fallback = schema.safeParse(undefined);
-    const isSet = fallback.success && fallback.data !== undefined;
+    const isSet = fallback.success && fallback.data !== undefined && !(fallback.data instanceof Map);
     return [code(name), isSet ? code(fallback.data) : '', schema.description ?? ''];
   });
   return `${NOTE}
