@@ -19,6 +19,8 @@ const SOURCES = [
   'workflows',
   'workers',
   'api',
+  'cli',
+  'clients/typescript',
   'simulator',
   'infra/local',
   'bench',

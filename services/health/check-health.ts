@@ -7,7 +7,9 @@ import type { Database } from '../database/database.js';
 import { withTemporal } from '../pipelines/temporal-client.js';
 import { releaseVersion } from '../release-version.js';
 import { withoutCredentials } from '../telemetry/logger.js';
+import type { ModelsConfig } from '../training/models-config.js';
 import { within } from '../within.js';
+import { installationChecks } from './installation-checks.js';
 
 export interface DependencyHealth {
   status: 'up' | 'down';
@@ -29,7 +31,13 @@ const TIMEOUT_MS = 1500;
 
 /** Asks every dependency at once, each for at most 1.5 s. */
 export async function checkHealth(
-  context: { config: Config; database: Database; temporal: Client; redis?: { ping: () => Promise<void> } },
+  context: {
+    config: Config;
+    database: Database;
+    temporal: Client;
+    redis?: { ping: () => Promise<void> };
+    readModelsConfig: () => Promise<ModelsConfig>;
+  },
   serving: Health['serving'],
 ): Promise<Health> {
   const { config, database, temporal, redis } = context;
@@ -60,6 +68,7 @@ export async function checkHealth(
     ['training_worker', 'training waits until a worker is back', () => hasPoller(TASK_QUEUES.training)],
     ['model_storage', 'loading and registering versions', () => checkFolder(config.modelStoragePath)],
     ['data_storage', 'ingestion and training', () => checkFolder(config.dataStoragePath)],
+    ...installationChecks(context),
   ];
   if (redis) checks.push(['redis', 'predictions are cached in each process only', () => redis.ping()]);
   const results = await Promise.all(
