@@ -107,7 +107,7 @@ function explainingFetch({ token }: Session, explain: (request: ExplainedRequest
 
 function unreachable(url: string, error: unknown): CommandError {
   const cause = (error as { cause?: { code?: string; message?: string } }).cause;
-  const code = cause?.code ?? (error as Error).name;
+  const code = cause?.code ?? cause?.message ?? (error as Error).name;
   const hints: Record<string, string> = {
     ECONNREFUSED: 'Start the service with `npm start`, or name another address with --url, MLOPS_URL or `mlops login`.',
     ENOTFOUND: 'The name of the host is not known: correct the address with --url, MLOPS_URL or `mlops login`.',

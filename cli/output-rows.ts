@@ -14,7 +14,7 @@ export interface AnsweredRow {
 export interface RowWriter {
   write(rows: readonly AnsweredRow[]): Promise<void>;
   close(): Promise<void>;
-  abandon(): void;
+  abandon(): Promise<void>;
 }
 
 /** @param path - for the standard output */
@@ -35,9 +35,10 @@ export function openOutput(path: string, format: RowFormat): RowWriter {
       await once(out, 'close');
       renameSync(written, path);
     },
-    abandon: () => {
+    async abandon() {
       if (!isFile) return;
-      out.destroy();
+      // It may still be being opened, and would appear after it was removed.
+      await new Promise((closed) => out.once('close', closed).destroy());
       rmSync(written, { force: true });
     },
   };

@@ -106,8 +106,7 @@ export function renderLadder({
 }: Pick<Rollout, 'settings' | 'traffic' | 'strategy' | 'state'>): string {
   const steps = (settings as { steps?: number[] }).steps ?? [];
   if (strategy !== 'canary' || steps.length === 0) return strategy;
-  // The route tells shares of 1, people say percentages.
-  const share = state === 'promoted' ? 100 : Math.round((traffic?.share ?? 0) * 10_000) / 100;
+  const share = state === 'promoted' ? 100 : traffic?.share;
   return `${steps.map((step) => (step === share ? `[${step}]` : String(step))).join(' > ')} %`;
 }
 
@@ -118,7 +117,9 @@ export function tellRollout(rollout: Rollout, before: Rollout | undefined): stri
   if (rollout.state !== before?.state || (before && ladder !== renderLadder(before)))
     lines.push(`${rollout.model} ${rollout.version}  ${rollout.state}  ${ladder}`);
   const window = rollout.latest_evidence;
-  if (window && window.window !== before?.latest_evidence?.window) lines.push(`  ${window.verdict}: ${window.reason}`);
+  const said = window && `  ${window.verdict}: ${window.reason}`;
+  const former = before?.latest_evidence;
+  if (said && said !== (former && `  ${former.verdict}: ${former.reason}`)) lines.push(said);
   if (rollout.state === 'holding' && before?.state !== 'holding')
     lines.push(`  A person must decide: \`mlops rollouts approve|promote|abort ${rollout.deployment_id}\`.`);
   return lines;

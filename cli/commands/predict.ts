@@ -118,7 +118,7 @@ async function predictFile(run: CommandRun<PredictOptions>): Promise<ExitCode> {
     if (batch.length > 0) await answerBatch(run, batch, wanted, writer, tally);
     await writer.close();
   } catch (error) {
-    writer.abandon();
+    await writer.abandon();
     throw error;
   }
   terminal.settle();
