@@ -2,7 +2,7 @@ import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activit
 import { ApplicationFailure } from '@temporalio/common';
 import { isPermanent, ServiceError } from '../core/errors.js';
 import type { Container } from '../services/container.js';
-import { withoutCredentials } from '../services/telemetry/logger.js';
+import { withoutCredentials } from '../services/telemetry/redact.js';
 
 /** The part of a job's progress that one step covers, and the name of the step. */
 export interface StageRange {

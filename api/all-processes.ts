@@ -1,6 +1,11 @@
-import cluster from 'node:cluster';
-import { AggregatorRegistry, type MetricObject, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import type { HealthMonitor, LastErrors } from '../services/health/health-monitor.js';
 import type { RoutingTable } from '../services/serving/routing-table.js';
+import type { SpoolState } from '../services/spool/spool.js';
+import type { InventoryMetrics } from '../services/telemetry/inventory-metrics.js';
+import { mergeMetrics, type MeasuredMetric } from '../services/telemetry/merge-metrics.js';
+import type { LogLevelState, LogLevelSwitch } from '../services/telemetry/log-level.js';
+import { readWorkerMetrics } from '../services/telemetry/read-worker-metrics.js';
 import { answerSiblings, askSiblings } from './siblings.js';
 
 interface AskedProcess {
@@ -10,6 +15,10 @@ interface AskedProcess {
   forget: () => Promise<Forgotten>;
   /** Brings the events that were taken to the database. @returns how many still wait */
   flushEvents: () => Promise<number>;
+  /** What waits on disk. */
+  spools: () => Record<string, SpoolState>;
+  health: HealthMonitor;
+  logLevel: LogLevelSwitch;
 }
 
 export interface Forgotten {
@@ -20,19 +29,57 @@ export interface Forgotten {
 }
 
 /** What one process is asked so that a caller hears of all, whichever of them took the request. */
-export function answerForThisProcess({ registry, routing, forget, flushEvents }: AskedProcess): void {
+export function answerForThisProcess({
+  registry,
+  routing,
+  forget,
+  flushEvents,
+  spools,
+  health,
+  logLevel,
+}: AskedProcess): void {
   answerSiblings('metrics', () => registry.getMetricsAsJSON());
+  answerSiblings('spools', spools);
+  answerSiblings('log level', () => logLevel.follow());
+  answerSiblings('last errors', () => health.lastErrors);
   answerSiblings('forget', forget);
   answerSiblings('flush events', flushEvents);
   answerSiblings('loaded version', (model) => routing.served(String(model))?.version ?? null);
 }
 
-/** The metrics of all API processes as one, in Prometheus' text format. */
-export async function metricsOfAll(own: Registry): Promise<string> {
-  // Joining leaves out what has no meaning for several processes, such as when one was started.
-  if (!cluster.isWorker) return own.metrics();
-  const all = (await askSiblings<MetricObject[]>('metrics')).filter((metrics) => metrics !== undefined);
-  return AggregatorRegistry.aggregate(all).metrics();
+/** The metrics of all API processes and of the workers of this machine, and what there is in the service, as one. */
+export async function metricsOfAll(stateDir: string, inventory: InventoryMetrics): Promise<MeasuredMetric[]> {
+  const [processes, workers, stock] = await Promise.all([
+    askSiblings<MeasuredMetric[]>('metrics'),
+    readWorkerMetrics(stateDir),
+    inventory.measure(),
+  ]);
+  return mergeMetrics([...processes.filter((metrics) => metrics !== undefined), ...workers, stock]);
+}
+
+/** What waits on disk in all API processes together. */
+export async function spoolsOfAll(): Promise<Record<string, SpoolState>> {
+  const sums: Record<string, SpoolState> = {};
+  const answers = await askSiblings<Record<string, SpoolState>>('spools');
+  for (const [name, { rows, bytes, most_bytes }] of answers.flatMap((answer) => Object.entries(answer ?? {}))) {
+    const sum = (sums[name] ??= { rows: 0, bytes: 0, most_bytes: 0 });
+    sum.rows += rows;
+    sum.bytes += bytes;
+    sum.most_bytes += most_bytes;
+  }
+  return sums;
+}
+
+/** Has all API processes take the level that was set. @returns what holds now */
+export async function logLevelOfAll(): Promise<LogLevelState> {
+  const states = await askSiblings<LogLevelState>('log level');
+  // The process that asks is always among those that answer.
+  return states.find((state) => state !== undefined)!;
+}
+
+/** What each API process knows to have gone wrong last. */
+export async function lastErrorsOfAll(): Promise<LastErrors[]> {
+  return (await askSiblings<LastErrors>('last errors')).filter((errors) => errors !== undefined);
 }
 
 /** @returns the version of a model that every API process has loaded, or null while they do not agree */

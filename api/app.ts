@@ -9,6 +9,7 @@ import { observe } from './middleware/observe.js';
 import { handleErrors } from './middleware/problem.js';
 import { refuseMethod } from './middleware/refuse-method.js';
 import { requireType } from './middleware/require-type.js';
+import { trace } from './middleware/trace.js';
 import { ALL_ROUTES } from './routes/index-of-routes.js';
 import type { RouteDefinition } from './routes/route-definition.js';
 
@@ -20,7 +21,7 @@ export function createApp(context: ApiContext): Express {
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', 'simple');
-  app.use(correlate, observe(context.metrics, context.logger), helmet(), admit(context.admission));
+  app.use(trace, correlate, observe(context.metrics, context.logger), helmet(), admit(context.admission));
   mountDocs(app);
   // Bodies are read once the route is known, so that an unknown path costs nothing.
   const usual = [requireType('application/json'), express.json({ limit: BODY_LIMIT, strict: true })];

@@ -5,6 +5,7 @@ import { LOCAL_CALLER } from '../core/roles.js';
 import type { PredictionAnswer } from '../services/serving/predict.js';
 import type { ServedModel } from '../services/serving/routing-table.js';
 import { correlationIdFrom } from '../services/telemetry/correlation.js';
+import { isTracing } from '../services/telemetry/tracing.js';
 import type { ApiContext } from './http-context.js';
 import { problemOf } from './middleware/problem.js';
 import { isPlainKind, readPlainInstance } from './routes/plain-instance.js';
@@ -43,8 +44,8 @@ export function createFastPredict(
   const security = securityHeaders();
   const answerHeaders = [...security, 'Content-Type', 'application/json; charset=utf-8'];
   const problemHeaders = [...security, 'Content-Type', 'application/problem+json; charset=utf-8'];
-  // Where each request is to have its line in the log, all take the way of Express.
-  const isVerbose = logger.isLevelEnabled('debug');
+  // Where each request is to have its line in the log, or its trace, all take the way of Express.
+  const isVerbose = () => isTracing() || logger.isLevelEnabled('debug');
 
   /** @returns whether the request is answered, or will be at the end of this turn */
   function answer(
@@ -103,7 +104,7 @@ export function createFastPredict(
     // A proxy then sends its next request elsewhere, before this process stops to listen.
     if (!isAccepting()) response.setHeader('Connection', 'close');
     const length = Number(request.headers['content-length']);
-    const served = isVerbose || !isAccepting() || !(length <= MOST_BYTES) ? undefined : servedModelOf(request);
+    const served = isVerbose() || !isAccepting() || !(length <= MOST_BYTES) ? undefined : servedModelOf(request);
     if (!served) return otherwise(request, response);
     request.once('data', (chunk: Buffer) => {
       // Express finds the request as if nobody had looked at it.

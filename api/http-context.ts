@@ -8,6 +8,7 @@ import type { DrillStore } from '../services/drills/drill-store.js';
 import type { EventIntake } from '../services/events/event-intake.js';
 import type { ExperimentStore } from '../services/experiments/experiment-store.js';
 import type { ErasureStore } from '../services/erasure/erasure-store.js';
+import type { HealthMonitor } from '../services/health/health-monitor.js';
 import type { LineageReader } from '../services/lineage/read-lineage.js';
 import type { OnlineFeatures } from '../services/features/online-features.js';
 import type { ViewCatalogue } from '../services/features/view-catalogue.js';
@@ -24,12 +25,15 @@ import type { UploadStore } from '../services/uploads/upload-store.js';
 import type { RunStore } from '../services/tracking/run-store.js';
 import type { SweepStore } from '../services/search/sweep-store.js';
 import type { WebhookStore } from '../services/webhooks/webhook-store.js';
+import type { InventoryMetrics } from '../services/telemetry/inventory-metrics.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
 import type { Admission } from './admission.js';
 
 /** What the routes work with: the shared services and those of the serving process. */
 export interface ApiContext extends Container {
   metrics: Metrics;
+  inventory: InventoryMetrics;
+  health: HealthMonitor;
   routing: RoutingTable;
   predictionStore: PredictionStore;
   predictionLog: PredictionLog;

@@ -384,11 +384,4 @@ export const ANSWER_SCHEMAS = {
     },
     ['id'],
   ),
-  Health: strict({
-    status: { enum: ['ok', 'degraded'] },
-    version: text,
-    uptime_seconds: count,
-    dependencies: { type: 'object', additionalProperties: { type: 'object' } },
-    serving: { type: 'array', items: strict({ model: text, version: text }) },
-  }),
 };

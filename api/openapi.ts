@@ -6,7 +6,9 @@ import { DRILL_SCHEMAS } from './openapi-drill-schemas.js';
 import { INTAKE_SCHEMAS } from './openapi-intake-schemas.js';
 import { FEATURE_SCHEMAS } from './openapi-feature-schemas.js';
 import { LINEAGE_SCHEMAS } from './openapi-lineage-schemas.js';
+import { OPERATE_SCHEMAS } from './openapi-operate-schemas.js';
 import { MONITOR_SCHEMAS } from './openapi-monitor-schemas.js';
+import { PERFORMANCE_SCHEMAS } from './openapi-performance-schemas.js';
 import { RUN_SCHEMAS } from './openapi-run-schemas.js';
 import { SCHEDULE_SCHEMAS } from './openapi-schedule-schemas.js';
 import { SWEEP_SCHEMAS } from './openapi-sweep-schemas.js';
@@ -59,7 +61,9 @@ export function buildOpenApi(): Record<string, unknown> {
         ...SWEEP_SCHEMAS,
         ...SCHEDULE_SCHEMAS,
         ...RUN_SCHEMAS,
+        ...OPERATE_SCHEMAS,
         ...MONITOR_SCHEMAS,
+        ...PERFORMANCE_SCHEMAS,
       },
     },
   };

@@ -14,6 +14,7 @@ import { OnlineStore } from '../services/features/online-store.js';
 import { createViewCatalogue } from '../services/features/view-catalogue.js';
 import { ViewRegistry } from '../services/features/view-registry.js';
 import { createErasureStore } from '../services/erasure/erasure-store.js';
+import { HealthMonitor } from '../services/health/health-monitor.js';
 import { createLineageReader } from '../services/lineage/read-lineage.js';
 import { createFreezeStore } from '../services/freezes/freeze-store.js';
 import { reconcileJobs } from '../services/pipelines/reconcile-jobs.js';
@@ -29,9 +30,11 @@ import { createWatermarkStore } from '../services/sources/watermark-store.js';
 import { createUploadStore } from '../services/uploads/upload-store.js';
 import { createRunStore } from '../services/tracking/run-store.js';
 import { createWebhookStore } from '../services/webhooks/webhook-store.js';
+import { InventoryMetrics } from '../services/telemetry/inventory-metrics.js';
 import { createMetrics, type Metrics } from '../services/telemetry/metrics.js';
+import { startTracing, stopTracing } from '../services/telemetry/tracing.js';
 import { Admission } from './admission.js';
-import { answerForThisProcess } from './all-processes.js';
+import { answerForThisProcess, lastErrorsOfAll, spoolsOfAll } from './all-processes.js';
 import { createApp } from './app.js';
 import { createFastPredict } from './fast-predict.js';
 import { startInferenceServer } from './grpc/inference-server.js';
@@ -44,10 +47,11 @@ const RETAIN_EVERY_MS = 3_600_000;
 const DRAIN_MS = 10_000;
 
 async function createContext(config: Config, isAccepting: () => boolean): Promise<ApiContext> {
-  const container = createContainer(config, 'api');
+  await startTracing(config.traceEndpoint, 'api');
+  const metrics = createMetrics();
+  const container = createContainer(config, 'api', metrics);
   // A bad entry stops the start, with its line.
   await container.readModelsConfig();
-  const metrics = createMetrics();
   const { stateDir, modelStoragePath } = config;
   const routing = new RoutingTable({
     ...container,
@@ -97,10 +101,21 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     waiting: (await predictionLog.forget()) + (await outcomes.forget()) + (await events.forget()),
     forgotten: cache.clear(),
   });
-  answerForThisProcess({ registry: metrics.registry, routing, forget, flushEvents: () => events.forget() });
+  const health = new HealthMonitor({ ...container, redis: shared, routing, lastErrorsOfAll, spoolsOfAll });
+  answerForThisProcess({
+    registry: metrics.registry,
+    routing,
+    forget,
+    flushEvents: () => events.forget(),
+    spools: () => ({ predictions: predictionLog.spooled, outcomes: outcomes.spooled, events: events.spooled }),
+    health,
+    logLevel: container.logLevel,
+  });
   return {
     ...container,
     metrics,
+    inventory: new InventoryMetrics({ database, checkHealth: () => health.check() }),
+    health,
     routing,
     predictionStore,
     predictionLog,
@@ -228,6 +243,7 @@ export async function serve(config: Config): Promise<string> {
     await context.routing.stop();
     context.redis?.close();
     await context.onlineFeatures.close();
+    await stopTracing();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
     process.exit(0);
   };

@@ -12,7 +12,9 @@ async function main(): Promise<string> {
 }
 
 try {
-  process.send?.({ ready: true, address: await main() });
+  const address = await main();
+  // There is somebody to tell only where a supervisor has started this.
+  process.send?.({ ready: true, address });
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);

@@ -1,9 +1,10 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { parseKeys } from './encryption/key-ring.js';
+import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { projectRoot } from './project-root.js';
 
-const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const;
 const WHOLE = /^\d+$/;
 
 const flag = (fallback: 'true' | 'false') =>
@@ -45,6 +46,20 @@ export const environmentSchema = z.object({
   TEMPORAL_TLS_CA: z.string().optional().describe('File with the CA certificate of the Temporal server'),
   TEMPORAL_TLS_CERT: z.string().optional().describe('File with the client certificate for Temporal'),
   TEMPORAL_TLS_KEY: z.string().optional().describe('File with the key of the client certificate'),
+  ENCRYPTION_KEYS: z
+    .string()
+    .transform((text, context) => {
+      try {
+        return parseKeys(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+        return z.NEVER;
+      }
+    })
+    .optional()
+    .describe(
+      'Keys as `id:base64` of 32 bytes, separated by commas; the first one writes, all read. What Temporal keeps of the jobs is encrypted with them',
+    ),
   TEMPORAL_UI_URL: z.string().optional().describe('Address of the Temporal Web UI, for links'),
   API_BASE_URL: z.string().optional().describe('Where workers reach the API to read a served version back'),
   MODEL_STORAGE_PATH: z.string().optional().describe('Folder for model files; $STATE_DIR/models'),
@@ -138,6 +153,17 @@ export const environmentSchema = z.object({
     .optional()
     .describe('MLflow server that runs, versions and aliases are mirrored to, and that models can be imported from'),
   MLFLOW_TRACKING_TOKEN: z.string().optional().describe('Bearer token for the MLflow server'),
+  WORKER_METRICS_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Address on which a worker tells its metrics; the API of the same machine tells them, too'),
+  WORKER_METRICS_PORT: whole(0, 0, 65_535).describe(
+    'Port on which a worker tells its metrics, for a Prometheus that asks it directly; 0 takes a free one',
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('OpenTelemetry collector that traces are sent to, over HTTP; without it none are made'),
   LOG_LEVEL: z
     .string()
     .default('INFO')
@@ -178,6 +204,8 @@ export interface Config {
     tls: boolean;
     tlsFiles: { ca?: string; cert?: string; key?: string };
     uiUrl?: string;
+    /** The first one writes; absent, Temporal keeps what it is given. */
+    encryptionKeys?: readonly { id: string; key: Buffer }[];
   };
   apiBaseUrl: string;
   modelStoragePath: string;
@@ -211,16 +239,20 @@ export interface Config {
   sources: SourceSettings;
   /** Undefined = nothing is mirrored. */
   mlflow?: { server: string; token?: string };
+  /** Without its path; undefined = nothing is traced. */
+  traceEndpoint?: string;
+  workerMetrics: { host: string; port: number };
   logLevel: string;
   failPoint?: string;
 }
 
 /** What is asked for by these would be missing in silence, and somebody may rely on it: the start is refused. */
-const REFUSED = ['ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] as const;
+const REFUSED = ['AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] as const;
+/** Settings whose value is never shown. */
+const SECRET = /KEYS?$|SECRET|TOKEN|PASSWORD|DATABASE_URL|REDIS_URL/;
 /** These are harmless to go without, but nobody should believe that they are in force. */
 const WITHOUT_EFFECT: Record<string, string> = {
   ALERT_WEBHOOK_URLS: 'no alerts are sent',
-  OTEL_EXPORTER_OTLP_ENDPOINT: 'no traces are sent',
 };
 
 /** One line for each variable that is set but not used yet; for the log and for `npm start` to show. */
@@ -239,12 +271,14 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
   const problems = REFUSED.filter((name) => present[name]).map(
-    (name) => `${name} is set, but this release has neither authentication nor encryption at rest. Unset it.`,
+    (name) => `${name} is set, but this release has no authentication. Unset it.`,
   );
   const parsed = environmentSchema.safeParse(present);
   for (const issue of parsed.error?.issues ?? []) {
     const name = issue.path.join('.');
-    problems.push(`${name}=${JSON.stringify(present[name])}: ${issue.message}.`);
+    // A key with one letter too many is still a secret.
+    const shown = SECRET.test(name) ? '…' : JSON.stringify(present[name]);
+    problems.push(`${name}=${shown}: ${issue.message}.`);
   }
   if (parsed.data && !parsed.data.DATABASE_URL) {
     problems.push(
@@ -285,6 +319,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
       tls: env.TEMPORAL_TLS || Boolean(env.TEMPORAL_API_KEY ?? env.TEMPORAL_TLS_CA ?? env.TEMPORAL_TLS_CERT),
       tlsFiles: { ca: env.TEMPORAL_TLS_CA, cert: env.TEMPORAL_TLS_CERT, key: env.TEMPORAL_TLS_KEY },
       uiUrl: env.TEMPORAL_UI_URL,
+      encryptionKeys: env.ENCRYPTION_KEYS,
     },
     apiBaseUrl: env.API_BASE_URL ?? `http://${env.HOST.includes(':') ? `[${env.HOST}]` : env.HOST}:${env.PORT}`,
     modelStoragePath: env.MODEL_STORAGE_PATH ? absolute(env.MODEL_STORAGE_PATH) : join(stateDir, 'models'),
@@ -315,6 +350,8 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     ...(env.MLFLOW_TRACKING_URI
       ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }
       : {}),
+    traceEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+    workerMetrics: { host: env.WORKER_METRICS_HOST, port: env.WORKER_METRICS_PORT },
     logLevel: env.LOG_LEVEL.toLowerCase(),
     failPoint: env.NODE_ENV === 'test' ? env.FAILPOINT : undefined,
   };

@@ -4,10 +4,11 @@ import { describeUnusedSettings, type Config } from './config.js';
 import { openDatabase, type Database } from './database/database.js';
 import { RedisFeatures } from './features/redis-features.js';
 import { createViewStore, type ViewStore } from './features/view-store.js';
-import { createJobStore, type JobStore } from './jobs/job-store.js';
+import { createJobStore, type EndedJob, type JobStore } from './jobs/job-store.js';
 import { createTemporalClient } from './pipelines/temporal-client.js';
 import { createVersionStore, type VersionStore } from './registry/version-store.js';
 import { createFailPoint, type FailPoint } from './telemetry/fail-point.js';
+import { LogLevelSwitch } from './telemetry/log-level.js';
 import { createLogger, type Logger } from './telemetry/logger.js';
 import { createModelsConfigReader, type ModelsConfig } from './training/models-config.js';
 
@@ -15,6 +16,7 @@ import { createModelsConfigReader, type ModelsConfig } from './training/models-c
 export interface Container {
   config: Config;
   logger: Logger;
+  logLevel: LogLevelSwitch;
   database: Database;
   jobs: JobStore;
   versions: VersionStore;
@@ -28,8 +30,15 @@ export interface Container {
   close(): Promise<void>;
 }
 
-export function createContainer(config: Config, component: string): Container {
+/** @param told of each job whose end this process writes down */
+export function createContainer(
+  config: Config,
+  component: string,
+  told: { onJobEnd?: (ended: EndedJob, status: string) => void } = {},
+): Container {
   const logger = createLogger(component, config.logLevel);
+  const logLevel = new LogLevelSwitch({ stateDir: config.stateDir, configured: config.logLevel, logger });
+  logLevel.start();
   for (const line of describeUnusedSettings()) logger.warn(line);
   const database = openDatabase(config.databaseUrl, (error) =>
     logger.debug({ err: error }, 'an idle database connection ended'),
@@ -40,8 +49,9 @@ export function createContainer(config: Config, component: string): Container {
   return {
     config,
     logger,
+    logLevel,
     database,
-    jobs: createJobStore(database),
+    jobs: createJobStore(database, told.onJobEnd),
     versions: createVersionStore(database),
     featureViews: createViewStore({ database, readModelsConfig }),
     redisFeatures,
@@ -53,6 +63,7 @@ export function createContainer(config: Config, component: string): Container {
       modelStaging: join(config.modelStoragePath, '.staging'),
     },
     async close() {
+      logLevel.stop();
       redisFeatures?.close();
       await database.close();
       await temporal.connection.close();

@@ -13,6 +13,11 @@ export function quoteText(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+/** The place of a key in a JSON object, in which no character of the key means anything else. */
+export function jsonPointer(key: string): string {
+  return `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+}
+
 /** What a private database may use; all cores and 512 MiB unless it says otherwise. */
 export interface DuckDbLimits {
   memoryMib?: number;

@@ -6,8 +6,11 @@ import { createContainer, type Container } from '../services/container.js';
 import { createMlflowClient } from '../services/mlflow/mlflow-client.js';
 import { MlflowMirror } from '../services/mlflow/mlflow-mirror.js';
 import { MonitorScheduler } from '../services/monitors/monitor-scheduler.js';
+import { LogFollower } from '../services/performance/log-follower.js';
 import { connectionOptions, registerSearchAttributes } from '../services/pipelines/temporal-client.js';
 import { compiledScript } from '../services/project-root.js';
+import { startTracing } from '../services/telemetry/tracing.js';
+import { createWorkerMetrics } from '../services/telemetry/worker-metrics.js';
 import { WebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
 import { exitOnBadStart } from './exit-on-bad-start.js';
 import { installRuntime, runWorker } from './run-worker.js';
@@ -34,8 +37,11 @@ async function ensureSearchAttributes({ config, logger }: Container): Promise<vo
 }
 
 await exitOnBadStart(async () => {
-  const container = createContainer(loadConfig(), 'pipeline-worker');
-  installRuntime(container.logger);
+  const config = loadConfig();
+  await startTracing(config.traceEndpoint, 'pipeline-worker');
+  const metrics = createWorkerMetrics('pipeline-worker');
+  const container = createContainer(config, 'pipeline-worker', metrics);
+  const metricsServer = await installRuntime(container, 'pipeline-worker', metrics);
   await container.readModelsConfig();
   const { databaseUrl, webhookAllowedHosts: allowedHosts, mlflow, modelStoragePath } = container.config;
   // These need no Temporal, so they do not wait for it.
@@ -44,6 +50,8 @@ await exitOnBadStart(async () => {
   const client = mlflow && createMlflowClient(mlflow.server, mlflow.token);
   const mirror = client && new MlflowMirror({ ...container, client, modelStoragePath });
   mirror?.start();
+  const follower = new LogFollower(container);
+  follower.start();
   await ensureSearchAttributes(container);
   const options = {
     taskQueue: TASK_QUEUES.pipeline,
@@ -54,5 +62,6 @@ await exitOnBadStart(async () => {
   };
   const scheduler = new MonitorScheduler(container);
   scheduler.start();
-  await runWorker(container, options, [deliverer, scheduler, ...(mirror ? [mirror] : [])]);
+  const beside = [metricsServer, deliverer, follower, scheduler, ...(mirror ? [mirror] : [])];
+  await runWorker(container, metrics, options, beside);
 });

@@ -1,4 +1,4 @@
-import { defaultPayloadConverter } from '@temporalio/common';
+import { CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
 import {
   NativeConnection,
   Runtime,
@@ -7,16 +7,28 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import type { Container } from '../services/container.js';
-import { connectionOptions } from '../services/pipelines/temporal-client.js';
+import { connectionOptions, dataConverterOf } from '../services/pipelines/temporal-client.js';
 import { runWithContext } from '../services/telemetry/correlation.js';
-import type { Logger } from '../services/telemetry/logger.js';
+import { MetricsServer } from '../services/telemetry/metrics-server.js';
+import type { ActivityOutcome, WorkerMetrics } from '../services/telemetry/worker-metrics.js';
+import { stopTracing } from '../services/telemetry/tracing.js';
+import { CoreMetrics } from './core-metrics.js';
+import { runSinks, tracedActivityInterceptors } from './traced-worker.js';
 
 /** Running activities get this long to end on SIGTERM; then they are cancelled, and another worker resumes them. */
 const GRACE = '15 seconds';
 const FORCE = '20 seconds';
 
-/** Sends the SDK's own log lines through ours. Once per process, before any connection. */
-export function installRuntime(logger: Logger): void {
+/**
+ * Sends the SDK's own log lines and metrics through ours, and tells all metrics of this worker. Once per process, before any connection.
+ * @returns what has to be stopped at the end
+ */
+export async function installRuntime(
+  { logger, config }: Container,
+  component: string,
+  { registry }: WorkerMetrics,
+): Promise<MetricsServer> {
+  const core = new CoreMetrics(registry);
   const log = (level: 'trace' | 'debug' | 'info' | 'warn' | 'error') => (message: string, meta?: object) =>
     logger[level]({ ...meta }, message);
   Runtime.install({
@@ -29,8 +41,18 @@ export function installRuntime(logger: Logger): void {
       error: log('error'),
     },
     shutdownSignals: [],
+    telemetryOptions: { metrics: { buffer: core.buffer } },
   });
+  core.start();
+  const { host, port } = config.workerMetrics;
+  const collect = () => core.collect();
+  const server = new MetricsServer({ component, stateDir: config.stateDir, host, port, collect, registry, logger });
+  await server.start();
+  return server;
 }
+
+const MODEL_NAME = /^[a-z][a-z0-9_]{0,62}$/;
+const VERSION = /^v\d+\.\d+\.\d+$/;
 
 /** Runs each activity with the correlation id of the call that started its workflow. */
 export function correlateActivity(info: { workflowId?: string }): ActivityInboundCallsInterceptor {
@@ -40,7 +62,36 @@ export function correlateActivity(info: { workflowId?: string }): ActivityInboun
       const correlationId = header
         ? defaultPayloadConverter.fromPayload<string>(header)
         : (info.workflowId ?? 'unknown');
-      return runWithContext({ correlationId, jobId: info.workflowId }, () => next(input));
+      const about = modelOf(input.args[0]);
+      return runWithContext({ correlationId, jobId: info.workflowId, ...about }, () => next(input));
+    },
+  };
+}
+
+/** Which model and version an activity works on, as far as its input says. */
+function modelOf(input: unknown): { model?: string; version?: string } {
+  const { model, version } = (input ?? {}) as { model?: unknown; version?: unknown };
+  return {
+    ...(typeof model === 'string' && MODEL_NAME.test(model) ? { model } : {}),
+    ...(typeof version === 'string' && VERSION.test(version) ? { version } : {}),
+  };
+}
+
+/** Counts and times each attempt of an activity. */
+export function measureActivity(activity: string, metrics: WorkerMetrics): ActivityInboundCallsInterceptor {
+  return {
+    async execute(input, next) {
+      const startMs = performance.now();
+      const end = (outcome: ActivityOutcome) =>
+        metrics.countActivity(activity, outcome, (performance.now() - startMs) / 1000);
+      try {
+        const result = await next(input);
+        end('completed');
+        return result;
+      } catch (error) {
+        end(error instanceof CancelledFailure ? 'cancelled' : 'failed');
+        throw error;
+      }
     },
   };
 }
@@ -68,6 +119,7 @@ async function connect(container: Container): Promise<NativeConnection> {
  */
 export async function runWorker(
   container: Container,
+  metrics: WorkerMetrics,
   options: Omit<WorkerOptions, 'connection' | 'namespace'>,
   /** Ended before the process is. */
   beside: readonly { stop(): Promise<void> }[] = [],
@@ -78,12 +130,16 @@ export async function runWorker(
     ...options,
     connection,
     namespace: config.temporal.namespace,
+    dataConverter: dataConverterOf(config.temporal),
+    sinks: runSinks,
     shutdownGraceTime: GRACE,
     shutdownForceTime: FORCE,
     interceptors: {
       ...options.interceptors,
       activity: [
+        ...tracedActivityInterceptors(),
         (context) => ({ inbound: correlateActivity({ workflowId: context.info.workflowExecution?.workflowId }) }),
+        (context) => ({ inbound: measureActivity(context.info.activityType, metrics) }),
       ],
     },
   });
@@ -106,6 +162,7 @@ export async function runWorker(
     exitCode = 1;
   }
   await Promise.all(beside.map((one) => one.stop()));
+  await stopTracing();
   await container.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
   process.exit(exitCode);
 }

@@ -2,15 +2,21 @@ import { createLearningActivities } from '../activities/index.js';
 import { TASK_QUEUES } from '../core/names.js';
 import { loadConfig } from '../services/config.js';
 import { createContainer } from '../services/container.js';
+import { startTracing } from '../services/telemetry/tracing.js';
+import { createWorkerMetrics } from '../services/telemetry/worker-metrics.js';
 import { exitOnBadStart } from './exit-on-bad-start.js';
 import { installRuntime, runWorker } from './run-worker.js';
 
 await exitOnBadStart(async () => {
-  const container = createContainer(loadConfig(), 'training-worker');
-  installRuntime(container.logger);
-  await runWorker(container, {
+  const config = loadConfig();
+  await startTracing(config.traceEndpoint, 'training-worker');
+  const metrics = createWorkerMetrics('training-worker');
+  const container = createContainer(config, 'training-worker', metrics);
+  const metricsServer = await installRuntime(container, 'training-worker', metrics);
+  const options = {
     taskQueue: TASK_QUEUES.training,
     activities: createLearningActivities(container),
     maxConcurrentActivityTaskExecutions: container.config.maxConcurrentJobs,
-  });
+  };
+  await runWorker(container, metrics, options, [metricsServer]);
 });

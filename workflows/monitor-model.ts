@@ -1,9 +1,10 @@
 import { proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
-import { RECORD } from './activity-options.js';
+import { DATA, RECORD } from './activity-options.js';
 import { runJob } from './run-job.js';
 
 const { planMonitoring } = proxyActivities<Activities>(RECORD);
+const { measureDrift, measurePerformance } = proxyActivities<Activities>(DATA);
 
 /** When the run was due: one that an outage has delayed judges the window that it was meant for. */
 function dueTime(): string {
@@ -19,7 +20,10 @@ export async function monitorModel(input: unknown) {
     await enterStage('plan');
     const plan = await planMonitoring({ jobId, request: input, due: dueTime() });
     label({ model: plan.model });
-    // Steps come here: each takes the plan, and is left out where `plan.settings` has it off.
-    return { model: plan.model, window_end: plan.windowEnd };
+    await enterStage('drift');
+    const drift = plan.settings.drift.enabled ? await measureDrift(plan) : null;
+    await enterStage('performance');
+    const performance = plan.settings.performance.enabled ? await measurePerformance(plan) : null;
+    return { model: plan.model, window_end: plan.windowEnd, drift, performance };
   });
 }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { NextFunction, Request, Response } from 'express';
 import type { Logger } from '../../services/telemetry/logger.js';
 import type { Metrics } from '../../services/telemetry/metrics.js';
@@ -12,7 +13,8 @@ const PERSONAL = /^\/subjects\//;
 export function observe(metrics: Metrics, logger: Logger) {
   return (request: Request, response: Response, next: NextFunction): void => {
     const start = performance.now();
-    response.once('close', () => {
+    // Bound, so that its line has the ids of the call.
+    const tell = AsyncResource.bind(() => {
       const seconds = (performance.now() - start) / 1000;
       const route = (response.locals['route'] as string | undefined) ?? 'unmatched';
       const status = response.writableFinished ? response.statusCode : 499;
@@ -22,6 +24,7 @@ export function observe(metrics: Metrics, logger: Logger) {
       const path = PERSONAL.test(request.path) ? route : request.path.slice(0, 200);
       logger[level]({ method: request.method, path, status, ms: Math.round(seconds * 1e5) / 100 }, 'request');
     });
+    response.once('close', tell);
     next();
   };
 }

@@ -1,6 +1,8 @@
+import { codecRoutes } from './codec.js';
 import { dataRoutes } from './data.js';
 import { dataSchemaRoutes } from './data-schemas.js';
 import { deploymentRoutes } from './deployments.js';
+import { driftRoutes } from './drift.js';
 import { drillRoutes } from './drills.js';
 import { exchangeRoutes } from './exchange.js';
 import { experimentRoutes } from './experiments.js';
@@ -9,10 +11,12 @@ import { freezeRoutes } from './freezes.js';
 import { intakeRoutes } from './intake.js';
 import { jobRoutes } from './jobs.js';
 import { lineageRoutes } from './lineage.js';
+import { logLevelRoutes } from './log-level.js';
 import { modelRoutes } from './models.js';
 import { monitorRoutes } from './monitors.js';
 import { openInferenceRoutes } from './open-inference.js';
 import { operateRoutes } from './operate.js';
+import { performanceRoutes } from './performance.js';
 import { predictBatchRoutes } from './predict-batch.js';
 import { predictRoutes } from './predict.js';
 import { preprocessingRoutes } from './preprocessing.js';
@@ -56,6 +60,10 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...subjectRoutes,
   ...scheduleRoutes,
   ...monitorRoutes,
+  ...driftRoutes,
+  ...performanceRoutes,
   ...webhookRoutes,
   ...operateRoutes,
+  ...codecRoutes,
+  ...logLevelRoutes,
 ];

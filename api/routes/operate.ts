@@ -1,24 +1,43 @@
-import { checkHealth } from '../../services/health/check-health.js';
+import type { Request } from 'express';
+import { METRIC_FORMATS, renderMetrics, type MetricFormat } from '../../services/telemetry/render-metrics.js';
 import { metricsOfAll } from '../all-processes.js';
+import type { ApiContext } from '../http-context.js';
 import { ref, type RouteDefinition } from './route-definition.js';
+
+const statusOf = (...status: string[]) => ({
+  type: 'object',
+  required: ['status'],
+  properties: { status: { enum: status } },
+});
+
+/** Whether requests can be answered, and if not, why. */
+function readiness({ isAccepting, routing }: ApiContext): 'ready' | 'draining' | 'nothing_served' {
+  if (!isAccepting()) return 'draining';
+  // With nothing deployed there is nothing that could be missing.
+  return routing.all().length === 0 && routing.unserved().length > 0 ? 'nothing_served' : 'ready';
+}
+
+/** OpenMetrics where the caller prefers it, which Prometheus does; else the text format, which people can read as well. */
+function formatFor(request: Request): MetricFormat {
+  const { text, openMetrics } = METRIC_FORMATS;
+  // A caller may name the charset or not.
+  const offered = [text, openMetrics].flatMap((type) => [type.replace(/; charset.*/, ''), type]);
+  const wanted = request.accepts(offered);
+  return typeof wanted === 'string' && wanted.startsWith('application/openmetrics-text') ? 'openMetrics' : 'text';
+}
 
 export const operateRoutes: RouteDefinition[] = [
   {
     method: 'get',
     path: '/health',
     tag: 'Operate',
-    summary: 'Each dependency with its state and latency',
+    summary: 'Each dependency with its state, latency and last error',
     description:
-      'Always 200 while the process lives; `status` says `ok` or `degraded`, and each dependency what it affects.',
+      'Always 200 while the process lives. `status` says `ok` or `degraded`, `degraded` names each state that is not as it should be and ' +
+      'what it affects, and `last_error` is the latest failure that any API process has met since it was started.',
     role: 'public',
     answers: [{ status: 200, description: 'The health', schema: ref('Health') }],
-    async handle(_request, _response, context) {
-      const serving = context.routing.all().map(({ model, version }) => ({ model, version }));
-      const health = await checkHealth(context, serving);
-      for (const [dependency, { status }] of Object.entries(health.dependencies))
-        context.metrics.dependencyUp.set({ dependency }, status === 'up' ? 1 : 0);
-      return health;
-    },
+    handle: (_request, _response, context) => context.health.check(),
   },
   {
     method: 'get',
@@ -26,35 +45,30 @@ export const operateRoutes: RouteDefinition[] = [
     tag: 'Operate',
     summary: 'Whether the process lives',
     role: 'public',
-    answers: [
-      { status: 200, description: 'It lives', schema: { type: 'object', properties: { status: { const: 'live' } } } },
-    ],
+    answers: [{ status: 200, description: 'It lives', schema: statusOf('live') }],
     handle: () => Promise.resolve({ status: 'live' }),
   },
   {
     method: 'get',
     path: '/health/ready',
     tag: 'Operate',
-    summary: 'Whether the process takes requests',
+    summary: 'Whether predictions can be answered',
     description:
-      'Depends on no database and no Temporal: predictions go on without them. 503 from the first sign of a shutdown on.',
+      'Depends on no database and no Temporal: predictions go on without them. 503 from the first sign of a shutdown on, and while none of the ' +
+      'models that are deployed could be loaded.',
     role: 'public',
     answers: [
-      {
-        status: 200,
-        description: 'It is ready',
-        schema: { type: 'object', properties: { status: { const: 'ready' } } },
-      },
+      { status: 200, description: 'It is ready', schema: statusOf('ready') },
       {
         status: 503,
-        description: 'It is shutting down',
-        schema: { type: 'object', properties: { status: { const: 'draining' } } },
+        description: 'It is shutting down, or has no model to answer with',
+        schema: statusOf('draining', 'nothing_served'),
       },
     ],
     handle(_request, response, context) {
-      const isReady = context.isAccepting();
-      response.status(isReady ? 200 : 503);
-      return Promise.resolve({ status: isReady ? 'ready' : 'draining' });
+      const status = readiness(context);
+      response.status(status === 'ready' ? 200 : 503);
+      return Promise.resolve({ status });
     },
   },
   {
@@ -62,12 +76,23 @@ export const operateRoutes: RouteDefinition[] = [
     path: '/metrics',
     tag: 'Operate',
     summary: 'Metrics for Prometheus',
+    description:
+      'Of all API processes and of the workers of the machine together, with those of the Temporal SDK. As OpenMetrics, with trace ids as ' +
+      'exemplars, for callers that prefer it.',
     role: 'public',
     answers: [
-      { status: 200, description: 'Prometheus text format', contentType: 'text/plain', schema: { type: 'string' } },
+      { status: 200, description: 'The metrics', contentType: 'text/plain', schema: { type: 'string' } },
+      {
+        status: 200,
+        description: 'The metrics',
+        contentType: 'application/openmetrics-text',
+        schema: { type: 'string' },
+      },
     ],
-    async handle(_request, response, context) {
-      response.type(context.metrics.registry.contentType).send(await metricsOfAll(context.metrics.registry));
+    async handle(request, response, { config, inventory }) {
+      const format = formatFor(request);
+      const metrics = await metricsOfAll(config.stateDir, inventory);
+      response.type(METRIC_FORMATS[format]).send(renderMetrics(metrics, format));
       return undefined;
     },
   },

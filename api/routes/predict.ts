@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import { PREDICT_REQUESTS, tableRequestSchema } from '../../core/kinds/requests.js';
 import { feedbackRequestSchema } from '../../core/schemas/prediction.js';
 import { parseRequest } from '../../services/parse-request.js';
+import { noteModel } from '../../services/telemetry/correlation.js';
 import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { predictErrors, readInput, resolveModel } from './asked-model.js';
 import { KIND_PREDICTIONS } from './predict-kinds.js';
@@ -10,7 +11,10 @@ import { ref, type RouteDefinition } from './route-definition.js';
 async function answerOne(name: string, request: Request, response: Response, context: ApiContext) {
   const { model, kind } = await resolveModel(name, context);
   const input = { ...readInput(kind, request.body), caller: callerOf(response).subject };
-  return context.predict(model, input, correlationIdOf(response));
+  noteModel(model);
+  const answer = await context.predict(model, input, correlationIdOf(response));
+  noteModel(model, answer.model_version);
+  return answer;
 }
 
 export const predictRoutes: RouteDefinition[] = [

@@ -5,7 +5,6 @@ import { EXIT, usageError } from '../exit-codes.js';
 import { checkedUrl, forgetSession, keepSession, readSession, sessionPath } from '../session-file.js';
 import { readAll } from '../read-input.js';
 import { renderTable } from '../terminal.js';
-import type { Health } from './health.js';
 
 interface LoginOptions {
   url?: string;
@@ -54,7 +53,7 @@ export function addSessionCommands(program: Command): void {
     examples: ['mlops status', 'mlops status --json'],
     async act({ connection, terminal }) {
       const { client, session } = connection;
-      const health = (await client.get('/health')) as unknown as Health;
+      const health = await client.get('/health');
       const [models, jobs, deployments] = await Promise.all([
         client.get('/models'),
         client.get('/jobs', { query: { status: 'running', limit: 10 } }).catch(() => ({ items: [] })),
@@ -64,7 +63,7 @@ export function addSessionCommands(program: Command): void {
       terminal.print(`${session.url}  version ${health.version}  ${health.status}`);
       for (const [name, { status, affects, error }] of Object.entries(health.dependencies))
         if (status !== 'up') terminal.print(`  ${name} is down: ${error ?? ''} (affects: ${affects})`);
-      for (const { state, affects } of health.degraded ?? []) terminal.print(`  ${state}: ${affects}`);
+      for (const { state, affects } of health.degraded) terminal.print(`  ${state}: ${affects}`);
       terminal.print('');
       terminal.print(
         renderTable(

@@ -1,15 +1,13 @@
 import { ServiceProblem } from '../../clients/typescript/client.js';
-import type { Health } from '../commands/health.js';
 import type { Connection } from '../connection.js';
 import { CommandError } from '../exit-codes.js';
 import { installedVersion } from '../installation.js';
-import { judgeClock, judgeDisk, problem, warning, well, type Finding } from './finding.js';
+import { judgeClock, judgeDisk, problem, warning, well, type Finding, type Health } from './finding.js';
 
 /** What mends each dependency, by its name in `GET /health`. */
 const REPAIRS: Record<string, string> = {
   database: 'Start PostgreSQL, and look at DATABASE_URL. Predictions go on meanwhile, and their log waits on disk.',
-  database_schema:
-    'Stop the service and start it again: it applies pending migrations at its start. (`npx prisma migrate deploy` does the same.)',
+  database_schema: 'Run `npm run migrate`; `npm start` does so at its start, too.',
   temporal: 'Start Temporal, and look at TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE: `temporal operator cluster health`.',
   pipeline_worker:
     'Start a worker: `node dist/workers/pipeline-worker.js`. `npm start` keeps one running; its log is below STATE_DIR/logs.',
@@ -49,7 +47,7 @@ export async function examineService(connection: Connection): Promise<{ findings
     ...(clock ? [clock] : []),
     ...Object.entries(health.dependencies).map(([name, found]) => judgeDependency(name, found)),
     ...judgeQueues(health),
-    ...Object.entries(health.disks ?? {}).map(([name, { free_bytes: free }]) =>
+    ...Object.entries(health.disks).map(([name, { free_bytes: free }]) =>
       judgeDisk(`disk:${name}`, `the ${name} folder of the service`, free),
     ),
     await examineToken(connection),
@@ -89,7 +87,7 @@ function judgeDependency(
 
 const OLD_TASK_SECONDS = 60;
 
-function judgeQueues({ task_queues: queues = [] }: Health): Finding[] {
+function judgeQueues({ task_queues: queues }: Health): Finding[] {
   return queues
     .filter(
       ({ pollers, backlog, oldest_seconds: oldest }) => pollers === 0 || (backlog > 0 && oldest > OLD_TASK_SECONDS),

@@ -1,7 +1,6 @@
-import type { Health } from '../commands/health.js';
 import type { Connection } from '../connection.js';
 import { formatSeconds } from '../terminal.js';
-import { warning, well, type Finding } from './finding.js';
+import { warning, well, type Finding, type Health } from './finding.js';
 
 const QUEUED_LONG_SECONDS = 300;
 /** Training may take as long as MAX_TRAINING_TIME says, an hour by default; nothing else takes as long. */

@@ -1,3 +1,8 @@
+import type { components } from '../../clients/typescript/client.js';
+
+/** What `GET /health` answers. */
+export type Health = components['schemas']['Health'];
+
 /** One thing that doctor has looked at. */
 export interface Finding {
   /** Stable, for programs: `node_version`, `disk_space`, `dependency:database` … */

@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 c7f1e53858b17dfdee34283e34b3e0c92f9cc6d30f20ca818d900494c60cc61b.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 36466cf8f0b9ddc3610d8d5cbf7b7e27746566acb56b2f5692279f80770722ad.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -2311,8 +2311,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Each dependency with its state and latency
-         * @description Always 200 while the process lives; `status` says `ok` or `degraded`, and each dependency what it affects.
+         * Each dependency with its state, latency and last error
+         * @description Always 200 while the process lives. `status` says `ok` or `degraded`, `degraded` names each state that is not as it should be and what it affects, and `last_error` is the latest failure that any API process has met since it was started.
          */
         get: operations["get_health"];
         put?: never;
@@ -2348,8 +2348,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether the process takes requests
-         * @description Depends on no database and no Temporal: predictions go on without them. 503 from the first sign of a shutdown on.
+         * Whether predictions can be answered
+         * @description Depends on no database and no Temporal: predictions go on without them. 503 from the first sign of a shutdown on, and while none of the models that are deployed could be loaded.
          */
         get: operations["get_health_ready"];
         put?: never;
@@ -2367,11 +2367,36 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Metrics for Prometheus */
+        /**
+         * Metrics for Prometheus
+         * @description Of all API processes and of the workers of the machine together, with those of the Temporal SDK. As OpenMetrics, with trace ids as exemplars, for callers that prefer it.
+         */
         get: operations["get_metrics"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/operate/log-level": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The level of the log, and until when */
+        get: operations["get_operate_log_level"];
+        /**
+         * Change the level of the log for a time
+         * @description Of all API processes at once, and of the workers of the same machine within a second; needs no database. What is started meanwhile follows, too.
+         */
+        put: operations["put_operate_log_level"];
+        post?: never;
+        /** Go back to the configured level of the log */
+        delete: operations["delete_operate_log_level"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3059,19 +3084,6 @@ export interface components {
                 data?: unknown[];
             }[];
         };
-        Health: {
-            /** @enum {unknown} */
-            status: "ok" | "degraded";
-            version: string;
-            uptime_seconds: number;
-            dependencies: {
-                [key: string]: Record<string, never>;
-            };
-            serving: {
-                model: string;
-                version: string;
-            }[];
-        };
         Preprocessor: {
             format_version: number;
             encoder: Record<string, never>;
@@ -3665,6 +3677,64 @@ export interface components {
                 values: unknown[];
                 differs: boolean;
             }[];
+        };
+        Health: {
+            /** @enum {unknown} */
+            status: "ok" | "degraded";
+            degraded: {
+                state: string;
+                affects: string;
+            }[];
+            version: string;
+            uptime_seconds: number;
+            dependencies: {
+                [key: string]: {
+                    /** @enum {unknown} */
+                    status: "up" | "down";
+                    latency_ms: number;
+                    affects: string;
+                    error?: string;
+                    last_error: null | {
+                        message: string;
+                        /** Format: date-time */
+                        at: string;
+                    };
+                };
+            };
+            task_queues: {
+                queue: string;
+                /** @enum {unknown} */
+                kind: "workflow" | "activity";
+                pollers: number;
+                backlog: number;
+                oldest_seconds: number;
+            }[];
+            spools: {
+                [key: string]: {
+                    rows: number;
+                    bytes: number;
+                    most_bytes: number;
+                };
+            };
+            disks: {
+                [key: string]: {
+                    free_bytes: number;
+                    total_bytes: number;
+                };
+            };
+            not_served: string[];
+            serving: {
+                model: string;
+                version: string;
+            }[];
+        };
+        LogLevel: {
+            /** @enum {unknown} */
+            level: "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";
+            /** @enum {unknown} */
+            configured_level: "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";
+            /** Format: date-time */
+            until: string | null;
         };
         Finding: {
             id: string;
@@ -17032,8 +17102,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @constant */
-                        status?: "live";
+                        /** @enum {unknown} */
+                        status: "live";
                     };
                 };
             };
@@ -17068,8 +17138,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @constant */
-                        status?: "ready";
+                        /** @enum {unknown} */
+                        status: "ready";
                     };
                 };
             };
@@ -17084,7 +17154,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is shutting down */
+            /** @description It is shutting down, or has no model to answer with */
             503: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -17093,8 +17163,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @constant */
-                        status?: "draining";
+                        /** @enum {unknown} */
+                        status: "draining" | "nothing_served";
                     };
                 };
             };
@@ -17109,7 +17179,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Prometheus text format */
+            /** @description The metrics */
             200: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -17118,6 +17188,168 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                    "application/openmetrics-text": string;
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_operate_log_level: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The level */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLevel"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_operate_log_level: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "level": "DEBUG",
+                 *       "seconds": 900
+                 *     }
+                 */
+                "application/json": {
+                    /** @enum {string} */
+                    level: "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";
+                    /**
+                     * @description For how long; then the configured level holds again
+                     * @default 3600
+                     */
+                    seconds?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description The level */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLevel"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_operate_log_level: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The level */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLevel"];
                 };
             };
             /** @description Something went wrong on our side */

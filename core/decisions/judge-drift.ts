@@ -48,6 +48,8 @@ export interface ColumnVerdict {
   severity: DriftSeverity;
   /** The effect that counts most; absent where nothing could be compared. */
   effect?: DriftEffect;
+  /** The effect from which on it is reported. */
+  limit?: number;
   /** Effect times the column's share of the model's importance, relative to an equal share. */
   weight: number;
   p_value?: number;
@@ -141,6 +143,7 @@ function judgeColumn(
     column: drift.column,
     p_value: drift.p_value,
     weight: size * found.share,
+    limit: found.limit,
     ...(effect ? { effect } : {}),
   };
   if (!found.isSignificant)

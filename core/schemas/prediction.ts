@@ -17,12 +17,22 @@ export const batchRequestSchema = z.strictObject({
   model_version: versionOrAliasSchema.optional(),
 });
 
+/** What turned out to be true of a head; of a forecast its steps, of a list the items that were taken. */
+export const outcomeValueSchema = z.union([
+  featureValueSchema,
+  z.array(z.union([z.number(), z.string().max(256), z.null()])).max(1000),
+]);
+
+export type OutcomeValue = z.output<typeof outcomeValueSchema>;
+
 export const feedbackRequestSchema = z
   .strictObject({
     outcome: z
-      .record(z.string().min(1).max(256), featureValueSchema)
+      .record(z.string().min(1).max(256), outcomeValueSchema)
       .default({})
-      .describe('What turned out to be true, by prediction head'),
+      .describe(
+        'What turned out to be true, by prediction head; of a forecast the measured values from its first step on, null for a gap; of `items` the item that was taken, or several',
+      ),
     metrics: z
       .record(z.string().regex(/^[a-zA-Z_][a-zA-Z0-9_]{0,62}$/, 'must be a name such as revenue'), z.number())
       .default({})

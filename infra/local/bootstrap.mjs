@@ -18,6 +18,7 @@ const SOURCES = [
   'activities',
   'workflows',
   'workers',
+  'commands',
   'api',
   'cli',
   'clients/typescript',

@@ -91,7 +91,10 @@ function initialiseCluster({ native, dataDir, password, user }: Omit<PostgresIns
   }
 }
 
-export function postgresUrl({ port, password }: PostgresInstallation, database = 'mlops'): string {
+export function postgresUrl(
+  { port, password }: Pick<PostgresInstallation, 'port' | 'password'>,
+  database = 'mlops',
+): string {
   return `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/${database}`;
 }
 

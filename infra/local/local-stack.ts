@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { applyMigrations } from '../../services/database/apply-migrations.js';
 import {
@@ -42,6 +42,9 @@ export interface StackAddresses {
   databaseUrl: string;
   stateDir: string;
 }
+
+/** Tells commands beside a running stack where its Temporal is. */
+export const temporalAddressFile = (stateDir: string) => join(stateDir, 'run', 'temporal-address');
 
 /** Runs one step with whatever shows its progress. */
 export type RunStep = <T>(title: string, work: (say: (line: string) => void) => Promise<T>) => Promise<T>;
@@ -109,6 +112,7 @@ export class LocalStack {
     const env = this.#childEnvironment({ databaseUrl, temporal, apiPort });
     await step('Workers and API', () => this.#startOwnParts(env));
     this.#refuseWhenStopping();
+    writeFileSync(temporalAddressFile(stateDir), temporal.address);
     this.#addresses = {
       api: `http://${HOST}:${apiPort}`,
       temporal: temporal.address,
@@ -143,6 +147,7 @@ export class LocalStack {
     await this.#starting;
     await this.#stopParts();
     this.#parts.clear();
+    rmSync(temporalAddressFile(this.options.stateDir), { force: true });
     this.#unlock?.();
     this.#unlock = undefined;
   }

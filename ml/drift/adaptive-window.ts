@@ -4,11 +4,17 @@ const BUCKETS_A_SIZE = 5;
 const LOOK_EVERY = 32;
 const LEAST_SIDE = 5;
 
-interface Bucket {
+export interface AdaptiveBucket {
   count: number;
   total: number;
   /** Of squared deviations from the bucket's own mean. */
   squares: number;
+}
+
+/** What a window remembers; plain numbers, so that it can be kept. */
+export interface AdaptiveWindowState {
+  buckets: AdaptiveBucket[];
+  seen: number;
 }
 
 /**
@@ -18,14 +24,23 @@ interface Bucket {
  */
 export class AdaptiveWindow {
   /** Newest first; each a power of two of values, growing. */
-  readonly #buckets: Bucket[] = [];
+  readonly #buckets: AdaptiveBucket[];
   readonly #delta: number;
-  #seen = 0;
+  #seen: number;
 
-  /** @param delta chance of a false cut at a look, above 0 and below 1 */
-  constructor(delta = 0.002) {
+  /**
+   * @param delta chance of a false cut at a look, above 0 and below 1
+   * @param state of a window that is gone on with
+   */
+  constructor(delta = 0.002, state: AdaptiveWindowState = { buckets: [], seen: 0 }) {
     if (!(delta > 0 && delta < 1)) throw new RangeError(`delta is ${delta} but must lie between 0 and 1`);
     this.#delta = delta;
+    this.#buckets = state.buckets.map((bucket) => ({ ...bucket }));
+    this.#seen = state.seen;
+  }
+
+  get state(): AdaptiveWindowState {
+    return { buckets: this.#buckets, seen: this.#seen };
   }
 
   /** Values in the window, and their mean. */
@@ -64,7 +79,7 @@ export class AdaptiveWindow {
     const variance = all.squares / all.count;
     const chance = this.#delta / Math.log(Math.max(Math.E, all.count));
     const log = Math.log(2 / chance);
-    let newer: Bucket = { count: 0, total: 0, squares: 0 };
+    let newer: AdaptiveBucket = { count: 0, total: 0, squares: 0 };
     for (let at = 0; at < this.#buckets.length - 1; at++) {
       newer = merge(newer, this.#buckets[at]!);
       const older = all.count - newer.count;
@@ -76,12 +91,12 @@ export class AdaptiveWindow {
     return false;
   }
 
-  #sum(from: number): Bucket {
+  #sum(from: number): AdaptiveBucket {
     return this.#buckets.slice(from).reduce(merge, { count: 0, total: 0, squares: 0 });
   }
 }
 
-function merge(a: Bucket, b: Bucket): Bucket {
+function merge(a: AdaptiveBucket, b: AdaptiveBucket): AdaptiveBucket {
   if (a.count === 0) return b;
   if (b.count === 0) return a;
   const count = a.count + b.count;

@@ -1,7 +1,9 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { ServiceError } from '../../core/errors.js';
+import { isTracing } from '../telemetry/tracing.js';
 import { PrismaClient } from './generated/client.js';
+import { TracedClient } from './traced-client.js';
 
 export type { Prisma } from './generated/client.js';
 
@@ -18,7 +20,8 @@ export interface Database {
  */
 export function openDatabase(url: string, onError: (error: Error) => void): Database {
   const settings = { connectionString: url, max: 10, connectionTimeoutMillis: 3000, idleTimeoutMillis: 30_000 };
-  const pool = new pg.Pool({ ...settings, statement_timeout: 30_000 });
+  const traced = isTracing() ? { Client: TracedClient } : {};
+  const pool = new pg.Pool({ ...settings, ...traced, statement_timeout: 30_000 });
   pool.on('error', onError);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {

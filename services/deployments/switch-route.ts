@@ -2,6 +2,7 @@ import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
 import { loadScorer } from '../serving/load-scorer.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
+import { traceHeaders } from '../telemetry/tracing.js';
 import { lockTraffic, rolloutUnderWay } from './lock-traffic.js';
 import type { OpenDeployment } from './open-deployment.js';
 
@@ -106,11 +107,12 @@ export async function confirmServed(
 }
 
 async function servedVersion(apiBaseUrl: string, model: string): Promise<string | null> {
-  const response = await fetch(`${apiBaseUrl}/models/${model}`, { signal: AbortSignal.timeout(2000) }).catch(
-    (error: unknown) => {
-      throw new Error(`The API at ${apiBaseUrl} cannot be reached to read the served version back.`, { cause: error });
-    },
-  );
+  const response = await fetch(`${apiBaseUrl}/models/${model}`, {
+    headers: traceHeaders(),
+    signal: AbortSignal.timeout(2000),
+  }).catch((error: unknown) => {
+    throw new Error(`The API at ${apiBaseUrl} cannot be reached to read the served version back.`, { cause: error });
+  });
   if (!response.ok) throw new Error(`GET ${apiBaseUrl}/models/${model} answered ${response.status}.`);
   const body = (await response.json()) as { serving?: { loaded_version?: string | null } };
   return body.serving?.loaded_version ?? null;

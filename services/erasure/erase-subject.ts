@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import { eraseJobSchema } from '../../core/schemas/retention.js';
 import type { Container } from '../container.js';
+import { loggedDaysFolder } from '../datasets/logged-days.js';
 import { parseRequest } from '../parse-request.js';
 import { versionsOfDataset } from '../lineage/read-lineage.js';
 import type { ErasureReport } from './erasure-store.js';
@@ -121,7 +122,7 @@ export async function eraseFiles(
         }));
       onProgress((at + 1) / (names.length + 1));
     }
-    const days = (await filesBelow(join(folders.datasets, '.predictions'))).filter((file) => file.endsWith('.parquet'));
+    const days = (await filesBelow(loggedDaysFolder(folders.datasets))).filter((file) => file.endsWith('.parquet'));
     for (const file of days) {
       const rows = await countInParquet(file, subject, new Set());
       if (rows === 0) continue;

@@ -35,6 +35,12 @@ export async function eraseFromTables({ pool }: Database, subject: string): Prom
         json,
       ]),
       await erase('events', 'DELETE FROM events WHERE strpos(payload, $1) > 0', [json]),
+      // A segment, a class or an item may have the person's name; the sums of that hour go with it.
+      await erase(
+        'performance_rollups',
+        `DELETE FROM performance_rollups WHERE strpos(answers::text, $2) > 0 OR strpos(outcomes::text, $2) > 0 OR right(segment, length($1) + 1) = '=' || $1`,
+        [subject, json],
+      ),
       // Requests with filters that name the person, and what materializations say of extreme values.
       await erase(
         'jobs',

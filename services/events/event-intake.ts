@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import { SpoolShipper } from '../spool/ship-spool.js';
-import { Spool } from '../spool/spool.js';
+import { Spool, type SpoolState } from '../spool/spool.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { eventLine } from './event-line.js';
@@ -129,6 +129,11 @@ export class EventIntake {
     await this.#shipper.flush();
     this.#spool.forgetShipped();
     return this.#spool.rows;
+  }
+
+  /** What waits on disk in this process. */
+  get spooled(): SpoolState {
+    return this.#spool.state(this.options.spoolBytes);
   }
 
   stop(): Promise<void> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createClient } from '@redis/client';
-import { withoutCredentials, type Logger } from '../telemetry/logger.js';
+import { type Logger } from '../telemetry/logger.js';
+import { withoutCredentials } from '../telemetry/redact.js';
 import { CircuitBreaker } from '../serving/circuit-breaker.js';
 import { within } from '../within.js';
 

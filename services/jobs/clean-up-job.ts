@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { releaseDatasets } from '../retention/dataset-holds.js';
 import { isJobId } from './job.js';
+import { monitoringFolder } from '../monitors/plan-monitoring.js';
 import { datasetIdOf, removeIngestionStaging, type IngestionContext } from '../datasets/ingestion.js';
 
 /** A snapshot that was not admitted stays no longer than its job. */
@@ -16,6 +17,7 @@ export async function cleanUpJob(jobId: string, context: IngestionContext): Prom
   if (!isJobId(jobId)) return;
   await rm(join(context.folders.modelStaging, jobId), { recursive: true, force: true });
   await removeIngestionStaging(context, jobId);
+  await rm(monitoringFolder(context.folders.datasets, jobId), { recursive: true, force: true });
   await removeUnregistered(jobId, context);
   await releaseDatasets(context.database, jobId);
 }

@@ -45,6 +45,13 @@ function storableJson(value: unknown): string {
   return JSON.stringify(copy(value ?? {}));
 }
 
+export interface EndedJob {
+  type: JobType;
+  model: string | null;
+  /** From the start of its first step to its end. */
+  seconds: number;
+}
+
 export interface JobFilter {
   status?: JobStatus;
   type?: JobType;
@@ -52,7 +59,7 @@ export interface JobFilter {
 }
 
 /** The table of jobs. Every write can be repeated, and none takes a finished job back or lowers its progress. */
-export function createJobStore(database: Database) {
+export function createJobStore(database: Database, onEnd?: (ended: EndedJob, status: string) => void) {
   const { prisma } = database;
   return {
     async get(id: string): Promise<Job | undefined> {
@@ -112,12 +119,14 @@ export function createJobStore(database: Database) {
     ): Promise<void> {
       const result = end.result === undefined ? null : storableJson(end.result);
       const error = end.error === undefined ? null : storableJson(end.error);
-      await prisma.$executeRaw`
+      const [ended] = await prisma.$queryRaw<EndedJob[]>`
         UPDATE jobs SET status = ${end.status}, result = ${result}::jsonb, error = ${error}::jsonb, finished_at = now(),
           started_at = coalesce(started_at, now()),
           stage = CASE WHEN ${end.status} = 'completed' THEN 'done' ELSE stage END,
           progress = CASE WHEN ${end.status} = 'completed' THEN 1 ELSE progress END
-        WHERE id = ${id} AND status IN ('queued', 'running')`;
+        WHERE id = ${id} AND status IN ('queued', 'running')
+        RETURNING type, model, extract(epoch FROM finished_at - started_at)::float8 AS seconds`;
+      if (ended) onEnd?.(ended, end.status);
     },
 
     /** Jobs that were accepted but whose workflow may never have been started, oldest first. */

@@ -1,4 +1,5 @@
 import type { Finding, FindingState, MonitorName, Severity } from '../../core/monitoring/finding.js';
+import type { Pool, PoolClient } from 'pg';
 import type { Database, Prisma } from '../database/database.js';
 import type { FindingsQuery } from '../../core/schemas/monitor-run.js';
 import { digestOf } from '../canonical-json.js';
@@ -45,7 +46,10 @@ const present = (row: Prisma.MonitorFindingGetPayload<object>): KeptFinding => (
  * Keeps what was found, all or nothing. A window that is judged again replaces its finding, so that a step may run twice.
  * Listeners of `FINDINGS_CHANNEL` hear of each model once it is committed.
  */
-export async function writeFindings({ pool }: Pick<Database, 'pool'>, findings: readonly Finding[]): Promise<void> {
+export async function writeFindings(
+  { pool }: { pool: Pool | PoolClient },
+  findings: readonly Finding[],
+): Promise<void> {
   if (findings.length === 0) return;
   const rows = findings.map((finding) => ({
     id: findingId(finding),

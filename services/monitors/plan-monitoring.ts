@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import type { MonitorSettings } from '../../core/schemas/monitor.js';
 import { monitorJobSchema } from '../../core/schemas/monitor-run.js';
@@ -16,6 +17,9 @@ export interface MonitoringPlan {
   windowEnd: string;
   settings: MonitorSettings;
 }
+
+/** Where the steps of a run keep files while they work. */
+export const monitoringFolder = (datasetsFolder: string, jobId: string) => join(datasetsFolder, '.monitoring', jobId);
 
 const HOUR_MS = 3_600_000;
 

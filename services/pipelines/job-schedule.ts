@@ -28,8 +28,21 @@ export interface JobSchedule extends Omit<ScheduleTiming, 'note'> {
   request: unknown;
 }
 
+/** A schedule as a backup keeps it. */
+export interface StoredSchedule extends ScheduleTiming {
+  schedule_id: string;
+  workflow_type: string;
+  /** How the ids of its runs begin. */
+  workflow_id: string;
+  /** What the workflow gets, and what is shown of it. */
+  input: unknown;
+  request: unknown;
+}
+
 /** How many of the next and of the last runs are told. */
 const MOST_RUNS = 5;
+/** For reading all of them, one after the other. */
+const SCHEDULES_DEADLINE_MS = 10_000;
 
 function present(scheduleId: string, { state, info, action, spec, policies }: ScheduleDescription): JobSchedule {
   const memo = action.type === 'startWorkflow' ? action.memo : undefined;
@@ -167,3 +180,51 @@ const badCron = (cron: string, { message }: TypeError) =>
   new ServiceError('request_invalid', `The cron expression "${cron}" is not valid: ${message}.`, [
     { path: 'cron', message: `is not a valid cron expression: ${message}` },
   ]);
+
+/** The schedules that somebody has made, for a backup. @throws ServiceError `dependency_unavailable` */
+export function readSchedules(temporal: Client): Promise<StoredSchedule[]> {
+  return withTemporal(
+    temporal,
+    async () => {
+      const stored: StoredSchedule[] = [];
+      for await (const { scheduleId } of temporal.schedule.list()) {
+        const description = await temporal.schedule.getHandle(scheduleId).describe();
+        const { action } = description;
+        if (action.type !== 'startWorkflow') continue;
+        const { cron, timezone, overlap, jitter_seconds, catch_up_seconds, paused, note, request } = present(
+          scheduleId,
+          description,
+        );
+        // Those by an interval follow from the database: the service makes them itself.
+        if (cron === '') continue;
+        stored.push({
+          schedule_id: scheduleId,
+          workflow_type: action.workflowType,
+          workflow_id: action.workflowId ?? scheduleId,
+          input: action.args?.[0] ?? {},
+          request,
+          cron,
+          timezone,
+          overlap,
+          jitter_seconds,
+          catch_up_seconds,
+          paused,
+          ...(note === null ? {} : { note }),
+        });
+      }
+      return stored;
+    },
+    SCHEDULES_DEADLINE_MS,
+  );
+}
+
+/** Makes the schedules of a backup again; one that is there already is replaced. Repeatable. */
+export async function putSchedules(temporal: Client, schedules: readonly StoredSchedule[]): Promise<void> {
+  for (const { schedule_id, workflow_type, workflow_id, input, request, ...when } of schedules)
+    await createJobSchedule(temporal, {
+      scheduleId: schedule_id,
+      missing: `There is no schedule ${schedule_id}.`,
+      workflowType: workflow_type,
+      workflowId: workflow_id,
+    }).put(when, input, request);
+}

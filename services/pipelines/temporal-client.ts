@@ -2,7 +2,11 @@ import { readFileSync } from 'node:fs';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES } from '../../core/names.js';
 import { ServiceError } from '../../core/errors.js';
+import type { DataConverter } from '@temporalio/common';
 import type { Config } from '../config.js';
+import { KeyRing } from '../encryption/key-ring.js';
+import { createPayloadCodec } from '../encryption/payload-codec.js';
+import { tracedClientInterceptors } from '../telemetry/tracing.js';
 
 export type TemporalSettings = Config['temporal'];
 
@@ -27,10 +31,20 @@ export function connectionOptions(settings: TemporalSettings): TemporalConnectio
   };
 }
 
+/** How what is given to Temporal is written: encrypted, where there are keys. The same for clients and workers. */
+export function dataConverterOf({ encryptionKeys }: TemporalSettings): DataConverter | undefined {
+  return encryptionKeys && { payloadCodecs: [createPayloadCodec(new KeyRing(encryptionKeys))] };
+}
+
 /** A client that connects on first use, so that the API starts and predicts while Temporal is away. */
 export function createTemporalClient(settings: TemporalSettings): Client {
   const connection = Connection.lazy({ ...connectionOptions(settings), connectTimeout: '2 seconds' });
-  return new Client({ connection, namespace: settings.namespace });
+  return new Client({
+    connection,
+    namespace: settings.namespace,
+    dataConverter: dataConverterOf(settings),
+    interceptors: { workflow: tracedClientInterceptors() },
+  });
 }
 
 /** How long a call of the API may wait for Temporal before it answers 503. */
@@ -58,6 +72,8 @@ export async function withTemporal<T>(client: Client, work: () => Promise<T>, de
     // 4 = deadline exceeded, 14 = unavailable, 1 = cancelled by the deadline.
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
       if (isGrpcServiceError(cause) && [1, 4, 14].includes(cause.code)) throw away;
+      // Temporal answers so while its own workers, which run schedules, are not there yet.
+      if (isGrpcServiceError(cause) && cause.code === 9 && /no poller seen/.test(cause.details)) throw away;
       if (/Failed to connect before the deadline/i.test(cause.message)) throw away;
     }
     throw error;

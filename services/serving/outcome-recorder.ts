@@ -1,16 +1,17 @@
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import { isDatabaseAway, withDatabase, type Database } from '../database/database.js';
-import { Spool } from '../spool/spool.js';
+import { Spool, type SpoolState } from '../spool/spool.js';
 import { SpoolShipper } from '../spool/ship-spool.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import type { OutcomeValue } from '../../core/schemas/prediction.js';
 import { createdAtOf } from './prediction-id.js';
 import type { PredictionLog } from './prediction-log.js';
 
 export interface Outcome {
   predictionId: string;
-  outcome: Record<string, string | number | boolean | null>;
+  outcome: Record<string, OutcomeValue>;
   /** Figures of the business, by name. */
   metrics: Record<string, number>;
   observedAt: Date;
@@ -104,6 +105,11 @@ export class OutcomeRecorder {
     return this.#spool.rows;
   }
 
+  /** What waits on disk in this process. */
+  get spooled(): SpoolState {
+    return this.#spool.state();
+  }
+
   async stop(): Promise<void> {
     await this.#shipper.stop();
   }
@@ -138,7 +144,8 @@ export class OutcomeRecorder {
 
   async #store({ predictionId, outcome, metrics, observedAt }: Outcome): Promise<RecordedOutcome> {
     const { prisma } = this.options.database;
-    refuseUnknownHeads(outcome, await this.#predictionsOf(predictionId));
+    const prediction = await this.#predictionOf(predictionId);
+    refuseUnknownHeads(outcome, prediction.predictions as Record<string, unknown>);
     const key = { predictionId, observedAt };
     await prisma.predictionOutcome.upsert({
       where: { predictionId_observedAt: key },
@@ -149,6 +156,7 @@ export class OutcomeRecorder {
       where: { predictionId },
       orderBy: { observedAt: 'desc' },
     });
+    this.options.metrics.outcomesStored.inc({ model: prediction.model });
     return {
       prediction_id: predictionId,
       observed_at: newest.observedAt.toISOString(),
@@ -158,7 +166,7 @@ export class OutcomeRecorder {
     };
   }
 
-  async #predictionsOf(id: string): Promise<Record<string, unknown>> {
+  async #predictionOf(id: string): Promise<{ model: string; predictions: unknown }> {
     const { prisma } = this.options.database;
     const createdAt = createdAtOf(id);
     const isRecent = createdAt !== undefined && Math.abs(Date.now() - createdAt.getTime()) < ARRIVES_WITHIN_MS;
@@ -167,7 +175,7 @@ export class OutcomeRecorder {
         (createdAt && (await prisma.prediction.findUnique({ where: { id_createdAt: { id, createdAt } } }))) ??
         // Ids of earlier releases do not tell their time.
         (await prisma.prediction.findFirst({ where: { id } }));
-      if (found) return found.predictions as Record<string, unknown>;
+      if (found) return found;
       if (tries > 1) await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
     }
     throw new ServiceError('prediction_not_found', `There is no prediction "${id.slice(0, 100)}".`);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import type { Frame } from '../spool/frame.js';
-import { Spool } from '../spool/spool.js';
+import { Spool, type SpoolState } from '../spool/spool.js';
 import { SpoolShipper } from '../spool/ship-spool.js';
 import { encodeColumns, expandColumns, isColumnFrame, type LoggedColumns } from './column-frame.js';
 import { newIdRange, newPredictionId } from './prediction-id.js';
@@ -177,6 +177,11 @@ export class PredictionLog {
     await this.flush();
     this.#spool.forgetShipped();
     return this.#spool.rows;
+  }
+
+  /** What waits on disk in this process. */
+  get spooled(): SpoolState {
+    return this.#spool.state();
   }
 
   async stop(): Promise<void> {

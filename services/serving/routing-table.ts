@@ -117,6 +117,11 @@ export class RoutingTable {
     return this.#routes.find((route) => route.model === model)?.version;
   }
 
+  /** Models that should be served and that this process could not load. */
+  unserved(): string[] {
+    return this.#routes.flatMap(({ model }) => (this.#served.has(model) ? [] : [model]));
+  }
+
   all(): ServedModel[] {
     return [...this.#served.values()];
   }

@@ -5,7 +5,7 @@ import { Transform } from 'node:stream';
 import pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { ServiceError } from '../../core/errors.js';
-import { withoutCredentials } from '../telemetry/logger.js';
+import { withoutCredentials } from '../telemetry/redact.js';
 import type { ColumnType } from '../datasets/column-types.js';
 import { IncrementQuery, type Increment } from './increment-query.js';
 import type { PostgresAddress } from './postgres-address.js';

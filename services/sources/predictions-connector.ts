@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalModelName, NAME_PATTERN } from '../../core/names.js';
 import { exportPredictions } from '../datasets/export-predictions.js';
+import { loggedDaysFolder } from '../datasets/logged-days.js';
 import type { Connector, SourceRequest } from './connector.js';
 import { forbiddenSource } from './seal-source.js';
 
@@ -25,7 +26,7 @@ export const predictionsConnector: Connector = {
       {
         databaseUrl: config.databaseUrl,
         pool: database.pool,
-        daysFolder: join(folders.datasets, '.predictions'),
+        daysFolder: loggedDaysFolder(folders.datasets),
         workFolder: join(folder, `${attempt}-days`),
         signal,
       },

@@ -21,6 +21,13 @@ interface Segment {
   rows: number | undefined;
 }
 
+/** What waits on disk. */
+export interface SpoolState {
+  rows: number;
+  bytes: number;
+  most_bytes: number;
+}
+
 export interface SpoolOptions {
   /** Each process that spools has a folder of its own in it. */
   folder: string;
@@ -73,6 +80,11 @@ export class Spool {
 
   get bytes(): number {
     return this.#segments.reduce((sum, { bytes, shipped }) => sum + bytes - shipped, 0);
+  }
+
+  /** @param mostBytes what may wait, where the spool itself has no bound */
+  state(mostBytes = this.options.mostBytes): SpoolState {
+    return { rows: this.rows, bytes: this.bytes, most_bytes: mostBytes };
   }
 
   get isEmpty(): boolean {

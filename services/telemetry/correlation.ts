@@ -5,12 +5,20 @@ import { randomUUID } from 'node:crypto';
 export interface CallContext {
   correlationId: string;
   jobId?: string;
+  model?: string;
+  version?: string;
 }
 
 const storage = new AsyncLocalStorage<CallContext>();
 
 export function runWithContext<T>(context: CallContext, work: () => T): T {
   return storage.run(context, work);
+}
+
+/** Says of the call under way which model it is about, for its lines in the log from here on. */
+export function noteModel(model: string, version?: string): void {
+  const context = storage.getStore();
+  if (context) Object.assign(context, { model, ...(version === undefined ? {} : { version }) });
 }
 
 export function currentContext(): CallContext | undefined {

@@ -1,14 +1,9 @@
 import pino from 'pino';
 import { currentContext } from './correlation.js';
+import { redact, withoutCredentials } from './redact.js';
+import { currentTraceId } from './tracing.js';
 
 export type Logger = pino.Logger;
-
-/** Credentials in a connection string, wherever it turns up in a message. */
-const URL_CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s@/]+@/gi;
-
-export function withoutCredentials(text: string): string {
-  return text.replace(URL_CREDENTIALS, '$1:***@');
-}
 
 /** An error as data, without credentials, so that one log line stays one line. */
 function serializeError(error: unknown): unknown {
@@ -17,22 +12,28 @@ function serializeError(error: unknown): unknown {
   return { type, message: withoutCredentials(message), stack: withoutCredentials(stack) };
 }
 
-/** JSON lines on stdout; each carries the correlation id of the call that it belongs to. */
+/** What each line of a call says of it. */
+function callFields(): Record<string, string> {
+  const { correlationId, jobId, model, version } = currentContext() ?? {};
+  const traceId = currentTraceId();
+  return {
+    ...(correlationId ? { correlation_id: correlationId } : {}),
+    ...(jobId ? { job_id: jobId } : {}),
+    ...(model ? { model } : {}),
+    ...(version ? { version } : {}),
+    ...(traceId ? { trace_id: traceId } : {}),
+  };
+}
+
+/** JSON lines on stdout; each carries the ids of the call that it belongs to, and neither secrets nor personal data. */
 export function createLogger(component: string, level: string): Logger {
   return pino({
     level,
     base: { component, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
+    formatters: { level: (label) => ({ level: label }), log: redact },
     messageKey: 'message',
     serializers: { err: serializeError, error: serializeError },
-    // The SDK hands task tokens over as metadata; they open workflows and must not be logged.
-    redact: { paths: ['taskToken', 'req.headers.authorization', 'password', 'url'], censor: '***' },
-    mixin: () => {
-      const context = currentContext();
-      return context
-        ? { correlation_id: context.correlationId, ...(context.jobId ? { job_id: context.jobId } : {}) }
-        : {};
-    },
+    mixin: callFields,
   });
 }

@@ -1,12 +1,16 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { exemplarLabels } from './exemplar-labels.js';
+import { createJobMetrics } from './job-metrics.js';
 
 /** Buckets from a cached prediction to a slow start of a job. */
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** The metrics of the API process. Labels come from closed sets: routes, status classes, models of the config. */
 export function createMetrics() {
+  // The type that exemplars ask for; `renderMetrics` writes both formats all the same.
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
+  collectDefaultMetrics({ register: registry, labels: { component: 'api' } });
   const registers = [registry];
   const metrics = {
     registry,
@@ -21,6 +25,7 @@ export function createMetrics() {
       help: 'Time from the request to the end of the answer.',
       labelNames: ['method', 'route'],
       buckets: SECONDS,
+      enableExemplars: true,
       registers,
     }),
     predictions: new Counter({
@@ -34,6 +39,7 @@ export function createMetrics() {
       help: 'Time to encode, score and shape one prediction.',
       labelNames: ['model'],
       buckets: [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05],
+      enableExemplars: true,
       registers,
     }),
     logBuffered: new Gauge({
@@ -81,6 +87,12 @@ export function createMetrics() {
     outcomesDropped: new Counter({
       name: 'mlops_outcomes_dropped_total',
       help: 'Outcomes that were taken while the database was away and then did not fit any prediction, or could not be kept.',
+      registers,
+    }),
+    outcomesStored: new Counter({
+      name: 'mlops_outcomes_stored_total',
+      help: 'Reports of what turned out to be true that were joined to their prediction; the same one again counts again.',
+      labelNames: ['model'],
       registers,
     }),
     requestsRefused: new Counter({
@@ -143,16 +155,10 @@ export function createMetrics() {
       aggregator: 'max',
       registers,
     }),
-    dependencyUp: new Gauge({
-      name: 'mlops_dependency_up',
-      help: '1 while the dependency answers, else 0; as of the last health check.',
-      labelNames: ['dependency'],
-      aggregator: 'min',
-      registers,
-    }),
   };
   return {
     ...metrics,
+    onJobEnd: createJobMetrics(registry),
     countPrediction: predictionCounter(metrics),
     countCache: cacheCounter(metrics),
     countRequest: requestCounter(metrics),
@@ -176,7 +182,9 @@ function predictionCounter(of: { predictions: Counter; predictionDuration: Histo
   /** Counts predictions of a version, and the time that one of them took. */
   return (model: string, version: string, cached: boolean, seconds: number, rows = 1): void => {
     counted(model, version, String(cached)).inc(rows);
-    timed(model).observe(seconds);
+    const exemplar = exemplarLabels();
+    if (exemplar) of.predictionDuration.observe({ labels: { model }, value: seconds, exemplarLabels: exemplar });
+    else timed(model).observe(seconds);
   };
 }
 
@@ -191,7 +199,9 @@ function requestCounter(of: { httpRequests: Counter; httpDuration: Histogram }) 
   /** Counts an answered request. */
   return (method: string, route: string, status: number, seconds: number): void => {
     counted(method, route, String(status)).inc();
-    timed(method, route).observe(seconds);
+    const exemplar = exemplarLabels();
+    if (exemplar) of.httpDuration.observe({ labels: { method, route }, value: seconds, exemplarLabels: exemplar });
+    else timed(method, route).observe(seconds);
   };
 }
 

@@ -44,6 +44,7 @@ const PROMISED: Record<string, readonly string[]> = {
     '"cron":"0 4 * * 1"',
     'aa_replay',
   ],
+  'docs/guide/backup.md': ['is the backup of', 'is whole'],
   'docs/guide/sources.md': ['"accepted":2,"rejected":1', '"path":"event_id"'],
   'docs/guide/features.md': [
     '"status":"missing"',
@@ -73,6 +74,7 @@ const PROMISED: Record<string, readonly string[]> = {
     'DatasetId',
     'SERVING',
   ],
+  'docs/guide/observability.md': ['mlops_task_queue_pollers', '# EOF', '"level":"DEBUG"'],
   'docs/guide/tracking.md': ['"run_id":', '"peak_memory_bytes":', '"next_cursor":', '"differs":'],
   'docs/guide/rollouts.md': [
     '"phase":"canary"',

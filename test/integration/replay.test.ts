@@ -4,10 +4,11 @@ import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Worker } from '@temporalio/worker';
 import { describe, expect, it } from 'vitest';
 import { compiledScript, projectRoot } from '../../services/project-root.js';
+import { runSinks } from '../../workers/traced-worker.js';
 
 const folder = join(projectRoot(), 'test', 'histories');
 const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
-const options = { workflowBundle: { codePath: compiledScript('workflow-bundle.js') } };
+const options = { workflowBundle: { codePath: compiledScript('workflow-bundle.js') }, sinks: runSinks };
 
 function load(file: string) {
   const saved = JSON.parse(readFileSync(join(folder, file), 'utf8')) as { workflowId: string; history: unknown };

@@ -1,46 +1,16 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../../infra/local/free-port.js';
+import { findPython } from './python-packages.js';
 
 const RELEASE = '2.22.0';
 
-/** A Python with MLflow, made once and kept; undefined, with the reason, where there is no Python or no way to its packages. */
+/** A Python with MLflow; undefined, with the reason, where there is no Python or no way to its packages. */
 export function findMlflowPython(): { python: string } | { reason: string } {
-  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
-  const folder = join(cache, 'ml-pipeline-service', 'mlflow', `v${RELEASE}`);
-  const python = join(folder, 'bin', 'python');
-  const stamp = join(folder, '.complete');
-  if (existsSync(stamp)) return { python };
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  const steps: [string, string[]][] = [
-    ['python3', ['-m', 'venv', folder]],
-    [
-      python,
-      [
-        '-m',
-        'pip',
-        'install',
-        '--quiet',
-        '--no-compile',
-        '--disable-pip-version-check',
-        `mlflow==${RELEASE}`,
-        'sqlalchemy<2.1',
-      ],
-    ],
-  ];
-  for (const [command, args] of steps) {
-    const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8', timeout: 600_000 });
-    if (status === 0) continue;
-    rmSync(folder, { recursive: true, force: true });
-    return { reason: `${command} ${args[1]}: ${error?.message ?? stderr.trim().split('\n').at(-1) ?? 'failed'}` };
-  }
-  const written = join(folder, '.writing');
-  writeFileSync(written, RELEASE);
-  renameSync(written, stamp);
-  return { python };
+  const found = findPython(join('mlflow', `v${RELEASE}`), [`mlflow==${RELEASE}`, 'sqlalchemy<2.1']);
+  return 'bin' in found ? { python: join(found.bin, 'python') } : found;
 }
 
 /** A real MLflow server on throw-away state. It can be stopped and started again on it. */

