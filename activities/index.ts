@@ -8,6 +8,7 @@ import { createJobActivities } from './job-activities.js';
 import { createMonitorActivities } from './monitor-activities.js';
 import { createPreprocessingActivities } from './preprocessing-activities.js';
 import { createQuarantineActivities } from './quarantine-activities.js';
+import { createRepairActivities } from './repair-activities.js';
 import { createRetentionActivities } from './retention-activities.js';
 import { createSweepActivities, createTrialActivities } from './search-activities.js';
 import { createFitActivities, createTrainingActivities } from './training-activities.js';
@@ -24,6 +25,7 @@ export function createPipelineActivities(container: Container) {
     ...createExperimentActivities(container),
     ...createDrillActivities(container),
     ...createFeatureActivities(container),
+    ...createRepairActivities(container),
     ...createRetentionActivities(container),
     ...createSweepActivities(container),
     ...createMonitorActivities(container),

@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { ERROR_TABLE } from '../core/errors.js';
 import { releaseVersion } from '../services/release-version.js';
 import { DATA_QUALITY_SCHEMAS } from './openapi-data-quality-schemas.js';
+import { ALERT_SCHEMAS } from './openapi-alert-schemas.js';
+import { REPAIR_SCHEMAS } from './openapi-repair-schemas.js';
 import { DRILL_SCHEMAS } from './openapi-drill-schemas.js';
 import { INTAKE_SCHEMAS } from './openapi-intake-schemas.js';
 import { FEATURE_SCHEMAS } from './openapi-feature-schemas.js';
@@ -54,6 +56,8 @@ export function buildOpenApi(): Record<string, unknown> {
       schemas: {
         ...ANSWER_SCHEMAS,
         ...DATA_QUALITY_SCHEMAS,
+        ...ALERT_SCHEMAS,
+        ...REPAIR_SCHEMAS,
         ...DRILL_SCHEMAS,
         ...INTAKE_SCHEMAS,
         ...FEATURE_SCHEMAS,

@@ -1,6 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Config } from '../services/config.js';
+import { createAlertStore } from '../services/alerts/alert-store.js';
+import { createRuleCatalogue } from '../services/alerts/rule-catalogue.js';
+import { createSilenceStore } from '../services/alerts/silence-store.js';
 import { createContainer } from '../services/container.js';
 import { createDatasetStore } from '../services/datasets/dataset-store.js';
 import { createDrillStore, noteDrills } from '../services/drills/drill-store.js';
@@ -26,6 +29,7 @@ import { PredictionLog } from '../services/serving/prediction-log.js';
 import { createPredictionStore } from '../services/serving/prediction-store.js';
 import { RedisCache } from '../services/serving/redis-cache.js';
 import { RoutingTable } from '../services/serving/routing-table.js';
+import { createRepairStore } from '../services/repair/repair-store.js';
 import { createWatermarkStore } from '../services/sources/watermark-store.js';
 import { createUploadStore } from '../services/uploads/upload-store.js';
 import { createRunStore } from '../services/tracking/run-store.js';
@@ -139,6 +143,10 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     drills: createDrillStore(container.database),
     sweeps: createSweepStore(container.database),
     webhooks: createWebhookStore(container.database),
+    repairs: createRepairStore(container.database),
+    alerts: createAlertStore(container.database),
+    alertRules: createRuleCatalogue(container),
+    silences: createSilenceStore(container.database),
     lineage: createLineageReader(database, {
       versions: container.versions,
       datasetsFolder: container.folders.datasets,

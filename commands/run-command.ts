@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { withoutCredentials } from '../services/telemetry/logger.js';
+import { withoutCredentials } from '../services/telemetry/redact.js';
 
 /** The flags of the command line. @throws Error with the usage where one is wrong */
 export function readFlags(options: NonNullable<ParseArgsConfig['options']>, usage: string) {

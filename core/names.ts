@@ -30,6 +30,7 @@ export const JOB_TYPES = [
   'retain',
   'erase',
   'monitor',
+  'repair',
 ] as const;
 export type JobType = (typeof JOB_TYPES)[number];
 

@@ -1,8 +1,9 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { parseKeys } from './encryption/key-ring.js';
 import { LOG_LEVELS } from '../core/schemas/log-level.js';
+import { alertEnvironment, toAlertSettings, type AlertSettings } from './alerts/alert-settings.js';
+import { parseKeys } from './encryption/key-ring.js';
 import { projectRoot } from './project-root.js';
 
 const WHOLE = /^\d+$/;
@@ -118,6 +119,7 @@ export const environmentSchema = z.object({
   WEBHOOK_ALLOWED_HOSTS: hosts().describe(
     'Hosts, separated by commas, that webhooks may reach in a private network and over http; without it only public addresses over https',
   ),
+  ...alertEnvironment,
   SOURCE_ALLOWED_HOSTS: hosts().describe(
     'Hosts, separated by commas, that https:// sources may reach in a private network and over http; without it only public addresses over https',
   ),
@@ -236,6 +238,7 @@ export interface Config {
   shutdownDelaySeconds: number;
   /** Lower case. */
   webhookAllowedHosts: readonly string[];
+  alerts: AlertSettings;
   sources: SourceSettings;
   /** Undefined = nothing is mirrored. */
   mlflow?: { server: string; token?: string };
@@ -250,17 +253,6 @@ export interface Config {
 const REFUSED = ['AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] as const;
 /** Settings whose value is never shown. */
 const SECRET = /KEYS?$|SECRET|TOKEN|PASSWORD|DATABASE_URL|REDIS_URL/;
-/** These are harmless to go without, but nobody should believe that they are in force. */
-const WITHOUT_EFFECT: Record<string, string> = {
-  ALERT_WEBHOOK_URLS: 'no alerts are sent',
-};
-
-/** One line for each variable that is set but not used yet; for the log and for `npm start` to show. */
-export function describeUnusedSettings(environment: NodeJS.ProcessEnv = process.env): string[] {
-  return Object.entries(WITHOUT_EFFECT)
-    .filter(([name]) => environment[name] && environment[name] !== 'false')
-    .map(([name, instead]) => `${name} is set, but this release does not use it: ${instead}.`);
-}
 
 /**
  * Reads and checks the environment, once per process.
@@ -275,16 +267,18 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   );
   const parsed = environmentSchema.safeParse(present);
   for (const issue of parsed.error?.issues ?? []) {
-    const name = issue.path.join('.');
-    // A key with one letter too many is still a secret.
-    const shown = SECRET.test(name) ? '…' : JSON.stringify(present[name]);
-    problems.push(`${name}=${shown}: ${issue.message}.`);
+    const name = String(issue.path[0]);
+    // A key with one letter too many is still a secret, so is what reaches a receiver of alerts, and this message ends in logs.
+    const isSecret = SECRET.test(name) || Object.hasOwn(alertEnvironment, name);
+    problems.push(`${name}${isSecret ? '' : `=${JSON.stringify(present[name])}`}: ${issue.message}.`);
   }
   if (parsed.data && !parsed.data.DATABASE_URL) {
     problems.push(
       'DATABASE_URL is not set. Give a PostgreSQL connection string, or run `npm start`, which brings its own.',
     );
   }
+  if (parsed.data && parsed.data.ALERT_EMAIL_TO.length > 0 && !parsed.data.SMTP_URL)
+    problems.push('ALERT_EMAIL_TO is set, but SMTP_URL is not: say which mail server sends alerts.');
   if (parsed.data && !isLoopback(parsed.data.HOST)) {
     problems.push(
       `HOST=${parsed.data.HOST}: without authentication the API listens on loopback only. Use 127.0.0.1, ::1 or localhost.`,
@@ -346,6 +340,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     maxConnections: env.MAX_CONNECTIONS,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY,
     webhookAllowedHosts: env.WEBHOOK_ALLOWED_HOSTS,
+    alerts: toAlertSettings(env),
     sources: toSourceSettings(env, absolute),
     ...(env.MLFLOW_TRACKING_URI
       ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }

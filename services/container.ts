@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
-import { describeUnusedSettings, type Config } from './config.js';
+import type { Config } from './config.js';
 import { openDatabase, type Database } from './database/database.js';
 import { RedisFeatures } from './features/redis-features.js';
 import { createViewStore, type ViewStore } from './features/view-store.js';
@@ -39,7 +39,6 @@ export function createContainer(
   const logger = createLogger(component, config.logLevel);
   const logLevel = new LogLevelSwitch({ stateDir: config.stateDir, configured: config.logLevel, logger });
   logLevel.start();
-  for (const line of describeUnusedSettings()) logger.warn(line);
   const database = openDatabase(config.databaseUrl, (error) =>
     logger.debug({ err: error }, 'an idle database connection ended'),
   );

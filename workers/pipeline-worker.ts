@@ -1,6 +1,9 @@
 import { Connection } from '@temporalio/client';
 import { createPipelineActivities } from '../activities/index.js';
 import { TASK_QUEUES } from '../core/names.js';
+import { createAlertDeliverer } from '../services/alerts/alert-deliverer.js';
+import { AlertEngine } from '../services/alerts/alert-engine.js';
+import { checkDependencies } from '../services/health/check-dependencies.js';
 import { loadConfig } from '../services/config.js';
 import { createContainer, type Container } from '../services/container.js';
 import { createMlflowClient } from '../services/mlflow/mlflow-client.js';
@@ -9,9 +12,10 @@ import { MonitorScheduler } from '../services/monitors/monitor-scheduler.js';
 import { LogFollower } from '../services/performance/log-follower.js';
 import { connectionOptions, registerSearchAttributes } from '../services/pipelines/temporal-client.js';
 import { compiledScript } from '../services/project-root.js';
+import { RepairTrigger } from '../services/repair/repair-trigger.js';
 import { startTracing } from '../services/telemetry/tracing.js';
 import { createWorkerMetrics } from '../services/telemetry/worker-metrics.js';
-import { WebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
+import { createWebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
 import { exitOnBadStart } from './exit-on-bad-start.js';
 import { installRuntime, runWorker } from './run-worker.js';
 
@@ -45,13 +49,25 @@ await exitOnBadStart(async () => {
   await container.readModelsConfig();
   const { databaseUrl, webhookAllowedHosts: allowedHosts, mlflow, modelStoragePath } = container.config;
   // These need no Temporal, so they do not wait for it.
-  const deliverer = new WebhookDeliverer({ ...container, databaseUrl, allowedHosts });
-  deliverer.start();
+  const deliverer = createWebhookDeliverer({ ...container, databaseUrl, allowedHosts });
+  const alerting = { ...container, databaseUrl, allowedHosts, settings: container.config.alerts };
+  const alerts = new AlertEngine({
+    ...alerting,
+    askDependencies: async () => (await checkDependencies(container)).dependencies,
+  });
+  const alertDeliverer = createAlertDeliverer(alerting);
+  const beside = [
+    deliverer,
+    alerts,
+    alertDeliverer,
+    new LogFollower(container),
+    new MonitorScheduler(container),
+    new RepairTrigger(container),
+  ];
+  beside.forEach((one) => one.start());
   const client = mlflow && createMlflowClient(mlflow.server, mlflow.token);
   const mirror = client && new MlflowMirror({ ...container, client, modelStoragePath });
   mirror?.start();
-  const follower = new LogFollower(container);
-  follower.start();
   await ensureSearchAttributes(container);
   const options = {
     taskQueue: TASK_QUEUES.pipeline,
@@ -60,8 +76,5 @@ await exitOnBadStart(async () => {
     maxConcurrentActivityTaskExecutions: 20,
     maxCachedWorkflows: 200,
   };
-  const scheduler = new MonitorScheduler(container);
-  scheduler.start();
-  const beside = [metricsServer, deliverer, follower, scheduler, ...(mirror ? [mirror] : [])];
-  await runWorker(container, metrics, options, beside);
+  await runWorker(container, metrics, options, [metricsServer, ...beside, ...(mirror ? [mirror] : [])]);
 });

@@ -11,3 +11,4 @@ export { applyRetention } from './apply-retention.js';
 export { eraseSubject } from './erase-subject.js';
 export { runSweep } from './run-sweep.js';
 export { monitorModel } from './monitor-model.js';
+export { repairModel } from './repair-model.js';

@@ -1,4 +1,6 @@
 import { codecRoutes } from './codec.js';
+import { alertRuleRoutes } from './alert-rules.js';
+import { alertRoutes } from './alerts.js';
 import { dataRoutes } from './data.js';
 import { dataSchemaRoutes } from './data-schemas.js';
 import { deploymentRoutes } from './deployments.js';
@@ -21,6 +23,7 @@ import { predictBatchRoutes } from './predict-batch.js';
 import { predictRoutes } from './predict.js';
 import { preprocessingRoutes } from './preprocessing.js';
 import { quarantineRoutes } from './quarantine.js';
+import { repairRoutes } from './repairs.js';
 import { reportRoutes } from './reports.js';
 import type { RouteDefinition } from './route-definition.js';
 import { retentionRoutes } from './retention.js';
@@ -59,6 +62,9 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...retentionRoutes,
   ...subjectRoutes,
   ...scheduleRoutes,
+  ...alertRuleRoutes,
+  ...alertRoutes,
+  ...repairRoutes,
   ...monitorRoutes,
   ...driftRoutes,
   ...performanceRoutes,

@@ -23,6 +23,7 @@ export interface RouteDefinition {
     | 'Drills'
     | 'Sweeps'
     | 'Schedules'
+    | 'Alerts'
     | 'Monitoring'
     | 'Webhooks'
     | 'Operate';

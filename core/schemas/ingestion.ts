@@ -55,6 +55,23 @@ const httpOptionsSchema = z.strictObject({
 });
 export type HttpOptions = z.output<typeof httpOptionsSchema>;
 
+const columnName = z.string().min(1).max(128);
+const labelledSchema = z
+  .strictObject({
+    head: columnName.describe('Whose outcome: `label` of a classification, `value` of a regression'),
+    target: columnName.describe('The column that gets the outcome'),
+    entity: columnName.optional().describe('The column that gets `entity_id`'),
+    timestamp: columnName.optional().describe('The column that gets `predicted_at`'),
+    features: z
+      .array(columnName)
+      .min(1)
+      .max(2000)
+      .describe('Columns of features; those that nobody has sent are left out'),
+    since: z.iso.datetime({ offset: true }).optional().describe('Only what was predicted from then on'),
+  })
+  .describe('Predictions: only those with an outcome, as rows that a model can be trained on');
+export type LabelledRows = z.output<typeof labelledSchema>;
+
 export const ingestRequestSchema = z.strictObject({
   source: z
     .string()
@@ -71,6 +88,7 @@ export const ingestRequestSchema = z.strictObject({
       columns: z.array(z.string().min(1).max(128)).min(1).optional().describe('Only these columns'),
       start_date: z.iso.date().optional().describe('Predictions: the first day (UTC)'),
       end_date: z.iso.date().optional().describe('Predictions: the last day (UTC), included'),
+      labelled: labelledSchema.optional(),
       cursor_column: z
         .string()
         .min(1)

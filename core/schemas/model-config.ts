@@ -4,7 +4,9 @@ import { projectSettingsSchema } from '../kinds/project-success.js';
 import { recommendSettingsSchema } from '../kinds/recommendation.js';
 import { forecastSettingsSchema } from '../kinds/resource-usage.js';
 import { MODEL_KINDS, NAME_PATTERN } from '../names.js';
+import { modelAlertsSchema } from './alert-rule.js';
 import { monitorSchema } from './monitor.js';
+import { repairSettingsSchema } from './repair-settings.js';
 import { searchRequestSchema } from './search.js';
 import { expectationsSchema } from './expectation.js';
 import { preprocessingConfigSchema } from './preprocessing.js';
@@ -120,6 +122,8 @@ export const modelEntrySchema = z.strictObject({
     .optional()
     .describe('What a version needs before it may be deployed; nothing by default'),
   recommend: recommendSettingsSchema.optional().describe('Of the kind recommendation'),
+  repair: repairSettingsSchema.optional().describe('How much it may be retrained because of alerts'),
+  alerts: modelAlertsSchema.optional().describe('Who is told of what; the rules that are built in by default'),
   monitor: monitorSchema
     .optional()
     .describe('How it is watched; PUT /monitors/{model} goes before it. By default by the day, with all monitors'),

@@ -63,7 +63,9 @@ export const scheduleRequestSchema = z.strictObject({
   on_drift: z
     .boolean()
     .default(false)
-    .describe('Whether a monitor that finds drift may retrain as well. Kept and shown; this release has no monitors'),
+    .describe(
+      'Whether alerts that advise to retrain begin a repair (POST /models/{model}/repair) by themselves; a paused schedule begins none',
+    ),
   training: trainRequestSchema.omit({ model_type: true }).prefault({}).describe('As in POST /models/train'),
 });
 export type ScheduleRequest = z.output<typeof scheduleRequestSchema>;

@@ -6,6 +6,14 @@ import { modelNameSchema } from './training.js';
 /** Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
 const SECRET = /^whsec_(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
+export const webhookSecretSchema = z
+  .string()
+  .regex(SECRET, 'must be whsec_ and the base64 of 24 to 64 bytes')
+  .refine((secret) => {
+    const bytes = (secret.replace(/=+$/, '').length - 'whsec_'.length) * 0.75;
+    return bytes >= 24 && bytes < 65;
+  }, 'must be whsec_ and the base64 of 24 to 64 bytes');
+
 export const DELIVERY_STATES = ['pending', 'delivered', 'dead'] as const;
 
 export const webhookRequestSchema = z.strictObject({
@@ -19,15 +27,7 @@ export const webhookRequestSchema = z.strictObject({
     .default([])
     .describe('Only these; all without any'),
   model: modelNameSchema.optional().describe('Only of this model'),
-  secret: z
-    .string()
-    .regex(SECRET, 'must be whsec_ and the base64 of 24 to 64 bytes')
-    .refine((secret) => {
-      const bytes = (secret.replace(/=+$/, '').length - 'whsec_'.length) * 0.75;
-      return bytes >= 24 && bytes < 65;
-    }, 'must be whsec_ and the base64 of 24 to 64 bytes')
-    .optional()
-    .describe('What messages are signed with; made when it is left out'),
+  secret: webhookSecretSchema.optional().describe('What messages are signed with; made when it is left out'),
   description: z.string().trim().min(1).max(500).optional(),
 });
 

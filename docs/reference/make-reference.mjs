@@ -8,14 +8,14 @@ import { ERROR_TABLE } from '../../dist/core/errors.js';
 import { featuresFileSchema } from '../../dist/core/schemas/feature-view.js';
 import { dataTypesFileSchema, modelsFileSchema } from '../../dist/core/schemas/model-config.js';
 import { retentionFileSchema } from '../../dist/core/schemas/retention.js';
-import { describeUnusedSettings, environmentSchema, loadConfig } from '../../dist/services/config.js';
+import { environmentSchema, loadConfig } from '../../dist/services/config.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const NOTE =
   '<!-- Written by docs/reference/make-reference.mjs. Change the code, run `npm run build`, then run that script. -->';
 
 /** Variables that stop the start of this release; `checkRefused` holds this list to the code. */
-const REFUSED = ['ENCRYPTION_KEYS', 'AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_ISSUER', 'AUTH_AUDIENCE'];
+const REFUSED = ['AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_ISSUER', 'AUTH_AUDIENCE'];
 
 function checkRefused() {
   for (const name of REFUSED) {
@@ -28,15 +28,6 @@ function checkRefused() {
     if (!message.includes(`${name} is set`))
       throw new Error(`${name} is no longer refused: take it off the list here.`);
   }
-}
-
-/** Every variable that has no effect yet, with what happens instead: asked of the code with all of them set. */
-function withoutEffect() {
-  const everything = new Proxy({}, { get: () => 'set' });
-  return describeUnusedSettings(everything).map((line) => {
-    const [, name, instead] = /^(\w+) is set.*?: (.+)\.$/.exec(line);
-    return [name, instead];
-  });
 }
 
 const cell = (text) => String(text).replaceAll('|', '\\|');
@@ -93,13 +84,6 @@ ${table(
 )}
 
 ## Not in force in this release
-
-These are known and named, but not used yet. When one is set, a line of the log says so.
-
-${table(
-  ['Variable', 'What happens instead'],
-  withoutEffect().map(([name, instead]) => [code(name), instead]),
-)}
 
 These protect something, so the start is refused rather than going on without them: ${REFUSED.map(code).join(', ')}.
 `;

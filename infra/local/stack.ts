@@ -1,5 +1,4 @@
 import { isAbsolute, join, resolve } from 'node:path';
-import { describeUnusedSettings } from '../../services/config.js';
 import { projectRoot } from '../../services/project-root.js';
 import { EXAMPLE_REQUEST, runDemo } from './demo.js';
 import { LocalStack, type RunStep, type StackAddresses } from './local-stack.js';
@@ -31,7 +30,6 @@ async function main(): Promise<void> {
   const startMs = Date.now();
   const step = flags.quiet ? runSilently : showStep;
   if (!flags.quiet) write('ML Pipeline Service');
-  for (const line of describeUnusedSettings()) write(`  ! ${line}`);
   for (const name of ['DATABASE_URL', 'TEMPORAL_ADDRESS'] as const) {
     if (process.env[name]) write(`  ! ${name} is set, so that server is used instead of an embedded one.`);
   }

@@ -4,7 +4,7 @@ import type { Client } from '@temporalio/client';
 import type { Config } from '../config.js';
 import { readSchedules } from '../pipelines/job-schedule.js';
 import { releaseVersion } from '../release-version.js';
-import { withoutCredentials } from '../telemetry/logger.js';
+import { withoutCredentials } from '../telemetry/redact.js';
 import { refuseFilled, sealBackup, type BackupManifest, type Digests } from './backup-folder.js';
 import { copyReferred } from './copy-files.js';
 import { dumpDatabase, listReferred, openSnapshot } from './dump-database.js';

@@ -68,6 +68,46 @@ export async function compareOnHoldout(
   return { strategy: 'holdout', windows: 1, seconds: 0, pairs, measures };
 }
 
+/**
+ * Asks two versions about the rows that were held out of the new one alone: those are of the world as it is now.
+ * @param context `isNewToPresent`: the present version cannot have learnt from any of them, whatever their entities
+ * @throws ServiceError `artifact_corrupt`
+ */
+export async function compareOnFreshRows(
+  candidate: Version,
+  present: Version,
+  context: {
+    database: Database;
+    modelStoragePath: string;
+    settings: RolloutSettings;
+    signal?: AbortSignal;
+    isNewToPresent: boolean;
+  },
+): Promise<PairedEvidence | NotTestable> {
+  const { database, modelStoragePath, settings, signal, isNewToPresent } = context;
+  const { model } = candidate;
+  const folderOf = (one: string) => bundleFolder(modelStoragePath, model, one);
+  const cases = isNewToPresent
+    ? await casesHeldOutOf(candidate, folderOf)
+    : await casesNewTo(present, candidate, folderOf);
+  if (cases instanceof NotTestable) return cases;
+  const { scorer: ours } = await loadScorer(modelStoragePath, model, candidate.digest);
+  const { scorer: theirs } = await loadScorer(modelStoragePath, model, present.digest);
+  const { kind, heads: predicted } = ours.bundle.manifest;
+  const answered = await answerCases(cases, ours, theirs, signal);
+  const found = await collectHoldout(database, { heads: measuredHeads(kind, predicted), settings, cases: answered });
+  return { strategy: 'holdout', windows: 1, seconds: 0, ...found };
+}
+
+async function casesHeldOutOf(
+  heldOutOf: Version,
+  folderOf: (digest: string) => string,
+): Promise<HoldoutCase[] | NotTestable> {
+  const held = recordOf(heldOutOf);
+  const cases = held && (await readHoldoutCases(folderOf(heldOutOf.digest), held));
+  return cases?.length ? cases : new NotTestable(`${heldOutOf.version} kept no held-out rows.`);
+}
+
 type Version = Prisma.ModelVersionGetPayload<object>;
 
 /** What is kept of the rows that were held out of a version, where its kind keeps any. */

@@ -5,6 +5,7 @@ import { abandonDrillOf } from '../drills/close-drill.js';
 import { stopExperimentOf } from '../experiments/close-experiment.js';
 import { abandonMaterialization } from '../features/finish-materialization.js';
 import { abandonErasureOf } from '../erasure/erase-subject.js';
+import { abandonRepairOf } from '../repair/close-repair.js';
 import { abandonSweepOf } from '../search/close-sweep.js';
 import { cleanUpJob } from '../jobs/clean-up-job.js';
 import type { Job } from '../jobs/job.js';
@@ -42,6 +43,7 @@ export async function settleJob(id: string, context: ReconcileContext): Promise<
     await abandonMaterialization(id, context);
     await abandonErasureOf(id, context);
     await abandonSweepOf(id, context);
+    await abandonRepairOf(id, context);
     await context.jobs.finish(id, end);
   }
   return context.jobs.get(id);

@@ -23,6 +23,7 @@ export const WORKFLOW_OF_JOB: Record<JobType, string> = {
   retain: 'applyRetention',
   erase: 'eraseSubject',
   monitor: 'monitorModel',
+  repair: 'repairModel',
 };
 
 const keyword = (name: string) => defineSearchAttributeKey(name, 'KEYWORD');

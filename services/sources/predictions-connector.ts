@@ -9,7 +9,7 @@ import { forbiddenSource } from './seal-source.js';
 /** The log of the service itself: what was predicted, and what turned out to be true. */
 export const predictionsConnector: Connector = {
   title: 'predictions:{model}',
-  options: ['start_date', 'end_date'],
+  options: ['start_date', 'end_date', 'labelled'],
 
   async check(request) {
     return `predictions:${modelOf(request)}`;
@@ -20,9 +20,9 @@ export const predictionsConnector: Connector = {
   },
 
   async fetch(request, _part, { config, database, folders, folder, attempt, signal, onProgress }) {
-    const { start_date: startDate, end_date: endDate, columns: only } = request.options;
+    const { start_date: startDate, end_date: endDate, columns: only, labelled } = request.options;
     const { path, columns } = await exportPredictions(
-      { model: modelOf(request), startDate, endDate, columns: only },
+      { model: modelOf(request), startDate, endDate, columns: only, labelled },
       {
         databaseUrl: config.databaseUrl,
         pool: database.pool,

@@ -45,6 +45,8 @@ const PROMISED: Record<string, readonly string[]> = {
     'aa_replay',
   ],
   'docs/guide/backup.md': ['is the backup of', 'is whole'],
+  'docs/guide/alerts.md': ['"declared_in":"built_in"', '"state":"active"', '"used_up":false'],
+  'docs/guide/repair.md': ['"state":"failed"', 'There is too little'],
   'docs/guide/sources.md': ['"accepted":2,"rejected":1', '"path":"event_id"'],
   'docs/guide/features.md': [
     '"status":"missing"',

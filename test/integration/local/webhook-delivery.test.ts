@@ -8,7 +8,7 @@ import { MOST_ATTEMPTS } from '../../../core/policy/webhook-retry.js';
 import { applyMigrations } from '../../../services/database/apply-migrations.js';
 import { openDatabase, type Database } from '../../../services/database/database.js';
 import { createLogger } from '../../../services/telemetry/logger.js';
-import { WebhookDeliverer } from '../../../services/webhooks/webhook-deliverer.js';
+import { createWebhookDeliverer } from '../../../services/webhooks/webhook-deliverer.js';
 import { createWebhookStore, type WebhookStore } from '../../../services/webhooks/webhook-store.js';
 import { isSigned, WebhookReceiver } from '../../support/webhook-receiver.js';
 
@@ -17,7 +17,7 @@ let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
 let database: Database;
 let store: WebhookStore;
 let receiver: WebhookReceiver;
-const deliverers: WebhookDeliverer[] = [];
+const deliverers: ReturnType<typeof createWebhookDeliverer>[] = [];
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'mlops-webhooks-'));
@@ -41,10 +41,10 @@ afterEach(async () => {
   await database.prisma.webhook.deleteMany();
 });
 
-function deliver(allowedHosts = ['127.0.0.1']): WebhookDeliverer {
+function deliver(allowedHosts = ['127.0.0.1']) {
   const logger = createLogger('test', 'fatal');
   const failPoint = () => undefined;
-  const one = new WebhookDeliverer({ database, databaseUrl: server.url, logger, allowedHosts, failPoint });
+  const one = createWebhookDeliverer({ database, databaseUrl: server.url, logger, allowedHosts, failPoint });
   deliverers.push(one);
   one.start();
   return one;

@@ -1,0 +1,114 @@
+import type { AlertSettings } from './alert-settings.js';
+import { ChannelListener } from '../database/channel-listener.js';
+import type { Database } from '../database/database.js';
+import type { CheckedDependency } from '../health/check-dependencies.js';
+import { FINDINGS_CHANNEL } from '../monitors/monitor-findings.js';
+import type { FailPoint } from '../telemetry/fail-point.js';
+import type { Logger } from '../telemetry/logger.js';
+import type { ModelsConfig } from '../training/models-config.js';
+import { findOverspent } from './false-alarm-budget.js';
+import { moveAlerts, resolveOrphans } from './move-alerts.js';
+import { observePlatform } from './observe-platform.js';
+import { listReceivers } from './receivers.js';
+import { listRules } from './rule-catalogue.js';
+import { tellChanges } from './tell-changes.js';
+import { readFoundThings, readObservedThings } from './watched-windows.js';
+
+export interface AlertEngineContext {
+  database: Database;
+  databaseUrl: string;
+  logger: Logger;
+  settings: AlertSettings;
+  readModelsConfig: () => Promise<ModelsConfig>;
+  askDependencies: () => Promise<Record<string, CheckedDependency>>;
+  failPoint: FailPoint;
+}
+
+/** Besides the notifications of monitors: for silences that end, what people did, and what no monitor watches. */
+const POLL_MS = 3000;
+/** What monitors find within so long is told in one message. */
+const GATHER_MS = 500;
+const PASS_TIMEOUT_MS = 30_000;
+const CURSOR = 'findings';
+/** A transaction that is slow to commit has findings which are older than those that were seen already. */
+const OVERLAP_MS = 120_000;
+/** At the very first start findings of so long are looked at. */
+const FIRST_MS = 86_400_000;
+
+/**
+ * Turns what monitors find into alerts and these into messages. Any number of processes may run it: one at a time does so, in one
+ * transaction, so that whoever dies leaves either all of a pass or nothing.
+ */
+export class AlertEngine {
+  readonly #listener: ChannelListener;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #isAskedAgain = false;
+  #isStopped = false;
+
+  constructor(private readonly context: AlertEngineContext) {
+    this.#listener = new ChannelListener({
+      ...context,
+      channel: FINDINGS_CHANNEL,
+      onNotice: () => setTimeout(() => this.#look(), GATHER_MS).unref(),
+    });
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#look(), POLL_MS);
+    void this.#listener.start();
+    this.#look();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+    await this.#listener.stop();
+    await this.#running;
+  }
+
+  #look(): void {
+    this.#isAskedAgain = true;
+    this.#running ??= this.#passUntilQuiet()
+      .catch((error: unknown) => this.context.logger.warn({ err: error }, 'alerts cannot be looked at at present'))
+      .finally(() => (this.#running = undefined));
+  }
+
+  async #passUntilQuiet(): Promise<void> {
+    while (this.#isAskedAgain && !this.#isStopped) {
+      this.#isAskedAgain = false;
+      await passOverAlerts(this.context, new Date());
+    }
+  }
+}
+
+/** One look at everything. @returns false when another process is at it */
+export async function passOverAlerts(context: AlertEngineContext, now: Date): Promise<boolean> {
+  const { database, settings, readModelsConfig } = context;
+  const config = await readModelsConfig();
+  const rules = await listRules(context);
+  await observePlatform(rules, context, now);
+  return database.prisma.$transaction(
+    async (transaction) => {
+      const [lock] = await transaction.$queryRaw<{ locked: boolean }[]>`
+        SELECT pg_try_advisory_xact_lock(hashtext('alert_engine')) AS locked`;
+      if (!lock?.locked) return false;
+      const cursor = await transaction.alertCursor.findUnique({ where: { name: CURSOR } });
+      const since = cursor ? cursor.seenUntil.getTime() - OVERLAP_MS : now.getTime() - FIRST_MS;
+      const things = [
+        ...(await readFoundThings(transaction, rules, new Date(since))),
+        ...(await readObservedThings(transaction, rules, now)),
+      ];
+      await moveAlerts(transaction, things, { overspent: await findOverspent(transaction, config, now) });
+      await resolveOrphans(transaction, rules);
+      const { messagesPerHour } = settings;
+      const told = await tellChanges(transaction, { receivers: listReceivers(settings), messagesPerHour, now });
+      if (told > 0) context.failPoint('alerts:before-commit');
+      await transaction.$executeRaw`INSERT INTO alert_cursors (name, seen_until)
+        SELECT ${CURSOR}, max(found_at) FROM monitor_findings HAVING max(found_at) IS NOT NULL
+        ON CONFLICT (name) DO UPDATE SET seen_until = EXCLUDED.seen_until WHERE alert_cursors.seen_until < EXCLUDED.seen_until`;
+      return true;
+    },
+    { timeout: PASS_TIMEOUT_MS, maxWait: 5000 },
+  );
+}
