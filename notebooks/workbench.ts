@@ -29,8 +29,7 @@ export function chart(option: echarts.EChartsCoreOption, { width = 720, height =
   return svg;
 }
 
-const escape = (value: unknown) =>
-  String(value as string).replaceAll(/[&<>"]/g, (character) => `&#${character.codePointAt(0)};`);
+const escape = (value: unknown) => `${value}`.replaceAll(/[&<>"]/g, (character) => `&#${character.codePointAt(0)};`);
 
 /** Rows as an HTML table; numbers with four digits. */
 export function table(headings: readonly string[], rows: readonly (readonly unknown[])[]): string {

@@ -221,7 +221,12 @@ describe('the command line, from signing in to rolling back', () => {
   });
 
   it('says of what a server does not have that it does not, and of what it refuses why', async () => {
-    for (const command of [['drift'], ['performance'], ['alerts', 'list'], ['audit', 'verify']]) {
+    for (const command of [
+      ['drift', 'project_outcome'],
+      ['performance', 'project_outcome'],
+      ['alerts', 'list'],
+      ['audit', 'verify'],
+    ]) {
       const { code, err } = await mlops([...command, '--json']);
       expect(code === 4 ? err : '"not_available"', command.join(' ')).toContain('"not_available"');
       expect([0, 1, 4]).toContain(code);
