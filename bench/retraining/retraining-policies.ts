@@ -115,11 +115,14 @@ function isBetter(rows: Uint32Array, chances: Float64Array, given: Float64Array,
 
 export const neverRetrain: Policy = () => undefined;
 
-/** Trains every so many rows on the latest ones, and puts each version into service. */
-export function bySchedule(everyRows: number, windowRows: number): Policy {
+/**
+ * Trains every so many rows on the latest ones, and puts each version into service.
+ * @param phase when the first one comes, as a share of `everyRows`
+ */
+export function bySchedule(everyRows: number, windowRows: number, phase: number): Policy {
   let next: number | undefined;
   return ({ end, train }) => {
-    next ??= end + everyRows;
+    next ??= end + everyRows * phase;
     if (end < next) return;
     next = end + everyRows;
     train(end - windowRows, 'always');

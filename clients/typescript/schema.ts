@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 36466cf8f0b9ddc3610d8d5cbf7b7e27746566acb56b2f5692279f80770722ad.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 3ac8dbb6d1bd095cecef8a68264944e83ef71992e158498c3023aecca9917e34.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -2146,6 +2146,295 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/alerts/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What opens alerts, in the order in which rules are asked
+         * @description A finding belongs to the first rule that fits it: those of the API by name, those of models/config.yaml, those built in.
+         */
+        get: operations["get_alerts_rules"];
+        put?: never;
+        /** Make a rule */
+        post: operations["post_alerts_rules"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/rules/{rule}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A rule */
+        get: operations["get_alerts_rules_rule"];
+        /**
+         * Make or replace a rule
+         * @description One of the name of a built-in rule takes its place; with "enabled": false nothing opens alerts in its stead.
+         */
+        put: operations["put_alerts_rules_rule"];
+        post?: never;
+        /**
+         * Delete a rule of the API
+         * @description What is built in under its name is in force again. Its open alerts are resolved.
+         */
+        delete: operations["delete_alerts_rules_rule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/receivers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who is told of alerts, and what waits for them
+         * @description They are named by the environment: ALERT_WEBHOOK_URLS, ALERT_SLACK_URLS, ALERT_EMAIL_TO, ALERTMANAGER_URL.
+         */
+        get: operations["get_alerts_receivers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/receivers/{receiver_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message of the type alert.test
+         * @description GET /alerts/receivers tells whether it still waits.
+         */
+        post: operations["post_alerts_receivers_receiver_id_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What somebody should look at, newest first */
+        get: operations["get_alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The false alarms that a model may have within a year, and those that it had
+         * @description All monitors and rules of a model share it. What a person marks as false counts; when it is used up, each rule of the model asks for one more window before it opens an alert.
+         */
+        get: operations["get_alerts_budget"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Times in which nobody is told of some alerts, newest first */
+        get: operations["get_alerts_silences"];
+        put?: never;
+        /**
+         * Tell nobody of some alerts for a time
+         * @description They are opened and resolved all the same. What is still open at the end of the silence is told then; what was over by then is not.
+         */
+        post: operations["post_alerts_silences"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/silences/{silence_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a silence now */
+        delete: operations["delete_alerts_silences_silence_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/{alert_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An alert with its evidence, its history and its deliveries */
+        get: operations["get_alerts_alert_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/{alert_id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that somebody looks after it
+         * @description Receivers are told of it. May be repeated.
+         */
+        post: operations["post_alerts_alert_id_acknowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/{alert_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that it is over, or that nothing was wrong
+         * @description With "false_alarm": true it counts against the budget of the model; an alert that is resolved already can still be marked, and the mark be taken back with false. What is found in later windows opens a new alert.
+         */
+        post: operations["post_alerts_alert_id_resolve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/{alert_id}/comment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Write something into the history of an alert */
+        post: operations["post_alerts_alert_id_comment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/{model}/repair": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Train a model anew on fresh data, and roll the version out if it does better
+         * @description It learns from predictions since the change whose outcome is known, or from the newest dataset. The new version is held against the present one on fresh rows that neither has learnt from, and rolled out by a canary where it is shown to do better; else that is what comes of it. With `on_drift` of a schedule, alerts that advise to retrain do the same by themselves.
+         */
+        post: operations["post_models_model_repair"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/repairs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List repairs, newest first */
+        get: operations["get_repairs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/repairs/{repair_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The story of a repair: what was found, learnt, judged and rolled out */
+        get: operations["get_repairs_repair_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/monitors/{model}": {
         parameters: {
             query?: never;
@@ -2196,6 +2485,86 @@ export interface paths {
         };
         /** What the monitors of a model have found, latest windows first */
         get: operations["get_monitors_model_findings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How a model’s inputs, answers and truths differ from their reference, column by column, by day or hour
+         * @description Days are days of UTC, and both are included: `start_date=2024-06-01&end_date=2024-06-30` is all of June. A window counts to the day, or the hour, in which its last moment lies. Of several windows in one entry the worst is shown. Chances stand under `tests` and distances under `effects`, never under one name. `segment` shows those of a feature’s values instead of all rows.
+         */
+        get: operations["get_analytics_drift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/data-quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The state of a model’s data, as it was ingested and as it was sent for predictions
+         * @description Days are days of UTC, and both are included: `start_date=2024-06-01&end_date=2024-06-30` is all of June. A window counts to the day, or the hour, in which its last moment lies. `datasets`: snapshots of the model’s data type, their quarantined rows, their validation reports, and the age of the newest one. `requests`: violations of types and declared ranges, missing values and values beyond those of the reference, as the monitors found them.
+         */
+        get: operations["get_analytics_data_quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/predictions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a model has answered: counts, latency, scores, versions, by day or hour
+         * @description Days are days of UTC, and both are included: `start_date=2024-06-01&end_date=2024-06-30` is all of June. An entry of the series stands for the predictions that were made in it; one without any is left out. It reads sums, not the log, so it is quick over any number of predictions and stays when retention drops the log. What a shadow would have answered is not in it, nor are requests that were turned away.
+         */
+        get: operations["get_analytics_predictions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/analytics/model-performance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How well a model’s answers came true, beside what was expected of them
+         * @description Days are days of UTC, and both are included: `start_date=2024-06-01&end_date=2024-06-30` is all of June. An entry of the series stands for the predictions that were made in it; one without any is left out. Realised metrics come from feedback, each with its 95 % interval and the rows it rests on; estimates need no truth and stand beside them with the error that they had so far. A truth counts to the time of its prediction, however late it comes, and a corrected one replaces the former.
+         */
+        get: operations["get_analytics_model_performance"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2374,6 +2743,46 @@ export interface paths {
         get: operations["get_metrics"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/codec/decode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Payloads of Temporal, decrypted: for its Web UI and command line
+         * @description Temporal's codec server protocol. `temporal workflow show --codec-endpoint http://127.0.0.1:8080/codec …` shows inputs and results, and the Web UI takes the same address under "Configure Remote Codec Endpoint". Without `ENCRYPTION_KEYS` it answers 404.
+         */
+        post: operations["post_codec_decode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/codec/encode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Payloads for Temporal, encrypted: for its command line
+         * @description Temporal's codec server protocol. `temporal workflow show --codec-endpoint http://127.0.0.1:8080/codec …` shows inputs and results, and the Web UI takes the same address under "Configure Remote Codec Endpoint". Without `ENCRYPTION_KEYS` it answers 404.
+         */
+        post: operations["post_codec_encode"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2679,7 +3088,7 @@ export interface components {
         JobStatus: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor";
+            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor" | "repair";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -2694,7 +3103,7 @@ export interface components {
         Job: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor";
+            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor" | "repair";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -3152,6 +3561,217 @@ export interface components {
             share?: number;
             examples?: string[];
             observed?: Record<string, never>;
+        };
+        Alert: {
+            alert_id: string;
+            rule: string;
+            model: string | null;
+            version: string | null;
+            /** @enum {unknown} */
+            monitor: "drift" | "performance" | "data_quality" | "stream" | "platform";
+            subject: string;
+            segment: string;
+            /** @enum {unknown} */
+            severity: "low" | "medium" | "high";
+            /** @enum {unknown} */
+            status: "open" | "acknowledged" | "resolved";
+            summary: string;
+            value: number | null;
+            threshold: number | null;
+            owner: string | null;
+            false_alarm: boolean;
+            silenced_by: string | null;
+            /** Format: date-time */
+            opened_at: string;
+            /** Format: date-time */
+            first_window_end: string;
+            /** Format: date-time */
+            last_window_end: string;
+            /** Format: date-time */
+            acknowledged_at: string | null;
+            acknowledged_by: string | null;
+            /** Format: date-time */
+            resolved_at: string | null;
+            resolved_by: string | null;
+        };
+        AlertInFull: {
+            alert_id: string;
+            rule: string;
+            model: string | null;
+            version: string | null;
+            /** @enum {unknown} */
+            monitor: "drift" | "performance" | "data_quality" | "stream" | "platform";
+            subject: string;
+            segment: string;
+            /** @enum {unknown} */
+            severity: "low" | "medium" | "high";
+            /** @enum {unknown} */
+            status: "open" | "acknowledged" | "resolved";
+            summary: string;
+            value: number | null;
+            threshold: number | null;
+            owner: string | null;
+            false_alarm: boolean;
+            silenced_by: string | null;
+            /** Format: date-time */
+            opened_at: string;
+            /** Format: date-time */
+            first_window_end: string;
+            /** Format: date-time */
+            last_window_end: string;
+            /** Format: date-time */
+            acknowledged_at: string | null;
+            acknowledged_by: string | null;
+            /** Format: date-time */
+            resolved_at: string | null;
+            resolved_by: string | null;
+            evidence: Record<string, never>;
+            history: {
+                /** @enum {unknown} */
+                event: "opened" | "escalated" | "acknowledged" | "resolved" | "commented" | "marked_false" | "marked_true" | "repair_begun" | "repair_waits";
+                by: string;
+                note: string | null;
+                detail: Record<string, never> | null;
+                /** @enum {unknown} */
+                telling: "never" | "waiting" | "told" | "dropped";
+                message_id: string | null;
+                /** Format: date-time */
+                at: string;
+            }[];
+            deliveries: {
+                delivery_id: string;
+                receiver: string;
+                message_id: string;
+                /** @enum {unknown} */
+                state: "pending" | "delivered" | "dead";
+                attempts: number;
+                last_status_code: number | null;
+                last_error: string | null;
+                /** Format: date-time */
+                next_attempt_at: string | null;
+                /** Format: date-time */
+                created_at: string;
+                /** Format: date-time */
+                finished_at: string | null;
+            }[];
+        };
+        AlertRule: {
+            name: string;
+            /** @enum {unknown} */
+            declared_in: "api" | "file" | "built_in";
+            enabled: boolean;
+            description: string | null;
+            when: Record<string, never>;
+            /** @enum {unknown} */
+            severity: "low" | "medium" | "high" | null;
+            open_after: number;
+            resolve_after: number;
+            owner: string | null;
+            receivers: string[];
+            models: string[];
+        };
+        AlertSilence: {
+            silence_id: string;
+            model: string | null;
+            rule: string | null;
+            subject: string | null;
+            /** @enum {unknown} */
+            severity: "low" | "medium" | "high" | null;
+            reason: string;
+            /** @enum {unknown} */
+            state: "planned" | "active" | "over";
+            /** Format: date-time */
+            starts_at: string;
+            /** Format: date-time */
+            ends_at: string;
+            created_by: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        AlertReceiver: {
+            receiver_id: string;
+            /** @enum {unknown} */
+            kind: "webhook" | "slack" | "email" | "alertmanager";
+            address: string;
+            waiting: number;
+            dead: number;
+        };
+        AlertTest: {
+            message_id: string;
+            receiver_id: string;
+        };
+        AlertBudget: {
+            model: string;
+            /** Format: date-time */
+            since: string;
+            false_alarms_per_year: number;
+            alerts: number;
+            used: number;
+            left: number;
+            used_up: boolean;
+            extra_windows: number;
+            false_alarms: {
+                alert_id: string;
+                rule: string;
+                subject: string;
+                summary: string;
+                /** Format: date-time */
+                opened_at: string;
+                marked_by: string | null;
+            }[];
+        };
+        RepairAccepted: {
+            job_id: string;
+            status: components["schemas"]["JobState"];
+            status_url: string;
+            repair_id: string;
+        };
+        Repair: {
+            repair_id: string;
+            model: string;
+            /** @enum {unknown} */
+            state: "running" | "repaired" | "not_better" | "rolled_back" | "failed" | "cancelled";
+            alert_id: string | null;
+            trigger: string;
+            requested_by: string;
+            /** Format: date-time */
+            since: string | null;
+            former_version: string;
+            new_version: string | null;
+            reason: string | null;
+            job_id: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+        };
+        RepairInFull: {
+            repair_id: string;
+            model: string;
+            /** @enum {unknown} */
+            state: "running" | "repaired" | "not_better" | "rolled_back" | "failed" | "cancelled";
+            alert_id: string | null;
+            trigger: string;
+            requested_by: string;
+            /** Format: date-time */
+            since: string | null;
+            former_version: string;
+            new_version: string | null;
+            reason: string | null;
+            job_id: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            finished_at: string | null;
+            story: string;
+            steps: {
+                /** @enum {unknown} */
+                step: "opened" | "collected" | "trained" | "judged" | "rolled_out" | "closed";
+                summary: string;
+                detail: Record<string, never>;
+                /** Format: date-time */
+                at: string;
+            }[];
         };
         DrillAccepted: {
             job_id: string;
@@ -3789,6 +4409,306 @@ export interface components {
                 };
                 worst: components["schemas"]["Finding"][];
             };
+        };
+        DriftAnalytics: {
+            model: string;
+            /** Format: date */
+            start_date: string;
+            /** Format: date */
+            end_date: string;
+            /** @enum {unknown} */
+            interval: "day" | "hour";
+            columns: {
+                subject: string;
+                segment: string;
+                alarms: number;
+                series: {
+                    /** Format: date-time */
+                    at: string;
+                    /** Format: date-time */
+                    window_start: string;
+                    /** Format: date-time */
+                    window_end: string;
+                    version: string | null;
+                    /** @enum {unknown} */
+                    state: "ok" | "suspect" | "alarm" | "unknown";
+                    /** @enum {unknown} */
+                    severity: "none" | "low" | "medium" | "high";
+                    rows: number | null;
+                    reference_rows: number | null;
+                    tests: {
+                        /** @enum {unknown} */
+                        test: "kolmogorov_smirnov" | "chi_square" | "missing_rate" | "new_categories" | "domain_classifier";
+                        statistic: number;
+                        p_value: number;
+                    }[];
+                    effects: {
+                        /** @enum {unknown} */
+                        measure: "wasserstein_per_deviation" | "jensen_shannon_distance" | "missing_share";
+                        /** @description What is beyond chance; it is compared with the threshold */
+                        size: number;
+                        raw: number;
+                        /** @enum {unknown} */
+                        direction: "up" | "down" | "none";
+                    }[];
+                    missing: null | {
+                        reference: number;
+                        current: number;
+                    };
+                    /** @enum {unknown} */
+                    cause: "missing_values" | "constant" | "unit_change" | "renamed_category" | "new_category" | "lost_category" | "category_shares" | "mean_shift" | "changed_spread" | "changed_shape" | null;
+                    /** @enum {unknown} */
+                    advice: "ignore" | "fix_upstream" | "retrain" | "roll_back" | null;
+                    summary: string;
+                }[];
+            }[];
+        };
+        DataQuality: {
+            model: string;
+            /** Format: date */
+            start_date: string;
+            /** Format: date */
+            end_date: string;
+            /** @enum {unknown} */
+            interval: "day" | "hour";
+            data_type: string;
+            newest_dataset: null | {
+                dataset_id: string;
+                /** Format: date-time */
+                created_at: string;
+                age_hours: number;
+                rows: number;
+                quarantined_rows: number;
+                missing: {
+                    column: string;
+                    share: number;
+                }[];
+                findings: {
+                    severity: string;
+                    column?: string;
+                    message: string;
+                    rows: number;
+                }[];
+                report: null | {
+                    report_id: string;
+                    passed: boolean;
+                    failed_checks: {
+                        name: string;
+                        severity: string;
+                        message: string;
+                    }[];
+                };
+            };
+            datasets: {
+                /** Format: date-time */
+                at: string;
+                datasets: number;
+                rows: number;
+                quarantined_rows: number;
+                reports: number;
+                failed_reports: number;
+                age_hours: number | null;
+            }[];
+            requests: {
+                /** Format: date-time */
+                at: string;
+                rows: number | null;
+                violations: {
+                    column: string;
+                    violation: string;
+                    rows: number;
+                    share: number;
+                }[];
+                missing: {
+                    column: string;
+                    share: number;
+                }[];
+                out_of_range: {
+                    column: string;
+                    below: number;
+                    above: number;
+                }[];
+            }[];
+        };
+        RollupProgress: {
+            /**
+             * Format: date-time
+             * @description When answers were last summed up; later ones follow within seconds
+             */
+            predictions_at: string;
+            /**
+             * Format: date-time
+             * @description When truths were last summed up
+             */
+            outcomes_at: string;
+            /** @description Hours that wait to be summed up anew after a correction */
+            hours_to_correct: number;
+        };
+        PredictionAnalytics: {
+            model: string;
+            /** Format: date */
+            start_date: string;
+            /** Format: date */
+            end_date: string;
+            /** @enum {unknown} */
+            interval: "day" | "hour";
+            totals: {
+                requests: number;
+                errors: number;
+                error_share: number | null;
+                cached: number;
+                cached_share: number | null;
+                latency_ms: {
+                    p50: number | null;
+                    p95: number | null;
+                    p99: number | null;
+                };
+                heads: {
+                    [key: string]: {
+                        answers: number;
+                        mean_score: number | null;
+                        class_shares: {
+                            [key: string]: number;
+                        };
+                    };
+                };
+            };
+            versions: {
+                version: string;
+                arm: string | null;
+                segment: string;
+                requests: number;
+                errors: number;
+                error_share: number | null;
+                cached: number;
+                cached_share: number | null;
+                latency_ms: {
+                    p50: number | null;
+                    p95: number | null;
+                    p99: number | null;
+                };
+                heads: {
+                    [key: string]: {
+                        answers: number;
+                        mean_score: number | null;
+                        class_shares: {
+                            [key: string]: number;
+                        };
+                    };
+                };
+            }[];
+            series: {
+                /** Format: date-time */
+                start: string;
+                segment: string;
+                requests: number;
+                errors: number;
+                error_share: number | null;
+                cached: number;
+                cached_share: number | null;
+                latency_ms: {
+                    p50: number | null;
+                    p95: number | null;
+                    p99: number | null;
+                };
+                heads: {
+                    [key: string]: {
+                        answers: number;
+                        mean_score: number | null;
+                        class_shares: {
+                            [key: string]: number;
+                        };
+                    };
+                };
+                versions: {
+                    [key: string]: number;
+                };
+            }[];
+            progress: components["schemas"]["RollupProgress"];
+            /** @description Why nothing is there, where that is so */
+            note: string | null;
+        };
+        MetricSummary: {
+            realised: null | {
+                value: number | null;
+                lower: number | null;
+                upper: number | null;
+                rows: number;
+            };
+            estimated: null | {
+                value: number | null;
+                lower: number | null;
+                upper: number | null;
+                rows: number;
+                /** @enum {unknown} */
+                method: "confidence_based" | "direct_loss";
+            };
+            /** @description The version’s own metric on the rows held out in training */
+            baseline: null | {
+                value: number | null;
+                lower: number | null;
+                upper: number | null;
+                rows: number;
+            };
+        };
+        EstimateError: {
+            /** @description Entries of the series with 30 truths or more */
+            intervals: number;
+            mean_absolute_error: number;
+            /** @description Mean of estimate minus realised */
+            bias: number;
+        };
+        VersionPerformance: {
+            version: string;
+            arm: string | null;
+            segment: string;
+            requests: number;
+            /** @description Answers whose truth is known */
+            labelled: number;
+            label_coverage: number | null;
+            heads: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["MetricSummary"];
+                };
+            };
+            estimate_errors: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["EstimateError"];
+                };
+            };
+        };
+        PerformanceEntry: {
+            /** Format: date-time */
+            start: string;
+            /** @description Old enough that truths which come late are in */
+            is_mature: boolean;
+            version: string;
+            arm: string | null;
+            segment: string;
+            requests: number;
+            /** @description Answers whose truth is known */
+            labelled: number;
+            label_coverage: number | null;
+            heads: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["MetricSummary"];
+                };
+            };
+        };
+        ModelPerformance: {
+            model: string;
+            /** Format: date */
+            start_date: string;
+            /** Format: date */
+            end_date: string;
+            /** @enum {unknown} */
+            interval: "day" | "hour";
+            label_maturity_hours: number;
+            versions: components["schemas"]["VersionPerformance"][];
+            series: components["schemas"]["PerformanceEntry"][];
+            progress: components["schemas"]["RollupProgress"];
+            /** @description Why nothing is there, where that is so */
+            note: string | null;
         };
     };
     responses: never;
@@ -4648,11 +5568,11 @@ export interface operations {
                  */
                 "application/json": {
                     /**
-                     * @description What turned out to be true, by prediction head
+                     * @description What turned out to be true, by prediction head; of a forecast the measured values from its first step on, null for a gap; of `items` the item that was taken, or several
                      * @default {}
                      */
                     outcome?: {
-                        [key: string]: number | string | boolean | null;
+                        [key: string]: (number | string | boolean | null) | (number | string | null)[];
                     };
                     /**
                      * @description Figures of your business that this prediction led to, by name: what rollouts and experiments can be judged by
@@ -11005,7 +11925,7 @@ export interface operations {
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
                 status?: "queued" | "running" | "completed" | "failed" | "cancelled";
-                type?: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor";
+                type?: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor" | "repair";
                 model?: string;
             };
             header?: never;
@@ -11771,6 +12691,24 @@ export interface operations {
                          * @description Predictions: the last day (UTC), included
                          */
                         end_date?: string;
+                        /** @description Predictions: only those with an outcome, as rows that a model can be trained on */
+                        labelled?: {
+                            /** @description Whose outcome: `label` of a classification, `value` of a regression */
+                            head: string;
+                            /** @description The column that gets the outcome */
+                            target: string;
+                            /** @description The column that gets `entity_id` */
+                            entity?: string;
+                            /** @description The column that gets `predicted_at` */
+                            timestamp?: string;
+                            /** @description Columns of features; those that nobody has sent are left out */
+                            features: string[];
+                            /**
+                             * Format: date-time
+                             * @description Only what was predicted from then on
+                             */
+                            since?: string;
+                        };
                         /** @description PostgreSQL: only rows that no earlier ingestion of this source has had, told by this growing column */
                         cursor_column?: string;
                         /** @description PostgreSQL: how far behind the highest cursor rows may still appear, in seconds of a time or units of a number; 0 without it */
@@ -15601,7 +16539,7 @@ export interface operations {
                     /** @description Why it is paused, or anything else that the next person should know */
                     note?: string;
                     /**
-                     * @description Whether a monitor that finds drift may retrain as well. Kept and shown; this release has no monitors
+                     * @description Whether alerts that advise to retrain begin a repair (POST /models/{model}/repair) by themselves; a paused schedule begins none
                      * @default false
                      */
                     on_drift?: boolean;
@@ -16146,6 +17084,1886 @@ export interface operations {
             };
         };
     };
+    get_alerts_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All rules */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["AlertRule"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_alerts_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "drift-of-price",
+                 *       "when": {
+                 *         "monitor": "drift",
+                 *         "subject": "input:price",
+                 *         "least_severity": "medium"
+                 *       },
+                 *       "severity": "high",
+                 *       "open_after": 2,
+                 *       "owner": "pricing team",
+                 *       "receivers": [
+                 *         "email"
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /** @default true */
+                    enabled?: boolean;
+                    description?: string;
+                    /** @description Findings of monitors, or a metric of the service */
+                    when: {
+                        /**
+                         * @description failed_jobs: number; error_share: share of requests that a version could not answer; p99_ms: of answers; dependency_down: 1 while one is away
+                         * @enum {string}
+                         */
+                        metric: "failed_jobs" | "error_share" | "p99_ms" | "dependency_down";
+                        /**
+                         * @description From where on it is an alarm, in the unit of the metric
+                         * @default 0
+                         */
+                        above?: number;
+                        /**
+                         * @description Minutes that one judgement looks at, each minute
+                         * @default 5
+                         */
+                        window_minutes?: number;
+                    } | {
+                        /**
+                         * @description All monitors by default
+                         * @enum {string}
+                         */
+                        monitor?: "drift" | "performance" | "data_quality" | "stream";
+                        /**
+                         * @description `*` stands for any text, such as input:*
+                         * @default *
+                         */
+                        subject?: string;
+                        /**
+                         * @description `*` stands for any text, such as input:*
+                         * @default *
+                         */
+                        segment?: string;
+                        /**
+                         * @description Milder alarms count as none
+                         * @default low
+                         * @enum {string}
+                         */
+                        least_severity?: "low" | "medium" | "high";
+                    };
+                    /**
+                     * @description By default that of the finding; medium for metrics
+                     * @enum {string}
+                     */
+                    severity?: "low" | "medium" | "high";
+                    /**
+                     * @description Windows in a row that must say alarm
+                     * @default 1
+                     */
+                    open_after?: number;
+                    /**
+                     * @description Windows in a row that must say ok
+                     * @default 2
+                     */
+                    resolve_after?: number;
+                    /** @description Who is to look at it */
+                    owner?: string;
+                    /**
+                     * @description Kinds or ids of GET /alerts/receivers; all without any
+                     * @default []
+                     */
+                    receivers?: string[];
+                    /** @description Only of these models; all without any */
+                    models?: string[];
+                    name: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The rule */
+            201: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state of the alert or the rule does not allow this */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_alerts_rules_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rule */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            /** @description No such rule */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_alerts_rules_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "when": {
+                 *         "monitor": "drift",
+                 *         "subject": "input:price",
+                 *         "least_severity": "medium"
+                 *       },
+                 *       "severity": "high",
+                 *       "open_after": 2,
+                 *       "owner": "pricing team",
+                 *       "receivers": [
+                 *         "email"
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /** @default true */
+                    enabled?: boolean;
+                    description?: string;
+                    /** @description Findings of monitors, or a metric of the service */
+                    when: {
+                        /**
+                         * @description failed_jobs: number; error_share: share of requests that a version could not answer; p99_ms: of answers; dependency_down: 1 while one is away
+                         * @enum {string}
+                         */
+                        metric: "failed_jobs" | "error_share" | "p99_ms" | "dependency_down";
+                        /**
+                         * @description From where on it is an alarm, in the unit of the metric
+                         * @default 0
+                         */
+                        above?: number;
+                        /**
+                         * @description Minutes that one judgement looks at, each minute
+                         * @default 5
+                         */
+                        window_minutes?: number;
+                    } | {
+                        /**
+                         * @description All monitors by default
+                         * @enum {string}
+                         */
+                        monitor?: "drift" | "performance" | "data_quality" | "stream";
+                        /**
+                         * @description `*` stands for any text, such as input:*
+                         * @default *
+                         */
+                        subject?: string;
+                        /**
+                         * @description `*` stands for any text, such as input:*
+                         * @default *
+                         */
+                        segment?: string;
+                        /**
+                         * @description Milder alarms count as none
+                         * @default low
+                         * @enum {string}
+                         */
+                        least_severity?: "low" | "medium" | "high";
+                    };
+                    /**
+                     * @description By default that of the finding; medium for metrics
+                     * @enum {string}
+                     */
+                    severity?: "low" | "medium" | "high";
+                    /**
+                     * @description Windows in a row that must say alarm
+                     * @default 1
+                     */
+                    open_after?: number;
+                    /**
+                     * @description Windows in a row that must say ok
+                     * @default 2
+                     */
+                    resolve_after?: number;
+                    /** @description Who is to look at it */
+                    owner?: string;
+                    /**
+                     * @description Kinds or ids of GET /alerts/receivers; all without any
+                     * @default []
+                     */
+                    receivers?: string[];
+                    /** @description Only of these models; all without any */
+                    models?: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description The rule */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state of the alert or the rule does not allow this */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_alerts_rules_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rule is gone */
+            204: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such rule */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state of the alert or the rule does not allow this */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_alerts_receivers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All receivers */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["AlertReceiver"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_alerts_receivers_receiver_id_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                receiver_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The message */
+            201: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertTest"];
+                };
+            };
+            /** @description No such receiver */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_alerts: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                status?: "open" | "acknowledged" | "resolved";
+                model?: string;
+                severity?: "low" | "medium" | "high";
+                rule?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of alerts */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Alert"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_alerts_budget: {
+        parameters: {
+            query?: {
+                model?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The budget */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertBudget"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_alerts_silences: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of silences */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["AlertSilence"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_alerts_silences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "model": "user_behavior",
+                 *       "subject": "input:*",
+                 *       "reason": "The import is being mended.",
+                 *       "ends_at": "2030-01-01T08:00:00Z"
+                 *     }
+                 */
+                "application/json": {
+                    model?: string;
+                    rule?: string;
+                    /** @description `*` stands for any text, such as input:* */
+                    subject?: string;
+                    /**
+                     * @description This severity and milder ones
+                     * @enum {string}
+                     */
+                    severity?: "low" | "medium" | "high";
+                    reason: string;
+                    /**
+                     * Format: date-time
+                     * @description Now by default
+                     */
+                    starts_at?: string;
+                    /** Format: date-time */
+                    ends_at: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The silence */
+            201: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSilence"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_alerts_silences_silence_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                silence_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The silence is over */
+            204: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such silence */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_alerts_alert_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The alert */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertInFull"];
+                };
+            };
+            /** @description No such alert */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_alerts_alert_id_acknowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "note": "I ask the team of the import."
+                 *     }
+                 */
+                "application/json": {
+                    note?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The alert */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertInFull"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such alert */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state of the alert or the rule does not allow this */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_alerts_alert_id_resolve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "note": "A holiday that the monitor did not know of.",
+                 *       "false_alarm": true
+                 *     }
+                 */
+                "application/json": {
+                    note?: string;
+                    /** @description Nothing was wrong: it counts against the budget of the model */
+                    false_alarm?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description The alert */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertInFull"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such alert */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_alerts_alert_id_comment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "note": "The unit of `duration` changed upstream on Monday."
+                 *     }
+                 */
+                "application/json": {
+                    note: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The alert */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertInFull"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such alert */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_models_model_repair: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same job again */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "The prices were raised.",
+                 *       "since": "2026-01-01T00:00:00Z"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Why, for those who read the story */
+                    reason?: string;
+                    /** @description From when on the data are of the world as it is now; by default the beginning of the oldest alert */
+                    since?: string;
+                    /**
+                     * @description By default as the entry of the model says
+                     * @enum {string}
+                     */
+                    source?: "auto" | "log" | "snapshot";
+                    /**
+                     * @description As in POST /models/train
+                     * @default {}
+                     */
+                    training?: {
+                        hyperparameters?: {
+                            /** @description Number of trees; of boosting the most rounds */
+                            n_estimators?: number;
+                            /** @description Depth of a tree; null for no limit */
+                            max_depth?: number | null;
+                            /** @description Forest: rows that a node needs to be split */
+                            min_samples_split?: number;
+                            /** @description Rows that a leaf keeps at least */
+                            min_samples_leaf?: number;
+                            /** @description Columns tried per split (forest) or per tree (boosting, a share): a rule, or a share in (0, 1] */
+                            max_features?: ("sqrt" | "log2" | "all") | number;
+                            /**
+                             * @description Weights of the classes
+                             * @enum {string}
+                             */
+                            class_weight?: "none" | "balanced";
+                            /** @description Boosting and networks: the share of each step that is taken */
+                            learning_rate?: number;
+                            /** @description Boosting: leaves of a tree */
+                            max_leaf_nodes?: number;
+                            /** @description Boosting, linear models and networks: penalty on the squares of leaves or coefficients */
+                            l2_regularization?: number;
+                            /** @description Boosting: share of the rows that a tree sees */
+                            subsample?: number;
+                            /** @description Boosting: rounds without gain on held-out rows after which it ends; null for never */
+                            early_stopping_rounds?: number | null;
+                            /** @description Networks: widths of the hidden layers */
+                            hidden_units?: number[];
+                            /** @description Networks: share of a layer that a step leaves out */
+                            dropout?: number;
+                            /** @description Networks: most passes over the rows */
+                            epochs?: number;
+                            /** @description Networks: rows of a step */
+                            batch_size?: number;
+                            /** @description The same seed and data give the same model */
+                            seed?: number;
+                        };
+                        /** @description Look for good hyperparameters first, by many trials; by default as the entry of the model says, with false not */
+                        search?: false | {
+                            /**
+                             * @description Configurations that are tried
+                             * @default 50
+                             */
+                            trials?: number;
+                            /**
+                             * @description How configurations are drawn
+                             * @default auto
+                             * @enum {string}
+                             */
+                            sampler?: "auto" | "gp" | "tpe" | "sobol" | "random";
+                            /**
+                             * @description Which trials are ended early
+                             * @default asha
+                             * @enum {string}
+                             */
+                            pruner?: "none" | "median" | "successive_halving" | "asha" | "hyperband";
+                            /**
+                             * @description The same seed, trials, parallelism, data and warm start give the same table of trials
+                             * @default 42
+                             */
+                            seed?: number;
+                            /** @description Seconds that the search may run, pauses apart; then the best so far is taken */
+                            timeout_seconds?: number;
+                            /**
+                             * @description Trials side by side; each is drawn without knowing the ends of those that may run beside it
+                             * @default 4
+                             */
+                            parallelism?: number;
+                            /** @description By parameter `{type: float, low, high, log?}`, `{type: int, low, high, log?, step?}` or `{type: categorical, choices}`, with `when: {parameter, in}` only for some values of another; that of the kind by default */
+                            space?: {
+                                [key: string]: unknown;
+                            };
+                            /**
+                             * @description Try the best configurations of an earlier sweep first: the last one of the same model, schema and space, the one that is named, or none
+                             * @default true
+                             */
+                            warm_start?: boolean | string;
+                        };
+                        /**
+                         * @description Share of the entities that is held out
+                         * @default 0.2
+                         */
+                        validation_split?: number;
+                        /**
+                         * @description Also report 5-fold estimates over all rows
+                         * @default false
+                         */
+                        cross_validation?: boolean;
+                    };
+                    /** @description By default as the entry of the model says */
+                    canary?: {
+                        /**
+                         * @description Percentages of the entities that the new version answers; after the last it gets all
+                         * @default [
+                         *       1,
+                         *       5,
+                         *       10,
+                         *       25,
+                         *       50,
+                         *       100
+                         *     ]
+                         */
+                        steps?: number[];
+                        /**
+                         * @description The shortest time of a step
+                         * @default 300
+                         */
+                        step_seconds?: number;
+                        /**
+                         * @description Requests that each cohort must have sent before a step counts
+                         * @default 500
+                         */
+                        min_samples?: number;
+                        /**
+                         * @description A person must agree before the new version gets all traffic
+                         * @default false
+                         */
+                        approval?: boolean;
+                        /**
+                         * @description After this a person decides
+                         * @default 86400
+                         */
+                        max_seconds?: number;
+                        /**
+                         * @description So long a person has to decide; then the rollout is aborted
+                         * @default 86400
+                         */
+                        ask_seconds?: number;
+                        /**
+                         * @description The role that a person needs to approve or promote
+                         * @default operator
+                         * @enum {string}
+                         */
+                        approval_role?: "operator" | "admin";
+                        /**
+                         * @description An answer is slow when it takes longer than this and than the 99th percentile of the present version
+                         * @default 5
+                         */
+                        slow_ms?: number;
+                        /**
+                         * @description What is watched besides errors, slow answers, and loss and calibration of each head
+                         * @default {}
+                         */
+                        guardrails?: {
+                            [key: string]: {
+                                /** @default true */
+                                enabled?: boolean;
+                                /** @description Harm that is still acceptable, in the unit of the measure; by default the larger of 0.005 and 20 % */
+                                margin?: number;
+                                /**
+                                 * @description Which change is harm
+                                 * @enum {string}
+                                 */
+                                harm?: "rises" | "falls" | "either";
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description The repair was accepted */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepairAccepted"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such model; No version deployed */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The model cannot be repaired now */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema; The Idempotency-Key was used with another body */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_repairs: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                model?: string;
+                state?: "running" | "repaired" | "not_better" | "rolled_back" | "failed" | "cancelled";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of repairs */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Repair"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_repairs_repair_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                repair_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The repair */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepairInFull"];
+                };
+            };
+            /** @description No such repair */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_monitors_model: {
         parameters: {
             query?: never;
@@ -16248,6 +19066,16 @@ export interface operations {
                          * @default 200
                          */
                         least_rows?: number;
+                        /**
+                         * @description Features whose ten most frequent values are watched one by one, besides all rows together
+                         * @default []
+                         */
+                        segments?: string[];
+                        /**
+                         * @description Once a week, whether a week of rows is told from the reference by all features together
+                         * @default true
+                         */
+                        multivariate?: boolean;
                     };
                     /** @default {} */
                     performance?: {
@@ -16259,10 +19087,38 @@ export interface operations {
                          */
                         label_maturity_hours?: number;
                         /**
-                         * @description Features whose values are watched one by one
+                         * @description Windows with fewer truths are not judged; they are unknown
+                         * @default 30
+                         */
+                        least_rows?: number;
+                        /**
+                         * @description A loss that is worse by this share than on the rows held out is no decay yet
+                         * @default 0.1
+                         */
+                        margin?: number;
+                        /**
+                         * @description Features whose values are watched one by one, from when they are named on: at most 50 values each
                          * @default []
                          */
                         segments?: string[];
+                        /** @default {} */
+                        fairness?: {
+                            /**
+                             * @description Features whose values are groups that must be treated alike
+                             * @default []
+                             */
+                            groups?: string[];
+                            /**
+                             * @description The largest difference of rates between a group and all others
+                             * @default 0.1
+                             */
+                            most_gap?: number;
+                        };
+                        /**
+                         * @description Whether the newest answers are watched as they come
+                         * @default true
+                         */
+                        stream?: boolean;
                     };
                 };
             };
@@ -16513,6 +19369,318 @@ export interface operations {
                         items: components["schemas"]["Finding"][];
                         next_cursor: string | null;
                     };
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_analytics_drift: {
+        parameters: {
+            query?: {
+                /** @description The model, with `_` or `-` */
+                model_type?: string;
+                /** @description The first day (UTC); 29 days before the last by default */
+                start_date?: string;
+                /** @description The last day (UTC), included; today by default */
+                end_date?: string;
+                /** @description What one entry of the series stands for */
+                interval?: "day" | "hour";
+                version?: string;
+                /** @description A feature that is watched by segments, for each of its values, or `feature=value` for one of them */
+                segment?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The series of each column */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DriftAnalytics"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_analytics_data_quality: {
+        parameters: {
+            query?: {
+                /** @description The model, with `_` or `-` */
+                model_type?: string;
+                /** @description The first day (UTC); 29 days before the last by default */
+                start_date?: string;
+                /** @description The last day (UTC), included; today by default */
+                end_date?: string;
+                /** @description What one entry of the series stands for */
+                interval?: "day" | "hour";
+                version?: string;
+                /** @description A feature that is watched by segments, for each of its values, or `feature=value` for one of them */
+                segment?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The series */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataQuality"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_analytics_predictions: {
+        parameters: {
+            query?: {
+                /** @description The model, with `_` or `-` */
+                model_type?: string;
+                /** @description The first day (UTC); 29 days before the last by default */
+                start_date?: string;
+                /** @description The last day (UTC), included; today by default */
+                end_date?: string;
+                /** @description What one entry of the series stands for */
+                interval?: "day" | "hour";
+                version?: string;
+                /** @description A feature that is watched by segments, for each of its values, or `feature=value` for one of them */
+                segment?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The series */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionAnalytics"];
+                };
+            };
+            /** @description No such model */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_analytics_model_performance: {
+        parameters: {
+            query?: {
+                /** @description The model, with `_` or `-` */
+                model_type?: string;
+                /** @description The first day (UTC); 29 days before the last by default */
+                start_date?: string;
+                /** @description The last day (UTC), included; today by default */
+                end_date?: string;
+                /** @description What one entry of the series stands for */
+                interval?: "day" | "hour";
+                version?: string;
+                /** @description A feature that is watched by segments, for each of its values, or `feature=value` for one of them */
+                segment?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metrics */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelPerformance"];
                 };
             };
             /** @description No such model */
@@ -17189,6 +20357,234 @@ export interface operations {
                 content: {
                     "text/plain": string;
                     "application/openmetrics-text": string;
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_codec_decode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "payloads": [
+                 *         {
+                 *           "metadata": {
+                 *             "encoding": "anNvbi9wbGFpbg=="
+                 *           },
+                 *           "data": "eyJtb2RlbCI6ImNodXJuIn0="
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Payloads as JSON has them: bytes as base64 */
+                    payloads: {
+                        metadata?: {
+                            [key: string]: string;
+                        };
+                        data?: string;
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description The payloads, in order */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        payloads: Record<string, never>[];
+                    };
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_codec_encode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "payloads": [
+                 *         {
+                 *           "metadata": {
+                 *             "encoding": "anNvbi9wbGFpbg=="
+                 *           },
+                 *           "data": "eyJtb2RlbCI6ImNodXJuIn0="
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Payloads as JSON has them: bytes as base64 */
+                    payloads: {
+                        metadata?: {
+                            [key: string]: string;
+                        };
+                        data?: string;
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description The payloads, in order */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        payloads: Record<string, never>[];
+                    };
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description Something went wrong on our side */

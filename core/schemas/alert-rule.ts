@@ -67,4 +67,3 @@ export const modelAlertsSchema = z.strictObject({
     .describe('When so many were marked false within a year, each rule asks for one more window'),
   rules: z.record(ruleNameSchema, z.strictObject(ruleShape)).default({}).describe('Rules of this model alone'),
 });
-export type ModelAlerts = z.output<typeof modelAlertsSchema>;

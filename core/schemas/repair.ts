@@ -27,7 +27,6 @@ export const repairJobSchema = z.strictObject({
   model: modelNameSchema,
   alert_id: z.string().max(100).optional(),
 });
-export type RepairRequest = z.output<typeof repairJobSchema>;
 
 export const repairsQuerySchema = pageQuerySchema.extend({
   model: modelNameSchema.optional(),

@@ -24,7 +24,7 @@ const ROWS_AT_A_TIME = 2000;
 /** About as many rows a transaction, unless one transaction has written more. */
 const MOST_ROWS = 40_000;
 /** Lines are written when there are more: a first run sums up years. */
-const MOST_LINES = 500;
+const MOST_LINES = 5000;
 
 export interface FollowContext {
   client: PoolClient;

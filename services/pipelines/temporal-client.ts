@@ -69,11 +69,11 @@ export async function withTemporal<T>(client: Client, work: () => Promise<T>, de
   try {
     return await Promise.race([client.connection.withDeadline(Date.now() + deadlineMs, work), late]);
   } catch (error) {
-    // 4 = deadline exceeded, 14 = unavailable, 1 = cancelled by the deadline.
+    // 4 = deadline exceeded, 14 = unavailable, 1 = cancelled by the deadline; below, 9 = failed precondition.
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
       if (isGrpcServiceError(cause) && [1, 4, 14].includes(cause.code)) throw away;
       // Temporal answers so while its own workers, which run schedules, are not there yet.
-      if (isGrpcServiceError(cause) && cause.code === 9 && /no poller seen/.test(cause.details)) throw away;
+      if (isGrpcServiceError(cause) && [9].includes(cause.code) && /no poller seen/.test(cause.details)) throw away;
       if (/Failed to connect before the deadline/i.test(cause.message)) throw away;
     }
     throw error;

@@ -53,6 +53,10 @@ export async function checkRepair(body: unknown, { database: { prisma }, config 
       'repair_conflict',
       `The repair ${other.id} of ${model} is under way. Wait for it, or cancel its job ${other.jobId}.`,
     );
+  // One that was accepted a moment ago has not come to write itself down.
+  const accepted = { type: 'repair', model, status: { in: ['queued', 'running'] } };
+  const job = jobId === undefined ? await prisma.job.findFirst({ where: accepted }) : null;
+  if (job) throw new ServiceError('repair_conflict', `The job ${job.id} repairs ${model}. Wait for it, or cancel it.`);
   return { request, definition, version: route.version };
 }
 

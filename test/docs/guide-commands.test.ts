@@ -6,13 +6,20 @@ import { temporalCacheDir } from '../../infra/local/temporal-binary.js';
 import { TestStack } from '../../infra/local/test-stack.js';
 import { projectRoot } from '../../services/project-root.js';
 import { createApiClient } from '../support/api-client.js';
+import { queryDatabase } from '../support/query-database.js';
 import { simulateFiles } from '../support/simulate-files.js';
 
 const root = projectRoot();
-const guides = readdirSync(join(root, 'docs/guide')).map((name) => `docs/guide/${name}`);
+const pages = ['docs/guide', 'docs/runbooks'].flatMap((folder) =>
+  readdirSync(join(root, folder)).map((name) => `${folder}/${name}`),
+);
 const TESTED = /^<!-- tested -->\n+```sh\n([\s\S]*?)^```/gm;
-const documents = ['README.md', ...guides]
-  .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+const TESTED_SQL = /^<!-- tested -->\n+```sql\n([\s\S]*?)^```/gm;
+const texts = ['README.md', ...pages].map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
+const statements = texts.flatMap(({ path, text }) =>
+  [...text.matchAll(TESTED_SQL)].map((match) => ({ path, statement: match[1] ?? '' })),
+);
+const documents = texts
   .map(({ path, text }) => ({
     path,
     blocks: [...text.matchAll(TESTED)].map((match) => ({
@@ -45,6 +52,8 @@ const PROMISED: Record<string, readonly string[]> = {
     'aa_replay',
   ],
   'docs/guide/backup.md': ['is the backup of', 'is whole'],
+  'docs/runbooks/bad-model.md': ['"name":"bad-model"', 'learnt from ds_'],
+  'docs/runbooks/lost-worker.md': ['training_worker up', 'SERVING'],
   'docs/guide/alerts.md': ['"declared_in":"built_in"', '"state":"active"', '"used_up":false'],
   'docs/guide/repair.md': ['"state":"failed"', 'There is too little'],
   'docs/guide/sources.md': ['"accepted":2,"rejected":1', '"path":"event_id"'],
@@ -62,6 +71,7 @@ const PROMISED: Record<string, readonly string[]> = {
     "state: 'completed'",
     'complete: true',
   ],
+  'docs/guide/monitoring.md': ['training', 'as if the unit had changed', '"owner":"delivery team"'],
   'docs/guide/operate.md': [
     '"status":"completed"',
     'retrain-project_outcome',
@@ -196,5 +206,14 @@ describe('the commands of the documents', () => {
     expect(code, told.slice(-4000)).toBe(0);
     expect(told).toContain(`${document.path}:${document.blocks.at(-1)?.line}`);
     for (const words of PROMISED[document.path] ?? []) expect(told).toContain(words);
+  });
+
+  it('of SQL are ones that the database takes', async () => {
+    expect(statements.length).toBeGreaterThan(8);
+    for (const { path, statement } of statements)
+      await expect(
+        queryDatabase(stack.addresses.databaseUrl, statement),
+        `${path}: ${statement}`,
+      ).resolves.toBeDefined();
   });
 });

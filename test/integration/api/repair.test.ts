@@ -20,7 +20,7 @@ const MODELS = `customers:
     debounce_minutes: 0
     least_rows: ${LEAST_ROWS}
     backoff_hours: 1
-    canary: {steps: [50, 100], step_seconds: 1, min_samples: 100, max_seconds: 90, ask_seconds: 1, guardrails: {slow_rate: {enabled: false}}}
+    canary: {steps: [50, 100], step_seconds: 1, min_samples: 100, max_seconds: 90, ask_seconds: 1, guardrails: {error_rate: {margin: 0.05}, slow_rate: {enabled: false}}}
 idle: {kind: regression, target: amount}
 `;
 const TRAINING = { hyperparameters: { n_estimators: 10, max_depth: 6 } };

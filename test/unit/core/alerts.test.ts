@@ -7,7 +7,7 @@ import { alertRuleSchema } from '../../../core/schemas/alert.js';
 /** Windows of an hour, the newest first, as a word of letters: a(larm), o(k), s(uspect), u(nknown); A is a severe alarm. */
 const STATES: Record<string, FindingState> = { a: 'alarm', A: 'alarm', o: 'ok', s: 'suspect', u: 'unknown' };
 const windows = (word: string): JudgedWindow[] =>
-  [...word].map((letter, at) => ({
+  word.split('').map((letter, at) => ({
     endMs: (word.length - at) * 3_600_000,
     state: STATES[letter]!,
     severity: letter === 'A' ? 'high' : 'low',

@@ -68,9 +68,8 @@ describe('infra/compose.yaml', () => {
       for (const need of Array.isArray(needs) ? needs : Object.keys(needs))
         expect(compose.services, name).toHaveProperty(need);
       for (const [source] of volumes.map((volume) => volume.split(':')))
-        if (source!.startsWith('./compose/'))
-          expect(existsSync(join(projectRoot(), 'infra', source!)), source).toBe(true);
-        else if (!source!.startsWith('.')) expect(compose.volumes, name).toHaveProperty(source!);
+        if (source!.startsWith('.')) expect(existsSync(join(projectRoot(), 'infra', source!)), source).toBe(true);
+        else expect(compose.volumes, name).toHaveProperty(source!);
     }
     for (const [name, { depends_on: needs = {} }] of services)
       for (const [need, { condition }] of Array.isArray(needs) ? [] : Object.entries(needs))

@@ -169,7 +169,7 @@ describe('k8s/deployment.yaml', () => {
     expect(names.filter((name) => name !== 'POD_NAME' && !isSetting(name))).toEqual([]);
     const secrets = variables.flatMap(({ valueFrom }) => (valueFrom?.secretKeyRef ? [valueFrom.secretKeyRef] : []));
     expect(new Set(secrets.map(({ name, key }) => `${name} ${key}`))).toEqual(
-      new Set(['ml-pipeline-secrets database-url', 'ml-pipeline-secrets redis-url']),
+      new Set(['database-url', 'redis-url', 'encryption-keys'].map((key) => `ml-pipeline-secrets ${key}`)),
     );
     for (const [name, value] of settings) expect(value, name).not.toMatch(/password|secret|BEGIN|:\/\/[^/]*:[^/]*@/i);
     expect(ofKind('Secret')).toEqual([]);
