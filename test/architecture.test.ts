@@ -117,8 +117,9 @@ describe('the architecture', () => {
     const wrong = layered
       .filter(
         (file) =>
-          ['core', 'ml', 'services', 'activities', 'workflows', 'workers', 'commands', 'api'].includes(layerOf(file)!) &&
-          file !== 'services/config.ts',
+          ['core', 'ml', 'services', 'activities', 'workflows', 'workers', 'commands', 'api'].includes(
+            layerOf(file)!,
+          ) && file !== 'services/config.ts',
       )
       .filter((file) => readFileSync(file, 'utf8').includes('process.env'));
     expect(wrong).toEqual([]);
