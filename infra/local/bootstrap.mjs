@@ -20,6 +20,8 @@ const SOURCES = [
   'workers',
   'commands',
   'api',
+  'cli',
+  'clients/typescript',
   'simulator',
   'infra/local',
   'bench',

@@ -32,6 +32,18 @@ const documents = texts
 /** What a page promises beyond commands that succeed. */
 const PROMISED: Record<string, readonly string[]> = {
   'README.md': ['"churn_probability"', 'features.activity_skore', 'v1.1.0'],
+  'docs/guide/command-line.md': [
+    'user_behavior',
+    'version: v1.',
+    'promoted  immediate',
+    'is not told: created_at, outcome, actual_days',
+    '2043 rows answered, 0 not.',
+    'row,prediction_id,model_version,label',
+    '0 problems',
+    'temporal workflow start --type trainModel',
+    '"exit_code":4',
+    'ended with 4',
+  ],
   'docs/guide/drills.md': [
     '"state":"passed"',
     '"seconds_to_safety"',
