@@ -33,6 +33,9 @@ const NAMED_IN_BODY: Record<string, string> = { 'post /models/train': 'model_typ
 /** Lists that leave out what the caller may not touch (see `modelsOf`). */
 const FILTERED = ['/models', '/jobs', '/deployments', '/experiments', '/sweeps', '/runs'];
 
+/** Calls that concern nobody but the caller. */
+const OF_CALLER = ['/whoami'];
+
 /** The models that a caller may touch, for lists; undefined = all. */
 export const modelsOf = (response: Response): readonly string[] | undefined => callerOf(response).models;
 
@@ -53,6 +56,7 @@ export function limitToModels(route: RouteDefinition, context: ApiContext) {
 }
 
 async function checkModels(caller: Caller, route: RouteDefinition, request: Request, context: ApiContext) {
+  if (OF_CALLER.includes(route.path)) return;
   const model = modelNamed(route.path, request);
   if (model !== undefined) return refuseOtherModel(caller, model);
   const parameter = Object.keys(request.params).find((name) => name in OWNED);

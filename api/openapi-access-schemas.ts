@@ -43,5 +43,12 @@ export const ACCESS_SCHEMAS = {
     },
     ['first_broken'],
   ),
+  Whoami: strict({
+    subject: text,
+    role: { enum: [...ROLES] },
+    roles: { type: 'array', items: { enum: [...ROLES] }, description: 'The role and those that it includes' },
+    models: { type: ['array', 'null'], items: text, description: 'null = all' },
+    signed_in: { type: 'boolean' },
+  }),
   ServiceTokenCreated: strict({ ...token, token: { type: 'string', description: 'Shown once' } }),
 };

@@ -36,6 +36,7 @@ import { sweepRoutes } from './sweeps.js';
 import { tokenRoutes } from './tokens.js';
 import { webhookRoutes } from './webhooks.js';
 import { versionRoutes } from './versions.js';
+import { whoamiRoutes } from './whoami.js';
 
 /** Every endpoint. The router, OpenAPI and the tests that walk all routes are made from this list. */
 export const ALL_ROUTES: readonly RouteDefinition[] = [
@@ -72,6 +73,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...performanceRoutes,
   ...webhookRoutes,
   ...tokenRoutes,
+  ...whoamiRoutes,
   ...auditRoutes,
   ...operateRoutes,
   ...codecRoutes,

@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 8859d8a4d4597df5fca73713ed96a549b9aec99e6fd23f7699913ca5095df23c.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 9d541b8258f020d0345b0b7a55ef18235e23f1dc8af914b20a508511684a9003.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -2714,6 +2714,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/whoami": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who the service takes the caller for, and what that caller may do
+         * @description Where the service asks nobody to sign in, everybody is `local`, an administrator, and `signed_in` is false.
+         */
+        get: operations["get_whoami"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/audit": {
         parameters: {
             query?: never;
@@ -3627,6 +3647,16 @@ export interface components {
                 seq: number;
                 reason: string;
             };
+        };
+        Whoami: {
+            subject: string;
+            /** @enum {unknown} */
+            role: "viewer" | "predictor" | "engineer" | "operator" | "admin";
+            /** @description The role and those that it includes */
+            roles: ("viewer" | "predictor" | "engineer" | "operator" | "admin")[];
+            /** @description null = all */
+            models: string[] | null;
+            signed_in: boolean;
         };
         ServiceTokenCreated: {
             token_id: string;
@@ -24154,6 +24184,61 @@ export interface operations {
             };
             /** @description A dependency is away */
             503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_whoami: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Whoami"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role of the caller does not allow this */
+            403: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;

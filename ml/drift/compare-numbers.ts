@@ -2,6 +2,7 @@ import { combineTests, describeUntestable } from './column-drift.js';
 import type { ColumnDrift, DriftEffect, NumberSample, NumberSummary, TestResult } from './column-drift.js';
 import { kolmogorovSmirnov } from './kolmogorov-smirnov.js';
 import { missingEffect, missingTest } from './missing-drift.js';
+import { shareBins } from './share-bins.js';
 import { wasserstein } from './wasserstein.js';
 
 /**
@@ -47,6 +48,7 @@ export function compareNumbers(
       ? {
           summary: { reference: summarise(reference.values), current: summarise(current.values) },
           out_of_range: outOfRange(reference.values, current.values),
+          distribution: shareBins(reference.values, current.values),
         }
       : {}),
   };
