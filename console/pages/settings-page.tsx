@@ -11,7 +11,7 @@ import { Panel } from '../parts/panel.js';
 import { Status } from '../parts/status.js';
 import { keepToken, readToken } from '../service/client.js';
 import type { DependencyHealth } from '../service/shapes.js';
-import { ROLES, useCaller } from '../service/use-caller.js';
+import { useCaller } from '../service/use-caller.js';
 import { LIVE_MS, useRead } from '../service/use-read.js';
 
 export default function SettingsPage() {
@@ -74,12 +74,13 @@ function SignIn() {
       <Stack>
         <Facts
           items={[
-            ['Name', caller.subject],
-            ['Role', caller.role],
-            ['May do what these may', ROLES.slice(0, ROLES.indexOf(caller.role) + 1).join(', ')],
+            ['Name', caller?.subject ?? 'not known'],
+            ['Role', caller?.role],
+            ['May do what these may', caller?.roles.join(', ')],
+            ['Models', caller?.models?.join(', ')],
           ]}
         />
-        {!caller.isKnown && (
+        {caller?.signed_in === false && (
           <Text size="sm" c="dimmed">
             This service asks nobody to sign in: it listens on loopback only.
           </Text>

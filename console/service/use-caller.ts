@@ -1,24 +1,11 @@
-import { useReadIfThere } from './use-read.js';
+import type { components } from './client.js';
+import { useRead } from './use-read.js';
 
-/** What a caller may do, each including the one before. */
-export const ROLES = ['viewer', 'predictor', 'engineer', 'operator', 'admin'] as const;
-export type Role = (typeof ROLES)[number];
+type Caller = components['schemas']['Whoami'];
+export type Role = Caller['role'];
 
-interface Whoami {
-  subject?: string;
-  role?: string;
-  roles?: string[];
-}
-
-/** Who the caller is; a service without sign-in takes everyone for an administrator. */
-export function useCaller(): { subject: string; role: Role; isKnown: boolean } {
-  const { data } = useReadIfThere<Whoami>('/whoami');
-  const named = [data?.role, ...(data?.roles ?? [])];
-  const role = ROLES.findLast((one) => named.includes(one)) ?? (data ? 'viewer' : 'admin');
-  return { subject: data?.subject ?? 'local', role, isKnown: Boolean(data) };
-}
+/** Who the service takes the caller for; undefined until it is known, and where the caller's token is not taken. */
+export const useCaller = (): Caller | undefined => useRead('/whoami').data;
 
 /** Whether the caller may do what needs the role; the service decides, and this only hides what it would refuse. */
-export function useMay(needed: Role): boolean {
-  return ROLES.indexOf(useCaller().role) >= ROLES.indexOf(needed);
-}
+export const useMay = (needed: Role): boolean => useCaller()?.roles.includes(needed) ?? false;
