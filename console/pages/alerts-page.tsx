@@ -1,4 +1,4 @@
-import { Group, Select } from '@mantine/core';
+import { Group, Select, Text } from '@mantine/core';
 import { AppLink, pathTo } from '../parts/app-link.js';
 import { DataTable } from '../parts/data-table.js';
 import { EmptyState } from '../parts/empty-state.js';
@@ -8,6 +8,7 @@ import { Loaded } from '../parts/loaded.js';
 import { NextPage } from '../parts/next-page.js';
 import { Page } from '../parts/page.js';
 import { Status } from '../parts/status.js';
+import type { components } from '../service/client.js';
 import { useFilter } from '../service/use-filter.js';
 import { LIVE_MS, useRead } from '../service/use-read.js';
 import { AlertActions, severityTone, statusTone } from './alert-actions.js';
@@ -49,14 +50,15 @@ export default function AlertsPage() {
                   {
                     title: 'What',
                     isHeading: true,
-                    cell: ({ alert_id: id, subject, segment, rule }) => (
-                      <AppLink to={pathTo.alert(id)}>
-                        {subject || formatName(rule)}
-                        {segment && ` (${segment})`}
-                      </AppLink>
+                    cell: (alert) => (
+                      <div className="told">
+                        <AppLink to={pathTo.alert(alert.alert_id)}>{nameOf(alert)}</AppLink>
+                        <Text size="sm" c="dimmed" lineClamp={2}>
+                          {alert.summary}
+                        </Text>
+                      </div>
                     ),
                   },
-                  { title: 'Says', cell: ({ summary }) => summary },
                   {
                     title: 'Model',
                     cell: ({ model: one }) => (one ? <AppLink to={pathTo.model(one)}>{one}</AppLink> : 'the platform'),
@@ -78,3 +80,7 @@ export default function AlertsPage() {
     </Page>
   );
 }
+
+/** What it is about, or the rule where that is no part of a model. */
+const nameOf = ({ subject, segment, rule }: components['schemas']['Alert']) =>
+  `${subject || formatName(rule)}${segment ? ` (${segment})` : ''}`;

@@ -1,4 +1,4 @@
-import { Group, Select } from '@mantine/core';
+import { Group, Select, Text } from '@mantine/core';
 import { DataTable } from '../parts/data-table.js';
 import { EmptyState } from '../parts/empty-state.js';
 import { formatName, formatNumber } from '../parts/format-number.js';
@@ -54,11 +54,21 @@ export default function AuditPage() {
                   { title: 'No.', align: 'right', cell: ({ seq }) => seq },
                   { title: 'When', cell: ({ at }) => <Time at={at} /> },
                   { title: 'Who', cell: ({ subject, role }) => (role ? `${subject} (${role})` : subject) },
-                  { title: 'Did', isHeading: true, cell: ({ action }) => action },
+                  {
+                    title: 'Did',
+                    isHeading: true,
+                    cell: ({ action, detail }) => (
+                      <div className="told">
+                        {action}
+                        <Text size="sm" c="dimmed" lineClamp={2}>
+                          {detailsOf(detail)}
+                        </Text>
+                      </div>
+                    ),
+                  },
                   { title: 'To', cell: ({ target }) => target ?? '—' },
                   { title: 'Model', cell: ({ model: one }) => one ?? '—' },
                   { title: 'Came of it', cell: (entry) => <Outcome entry={entry} /> },
-                  { title: 'Details', cell: ({ detail }) => detailsOf(detail) },
                 ]}
               />
               <NextPage cursor={list.next_cursor} />
@@ -102,4 +112,4 @@ const detailsOf = (detail: Record<string, unknown>) =>
   Object.entries(detail)
     .filter(([, value]) => value !== null && value !== '')
     .map(([name, value]) => `${formatName(name)}: ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
-    .join(', ') || '—';
+    .join(', ');

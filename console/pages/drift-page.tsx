@@ -132,11 +132,12 @@ const WindowOf = ({ finding }: { finding: Finding }) => (
 /** States from the gravest on. */
 const GRAVITY: readonly Finding['state'][] = ['alarm', 'suspect', 'unknown', 'ok'];
 const gravityOf = ({ state }: Finding) => GRAVITY.indexOf(state);
+const byGravity = (a: Finding, b: Finding) => gravityOf(a) - gravityOf(b) || nameOf(a).localeCompare(nameOf(b));
 
 /** Findings come with the latest window first. */
 function gravestOf(findings: readonly Finding[]): Finding | undefined {
   const newest = findings.filter(({ window_end: end }) => end === findings[0]?.window_end);
-  return newest.toSorted((a, b) => gravityOf(a) - gravityOf(b))[0];
+  return newest.toSorted(byGravity)[0];
 }
 
 /** A word and a shade for each window of what is watched; what is worst now stands first. */
@@ -152,9 +153,7 @@ function HeatMap({
   const windows = [...new Set(findings.map(({ window_end: end }) => end))].sort().slice(-MOST_WINDOWS);
   const at = new Map(findings.map((finding) => [`${nameOf(finding)} ${finding.window_end}`, finding]));
   const newest = new Map(findings.toReversed().map((finding) => [nameOf(finding), finding]));
-  const subjects = [...newest.values()].sort(
-    (a, b) => gravityOf(a) - gravityOf(b) || nameOf(a).localeCompare(nameOf(b)),
-  );
+  const subjects = [...newest.values()].sort(byGravity);
   return (
     <ChartPanel
       title="What was found, by window"
@@ -201,7 +200,7 @@ function HeatMap({
                           aria-label={`${subject}, ${minuteOf(end)}: ${finding.state}`}
                           onClick={() => onShow(finding)}
                         >
-                          {finding.value === null ? finding.state : formatNumber(finding.value)}
+                          {finding.value === null ? finding.state : formatNumber(Number(finding.value.toPrecision(2)))}
                         </button>
                       )}
                     </td>

@@ -95,7 +95,10 @@ function Attention({ models }: { models: readonly Model[] }) {
     needs.push([
       alert.alert_id,
       <>
-        <AppLink to={pathTo.alert(alert.alert_id)}>Alert</AppLink>: {alert.summary}
+        <AppLink to={pathTo.alert(alert.alert_id)}>
+          {alert.model ?? 'The platform'}: {alert.subject || formatName(alert.rule)}
+        </AppLink>{' '}
+        has an alert: {alert.summary}
       </>,
     ]);
   for (const rollout of rollouts.data?.items ?? [])
@@ -142,7 +145,11 @@ function Attention({ models }: { models: readonly Model[] }) {
           ) : (
             <List spacing={8} size="sm">
               {needs.slice(0, 12).map(([key, content]) => (
-                <List.Item key={key}>{content}</List.Item>
+                <List.Item key={key}>
+                  <Text inherit component="div" lineClamp={2}>
+                    {content}
+                  </Text>
+                </List.Item>
               ))}
               {needs.length > 12 && <List.Item>and {needs.length - 12} more</List.Item>}
             </List>

@@ -148,7 +148,7 @@ function Figure({ of, scale: [from, to] }: { of: Summary['realised']; scale: [nu
   return (
     <Group gap={8} wrap="nowrap">
       <span className="figure measure">{formatNumber(of.value)}</span>
-      <IntervalBar value={of.value} lower={of.lower} upper={of.upper} from={from} to={to} />
+      <IntervalBar value={of.value} lower={of.lower} upper={of.upper} from={from} to={to} width={100} />
     </Group>
   );
 }
@@ -162,7 +162,7 @@ function Series({ series }: { series: Performance['series'] }) {
     ),
   ];
   const [chosen, setChosen] = useState<string | null>(null);
-  const measure = chosen ?? measures[0];
+  const measure = chosen ?? measures.find((one) => hasEstimate(series, one)) ?? measures[0];
   if (!measure) return null;
   const [head = '', name = ''] = measure.split(': ');
   const rows = series
@@ -205,3 +205,9 @@ function Series({ series }: { series: Performance['series'] }) {
     </ChartPanel>
   );
 }
+
+/** Measures whose expectation can be held beside what came true tell most. */
+const hasEstimate = (series: Performance['series'], measure: string) => {
+  const [head = '', name = ''] = measure.split(': ');
+  return series.some(({ heads }) => heads[head]?.[name]?.estimated);
+};

@@ -39,6 +39,7 @@ export default function RepairPage() {
                       {formatName(step.step)}, <Time at={step.at} />
                     </Text>
                     <Text>{step.summary}</Text>
+                    {step.step === 'closed' && read.reason && <Text c="dimmed">{read.reason}</Text>}
                     <Facts items={detailsOf(step, read.model)} />
                   </li>
                 ))}
@@ -104,11 +105,13 @@ function factsOf(repair: Repair): [string, ReactNode][] {
   ];
 }
 
+const TOLD = ['since', 'state', 'reason'];
+
 /** The figures behind a sentence, with links to what they name. */
 function detailsOf({ detail }: Step, model: string): [string, ReactNode][] {
   return Object.entries(detail as Record<string, unknown>).flatMap(([name, value]): [string, ReactNode][] => {
-    // What is nested stands in the sentence already.
-    if (value === null || value === '' || typeof value === 'object') return [];
+    // What is nested, and how it ended, stand in the sentences already.
+    if (value === null || value === '' || typeof value === 'object' || TOLD.includes(name)) return [];
     return [[formatName(name), linkTo(name, String(value), model) ?? formatValue(value)]];
   });
 }

@@ -94,7 +94,7 @@ function SignIn() {
           <Group align="flex-end">
             <PasswordInput
               label="Token"
-              description="A JSON Web Token, as your identity provider gave it"
+              description="Of your identity provider, or one that an administrator made"
               value={token}
               autoComplete="off"
               w={{ base: '100%', sm: 420 }}

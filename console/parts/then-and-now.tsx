@@ -34,7 +34,7 @@ export default function ThenAndNow({
               cursor={{ fill: 'var(--mantine-color-default-hover)' }}
               formatter={(share) => formatPercent(Number(share))}
             />
-            <Legend />
+            <Legend itemSorter={null} />
             <Bar dataKey="then" name="Then" fill="var(--plain)" radius={[3, 3, 0, 0]} isAnimationActive={false} />
             <Bar dataKey="now" name="Now" fill="var(--active)" radius={[3, 3, 0, 0]} isAnimationActive={false} />
           </BarChart>
