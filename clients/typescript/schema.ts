@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 9d541b8258f020d0345b0b7a55ef18235e23f1dc8af914b20a508511684a9003.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 b03871ddefe2ede2625bd517f9cfd9105d380f4748c1ca9d02bd55f873738010.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {

@@ -39,7 +39,7 @@ export default function RepairPage() {
                       {formatName(step.step)}, <Time at={step.at} />
                     </Text>
                     <Text>{step.summary}</Text>
-                    {step.step === 'closed' && read.reason && <Text c="dimmed">{read.reason}</Text>}
+                    {step.step === 'closed' && isNews(read) && <Text c="dimmed">{read.reason}</Text>}
                     <Facts items={detailsOf(step, read.model)} />
                   </li>
                 ))}
@@ -104,6 +104,9 @@ function factsOf(repair: Repair): [string, ReactNode][] {
     ['Ended', repair.finished_at && <Time key="ended" at={repair.finished_at} />],
   ];
 }
+
+/** The reason of a judgement stands in its own sentence already. */
+const isNews = ({ reason, steps }: Repair) => reason !== null && !steps.some(({ summary }) => summary.includes(reason));
 
 const TOLD = ['since', 'state', 'reason'];
 

@@ -33,6 +33,7 @@ const SHOTS: readonly Shot[] = [
     until: 'Why churn probability',
   },
   { name: 'rollout', path: '/rollouts/{deployment}' },
+  { name: 'drift', path: '/drift?model={drifted}' },
   { name: 'dataset', path: '/datasets/{dataset}' },
   { name: 'phone', path: '/models/user_behavior', width: PHONE },
 ];
@@ -68,7 +69,7 @@ async function take(
   await page.close();
 }
 
-/** The newest rollout with evidence, or else the newest, and the newest dataset. */
+/** The newest rollout with evidence, or else the newest, the newest dataset, and a model with an alert, if there is one. */
 async function findPlaces(address: string): Promise<Record<string, string>> {
   const list = async (path: string) => {
     const response = await fetch(address + path);
@@ -77,8 +78,13 @@ async function findPlaces(address: string): Promise<Record<string, string>> {
     return ((await response.json()) as { items: Record<string, string>[] }).items;
   };
   const [rollouts, datasets] = [await list('/deployments?limit=50'), await list('/data/datasets?limit=1')];
+  const alerts = await list('/alerts?limit=50');
   const shown = rollouts.find(({ strategy }) => strategy === 'canary') ?? rollouts[0];
-  return { deployment: shown?.['deployment_id'] ?? '', dataset: datasets[0]?.['dataset_id'] ?? '' };
+  return {
+    deployment: shown?.['deployment_id'] ?? '',
+    dataset: datasets[0]?.['dataset_id'] ?? '',
+    drifted: alerts.find(({ monitor }) => monitor === 'drift')?.['model'] ?? 'user_behavior',
+  };
 }
 
 const address = (process.argv[2] ?? 'http://127.0.0.1:8080').replace(/\/+$/, '');

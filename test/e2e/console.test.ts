@@ -285,6 +285,14 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
     expect(await page.evaluate('document.activeElement.closest("main") !== null')).toBe(true);
   });
 
+  it('has a page of the API beside it that shows each call in three languages, under a policy as strict', async () => {
+    const docs = await ConsolePage.open(browser, stack.api);
+    await docs.page.goto(`${stack.api}/docs#/Access/get_whoami`);
+    await docs.page.getByText('Python', { exact: true }).click();
+    await docs.page.getByText('urllib.request.Request(').waitFor();
+    expect(docs.complaints).toEqual([]);
+  });
+
   it('was never refused a style or a script, met no error, and asked for nothing that is not there', () => {
     expect(tab.complaints).toEqual([]);
     expect(tab.answers).toEqual([]);
