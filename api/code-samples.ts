@@ -26,7 +26,7 @@ const exampleOf = (name: string) => PATH_EXAMPLES[name] ?? name.toUpperCase();
 const namesIn = (path: string) => [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
 const filled = (path: string) => path.replaceAll(/\{(\w+)\}/g, (_, name: string) => exampleOf(name));
 
-/** The same call by curl, by the typed client and by Python without anything installed. They read the address from `API`. */
+/** The same call by curl, by the typed client and by Python without anything installed. Those of the shell and of Python read the address from `API`. */
 export function makeCodeSamples(operation: SampledOperation): CodeSample[] {
   return [
     { lang: 'curl', source: curlSample(operation) },
@@ -53,7 +53,7 @@ function typeScriptSample({ method, path, example, isStarting }: SampledOperatio
     ...(isStarting ? ['idempotencyKey: crypto.randomUUID()'] : []),
   ];
   const given = parts.length === 0 ? '' : `, {\n${parts.map((part) => `  ${part},\n`).join('')}}`;
-  return `const client = createClient(process.env.API);\nconst answer = await client.${method}('${path}'${given});`;
+  return `const client = createClient('http://127.0.0.1:8080');\nconst answer = await client.${method}('${path}'${given});`;
 }
 
 function pythonSample({ method, path, example, isStarting }: SampledOperation): string {

@@ -33,7 +33,7 @@ describe('samples of code', () => {
     expect(sampleOf('post /models/train', 'curl')).toContain('Idempotency-Key');
     expect(sampleOf('post /models/train', 'TypeScript')).toContain('idempotencyKey: crypto.randomUUID()');
     expect(sampleOf('get /whoami', 'TypeScript')).toBe(
-      "const client = createClient(process.env.API);\nconst answer = await client.get('/whoami');",
+      "const client = createClient('http://127.0.0.1:8080');\nconst answer = await client.get('/whoami');",
     );
   });
 

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { Admission } from '../../../api/admission.js';
 import { createApp } from '../../../api/app.js';
+import { CONSOLE_PATH } from '../../../api/console.js';
 import { DOCUMENT_PATHS } from '../../../api/docs.js';
 import { METHOD_ROLES } from '../../../api/grpc/admit-call.js';
 import type { ApiContext } from '../../../api/http-context.js';
@@ -26,14 +27,14 @@ const context = {
   metrics,
   admission,
   logger: pino({ level: 'silent' }),
-  config: { corsOrigins: [] },
+  config: { corsOrigins: [], temporal: { namespace: 'default' } },
 } as unknown as ApiContext;
 const layers = createApp(context).router.stack as unknown as Layer[];
 const asExpress = (path: string) => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
 describe('the table of routes', () => {
-  it('has every path that Express answers, beside the documents, which are for everybody', () => {
-    const known = new Set(['/', ...DOCUMENT_PATHS, ...ALL_ROUTES.map(({ path }) => asExpress(path))]);
+  it('has every path that Express answers, beside the documents and the console, which are for everybody', () => {
+    const known = new Set(['/', CONSOLE_PATH, ...DOCUMENT_PATHS, ...ALL_ROUTES.map(({ path }) => asExpress(path))]);
     const paths = layers.flatMap(({ route }) => route?.path ?? []);
     expect(paths.length).toBeGreaterThan(ALL_ROUTES.length);
     expect(paths.filter((path) => !known.has(path))).toEqual([]);
