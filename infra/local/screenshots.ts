@@ -14,6 +14,8 @@ interface Shot {
   fields?: Record<string, string>;
   click?: string;
   until?: string;
+  /** The heading that the picture is of, where that is not the top of the page. */
+  at?: string;
 }
 
 const DESKTOP = 1280;
@@ -31,9 +33,10 @@ const SHOTS: readonly Shot[] = [
     fields: { User: 'user_123', activity_score: '0.8', project_count: '5', last_activity: 'code_review' },
     click: 'Predict',
     until: 'Why churn probability',
+    at: 'Answer',
   },
   { name: 'rollout', path: '/rollouts/{deployment}' },
-  { name: 'drift', path: '/drift?model={drifted}' },
+  { name: 'drift', path: '/drift?model={drifted}', at: 'Then and now' },
   { name: 'dataset', path: '/datasets/{dataset}' },
   { name: 'phone', path: '/models/user_behavior', width: PHONE },
 ];
@@ -45,7 +48,7 @@ async function take(
   shot: Shot,
   places: Record<string, string>,
 ): Promise<void> {
-  const { name, path, scheme = 'light', width = DESKTOP, fields = {}, click, until } = shot;
+  const { name, path, scheme = 'light', width = DESKTOP, fields = {}, click, until, at } = shot;
   const page = await browser.newPage({
     viewport: { width, height: 860 },
     colorScheme: scheme,
@@ -56,14 +59,11 @@ async function take(
   await page.locator('h1').waitFor();
   for (const [label, value] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(value);
   if (click) await page.getByRole('button', { name: click, exact: true }).click();
-  if (until) {
-    // The answer is what the picture is of.
-    const heading = page.getByRole('heading', { name: until });
-    await heading.waitFor();
+  if (until) await page.getByRole('heading', { name: until }).waitFor();
+  if (at)
     await page
-      .getByRole('heading', { name: 'Answer' })
-      .evaluate((element: { scrollIntoView: (at: object) => void }) => element.scrollIntoView({ block: 'center' }));
-  }
+      .getByRole('heading', { name: at })
+      .evaluate((element: { scrollIntoView: (to: object) => void }) => element.scrollIntoView({ block: 'center' }));
   await page.waitForTimeout(SETTLE_MS);
   await page.screenshot({ path: join(folder, `${name}.png`) });
   await page.close();
