@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 b03871ddefe2ede2625bd517f9cfd9105d380f4748c1ca9d02bd55f873738010.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 4215a380d47da499969054bb0c1875b08ae0f29d46cb07e898ea9f000de7f440.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
