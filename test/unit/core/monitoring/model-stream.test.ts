@@ -103,7 +103,27 @@ describe('the online detectors', () => {
     expect(judgeStream(stream)).toMatchObject([{ signal: 'score:churn', state: 'suspect', severity: 'low' }]);
     for (let at = 0; at < 1500; at++) watchLosses({ churn: (at < 1000 ? 0.1 : 0.4) + 0.1 * prng.next() }, scores);
     watchLevels(stream, scores);
-    expect(judgeStream(stream).find(({ signal }) => signal === 'loss:churn')).toMatchObject({ state: 'alarm' });
+    expect(judgeStream(stream).find(({ signal }) => signal === 'loss:churn')).toMatchObject({
+      state: 'alarm',
+      evidence: { advice: 'retrain' },
+    });
+  });
+
+  it('hold the alarm of a loss until it falls again', () => {
+    const stream = startStream();
+    const lose = (rows: number, mean: number) => {
+      const scores = new Map<string, number[]>();
+      for (let at = 0; at < rows; at++) watchLosses({ churn: mean + 0.1 * prng.next() }, scores);
+      watchLevels(stream, scores);
+      const found = judgeStream(stream).find(({ signal }) => signal === 'loss:churn')?.state ?? 'ok';
+      stream.told['loss:churn'] = { state: found, atMs: 0 };
+      return found;
+    };
+    expect(lose(1000, 0.1)).toBe('ok');
+    expect(lose(500, 0.4)).toBe('alarm');
+    expect(lose(5000, 0.4), 'it moves no more, and is as bad as before').toBe('alarm');
+    expect(lose(500, 0.1)).not.toBe('alarm');
+    expect(lose(3000, 0.1)).toBe('ok');
   });
 
   it('watch the version that answers, not one under trial, and forget what was usual of the one before', () => {
