@@ -100,9 +100,9 @@ export function watchLosses(losses: Record<string, number>, scores: Map<string, 
   for (const [head, loss] of Object.entries(losses)) push(scores, `loss:${head}`, loss);
 }
 
-/** Takes what has gathered since the last time. */
-export function watchLevels(stream: ModelStream, scores: Map<string, number[]>): void {
-  for (const [signal, values] of scores) stepLevel((stream.levels[signal] ??= startLevel()), values);
+/** Takes what has gathered since the last time. @param atMs when the last of these answers was given */
+export function watchLevels(stream: ModelStream, scores: Map<string, number[]>, atMs: number): void {
+  for (const [signal, values] of scores) stepLevel((stream.levels[signal] ??= startLevel()), values, atMs);
   scores.clear();
 }
 
@@ -258,6 +258,7 @@ function judgeLevel(signal: string, state: LevelState, isAlarmed: boolean): Sign
   const what = signal.slice(signal.indexOf(':') + 1);
   const hasRisen = isLoss && state.to > state.from;
   const found = hasRisen && (voices === 2 || isAlarmed) ? 'alarm' : voices === 0 ? 'ok' : 'suspect';
+  const mean = `The mean ${isLoss ? 'loss' : 'answer'} of ${what}`;
   const figures = `from ${state.from.toPrecision(3)} to ${state.to.toPrecision(3)}`;
   return {
     signal,
@@ -266,12 +267,17 @@ function judgeLevel(signal: string, state: LevelState, isAlarmed: boolean): Sign
     value: state.to,
     summary:
       found === 'ok'
-        ? `The mean ${isLoss ? 'loss' : 'answer'} of ${what} moves no more.`
-        : `The mean ${isLoss ? 'loss' : 'answer'} of ${what} has moved ${figures}.`,
+        ? `${mean} moves no more.`
+        : state.spoke.window > 0
+          ? `${mean} has moved ${figures}.`
+          : `${mean} may be moving.`,
     evidence: {
       from: state.from,
       to: state.to,
       page_hinkley_and_adaptive_window: voices,
+      ...(found === 'alarm' && state.changedAtMs !== undefined
+        ? { since: new Date(state.changedAtMs).toISOString() }
+        : {}),
       advice: found === 'alarm' ? 'retrain' : 'ignore',
     },
   };

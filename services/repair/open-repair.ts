@@ -1,7 +1,7 @@
 import { ServiceError } from '../../core/errors.js';
 import { repairJobSchema } from '../../core/schemas/repair.js';
 import { repairSettingsSchema, type RepairSettings } from '../../core/schemas/repair-settings.js';
-import type { Database } from '../database/database.js';
+import type { Database, Prisma } from '../database/database.js';
 import { jsonOf } from '../database/json-of.js';
 import { parseRequest } from '../parse-request.js';
 import { modelDefinition, type ModelDefinition, type ModelsConfig } from '../training/models-config.js';
@@ -131,7 +131,7 @@ async function findCause({ prisma }: Database, model: string, alertId: string | 
   };
 }
 
-/** When what an alert is about began: the first of the windows before it that were not ok, in a row. */
+/** When what an alert is about began: what its finding says, else the first of the windows before it that were not ok, in a row. */
 async function changeOf(
   { prisma }: Pick<Database, 'prisma'>,
   {
@@ -140,8 +140,11 @@ async function changeOf(
     subject,
     segment,
     openedWindow,
-  }: Record<'model' | 'monitor' | 'subject' | 'segment', string> & { openedWindow: Date },
+    evidence,
+  }: Record<'model' | 'monitor' | 'subject' | 'segment', string> & { openedWindow: Date; evidence: Prisma.JsonValue },
 ): Promise<Date | undefined> {
+  const { since } = evidence as { since?: unknown };
+  if (typeof since === 'string') return new Date(since);
   const thing = { model, monitor, subject, segment, windowEnd: { lte: openedWindow } };
   const lastGood = await prisma.monitorFinding.findFirst({
     where: { ...thing, state: 'ok' },
