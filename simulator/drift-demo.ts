@@ -4,8 +4,9 @@ import { ProjectTraffic } from './project-traffic.js';
 import { ServiceClient, ServiceCallError, waitFor } from './service-client.js';
 
 const MODEL = 'shifting_projects';
-/** So many outcomes are told before the world changes, and of the new version at the end. */
+/** So many outcomes are told before the world changes, of the changed one before the drift monitor looks, and of the new version at the end. */
 const USUAL_ROWS = 1500;
+const CHANGED_ROWS = 700;
 const RECOVERED_ROWS = 500;
 
 const HELP = `Changes the world under a model and shows how the service finds out and mends it. Start the service first (npm start).
@@ -81,13 +82,17 @@ function awaitAlert({ client, deadlineMs }: Demo, since: string): Promise<Alert>
   );
 }
 
-/** What the workflow `monitorModel` says of the last hour. */
-async function runMonitor({ client, say }: Demo): Promise<void> {
+/** What the workflow `monitorModel` says of the last hour: the inputs are as before, so that truths alone could tell. */
+async function runMonitor(demo: Demo, version: string): Promise<void> {
+  const { client, say } = demo;
+  await measure(demo, 'shifted', version, CHANGED_ROWS);
   await client.run(`/monitors/${MODEL}/run`, { window_end: new Date().toISOString() });
   const { items } = await client.get<{ items: Finding[] }>(`/monitors/${MODEL}/findings?monitor=drift&limit=100`);
   const newest = new Map(items.toReversed().map((finding) => [finding.subject, finding]));
+  const steady = [...newest.values()].filter(({ state }) => state === 'ok').map(({ subject }) => subject);
+  say(`  The drift monitor finds as before: ${steady.toSorted().join(', ')}`);
   for (const { state, summary } of newest.values())
-    if (state === 'suspect' || state === 'alarm') say(`  the drift monitor, ${state}: ${summary}`);
+    if (state === 'suspect' || state === 'alarm') say(`  The drift monitor, ${state}: ${summary}`);
 }
 
 /** Follows the repair to its end, and tells each step as it comes. */
@@ -133,7 +138,7 @@ async function changeTheWorld(demo: Demo): Promise<boolean> {
   say('The world changes: new tools carry what is complex, and the model does not know');
   const alert = await awaitAlert(demo, since);
   say(`Alert ${alert.alert_id}: ${alert.summary}`);
-  await runMonitor(demo);
+  await runMonitor(demo, former);
   const repair = await followRepair(demo, since);
   const broken = await measure(demo, 'shifted', former, 1);
   if (repair.state !== 'repaired' || repair.new_version === null) {

@@ -69,22 +69,8 @@ export async function openRepair(
   const repairId = repairIdOf(jobId);
   const known = await prisma.repair.findUnique({ where: { id: repairId } });
   if (known) return known.settings as unknown as OpenRepair;
-  const { request, definition, version } = await checkRepair(body, context, jobId);
-  const { name: model } = definition;
-  const settings = repairSettingsOf(definition);
-  const cause = await findCause(context.database, model, request.alert_id);
-  const since = request.since ?? cause.since?.toISOString();
-  const repair: OpenRepair = {
-    repairId,
-    jobId,
-    model,
-    formerVersion: version,
-    ...(since !== undefined && { since: new Date(since).toISOString() }),
-    source: request.source ?? settings.source,
-    leastRows: settings.least_rows,
-    canary: request.canary ?? settings.canary,
-    training: request.training,
-  };
+  const { repair, request, cause } = await draftRepair(jobId, body, context);
+  const { model, formerVersion: version } = repair;
   const trigger = request.reason ?? cause.trigger;
   const job = await prisma.job.findUnique({ where: { id: jobId } });
   const { count } = await prisma.repair.createMany({
@@ -113,6 +99,27 @@ export async function openRepair(
     since: repair.since ?? null,
   });
   return repair;
+}
+
+/** What a repair would follow that began now. @throws what `checkRepair` throws */
+export async function draftRepair(jobId: string, body: unknown, context: RepairContext) {
+  const { request, definition, version } = await checkRepair(body, context, jobId);
+  const { name: model } = definition;
+  const settings = repairSettingsOf(definition);
+  const cause = await findCause(context.database, model, request.alert_id);
+  const since = request.since ?? cause.since?.toISOString();
+  const repair: OpenRepair = {
+    repairId: repairIdOf(jobId),
+    jobId,
+    model,
+    formerVersion: version,
+    ...(since !== undefined && { since: new Date(since).toISOString() }),
+    source: request.source ?? settings.source,
+    leastRows: settings.least_rows,
+    canary: request.canary ?? settings.canary,
+    training: request.training,
+  };
+  return { repair, request, cause };
 }
 
 /** What the repair is for: the alert that began it, with all others of the model that stand. */
