@@ -1,5 +1,5 @@
-import { drawProjectPlan, projectSuccessChance, type ProjectWorld } from './project-model.js';
-import { RandomSource } from './random-source.js';
+import { drawProjectPlan, projectSuccessChance, type ProjectWorld } from '../../simulator/project-model.js';
+import { RandomSource } from '../../simulator/random-source.js';
 import { ServiceCallError, sleep, type ServiceClient } from './service-client.js';
 
 interface Prediction {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import type { ProjectWorld } from './project-model.js';
+import type { ProjectWorld } from '../../simulator/project-model.js';
 import { ProjectTraffic } from './project-traffic.js';
 import { ServiceClient, ServiceCallError, waitFor } from './service-client.js';
 
