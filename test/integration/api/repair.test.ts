@@ -7,9 +7,9 @@ import { Traffic } from './support/traffic.js';
 type Repair = Awaited<ReturnType<RepairStore['list']>>['items'][number];
 type RepairInFull = Awaited<ReturnType<RepairStore['get']>>;
 
-const LEAST_ROWS = 400;
+const LEAST_ROWS = 300;
 /** What the detectors must have seen of the usual world. */
-const USUAL_ROWS = 600;
+const USUAL_ROWS = 500;
 const MODELS = `customers:
   kind: classification
   source: customers
