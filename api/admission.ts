@@ -2,17 +2,16 @@ import type { IncomingMessage } from 'node:http';
 import { ServiceError } from '../core/errors.js';
 import { batchOverload, type BatchTurns } from '../services/serving/batch-turns.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
+import { clientOf, type RateLimiter } from './rate-limiter.js';
 
 /** The header by which a caller says how many milliseconds it waits for an answer. */
 export const TIMEOUT_HEADER = 'x-timeout-ms';
-const MOST_CLIENTS = 50_000;
 const BATCH = /^[^?]*\/(batch|infer)(\?|$)/;
 
 export interface AdmissionOptions {
   /** Milliseconds; 0 = however long. */
   maxWaitMs: number;
-  /** Requests a second of one caller, or of one address of callers without a name, in bursts of up to as many; 0 = no limit. */
-  rateLimit: number;
+  rates: RateLimiter;
   batchTurns: BatchTurns;
   metrics: Metrics;
 }
@@ -26,8 +25,6 @@ export class Admission {
   #turnBeganMs: number | undefined;
   /** A request that the direct way hands on was looked at already. */
   readonly #admitted = new WeakSet<object>();
-  /** By caller or address: when its allowance is full again (the theoretical arrival time of the generic cell rate algorithm). */
-  readonly #fullAtMs = new Map<string, number>();
 
   constructor(private readonly options: AdmissionOptions) {}
 
@@ -42,13 +39,24 @@ export class Admission {
     const waitedMs = this.#waitedMs(nowMs);
     const timeout = headers[TIMEOUT_HEADER] as string | undefined;
     const refusal =
-      this.#refuseFrequent(caller, socket.remoteAddress ?? '', nowMs) ??
+      this.options.rates.refuse(clientOf(caller, socket.remoteAddress ?? ''), nowMs) ??
       refuseLate(waitedMs, timeout) ??
       this.#refuseOverload(waitedMs) ??
       this.#refuseBatch(request.url ?? '');
     if (refusal) this.options.metrics.requestsRefused.inc({ reason: refusal.code });
     else this.#admitted.add(request);
     return refusal;
+  }
+
+  /** Why a call of a route is one too many for its caller, whichever way it came; for routes with a rate of their own. */
+  refuseRoute(caller: string | undefined, address: string, route: string): ServiceError | undefined {
+    const refusal = this.options.rates.refuseRoute(clientOf(caller, address), route, performance.now());
+    if (refusal) this.options.metrics.requestsRefused.inc({ reason: refusal.code });
+    return refusal;
+  }
+
+  limitsRoute(route: string): boolean {
+    return this.options.rates.limitsRoute(route);
   }
 
   #waitedMs(nowMs: number): number {
@@ -74,25 +82,6 @@ export class Admission {
   #refuseBatch(url: string): ServiceError | undefined {
     const { batchTurns, maxWaitMs } = this.options;
     return batchTurns.isFull && BATCH.test(url) ? batchOverload(maxWaitMs) : undefined;
-  }
-
-  #refuseFrequent(caller: string | undefined, address: string, nowMs: number): ServiceError | undefined {
-    const { rateLimit } = this.options;
-    if (rateLimit === 0) return undefined;
-    // An address has no blank in it.
-    const client = caller === undefined ? address : `caller ${caller}`;
-    const fullAtMs = Math.max(nowMs, this.#fullAtMs.get(client) ?? 0) + 1000 / rateLimit;
-    if (fullAtMs - nowMs > 1000 + 1e-6)
-      return new ServiceError(
-        'rate_limited',
-        `More than ${rateLimit} requests a second came from ${caller === undefined ? 'this address' : 'this caller'}.`,
-        [],
-        1,
-      );
-    this.#fullAtMs.delete(client);
-    this.#fullAtMs.set(client, fullAtMs);
-    if (this.#fullAtMs.size > MOST_CLIENTS) this.#fullAtMs.delete(this.#fullAtMs.keys().next().value!);
-    return undefined;
   }
 }
 

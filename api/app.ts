@@ -1,11 +1,17 @@
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { ServiceError } from '../core/errors.js';
-import type { ApiContext } from './http-context.js';
+import { auditCall, auditDenied, auditFailure, isAudited } from './audit-call.js';
+import { mountConsole } from './console.js';
+import { refuseDeep } from '../services/refuse-deep.js';
+import { signedInCallerOf, type ApiContext } from './http-context.js';
 import { mountDocs } from './docs.js';
+import { limitToModels, refuseOtherModelInBody } from './model-scope.js';
 import { admit } from './middleware/admit.js';
+import { authenticate, authorize } from './middleware/authenticate.js';
 import { correlate } from './middleware/correlate.js';
 import { observe } from './middleware/observe.js';
+import { allowOrigins, refuseOtherSites } from './middleware/guard-site.js';
 import { handleErrors } from './middleware/problem.js';
 import { refuseMethod } from './middleware/refuse-method.js';
 import { requireType } from './middleware/require-type.js';
@@ -21,13 +27,29 @@ export function createApp(context: ApiContext): Express {
   app.disable('x-powered-by');
   app.set('etag', false);
   app.set('query parser', 'simple');
-  app.use(trace, correlate, observe(context.metrics, context.logger), helmet(), admit(context.admission));
+  app.use(trace, correlate, observe(context.metrics, context.logger), helmet());
+  const { authenticator, config } = context;
+  if (config.corsOrigins.length > 0) app.use(allowOrigins(config.corsOrigins));
+  if (!authenticator) app.use(refuseOtherSites(config.corsOrigins));
+  app.use(authenticate(authenticator), admit(context.admission));
   mountDocs(app);
+  mountConsole(app, context.config.temporal);
   // Bodies are read once the route is known, so that an unknown path costs nothing.
-  const usual = [requireType('application/json'), express.json({ limit: BODY_LIMIT, strict: true })];
+  const usual = [
+    requireType('application/json'),
+    express.json({ limit: BODY_LIMIT, strict: true, verify: refuseDeep }),
+  ];
   for (const route of longestFirst(ALL_ROUTES)) {
     const handlers = route.readBody ?? (route.body ? usual : []);
-    app[route.method](route.path.replaceAll(/\{(\w+)\}/g, ':$1'), nameRoute(route), ...handlers, run(route, context));
+    app[route.method](
+      route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+      nameRoute(route),
+      authorize(route.role),
+      holdToRate(route, context),
+      limitToModels(route, context),
+      ...handlers,
+      run(route, context),
+    );
   }
   for (const path of new Set(ALL_ROUTES.map((route) => route.path)))
     app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), refuseMethod(methodsOf(path)));
@@ -38,7 +60,7 @@ export function createApp(context: ApiContext): Express {
       `There is nothing at ${request.method} ${request.path.slice(0, 200)}. GET /openapi.json lists all endpoints.`,
     );
   });
-  app.use(handleErrors(context.logger));
+  app.use(auditDenied(context), handleErrors(context.logger));
   return app;
 }
 
@@ -49,8 +71,19 @@ function longestFirst(routes: readonly RouteDefinition[]): RouteDefinition[] {
 }
 
 function nameRoute(route: RouteDefinition) {
-  return (_request: Request, response: Response, next: NextFunction) => {
+  return function setRouteName(_request: Request, response: Response, next: NextFunction) {
     response.locals['route'] = route.path;
+    next();
+  };
+}
+
+/** @throws ServiceError `rate_limited` */
+function holdToRate({ method, path }: RouteDefinition, { admission }: ApiContext) {
+  const route = `${method.toUpperCase()} ${path}`;
+  return function limitRate(request: Request, response: Response, next: NextFunction) {
+    const caller = signedInCallerOf(response);
+    const refusal = admission.refuseRoute(caller, request.socket.remoteAddress ?? '', route);
+    if (refusal) throw refusal;
     next();
   };
 }
@@ -59,7 +92,12 @@ function run(route: RouteDefinition, context: ApiContext) {
   return async (request: Request, response: Response) => {
     // Without a body there is nothing to parse, and the schema says what is missing.
     if (route.body) request.body ??= {};
-    const answer = await route.handle(request, response, context);
+    if (route.role !== 'public') refuseOtherModelInBody(route, request, response);
+    const answer = await route.handle(request, response, context).catch(async (error: unknown) => {
+      if (isAudited(route)) await auditFailure(error, request, response, context);
+      throw error;
+    });
+    if (isAudited(route)) await auditCall(request, response, context, response.statusCode);
     if (response.headersSent) return;
     if (answer === undefined) response.end();
     else response.json(answer);

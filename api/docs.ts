@@ -8,7 +8,7 @@ const PAGE = `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>ML Pipeline Service: API</title>
 <link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head>
-<body><div id="swagger-ui"></div>
+<body><p><a href="/ui">Open the console</a></p><div id="swagger-ui"></div>
 <script src="/docs/assets/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body>
 </html>`;
 
@@ -17,6 +17,9 @@ const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', de
 /** The page's own script and styles; it loads nothing from elsewhere. */
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/** What `mountDocs` answers besides the files below /docs/assets; it holds nothing of anybody. */
+export const DOCUMENT_PATHS = ['/openapi.json', '/docs', '/docs/start.js'];
 
 /** The OpenAPI document and, from files that come with the service, the page that shows it. */
 export function mountDocs(app: Express): void {
@@ -31,6 +34,6 @@ export function mountDocs(app: Express): void {
     response.setHeader('Content-Security-Policy', POLICY).type('html').send(PAGE);
   });
   app.get('/docs/start.js', (_request, response) => void response.type('js').send(START));
-  app.all(['/openapi.json', '/docs', '/docs/start.js'], refuseMethod(['GET']));
+  app.all(DOCUMENT_PATHS, refuseMethod(['GET']));
   app.use('/docs/assets', express.static(assets, { index: false, maxAge: '1d' }));
 }

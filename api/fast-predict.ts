@@ -1,12 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import helmet from 'helmet';
 import { canonicalModelName } from '../core/names.js';
-import { LOCAL_CALLER } from '../core/roles.js';
+import { includesRole, LOCAL_CALLER, mayTouch, type Caller } from '../core/roles.js';
 import type { PredictionAnswer } from '../services/serving/predict.js';
 import type { ServedModel } from '../services/serving/routing-table.js';
 import { correlationIdFrom } from '../services/telemetry/correlation.js';
 import { isTracing } from '../services/telemetry/tracing.js';
 import type { ApiContext } from './http-context.js';
+import { isToLoopback } from './middleware/guard-site.js';
+import { bearerOf } from './middleware/authenticate.js';
 import { problemOf } from './middleware/problem.js';
 import { isPlainKind, readPlainInstance } from './routes/plain-instance.js';
 import { KIND_PREDICTIONS } from './routes/predict-kinds.js';
@@ -40,10 +42,11 @@ export function createFastPredict(
   context: ApiContext,
   otherwise: (request: IncomingMessage, response: ServerResponse) => void,
 ) {
-  const { routing, predict, predictionLog, metrics, admission, logger, isAccepting } = context;
+  const { routing, predict, predictionLog, metrics, admission, authenticator, logger, isAccepting } = context;
   const security = securityHeaders();
   const answerHeaders = [...security, 'Content-Type', 'application/json; charset=utf-8'];
   const problemHeaders = [...security, 'Content-Type', 'application/problem+json; charset=utf-8'];
+  const hasOrigins = context.config.corsOrigins.length > 0;
   // Where each request is to have its line in the log, or its trace, all take the way of Express.
   const isVerbose = () => isTracing() || logger.isLevelEnabled('debug');
 
@@ -52,6 +55,7 @@ export function createFastPredict(
     request: IncomingMessage,
     response: ServerResponse,
     served: ServedModel,
+    caller: Caller,
     body: Buffer,
     giveToExpress: () => void,
   ): boolean {
@@ -63,7 +67,7 @@ export function createFastPredict(
       response.end(text);
       metrics.countRequest('POST', routeOf(request.url!), status, (performance.now() - startMs) / 1000);
     };
-    const refusal = admission.refuse(request);
+    const refusal = admission.refuse(request, caller === LOCAL_CALLER ? undefined : caller.subject);
     if (refusal) {
       const text = JSON.stringify(problemOf(refusal, request.url!, correlationId));
       const { retryAfterSeconds: seconds } = refusal;
@@ -79,7 +83,7 @@ export function createFastPredict(
     try {
       const input = readPlainInstance(served.scorer.bundle.manifest.kind, JSON.parse(body.toString('utf8')));
       if (!input) return false;
-      input.caller = LOCAL_CALLER.subject;
+      input.caller = caller.subject;
       const answered = predict.answerWith(served, input, correlationId);
       if (answered instanceof Promise) {
         // Its end must not have come when Express gets it after all.
@@ -90,6 +94,16 @@ export function createFastPredict(
       return false;
     }
     return true;
+  }
+
+  /** Who may have this answer, where that is known at once; Express tells all others why not. */
+  function callerFor(request: IncomingMessage, { model }: ServedModel): Caller | undefined {
+    const { origin, host } = request.headers;
+    if (origin !== undefined && (hasOrigins || !authenticator)) return undefined;
+    if (!authenticator) return isToLoopback(host) ? LOCAL_CALLER : undefined;
+    const token = bearerOf(request);
+    const caller = token === undefined ? undefined : authenticator.recall(token);
+    return caller && includesRole(caller.role, 'predictor') && mayTouch(caller, model) ? caller : undefined;
   }
 
   function servedModelOf({ method, url, headers }: IncomingMessage): ServedModel | undefined {
@@ -105,7 +119,8 @@ export function createFastPredict(
     if (!isAccepting()) response.setHeader('Connection', 'close');
     const length = Number(request.headers['content-length']);
     const served = isVerbose() || !isAccepting() || !(length <= MOST_BYTES) ? undefined : servedModelOf(request);
-    if (!served) return otherwise(request, response);
+    const caller = served && !admission.limitsRoute(`POST ${routeOf(request.url!)}`) && callerFor(request, served);
+    if (!served || !caller) return otherwise(request, response);
     request.once('data', (chunk: Buffer) => {
       // Express finds the request as if nobody had looked at it.
       const giveToExpress = () => {
@@ -114,7 +129,7 @@ export function createFastPredict(
         otherwise(request, response);
         request.resume();
       };
-      if (chunk.length === length && answer(request, response, served, chunk, giveToExpress)) return;
+      if (chunk.length === length && answer(request, response, served, caller, chunk, giveToExpress)) return;
       giveToExpress();
     });
   };

@@ -1,6 +1,11 @@
 import type { Request, Response } from 'express';
 import { ServiceError } from '../core/errors.js';
 import { LOCAL_CALLER, type Caller } from '../core/roles.js';
+import type { AuditLog } from '../services/audit/audit-log.js';
+import type { DeniedCalls } from '../services/audit/denied-calls.js';
+import type { Authenticator } from '../services/auth/authenticator.js';
+import type { TokenStore } from '../services/auth/token-store.js';
+import type { TokenTable } from '../services/auth/token-table.js';
 import type { Container } from '../services/container.js';
 import type { AlertStore } from '../services/alerts/alert-store.js';
 import type { RuleCatalogue } from '../services/alerts/rule-catalogue.js';
@@ -16,6 +21,7 @@ import type { LineageReader } from '../services/lineage/read-lineage.js';
 import type { OnlineFeatures } from '../services/features/online-features.js';
 import type { ViewCatalogue } from '../services/features/view-catalogue.js';
 import type { createFreezeStore } from '../services/freezes/freeze-store.js';
+import type { SharedCounts } from '../services/limits/shared-counts.js';
 import type { BatchTurns } from '../services/serving/batch-turns.js';
 import type { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
 import type { PredictionLog } from '../services/serving/prediction-log.js';
@@ -36,6 +42,14 @@ import type { Admission } from './admission.js';
 /** What the routes work with: the shared services and those of the serving process. */
 export interface ApiContext extends Container {
   metrics: Metrics;
+  /** Undefined where callers need no token. */
+  authenticator: Authenticator | undefined;
+  tokens: TokenStore;
+  tokenTable: TokenTable;
+  audit: AuditLog;
+  deniedCalls: DeniedCalls;
+  /** Where REDIS_URL is set and there are rates to hold callers to. */
+  sharedCounts: SharedCounts | undefined;
   inventory: InventoryMetrics;
   health: HealthMonitor;
   routing: RoutingTable;
@@ -74,14 +88,17 @@ export function correlationIdOf(response: Response): string {
   return response.locals['correlationId'] as string;
 }
 
-/** Who sent the request. Sign-in is not there yet, so that every caller is the one on this machine. */
+/** Who sent the request. Only routes that need no role can have a request of nobody; they must not ask. */
 export function callerOf(response: Response): Caller {
-  return (response.locals['caller'] as Caller | undefined) ?? LOCAL_CALLER;
+  const caller = response.locals['caller'] as Caller | undefined;
+  if (!caller) throw new Error('Nobody has signed in, and the route has asked for nobody to.');
+  return caller;
 }
 
-/** The name of a caller that has signed in; nobody has so far. */
+/** The name of a caller that has signed in. */
 export function signedInCallerOf(response: Response): string | undefined {
-  return (response.locals['caller'] as Caller | undefined)?.subject;
+  const caller = response.locals['caller'] as Caller | undefined;
+  return caller === LOCAL_CALLER ? undefined : caller?.subject;
 }
 
 /** A path parameter; Express types them as possibly absent or repeated. */

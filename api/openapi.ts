@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ERROR_TABLE } from '../core/errors.js';
 import { releaseVersion } from '../services/release-version.js';
+import { ACCESS_SCHEMAS } from './openapi-access-schemas.js';
 import { DATA_QUALITY_SCHEMAS } from './openapi-data-quality-schemas.js';
 import { ALERT_SCHEMAS } from './openapi-alert-schemas.js';
 import { REPAIR_SCHEMAS } from './openapi-repair-schemas.js';
@@ -55,6 +56,7 @@ export function buildOpenApi(): Record<string, unknown> {
     components: {
       schemas: {
         ...ANSWER_SCHEMAS,
+        ...ACCESS_SCHEMAS,
         ...DATA_QUALITY_SCHEMAS,
         ...ALERT_SCHEMAS,
         ...REPAIR_SCHEMAS,
@@ -68,6 +70,9 @@ export function buildOpenApi(): Record<string, unknown> {
         ...OPERATE_SCHEMAS,
         ...MONITOR_SCHEMAS,
         ...PERFORMANCE_SCHEMAS,
+      },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'A JWT of the issuer, or a service token' },
       },
     },
   };
@@ -83,6 +88,8 @@ function describeOperation(route: RouteDefinition): Record<string, unknown> {
     summary: route.summary,
     ...(route.description ? { description: route.description } : {}),
     'x-role': route.role,
+    // Without authentication, which is for loopback only, no token is needed.
+    security: route.role === 'public' ? [] : [{ bearer: [] }, {}],
     parameters: [
       ...pathParameters(route.path),
       ...queryParameters(route.query),
@@ -141,12 +148,18 @@ function describeAnswers(route: RouteDefinition) {
 }
 
 /** What every call with a body can meet. */
+const SIGN_IN_ERRORS = ['unauthenticated', 'role_insufficient'] as const;
 const BODY_ERRORS = ['request_malformed', 'body_too_large', 'media_type_unsupported', 'request_invalid'] as const;
 
 function describeErrors(route: RouteDefinition) {
   const byStatus = new Map<number, string[]>();
   const ofBody = route.body ? BODY_ERRORS : [];
-  for (const code of new Set([...(route.errors ?? []), ...ofBody, 'internal_error' as const])) {
+  for (const code of new Set([
+    ...(route.errors ?? []),
+    ...(route.role === 'public' ? [] : SIGN_IN_ERRORS),
+    ...ofBody,
+    'internal_error' as const,
+  ])) {
     const status = route.path.startsWith('/v2') ? inferenceStatus(code) : ERROR_TABLE[code].status;
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }

@@ -1,5 +1,11 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createAuditLog } from '../services/audit/audit-log.js';
+import { DeniedCalls } from '../services/audit/denied-calls.js';
+import { readAuditHead } from '../services/audit/verify-audit.js';
+import { Authenticator } from '../services/auth/authenticator.js';
+import { createTokenStore, noteTokenUse } from '../services/auth/token-store.js';
+import { TokenTable } from '../services/auth/token-table.js';
 import type { Config } from '../services/config.js';
 import { createAlertStore } from '../services/alerts/alert-store.js';
 import { createRuleCatalogue } from '../services/alerts/rule-catalogue.js';
@@ -20,6 +26,7 @@ import { createErasureStore } from '../services/erasure/erasure-store.js';
 import { HealthMonitor } from '../services/health/health-monitor.js';
 import { createLineageReader } from '../services/lineage/read-lineage.js';
 import { createFreezeStore } from '../services/freezes/freeze-store.js';
+import { SharedCounts } from '../services/limits/shared-counts.js';
 import { reconcileJobs } from '../services/pipelines/reconcile-jobs.js';
 import { BatchTurns } from '../services/serving/batch-turns.js';
 import { OutcomeRecorder } from '../services/serving/outcome-recorder.js';
@@ -44,6 +51,7 @@ import { createFastPredict } from './fast-predict.js';
 import { startInferenceServer } from './grpc/inference-server.js';
 import type { ApiContext } from './http-context.js';
 import { limitBodyTime } from './limit-body-time.js';
+import { RateLimiter } from './rate-limiter.js';
 
 const RECONCILE_EVERY_MS = 10_000;
 const RETAIN_EVERY_MS = 3_600_000;
@@ -105,6 +113,13 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     waiting: (await predictionLog.forget()) + (await outcomes.forget()) + (await events.forget()),
     forgotten: cache.clear(),
   });
+  const { logger } = container;
+  const isLimited = config.rateLimit > 0 || config.routeRates.size > 0;
+  const sharedCounts =
+    config.redisUrl !== undefined && isLimited ? new SharedCounts({ url: config.redisUrl, logger }) : undefined;
+  const noteUse = (ids: readonly string[]) => noteTokenUse(database, ids);
+  const audit = createAuditLog(database);
+  const tokenTable = new TokenTable({ database, databaseUrl: config.databaseUrl, logger, noteUse });
   const health = new HealthMonitor({ ...container, redis: shared, routing, lastErrorsOfAll, spoolsOfAll });
   answerForThisProcess({
     registry: metrics.registry,
@@ -120,6 +135,12 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     metrics,
     inventory: new InventoryMetrics({ database, checkHealth: () => health.check() }),
     health,
+    authenticator: config.auth && new Authenticator({ settings: config.auth, tokens: tokenTable, logger }),
+    tokens: createTokenStore(database),
+    tokenTable,
+    audit,
+    deniedCalls: new DeniedCalls({ audit, logger }),
+    sharedCounts,
     routing,
     predictionStore,
     predictionLog,
@@ -129,7 +150,12 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
     batchTurns,
     admission: new Admission({
       maxWaitMs: config.maxRequestWaitMs,
-      rateLimit: config.rateLimit,
+      rates: new RateLimiter({
+        rateLimit: config.rateLimit,
+        routeRates: config.routeRates,
+        processes: config.apiWorkers,
+        shared: sharedCounts,
+      }),
       batchTurns,
       metrics,
     }),
@@ -199,7 +225,9 @@ function repeat(work: () => Promise<unknown>, everyMs: number, onError: (error: 
 }
 
 /** Lets go of what is older than it has to be kept. */
-async function applyRetention({ config, database, predictionStore, uploads }: ApiContext): Promise<void> {
+async function applyRetention({ config, database, logger, predictionStore, uploads }: ApiContext): Promise<void> {
+  // Outside of the database it tells even a log that was written anew as a whole.
+  logger.info({ audit_head: await readAuditHead(database) }, 'head of the audit log');
   const now = new Date();
   await predictionStore.applyRetention(config.predictionRetentionDays, now);
   await uploads.removeExpired(now);
@@ -215,6 +243,7 @@ export async function serve(config: Config): Promise<string> {
   const context = await createContext(config, () => isAccepting);
   const { logger, predictionLog } = context;
   await context.routing.start();
+  if (config.auth) await context.tokenTable.start();
   const server = createServer(
     { requestTimeout: 0, headersTimeout: 10_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5000 },
     createFastPredict(context, createApp(context)),
@@ -249,7 +278,10 @@ export async function serve(config: Config): Promise<string> {
     await predictionLog.stop();
     await context.events.stop();
     await context.routing.stop();
+    if (config.auth) await context.tokenTable.stop();
+    await context.deniedCalls.stop();
     context.redis?.close();
+    context.sharedCounts?.close();
     await context.onlineFeatures.close();
     await stopTracing();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));

@@ -1,7 +1,9 @@
 /** One table of every failure that a caller can meet. The code is stable; the status is what HTTP answers with. */
 export const ERROR_TABLE = {
   request_malformed: { status: 400, title: 'The request could not be read' },
+  unauthenticated: { status: 401, title: 'Nobody is signed in' },
   role_insufficient: { status: 403, title: 'The role of the caller does not allow this' },
+  site_forbidden: { status: 403, title: 'Other sites may not call this' },
   resource_not_found: { status: 404, title: 'Not found' },
   run_not_found: { status: 404, title: 'No such run' },
   job_not_found: { status: 404, title: 'No such job' },
@@ -20,6 +22,7 @@ export const ERROR_TABLE = {
   silence_not_found: { status: 404, title: 'No such silence' },
   receiver_not_found: { status: 404, title: 'No such receiver' },
   repair_not_found: { status: 404, title: 'No such repair' },
+  token_not_found: { status: 404, title: 'No such token' },
   webhook_not_found: { status: 404, title: 'No such webhook' },
   delivery_not_found: { status: 404, title: 'No such delivery' },
   upload_not_found: { status: 404, title: 'No such upload' },
@@ -40,6 +43,7 @@ export const ERROR_TABLE = {
   version_in_use: { status: 409, title: 'Something relies on the version' },
   version_conflict: { status: 409, title: 'The state of the version does not allow this' },
   quarantine_empty: { status: 409, title: 'There is nothing in quarantine to replay' },
+  token_conflict: { status: 409, title: 'The token is not possible now' },
   webhook_limit: { status: 409, title: 'There are as many webhooks as there can be' },
   alert_conflict: { status: 409, title: 'The state of the alert or the rule does not allow this' },
   repair_conflict: { status: 409, title: 'The model cannot be repaired now' },

@@ -1,9 +1,11 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { alertEnvironment, toAlertSettings, type AlertSettings } from './alerts/alert-settings.js';
+import { authEnvironment, isLoopback, readAuthSettings, type AuthSettings } from './auth/auth-settings.js';
 import { parseKeys } from './encryption/key-ring.js';
+import { routeRates } from './limits/route-rates.js';
+import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { projectRoot } from './project-root.js';
 
 const WHOLE = /^\d+$/;
@@ -38,6 +40,10 @@ export const environmentSchema = z.object({
   HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
   PORT: whole(8080, 0, 65_535).describe('Port that the API listens on; 0 takes a free one'),
   GRPC_PORT: whole(0, 0, 65_535).describe('Port of the Open Inference Protocol over gRPC; 0 leaves it off'),
+  ...authEnvironment,
+  CORS_ORIGINS: hosts().describe(
+    'Origins, separated by commas, such as https://console.example.com, whose pages may call the API from a browser; none without it',
+  ),
   STATE_DIR: z.string().default('.state').describe('Folder for all that the embedded stack keeps'),
   DATABASE_URL: z.string().optional().describe('PostgreSQL; the embedded one when `npm start` starts it'),
   TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233').describe('Temporal front end, host:port'),
@@ -103,8 +109,9 @@ export const environmentSchema = z.object({
     'Milliseconds that a request may have waited for its turn; later ones are answered 429 at once. 0 turns this off',
   ),
   RATE_LIMIT: whole(0, 0, 1_000_000).describe(
-    'Requests a second that one caller (one client address, of callers without a name) may send to each API process, in bursts of up to as many; 0 is no limit',
+    'Requests a second that one caller (one client address, of callers without a name) may send to all API processes; 0 is no limit. They count together over REDIS_URL; without it each of API_WORKERS has its share',
   ),
+  RATE_LIMIT_ROUTES: routeRates,
   MAX_CONNECTIONS: whole(1000, 0, 100_000).describe(
     'Connections that each API process holds open; more are turned away, after idle ones were closed; 0 is no limit',
   ),
@@ -197,6 +204,10 @@ export interface Config {
   port: number;
   /** 0 = no gRPC. */
   grpcPort: number;
+  /** Undefined = callers need no token, and the API is on loopback. */
+  auth?: AuthSettings;
+  /** Lower case. */
+  corsOrigins: readonly string[];
   stateDir: string;
   databaseUrl: string;
   temporal: {
@@ -234,6 +245,8 @@ export interface Config {
   maxRequestWaitMs: number;
   /** Requests a second; 0 = no limit. */
   rateLimit: number;
+  /** Requests a minute, by method and path. */
+  routeRates: ReadonlyMap<string, number>;
   maxConnections: number;
   shutdownDelaySeconds: number;
   /** Lower case. */
@@ -249,8 +262,6 @@ export interface Config {
   failPoint?: string;
 }
 
-/** What is asked for by these would be missing in silence, and somebody may rely on it: the start is refused. */
-const REFUSED = ['AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] as const;
 /** Settings whose value is never shown. */
 const SECRET = /KEYS?$|SECRET|TOKEN|PASSWORD|DATABASE_URL|REDIS_URL/;
 
@@ -262,9 +273,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   const present = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
-  const problems = REFUSED.filter((name) => present[name]).map(
-    (name) => `${name} is set, but this release has no authentication. Unset it.`,
-  );
+  const problems: string[] = [];
   const parsed = environmentSchema.safeParse(present);
   for (const issue of parsed.error?.issues ?? []) {
     const name = String(issue.path[0]);
@@ -279,21 +288,23 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   }
   if (parsed.data && parsed.data.ALERT_EMAIL_TO.length > 0 && !parsed.data.SMTP_URL)
     problems.push('ALERT_EMAIL_TO is set, but SMTP_URL is not: say which mail server sends alerts.');
-  if (parsed.data && !isLoopback(parsed.data.HOST)) {
+  const auth = parsed.data && readAuthSettings(parsed.data, problems);
+  if (parsed.data && !auth && !isLoopback(parsed.data.HOST)) {
     problems.push(
-      `HOST=${parsed.data.HOST}: without authentication the API listens on loopback only. Use 127.0.0.1, ::1 or localhost.`,
+      `HOST=${parsed.data.HOST}: without authentication the API listens on loopback only, as everybody who reaches it may do everything. ` +
+        'Set AUTH_JWKS_URL (or AUTH_PUBLIC_KEY) with AUTH_ISSUER and AUTH_AUDIENCE, or AUTH_REQUIRED=true for service tokens alone; or use 127.0.0.1, ::1 or localhost.',
     );
   }
   if (!parsed.success || problems.length > 0) {
     throw new Error(`The configuration is not valid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   }
-  return toConfig(parsed.data);
+  return toConfig(parsed.data, auth);
 }
 
 /** Of this machine, or of the container it is. */
 const availableMemory = () => Math.min(totalmem(), process.constrainedMemory() || Infinity);
 
-function toConfig(env: z.output<typeof environmentSchema>): Config {
+function toConfig(env: z.output<typeof environmentSchema>, auth?: AuthSettings): Config {
   const absolute = (path: string) => (isAbsolute(path) ? path : resolve(projectRoot(), path));
   const stateDir = absolute(env.STATE_DIR);
   const roots = env.DATA_SOURCE_ROOTS?.split(':').filter(Boolean) ?? [
@@ -304,6 +315,8 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     host: env.HOST,
     port: env.PORT,
     grpcPort: env.GRPC_PORT,
+    ...(auth ? { auth } : {}),
+    corsOrigins: env.CORS_ORIGINS,
     stateDir,
     databaseUrl: env.DATABASE_URL ?? '',
     temporal: {
@@ -337,6 +350,7 @@ function toConfig(env: z.output<typeof environmentSchema>): Config {
     predictionRetentionDays: env.PREDICTION_RETENTION_DAYS,
     maxRequestWaitMs: env.MAX_REQUEST_WAIT,
     rateLimit: env.RATE_LIMIT,
+    routeRates: env.RATE_LIMIT_ROUTES,
     maxConnections: env.MAX_CONNECTIONS,
     shutdownDelaySeconds: env.SHUTDOWN_DELAY,
     webhookAllowedHosts: env.WEBHOOK_ALLOWED_HOSTS,
@@ -370,8 +384,4 @@ function toSourceSettings(env: z.output<typeof environmentSchema>, absolute: (pa
     eventSpoolBytes: env.EVENT_SPOOL_MB * 2 ** 20,
     eventRetentionDays: env.EVENT_RETENTION_DAYS,
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }

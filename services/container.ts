@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
+import { OwnCredentials } from './auth/own-credentials.js';
 import type { Config } from './config.js';
 import { openDatabase, type Database } from './database/database.js';
 import { RedisFeatures } from './features/redis-features.js';
@@ -26,6 +27,8 @@ export interface Container {
   temporal: Client;
   readModelsConfig: () => Promise<ModelsConfig>;
   failPoint: FailPoint;
+  /** How this process signs in at the API. */
+  credentials: OwnCredentials;
   folders: { datasets: string; modelStaging: string };
   close(): Promise<void>;
 }
@@ -56,6 +59,7 @@ export function createContainer(
     redisFeatures,
     temporal,
     readModelsConfig,
+    credentials: new OwnCredentials(database, config.auth !== undefined),
     failPoint: createFailPoint(config.failPoint, config.stateDir),
     folders: {
       datasets: join(config.dataStoragePath, 'datasets'),

@@ -39,9 +39,12 @@ export function unstorablePaths(value: unknown, path: readonly string[] = []): F
   });
 }
 
+/** An answer must not become many times as long as its request. */
+const MOST_PROBLEMS = 1000;
+
 /**
  * Holds an input to its schema.
- * @throws ServiceError `request_invalid` with the path of every problem, not only the first.
+ * @throws ServiceError `request_invalid` with the path of every problem (of the first thousand), not only the first.
  */
 export function parseRequest<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const parsed = schema.safeParse(input);
@@ -58,6 +61,6 @@ export function parseRequest<Schema extends z.ZodType>(schema: Schema, input: un
       .slice(0, 3)
       .map((problem) => `${problem.path} ${problem.message}`)
       .join('; ')}.`,
-    unique,
+    unique.slice(0, MOST_PROBLEMS),
   );
 }

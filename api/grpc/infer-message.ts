@@ -53,7 +53,7 @@ export async function answerInfer(
   context: ApiContext,
   model: string,
   message: InferMessage,
-  caller: Pick<BatchCall, 'correlationId' | 'isGone'>,
+  caller: Pick<BatchCall, 'correlationId' | 'caller' | 'isGone'>,
 ): Promise<object> {
   const parameters = Object.fromEntries(
     Object.entries(message.parameters).map(([name, parameter]) => [

@@ -10,11 +10,13 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ERROR_TABLE, ServiceError } from '../../core/errors.js';
+import type { Caller } from '../../core/roles.js';
 import { projectRoot } from '../../services/project-root.js';
 import { inferenceMetadata } from '../../services/serving/inference-model.js';
 import { correlationIdFrom } from '../../services/telemetry/correlation.js';
 import type { ApiContext } from '../http-context.js';
 import { serverMetadata, versionAsked } from '../routes/open-inference.js';
+import { admitCall, noteDenied } from './admit-call.js';
 import { answerInfer, type InferMessage } from './infer-message.js';
 
 const MOST_MESSAGE_BYTES = 32 * 1024 * 1024;
@@ -26,7 +28,7 @@ interface ModelMessage {
 }
 
 type Call<Request> = ServerUnaryCall<Request, unknown>;
-type Method<Request> = (request: Request, call: Call<Request>) => unknown;
+type Method<Request> = (request: Request, call: Call<Request>, caller: Caller) => unknown;
 
 /**
  * Serves the Open Inference Protocol over gRPC, without TLS as the API itself.
@@ -49,20 +51,21 @@ export async function startInferenceServer(
   };
   const server = new Server({ 'grpc.max_receive_message_length': MOST_MESSAGE_BYTES });
   server.addService(inference.GRPCInferenceService.service, {
-    ServerLive: unary(context, () => ({ live: true })),
-    ServerReady: unary(context, () => ({ ready: context.isAccepting() })),
-    ServerMetadata: unary(context, serverMetadata),
-    ModelReady: unary<ModelMessage>(context, async ({ name, version }) => {
+    ServerLive: unary(context, 'ServerLive', () => ({ live: true })),
+    ServerReady: unary(context, 'ServerReady', () => ({ ready: context.isAccepting() })),
+    ServerMetadata: unary(context, 'ServerMetadata', serverMetadata),
+    ModelReady: unary<ModelMessage>(context, 'ModelReady', async ({ name, version }) => {
       await versionAsked(context, name, version);
       return { ready: true };
     }),
-    ModelMetadata: unary<ModelMessage>(context, async ({ name, version }) =>
+    ModelMetadata: unary<ModelMessage>(context, 'ModelMetadata', async ({ name, version }) =>
       inferenceMetadata(await versionAsked(context, name, version)),
     ),
-    ModelInfer: unary<InferMessage>(context, async (message, call) => {
+    ModelInfer: unary<InferMessage>(context, 'ModelInfer', async (message, call, caller) => {
       const served = await versionAsked(context, message.model_name, message.model_version);
       return answerInfer(context, served.model, message, {
         correlationId: correlationIdFrom(call.metadata.get('x-correlation-id')[0]?.toString()),
+        caller: caller.subject,
         isGone: () => call.cancelled,
       });
     }),
@@ -82,13 +85,20 @@ async function stopServer(server: Server): Promise<void> {
   clearTimeout(force);
 }
 
-function unary<Request>({ logger }: ApiContext, method: Method<Request>) {
+/** @param name of the method, as in the protocol */
+function unary<Request extends Partial<ModelMessage & InferMessage>>(
+  context: ApiContext,
+  name: string,
+  method: Method<Request>,
+) {
   return (call: Call<Request>, respond: sendUnaryData<unknown>): void => {
-    Promise.resolve()
-      .then(() => method(call.request, call))
+    const { name: model = call.request.model_name } = call.request;
+    admitCall(context, name, call, model)
+      .then((caller) => method(call.request, call, caller))
       .then((answer) => respond(null, answer))
-      .catch((error: unknown) => {
-        if (!(error instanceof ServiceError)) logger.error({ err: error }, 'a gRPC call failed unexpectedly');
+      .catch(async (error: unknown) => {
+        await noteDenied(context, name, error);
+        if (!(error instanceof ServiceError)) context.logger.error({ err: error }, 'a gRPC call failed unexpectedly');
         respond({
           code: statusOf(error),
           details: error instanceof ServiceError ? error.message : 'Something went wrong on our side.',
@@ -103,8 +113,14 @@ function statusOf(error: unknown): status {
     case 400:
     case 422:
       return status.INVALID_ARGUMENT;
+    case 401:
+      return status.UNAUTHENTICATED;
+    case 403:
+      return status.PERMISSION_DENIED;
     case 404:
       return status.NOT_FOUND;
+    case 429:
+      return status.RESOURCE_EXHAUSTED;
     case 503:
       return status.UNAVAILABLE;
     default:

@@ -3,6 +3,7 @@ import { ERROR_TABLE, ServiceError, type ErrorCode, type FieldProblem } from '..
 import { isDatabaseAway } from '../../services/database/database.js';
 import type { Logger } from '../../services/telemetry/logger.js';
 import { correlationIdOf } from '../http-context.js';
+import { setChallenge } from './authenticate.js';
 import { isInferencePath, sendInferenceError } from './inference-error.js';
 
 /** RFC 9457. */
@@ -30,6 +31,7 @@ export function problemOf(error: ServiceError, path: string, correlationId: stri
 }
 
 export function sendProblem(request: Request, response: Response, error: ServiceError): void {
+  setChallenge(response, error);
   if (isInferencePath(request.path)) return sendInferenceError(response, error);
   const problem = problemOf(error, request.originalUrl.split('?', 1)[0]!, correlationIdOf(response));
   if (error.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(error.retryAfterSeconds));
@@ -40,6 +42,7 @@ export function sendProblem(request: Request, response: Response, error: Service
 const PARSER_ERRORS: Record<string, [ErrorCode, string]> = {
   'entity.too.large': ['body_too_large', 'The body is larger than this endpoint takes.'],
   'entity.parse.failed': ['request_malformed', 'The body is not valid JSON.'],
+  'entity.too.deep': ['request_malformed', 'The body is nested deeper than 64 levels.'],
   'encoding.unsupported': [
     'media_type_unsupported',
     'The Content-Encoding is not supported; use gzip, deflate or br, or none.',

@@ -5,6 +5,7 @@ import { withDatabase } from '../../services/database/database.js';
 import { controlRollout, type RolloutCommand } from '../../services/deployments/control-rollout.js';
 import { parseRequest } from '../../services/parse-request.js';
 import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { modelsOf } from '../model-scope.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
 /** What a person can want of a rollout that is under way. */
@@ -48,9 +49,9 @@ export const deploymentRoutes: RouteDefinition[] = [
     query: pageQuerySchema,
     answers: [{ status: 200, description: 'A page of rollouts', schema: listOf('Deployment') }],
     errors: ['request_invalid', 'dependency_unavailable'],
-    handle: (request, _response, context) => {
+    handle: (request, response, context) => {
       const page = parseRequest(pageQuerySchema, request.query);
-      return withDatabase(() => context.deployments.list(page));
+      return withDatabase(() => context.deployments.list(page, modelsOf(response)));
     },
   },
   {

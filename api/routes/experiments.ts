@@ -9,6 +9,7 @@ import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
 import { modelDefinition } from '../../services/training/models-config.js';
 import { callerOf, correlationIdOf, pathParameter } from '../http-context.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
+import { modelsOf } from '../model-scope.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
 const CHECK_ERRORS = [
@@ -100,9 +101,9 @@ export const experimentRoutes: RouteDefinition[] = [
     query: pageQuerySchema,
     answers: [{ status: 200, description: 'A page of experiments', schema: listOf('Experiment') }],
     errors: ['request_invalid', 'dependency_unavailable'],
-    handle: (request, _response, context) => {
+    handle: (request, response, context) => {
       const page = parseRequest(pageQuerySchema, request.query);
-      return withDatabase(() => context.experiments.list(page));
+      return withDatabase(() => context.experiments.list(page, modelsOf(response)));
     },
   },
   {

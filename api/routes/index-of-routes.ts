@@ -1,3 +1,4 @@
+import { auditRoutes } from './audit.js';
 import { codecRoutes } from './codec.js';
 import { alertRuleRoutes } from './alert-rules.js';
 import { alertRoutes } from './alerts.js';
@@ -32,6 +33,7 @@ import { validationRoutes } from './validation.js';
 import { subjectRoutes } from './subjects.js';
 import { runRoutes } from './runs.js';
 import { sweepRoutes } from './sweeps.js';
+import { tokenRoutes } from './tokens.js';
 import { webhookRoutes } from './webhooks.js';
 import { versionRoutes } from './versions.js';
 
@@ -69,6 +71,8 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...driftRoutes,
   ...performanceRoutes,
   ...webhookRoutes,
+  ...tokenRoutes,
+  ...auditRoutes,
   ...operateRoutes,
   ...codecRoutes,
   ...logLevelRoutes,

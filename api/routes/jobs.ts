@@ -10,6 +10,7 @@ import { startJob } from '../../services/pipelines/start-job.js';
 import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { followSweep } from './follow-sweep.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
+import { modelsOf } from '../model-scope.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 import { streamJobEvents } from './stream-job-events.js';
 
@@ -37,9 +38,9 @@ export const jobRoutes: RouteDefinition[] = [
     query: jobsQuerySchema,
     answers: [{ status: 200, description: 'A page of jobs', schema: listOf('Job') }],
     errors: ['request_invalid', 'dependency_unavailable'],
-    async handle(request, _response, context) {
+    async handle(request, response, context) {
       const { limit, cursor, ...filter } = parseRequest(jobsQuerySchema, request.query);
-      return withDatabase(() => context.jobs.list(filter, { limit, cursor }));
+      return withDatabase(() => context.jobs.list({ ...filter, models: modelsOf(response) }, { limit, cursor }));
     },
   },
   {

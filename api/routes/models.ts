@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { ServiceError } from '../../core/errors.js';
+import { mayTouch } from '../../core/roles.js';
 import { deployRequestSchema } from '../../core/schemas/deployment.js';
 import { pageQuerySchema } from '../../core/schemas/listing.js';
 import { trainRequestSchema } from '../../core/schemas/training.js';
@@ -110,10 +111,11 @@ export const modelRoutes: RouteDefinition[] = [
     role: 'viewer',
     answers: [{ status: 200, description: 'All models', schema: listOf('Model') }],
     errors: ['dependency_unavailable'],
-    async handle(_request, _response, context) {
+    async handle(_request, response, context) {
       const { models } = await context.readModelsConfig();
+      const shown = [...models.values()].filter(({ name }) => mayTouch(callerOf(response), name));
       return {
-        items: await Promise.all([...models.values()].map((definition) => presentModel(definition, context))),
+        items: await Promise.all(shown.map((definition) => presentModel(definition, context))),
         next_cursor: null,
       };
     },

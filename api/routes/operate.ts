@@ -34,8 +34,9 @@ export const operateRoutes: RouteDefinition[] = [
     summary: 'Each dependency with its state, latency and last error',
     description:
       'Always 200 while the process lives. `status` says `ok` or `degraded`, `degraded` names each state that is not as it should be and ' +
-      'what it affects, and `last_error` is the latest failure that any API process has met since it was started.',
-    role: 'public',
+      'what it affects, and `last_error` is the latest failure that any API process has met since it was started. ' +
+      'Probes take /health/live and /health/ready, which need no token.',
+    role: 'viewer',
     answers: [{ status: 200, description: 'The health', schema: ref('Health') }],
     handle: (_request, _response, context) => context.health.check(),
   },
@@ -79,7 +80,7 @@ export const operateRoutes: RouteDefinition[] = [
     description:
       'Of all API processes and of the workers of the machine together, with those of the Temporal SDK. As OpenMetrics, with trace ids as ' +
       'exemplars, for callers that prefer it.',
-    role: 'public',
+    role: 'viewer',
     answers: [
       { status: 200, description: 'The metrics', contentType: 'text/plain', schema: { type: 'string' } },
       {

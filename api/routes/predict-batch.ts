@@ -3,6 +3,7 @@ import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
 import { batchRequestSchema, type PredictInput } from '../../core/schemas/prediction.js';
 import { parseRequest, pollutingPaths, unstorablePaths } from '../../services/parse-request.js';
+import { refuseDeep } from '../../services/refuse-deep.js';
 import { predictMany, type BatchCall } from '../../services/serving/predict-many.js';
 import { answerArrow } from '../../services/serving/answer-arrow.js';
 import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
@@ -17,7 +18,7 @@ const JSON_LIMIT = '32mb';
 /** A row of 26 numbers is 208 bytes: room for 100,000 of them ten times over. */
 const ARROW_LIMIT = '256mb';
 
-const readJson = express.json({ limit: JSON_LIMIT, strict: true });
+const readJson = express.json({ limit: JSON_LIMIT, strict: true, verify: refuseDeep });
 const readArrowBytes = express.raw({ limit: ARROW_LIMIT, type: ARROW });
 
 /** What all rows of a call share. @param model as it is called in the registry */

@@ -26,6 +26,7 @@ export interface RouteDefinition {
     | 'Alerts'
     | 'Monitoring'
     | 'Webhooks'
+    | 'Access'
     | 'Operate';
   summary: string;
   description?: string;

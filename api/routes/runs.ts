@@ -11,6 +11,7 @@ import { compareRuns } from '../../services/tracking/compare-runs.js';
 import { buildRunsReport, chooseMeasure, MOST_CURVE_RUNS, rankRuns } from '../../services/tracking/runs-report.js';
 import { pathParameter } from '../http-context.js';
 import { PAGE_POLICY, reportPages } from './reports.js';
+import { modelsOf } from '../model-scope.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
 const RUN = '/runs/{run_id}';
@@ -32,9 +33,9 @@ export const runRoutes: RouteDefinition[] = [
     query: runsQuerySchema,
     answers: [{ status: 200, description: 'A page of runs', schema: listOf('Run') }],
     errors: ['request_invalid', 'dependency_unavailable'],
-    handle: (request, _response, context) => {
+    handle: (request, response, context) => {
       const query = parseRequest(runsQuerySchema, request.query);
-      return withDatabase(() => context.runs.list(query));
+      return withDatabase(() => context.runs.list({ ...query, models: modelsOf(response) }));
     },
   },
   {

@@ -5,6 +5,7 @@ import { withDatabase } from '../../services/database/database.js';
 import { parseRequest } from '../../services/parse-request.js';
 import { controlSweep, type SweepCommand } from '../../services/search/control-sweep.js';
 import { pathParameter, type ApiContext } from '../http-context.js';
+import { modelsOf } from '../model-scope.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
 const OVER = ['completed', 'stopped', 'failed', 'cancelled'];
@@ -44,9 +45,9 @@ export const sweepRoutes: RouteDefinition[] = [
     query: sweepsQuerySchema,
     answers: [{ status: 200, description: 'A page of sweeps', schema: listOf('Sweep') }],
     errors: ['request_invalid', 'dependency_unavailable'],
-    handle: (request, _response, context) => {
+    handle: (request, response, context) => {
       const { limit, cursor, ...filter } = parseRequest(sweepsQuerySchema, request.query);
-      return withDatabase(() => context.sweeps.list(filter, { limit, cursor }));
+      return withDatabase(() => context.sweeps.list({ ...filter, models: modelsOf(response) }, { limit, cursor }));
     },
   },
   {

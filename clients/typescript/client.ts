@@ -14,13 +14,19 @@ type Json<T> = T extends { content: { 'application/json': infer J } } ? J : neve
 /** The JSON of the answers that say yes. */
 export type Answer<O> = O extends { responses: infer R } ? Json<R[Extract<keyof R, 200 | 201 | 202>]> : never;
 /** The JSON that an operation takes; never where it takes none. */
-export type Body<O> = O extends { requestBody: { content: { 'application/json': infer B } } } ? B : never;
+export type Body<O> = O extends { requestBody?: infer R } ? Json<NonNullable<R>> : never;
 type Parameters<O, Where extends string> = O extends { parameters: { [K in Where]: infer V } } ? V : never;
 type Given<Name extends string, V> = [V] extends [never] ? unknown : { [K in Name]: V };
+/** Where the service does without a body, so may the caller. */
+type GivenBody<O> = O extends { requestBody: unknown }
+  ? Given<'body', Body<O>>
+  : [Body<O>] extends [never]
+    ? unknown
+    : { body?: Body<O> };
 
 /** What a call takes: the parts that its operation has. */
 export type Call<O> = Given<'path', Parameters<O, 'path'>> &
-  Given<'body', Body<O>> & {
+  GivenBody<O> & {
     query?: Record<string, string | number | boolean | undefined>;
     /** Makes a repeated call the same call. */
     idempotencyKey?: string;

@@ -1,30 +1,18 @@
-// Writes environment.md and errors.md from the code that they describe: node docs/reference/make-reference.mjs
+// Writes environment.md and errors.md, and the schemas by which editors complete the files of models/, from the code that they describe: node docs/reference/make-reference.mjs
 // With --check it writes nothing and ends with code 1 when a file is out of date. Needs a build (npm run build).
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { ERROR_TABLE } from '../../dist/core/errors.js';
-import { environmentSchema, loadConfig } from '../../dist/services/config.js';
+import { environmentSchema } from '../../dist/services/config.js';
+import { featuresFileSchema } from '../../dist/core/schemas/feature-view.js';
+import { dataTypesFileSchema, modelsFileSchema } from '../../dist/core/schemas/model-config.js';
+import { retentionFileSchema } from '../../dist/core/schemas/retention.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const NOTE =
   '<!-- Written by docs/reference/make-reference.mjs. Change the code, run `npm run build`, then run that script. -->';
-
-/** Variables that stop the start of this release; `checkRefused` holds this list to the code. */
-const REFUSED = ['AUTH_JWKS_URL', 'AUTH_PUBLIC_KEY', 'AUTH_ISSUER', 'AUTH_AUDIENCE'];
-
-function checkRefused() {
-  for (const name of REFUSED) {
-    let message = '';
-    try {
-      loadConfig({ DATABASE_URL: 'postgresql://example/example', [name]: 'set' });
-    } catch (error) {
-      message = error.message;
-    }
-    if (!message.includes(`${name} is set`))
-      throw new Error(`${name} is no longer refused: take it off the list here.`);
-  }
-}
 
 const cell = (text) => String(text).replaceAll('|', '\\|');
 const code = (text) => `\`${text}\``;
@@ -40,10 +28,9 @@ function table(head, rows) {
 }
 
 function renderEnvironment() {
-  checkRefused();
   const rows = Object.entries(environmentSchema.shape).map(([name, schema]) => {
     const fallback = schema.safeParse(undefined);
-    const isSet = fallback.success && fallback.data !== undefined;
+    const isSet = fallback.success && fallback.data !== undefined && !(fallback.data instanceof Map);
     return [code(name), isSet ? code(fallback.data) : '', schema.description ?? ''];
   });
   return `${NOTE}
@@ -68,9 +55,16 @@ ${table(
   ],
 )}
 
-## Not in force in this release
+## Read by \`npx mlops\` and the notebooks only
 
-These protect something, so the start is refused rather than going on without them: ${REFUSED.map(code).join(', ')}.
+${table(
+  ['Variable', 'Meaning'],
+  [
+    [code('MLOPS_URL'), 'Address of the service; `http://127.0.0.1:8080` where neither it nor `mlops login` names one'],
+    [code('MLOPS_TOKEN'), 'Token of the caller, sent as `Authorization: Bearer`'],
+    [code('XDG_CONFIG_HOME'), 'Where `mlops login` keeps both; `~/.config` when it is not set'],
+  ],
+)}
 `;
 }
 
@@ -101,15 +95,25 @@ ${table(
 `;
 }
 
+/** Draft 7 is what the YAML servers of editors know. */
+const schemaFile = (title, schema) =>
+  `${JSON.stringify({ title, ...z.toJSONSchema(schema, { target: 'draft-7', io: 'input', unrepresentable: 'any' }) }, null, 2)}\n`;
+
 const isCheck = process.argv.includes('--check');
 for (const [name, text] of [
   ['environment.md', renderEnvironment()],
   ['errors.md', renderErrors()],
+  ['../../models/config.schema.json', schemaFile('Models', modelsFileSchema)],
+  ['../../models/data-types.schema.json', schemaFile('Data types', dataTypesFileSchema)],
+  ['../../models/features.schema.json', schemaFile('Feature views', featuresFileSchema)],
+  ['../../models/retention.schema.json', schemaFile('Retention', retentionFileSchema)],
 ]) {
   const path = join(here, name);
   if (!isCheck) writeFileSync(path, text);
   else if (readFileSync(path, 'utf8') !== text) {
-    process.stderr.write(`docs/reference/${name} is out of date. Run: node docs/reference/make-reference.mjs\n`);
+    process.stderr.write(
+      `${join('docs/reference', name)} is out of date. Run: node docs/reference/make-reference.mjs\n`,
+    );
     process.exitCode = 1;
   }
 }

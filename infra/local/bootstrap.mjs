@@ -20,9 +20,13 @@ const SOURCES = [
   'workers',
   'commands',
   'api',
+  'cli',
+  'clients/typescript',
   'simulator',
   'infra/local',
   'bench',
+  'console',
+  'clients/typescript',
   'prisma',
   'package-lock.json',
   'tsconfig.json',
@@ -31,7 +35,7 @@ const SOURCES = [
   'prisma.config.ts',
 ];
 /** What a build leaves at its end; without these there has been none, whatever the stamp says. */
-const RESULTS = ['dist/workflow-bundle.js', 'services/database/generated'];
+const RESULTS = ['dist/workflow-bundle.js', 'dist/console/index.html', 'services/database/generated'];
 
 export function checkNode(version = process.versions.node) {
   const [major, minor] = version.split('.').map(Number);
@@ -80,17 +84,17 @@ async function build() {
 }
 
 /** A text that changes when a source does. */
-function describeSource(path) {
+export function describeSource(path) {
   const absolute = join(root, path);
   if (!existsSync(absolute)) return `${path} absent`;
   if (!statSync(absolute).isDirectory()) return `${path} ${hashOf(readFileSync(absolute))}`;
   return readdirSync(absolute, { withFileTypes: true })
-    .filter((entry) => entry.name !== 'generated' && entry.name !== 'node_modules')
+    .filter((entry) => !['generated', 'node_modules', 'dist'].includes(entry.name))
     .map((entry) => describeSource(join(path, entry.name)))
     .join('\n');
 }
 
-const hashOf = (content) => createHash('sha256').update(content).digest('hex');
+export const hashOf = (content) => createHash('sha256').update(content).digest('hex');
 
 /** Runs a command quietly with a line that ticks; its output is shown only when it fails. */
 export function runStep(title, command, args, { hint, env } = {}) {

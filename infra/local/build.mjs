@@ -1,4 +1,4 @@
-// `npm run build`: the database client, the compiled sources, and the workflows as one file.
+// `npm run build`: the database client, the compiled sources, the workflows as one file, and the console.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,6 +20,7 @@ function run(args, env = {}) {
 function removeOrphans(folder) {
   for (const entry of readdirSync(join(root, 'dist', folder), { withFileTypes: true })) {
     const path = join(folder, entry.name);
+    if (path === 'console') continue;
     if (entry.isDirectory()) removeOrphans(path);
     else if (/\.js(\.map)?$/.test(path) && folder !== '') {
       const source = path.replace(/\.js(\.map)?$/, '.ts');
@@ -37,3 +38,4 @@ run([bin('prisma/build/index.js'), 'generate'], {
 run([bin('typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
 removeOrphans('');
 run([join(root, 'workflows/bundle.mjs')]);
+run([join(root, 'infra/local/build-console.mjs')]);

@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
+import { OwnCredentials } from '../../services/auth/own-credentials.js';
+import { loadConfig } from '../../services/config.js';
+import { openDatabase } from '../../services/database/database.js';
 import { compiledScript } from '../../services/project-root.js';
 import { createDatabase } from './embedded-postgres.js';
 import type { RunStep, StackAddresses } from './local-stack.js';
@@ -33,6 +36,8 @@ class DemoJobError extends Error {
 
 interface DemoContext {
   api: string;
+  /** How it signs in, where callers need a token. */
+  credentials: OwnCredentials;
   step: RunStep;
   signal: AbortSignal;
   /** How many demos have failed before this one. */
@@ -50,12 +55,15 @@ export async function runDemo(addresses: StackAddresses, step: RunStep, signal: 
   const failures = join(addresses.stateDir, 'demo-failures');
   const attempt = existsSync(failures) ? Number(readFileSync(failures, 'utf8')) : 0;
   const source = new URL(addresses.databaseUrl);
+  const { auth } = loadConfig({ ...process.env, DATABASE_URL: addresses.databaseUrl });
+  const database = openDatabase(addresses.databaseUrl, () => undefined);
+  const credentials = new OwnCredentials(database, auth !== undefined);
   source.pathname = `/${SOURCE_DATABASE}`;
   try {
     await step('Demo: simulating a developer platform', () =>
       simulate(addresses.databaseUrl, source.href, join(addresses.stateDir, 'demo'), signal),
     );
-    const context = { api: addresses.api, step, signal, attempt };
+    const context = { api: addresses.api, credentials, step, signal, attempt };
     const version = await trainAndDeploy(context, source.href);
     await trainOtherKinds(context, source.href);
     const answer = await post(context, '/predict/user-behavior', EXAMPLE_REQUEST);
@@ -64,6 +72,8 @@ export async function runDemo(addresses: StackAddresses, step: RunStep, signal: 
   } catch (error) {
     if (error instanceof DemoJobError) writeFileSync(failures, String(attempt + 1));
     throw error;
+  } finally {
+    await database.close();
   }
 }
 
@@ -147,11 +157,20 @@ async function simulate(databaseUrl: string, sourceUrl: string, output: string, 
   });
 }
 
-async function post<T>({ api, signal }: DemoContext, path: string, body: object, key?: string): Promise<T> {
+async function post<T>(
+  { api, credentials, signal }: DemoContext,
+  path: string,
+  body: object,
+  key?: string,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const response = await tryFetch(api + path, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...(key ? { 'idempotency-key': key } : {}) },
+      headers: {
+        'content-type': 'application/json',
+        ...(key ? { 'idempotency-key': key } : {}),
+        ...(await credentials.headers('operator')),
+      },
       body: JSON.stringify(body),
       signal,
     });
@@ -164,13 +183,13 @@ async function post<T>({ api, signal }: DemoContext, path: string, body: object,
 }
 
 async function followJob(
-  { api, signal }: DemoContext,
+  { api, credentials, signal }: DemoContext,
   id: string,
   say: (line: string) => void,
 ): Promise<Record<string, unknown>> {
   let last = '';
   for (let unanswered = 0; unanswered < MOST_TRIES; await pause(250)) {
-    const response = await tryFetch(`${api}/jobs/${id}`, { signal });
+    const response = await tryFetch(`${api}/jobs/${id}`, { headers: await credentials.headers('viewer'), signal });
     if (!response?.ok) {
       // The API may be starting again.
       unanswered++;

@@ -99,6 +99,7 @@ function describe(addresses: StackAddresses, answer: unknown): string {
   const lines = [
     `  API               ${addresses.api}`,
     `  API documents     ${addresses.api}/docs`,
+    `  Console           ${addresses.api}/ui`,
     ...(addresses.temporalUi ? [`  Temporal Web UI   ${addresses.temporalUi}`] : []),
     `  Temporal          ${addresses.temporal}`,
     `  PostgreSQL        ${database.href}`,

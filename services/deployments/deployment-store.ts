@@ -4,6 +4,7 @@ import type { Database, Prisma } from '../database/database.js';
 import { isReproduced } from '../replay-verdict.js';
 import { jobIdOf, settingsOf } from './open-deployment.js';
 import { readPage } from '../database/read-page.js';
+import { whereModels } from '../database/where-models.js';
 
 function present(row: Prisma.DeploymentGetPayload<object>) {
   return {
@@ -118,10 +119,12 @@ export function createDeploymentStore({ prisma }: Database) {
       return { items: rows.map(presentWindow), next_cursor };
     },
 
-    async list(page: { limit: number; cursor?: string }) {
+    /** @param models only of these; of all without it */
+    async list(page: { limit: number; cursor?: string }, models?: readonly string[]) {
       const { rows, next_cursor } = await readPage(page, {
         read: (take) =>
           prisma.deployment.findMany({
+            where: whereModels(models),
             orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
             take,
             ...(page.cursor ? { cursor: { id: page.cursor } } : {}),

@@ -1,4 +1,5 @@
 import { ServiceError } from '../../core/errors.js';
+import type { OwnCredentials } from '../auth/own-credentials.js';
 import type { Database, Prisma } from '../database/database.js';
 import { loadScorer } from '../serving/load-scorer.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
@@ -87,13 +88,13 @@ const ASK_FOR_MS = 30_000;
  */
 export async function confirmServed(
   deployment: OpenDeployment,
-  context: { database: Database; apiBaseUrl: string; signal: AbortSignal },
+  context: { database: Database; credentials: OwnCredentials; apiBaseUrl: string; signal: AbortSignal },
 ): Promise<void> {
   const deadline = Date.now() + ASK_FOR_MS;
   let seen: string | null = null;
   while (Date.now() < deadline) {
     context.signal.throwIfAborted();
-    seen = await servedVersion(context.apiBaseUrl, deployment.model);
+    seen = await servedVersion(context, deployment.model);
     if (seen === deployment.version) {
       await recordStep(context.database.prisma, deployment, 'confirm', { served: seen });
       return;
@@ -106,11 +107,13 @@ export async function confirmServed(
   );
 }
 
-async function servedVersion(apiBaseUrl: string, model: string): Promise<string | null> {
-  const response = await fetch(`${apiBaseUrl}/models/${model}`, {
-    headers: traceHeaders(),
-    signal: AbortSignal.timeout(2000),
-  }).catch((error: unknown) => {
+async function servedVersion(
+  { apiBaseUrl, credentials }: { apiBaseUrl: string; credentials: OwnCredentials },
+  model: string,
+): Promise<string | null> {
+  const headers = { ...traceHeaders(), ...(await credentials.headers('viewer')) };
+  const options = { headers, signal: AbortSignal.timeout(2000) };
+  const response = await fetch(`${apiBaseUrl}/models/${model}`, options).catch((error: unknown) => {
     throw new Error(`The API at ${apiBaseUrl} cannot be reached to read the served version back.`, { cause: error });
   });
   if (!response.ok) throw new Error(`GET ${apiBaseUrl}/models/${model} answered ${response.status}.`);

@@ -2,6 +2,7 @@ import { Agent, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import { SANDBOX_MODEL } from '../../core/names.js';
 import { createPrng } from '../../ml/random/prng.js';
+import type { OwnCredentials } from '../auth/own-credentials.js';
 import type { Database } from '../database/database.js';
 import { sandboxUnit } from './sandbox-table.js';
 
@@ -36,10 +37,15 @@ const UNITS = 50_000;
  */
 export async function driveTraffic(
   { deploymentId, requestsPerSecond, limitSeconds, seed }: TrafficInput,
-  { database, apiBaseUrl, signal }: { database: Database; apiBaseUrl: string; signal: AbortSignal },
+  {
+    database,
+    credentials,
+    apiBaseUrl,
+    signal,
+  }: { database: Database; credentials: OwnCredentials; apiBaseUrl: string; signal: AbortSignal },
 ): Promise<TrafficSeen> {
   const seen: TrafficSeen = { requests: 0, failed: 0, arms: {}, isOver: false };
-  const post = createCaller(apiBaseUrl);
+  const post = createCaller(apiBaseUrl, credentials);
   let stopMs = performance.now() + limitSeconds * 1000;
   const isRunning = () => !signal.aborted && performance.now() < stopMs;
   const startMs = performance.now();
@@ -84,13 +90,14 @@ async function askOnce(post: Post, draw: number, seen: TrafficSeen): Promise<voi
 }
 
 /** A caller that does not throw: no answer is one of the status 0. */
-function createCaller(apiBaseUrl: string): Post {
+function createCaller(apiBaseUrl: string, credentials: OwnCredentials): Post {
   const isSecure = apiBaseUrl.startsWith('https:');
   const agent = isSecure ? new SecureAgent({ keepAlive: false }) : new Agent({ keepAlive: false });
-  return (path, body) =>
-    new Promise((resolve) => {
+  return async (path, body) => {
+    const signIn = await credentials.headers('predictor').catch(() => ({}));
+    return new Promise((resolve) => {
       const text = JSON.stringify(body);
-      const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+      const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), ...signIn };
       const options = { method: 'POST', agent, headers, timeout: ANSWER_WITHIN_MS };
       const nothing = () => resolve({ status: 0, body: {} });
       const sent = (isSecure ? secureRequest : request)(apiBaseUrl + path, options, (response) => {
@@ -104,6 +111,7 @@ function createCaller(apiBaseUrl: string): Post {
       sent.on('error', nothing);
       sent.end(text);
     });
+  };
 }
 
 function readJson(text: string): Record<string, unknown> {

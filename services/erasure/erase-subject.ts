@@ -14,7 +14,14 @@ import { eraseFromTables, searchTables } from './subject-in-rows.js';
 
 export type ErasureContext = Pick<
   Container,
-  'config' | 'database' | 'folders' | 'failPoint' | 'featureViews' | 'redisFeatures' | 'readModelsConfig'
+  | 'config'
+  | 'credentials'
+  | 'database'
+  | 'folders'
+  | 'failPoint'
+  | 'featureViews'
+  | 'redisFeatures'
+  | 'readModelsConfig'
 >;
 export interface ErasureStep {
   jobId: string;
@@ -67,11 +74,12 @@ const addCounts = (before: Record<string, number> = {}, counts: readonly { store
 /** Has all API processes bring their logs to the database and forget what they answered, and empties what Redis shares. */
 export async function forgetInMemory(
   { erasureId }: ErasureStep,
-  { config, database, redisFeatures }: ErasureContext,
+  { config, credentials, database, redisFeatures }: ErasureContext,
 ): Promise<void> {
   const subject = await subjectOf(database, erasureId);
   const response = await fetch(`${config.apiBaseUrl}/subjects/forget`, {
     method: 'POST',
+    headers: await credentials.headers('admin'),
     signal: AbortSignal.timeout(30_000),
   }).catch((error: unknown) => {
     throw new Error(`The API at ${config.apiBaseUrl} cannot be reached to have it forget.`, { cause: error });

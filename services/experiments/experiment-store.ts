@@ -3,6 +3,7 @@ import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
 import { isReproduced } from '../replay-verdict.js';
 import { readPage } from '../database/read-page.js';
+import { whereModels } from '../database/where-models.js';
 import { BUCKETS, type ExperimentArmRoute } from './experiment-arms.js';
 import { experimentJobIdOf } from './open-experiment.js';
 
@@ -76,10 +77,12 @@ export function createExperimentStore({ prisma }: Database) {
       return { ...present(row), latest_evidence: latest && presentWindow(latest) };
     },
 
-    async list(page: { limit: number; cursor?: string }) {
+    /** @param models only of these; of all without it */
+    async list(page: { limit: number; cursor?: string }, models?: readonly string[]) {
       const { rows, next_cursor } = await readPage(page, {
         read: (take) =>
           prisma.experiment.findMany({
+            where: whereModels(models),
             orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
             take,
             ...(page.cursor ? { cursor: { id: page.cursor } } : {}),

@@ -6,8 +6,10 @@ import type { Config } from '../config.js';
 import type { Database } from '../database/database.js';
 import { withTemporal } from '../pipelines/temporal-client.js';
 import { withoutCredentials } from '../telemetry/redact.js';
+import type { ModelsConfig } from '../training/models-config.js';
 import { within } from '../within.js';
 import type { DependencyHealth } from './degraded-states.js';
+import { installationChecks } from './installation-checks.js';
 import { describeTaskQueues, type TaskQueueState } from './task-queues.js';
 
 export interface Dependencies {
@@ -15,6 +17,7 @@ export interface Dependencies {
   database: Database;
   temporal: Client;
   redis?: { ping: () => Promise<void> };
+  readModelsConfig: () => Promise<ModelsConfig>;
 }
 
 export type CheckedDependency = Omit<DependencyHealth, 'last_error'>;
@@ -35,7 +38,8 @@ export async function checkDependencies(
 
 type Check = [name: string, affects: string, check: () => Promise<unknown>];
 
-function checksOf({ config, database, temporal, redis }: Dependencies, queues: Promise<TaskQueueState[]>): Check[] {
+function checksOf(context: Dependencies, queues: Promise<TaskQueueState[]>): Check[] {
+  const { config, database, temporal, redis } = context;
   const hasPoller = async (taskQueue: string) => {
     const isPolled = (await queues).some(({ queue, kind, pollers }) => {
       return queue === taskQueue && kind === 'activity' && pollers > 0;
@@ -57,6 +61,7 @@ function checksOf({ config, database, temporal, redis }: Dependencies, queues: P
     ['training_worker', 'training waits until a worker is back', () => hasPoller(TASK_QUEUES.training)],
     ['model_storage', 'loading and registering versions', () => checkFolder(config.modelStoragePath)],
     ['data_storage', 'ingestion and training', () => checkFolder(config.dataStoragePath)],
+    ...installationChecks(context),
   ];
   if (redis) checks.push(['redis', 'predictions are cached in each process only', () => redis.ping()]);
   return checks;

@@ -37,11 +37,13 @@ export interface DegradedState {
 /** The name of each state in which a dependency is down. */
 const DOWN: Record<string, string> = {
   database: 'database_away',
+  database_schema: 'migrations_pending',
   temporal: 'temporal_away',
   pipeline_worker: 'pipeline_worker_missing',
   training_worker: 'training_worker_missing',
   model_storage: 'model_storage_failing',
   data_storage: 'data_storage_failing',
+  models_config: 'models_config_unreadable',
   redis: 'redis_away',
 };
 

@@ -1,6 +1,7 @@
 import type { JobStatus, JobType } from '../../core/names.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage } from '../database/read-page.js';
+import { whereModels } from '../database/where-models.js';
 import type { Job, JobError } from './job.js';
 
 /** The stage of a job that waits for `resume`. */
@@ -56,6 +57,8 @@ export interface JobFilter {
   status?: JobStatus;
   type?: JobType;
   model?: string;
+  /** Only of these; of all without it. */
+  models?: readonly string[];
 }
 
 /** The table of jobs. Every write can be repeated, and none takes a finished job back or lowers its progress. */
@@ -68,13 +71,13 @@ export function createJobStore(database: Database, onEnd?: (ended: EndedJob, sta
     },
 
     async list(
-      filter: JobFilter,
+      { models, ...filter }: JobFilter,
       page: { limit: number; cursor?: string },
     ): Promise<{ items: Job[]; next_cursor: string | null }> {
       const { rows, next_cursor } = await readPage(page, {
         read: (take) =>
           prisma.job.findMany({
-            where: filter,
+            where: { ...filter, ...whereModels(models) },
             orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
             take,
             ...(page.cursor ? { cursor: { id: page.cursor } } : {}),

@@ -2,6 +2,7 @@ import { ServiceError } from '../../core/errors.js';
 import type { SweepState, TrialState } from '../../core/schemas/search.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage } from '../database/read-page.js';
+import { whereModels } from '../database/where-models.js';
 import type { TrialRow } from './trial-table.js';
 
 interface Tally {
@@ -123,11 +124,14 @@ export function createSweepStore({ prisma }: Database) {
       return row ? complete(row) : undefined;
     },
 
-    async list(filter: { model?: string; state?: SweepState }, page: { limit: number; cursor?: string }) {
+    async list(
+      { models, ...filter }: { model?: string; models?: readonly string[]; state?: SweepState },
+      page: { limit: number; cursor?: string },
+    ) {
       const { rows, next_cursor } = await readPage(page, {
         read: (take) =>
           prisma.sweep.findMany({
-            where: filter,
+            where: { ...filter, ...whereModels(models) },
             orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
             take,
             ...(page.cursor ? { cursor: { id: page.cursor } } : {}),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ServiceError } from '../../core/errors.js';
 import { parseRequest } from '../parse-request.js';
+import { isTooDeep } from '../refuse-deep.js';
 import type { InferenceCall } from './inference-model.js';
 import { checkValues, datatypeOf, decodeRaw, encodeRaw, rowsOf, type InferenceTensor } from './inference-tensor.js';
 
@@ -82,6 +83,7 @@ export function optionsOf(given: Readonly<Record<string, string | number | boole
 }
 
 function parseJson(bytes: Uint8Array): unknown {
+  if (isTooDeep(bytes)) throw malformed('The body is nested deeper than 64 levels');
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {

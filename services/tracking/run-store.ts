@@ -12,6 +12,8 @@ export interface RunSelection {
   kind?: string;
   parent_id?: string;
   filter?: RunFilter;
+  /** Only of these; of all without it. */
+  models?: readonly string[];
 }
 
 /** A run as callers see it. */
@@ -38,9 +40,10 @@ export function presentRun(row: RunRow) {
 }
 export type PresentedRun = ReturnType<typeof presentRun>;
 
-function whereSql({ filter, ...columns }: RunSelection, sql: SqlBuilder): string {
+function whereSql({ filter, models, ...columns }: RunSelection, sql: SqlBuilder): string {
   const equal = Object.entries(columns).filter(([, value]) => value !== undefined);
   const conditions = equal.map(([column, value]) => `${column} = ${sql.bind(value)}`);
+  if (models) conditions.push(`model = ANY(${sql.bind(models)})`);
   if (filter) conditions.push(filterSql(filter, sql));
   return conditions.length > 0 ? conditions.join(' AND ') : 'true';
 }
@@ -72,7 +75,7 @@ export function createRunStore({ prisma, pool }: Database) {
     },
 
     /** One page of those that fit; runs without a value for what is sorted by come last. */
-    async list({ limit, cursor, order_by: order = NEWEST_FIRST, ...selection }: RunsQuery) {
+    async list({ limit, cursor, order_by: order = NEWEST_FIRST, ...selection }: RunsQuery & RunSelection) {
       if (cursor !== undefined) await requireCursor(cursor);
       const sql = createSqlBuilder();
       const key = valueSql(order.field, sql);

@@ -32,6 +32,18 @@ const documents = texts
 /** What a page promises beyond commands that succeed. */
 const PROMISED: Record<string, readonly string[]> = {
   'README.md': ['"churn_probability"', 'features.activity_skore', 'v1.1.0'],
+  'docs/guide/command-line.md': [
+    'user_behavior',
+    'version: v1.',
+    'promoted  immediate',
+    'is not told: created_at, outcome, actual_days',
+    '2043 rows answered, 0 not.',
+    'row,prediction_id,model_version,label',
+    '0 problems',
+    'temporal workflow start --type trainModel',
+    '"exit_code":4',
+    'ended with 4',
+  ],
   'docs/guide/drills.md': [
     '"state":"passed"',
     '"seconds_to_safety"',
@@ -39,6 +51,7 @@ const PROMISED: Record<string, readonly string[]> = {
     '"cron":"0 4 * * 1"',
     'aa_replay',
   ],
+  'docs/guide/console.md': ["default-src 'none'", 'immutable', 'br'],
   'docs/guide/backup.md': ['is the backup of', 'is whole'],
   'docs/runbooks/bad-model.md': ['"name":"bad-model"', 'learnt from ds_'],
   'docs/runbooks/lost-worker.md': ['training_worker up', 'SERVING'],
@@ -90,6 +103,7 @@ const PROMISED: Record<string, readonly string[]> = {
     '"propensity":',
     'checkout',
   ],
+  'docs/guide/security.md': ['first-admin', '"token_id":', '"action":"token.created"', '"intact":true'],
   'docs/guide/serving.md': ['"state":"stored"'],
   'docs/guide/validation.md': [
     'passed unique project_id created_at',

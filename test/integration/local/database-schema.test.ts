@@ -16,6 +16,7 @@ const TYPES: Record<string, string> = {
   Float: 'double precision',
   Boolean: 'boolean',
   Json: 'jsonb',
+  Bytes: 'bytea',
   DateTime: 'timestamp with time zone',
 };
 

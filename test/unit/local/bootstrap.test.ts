@@ -23,6 +23,8 @@ setTimeout(() => {
   write('node_modules/prisma/build/index.js', "require('node:fs').mkdirSync('services/database/generated', { recursive: true })");
   write('node_modules/typescript/bin/tsc', compiler + process.env.STAND_INS);
   write('node_modules/vitest/vitest.mjs', process.env.VITEST);
+  write('node_modules/vite/package.json', '{"type": "module", "exports": "./index.js"}');
+  write('node_modules/vite/index.js', process.env.VITE);
   note('npm done');
 }, Number(process.env.NPM_MS ?? 0));
 `;
@@ -37,12 +39,21 @@ const VITEST = `
   if (process.env.REPORT) writeFileSync(file, process.env.REPORT);
   process.exit(Number(process.env.VITEST_CODE));`;
 
+const VITE = `
+  import { mkdirSync, writeFileSync } from 'node:fs';
+  export async function build() {
+    mkdirSync('dist/console/assets', { recursive: true });
+    writeFileSync('dist/console/index.html', '');
+    writeFileSync('dist/console/assets/a.js', '');
+    return { output: [{ fileName: 'assets/a.js' }] };
+  }`;
+
 let checkout: string;
 
 function makeCheckout(): void {
   checkout = mkdtempSync(join(tmpdir(), 'mlops-checkout-'));
   mkdirSync(join(checkout, 'infra/local'), { recursive: true });
-  for (const name of ['bootstrap.mjs', 'build.mjs', 'start.mjs', 'test.mjs', 'stack-help.txt'])
+  for (const name of ['bootstrap.mjs', 'build.mjs', 'build-console.mjs', 'start.mjs', 'test.mjs', 'stack-help.txt'])
     cpSync(join('infra/local', name), join(checkout, 'infra/local', name));
   for (const [path, text] of Object.entries({
     'package.json': '{"type": "module"}',
@@ -70,6 +81,7 @@ const environment = (more: NodeJS.ProcessEnv) => ({
   PATH: `${join(checkout, 'bin')}${delimiter}${process.env['PATH']}`,
   STAND_INS,
   VITEST,
+  VITE,
   ...more,
 });
 
@@ -121,6 +133,7 @@ describe('npm start and npm test in a checkout', () => {
       ['a source has changed', () => write('ml/a.ts', 'export const a = 2;'), ['build']],
       ['a source is new', () => write('services/new/c.ts', ''), ['build']],
       ['nothing', () => undefined, []],
+      ['the console is gone', () => rmSync(join(checkout, 'dist/console/index.html')), ['build']],
       ['the workflows are gone', () => rmSync(join(checkout, 'dist/workflow-bundle.js')), ['build']],
       [
         'the client is gone',

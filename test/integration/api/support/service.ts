@@ -51,6 +51,8 @@ export async function eventually<T>(what: string, look: () => Promise<T | undefi
 export class Service {
   readonly inbox: string;
   stack!: TestStack;
+  /** Sent with every call that says nothing else, where callers need a token. */
+  signIn: Record<string, string> = {};
   #temporal: Connection | undefined;
   #document: JsonSchema | undefined;
   #keys = 0;
@@ -99,7 +101,7 @@ export class Service {
     const isRaw = typeof body === 'string' || body instanceof Uint8Array;
     const response = await fetch(this.stack.api + path, {
       method,
-      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...this.signIn, ...headers },
       body: body === undefined ? undefined : isRaw ? (body as string) : JSON.stringify(body),
     });
     const text = await response.text();

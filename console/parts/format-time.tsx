@@ -1,0 +1,34 @@
+const full = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' });
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+const UNITS = [
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1],
+] as const;
+
+export function formatAge(at: string, now = Date.now()): string {
+  const seconds = Math.round((Date.parse(at) - now) / 1000);
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? UNITS[3];
+  return relative.format(Math.trunc(seconds / size), unit);
+}
+
+export function formatSeconds(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return '—';
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+}
+
+/** How long ago, with the exact time on hover and for readers of the screen. */
+export function Time({ at }: { at: string | null | undefined }) {
+  if (!at) return <>—</>;
+  return (
+    <time dateTime={at} title={full.format(new Date(at))}>
+      {formatAge(at)}
+    </time>
+  );
+}
+
+export const secondsBetween = (from: string | null | undefined, to: string | null | undefined): number | undefined =>
+  from ? Math.max(0, (to ? Date.parse(to) : Date.now()) - Date.parse(from)) / 1000 : undefined;

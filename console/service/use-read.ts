@@ -1,0 +1,59 @@
+import { keepPreviousData, useQuery, type UseQueryResult } from '@tanstack/react-query';
+import type { Answer, Call, paths, PathsWith } from '../../clients/typescript/client.js';
+import { client, isUnknownEndpoint } from './client.js';
+
+type Get<P extends keyof paths> = paths[P] extends { get: infer O } ? O : never;
+
+/** How often what may change by itself is read again. */
+export const LIVE_MS = 4000;
+
+interface ReadOptions {
+  /** Milliseconds between two reads; once only without it. */
+  everyMs?: number | false;
+  /** False while what is asked for is not known yet. */
+  enabled?: boolean;
+}
+
+/**
+ * Reads a path of the API, with the types of its OpenAPI document. Pages that ask the same share one request, and show what they had
+ * while it is read again.
+ */
+export function useRead<P extends PathsWith<'get'>>(
+  path: P,
+  given?: Call<Get<P>>,
+  { everyMs = false, enabled = true }: ReadOptions = {},
+): UseQueryResult<Answer<Get<P>>> {
+  return useQuery({
+    queryKey: [path, given ?? {}],
+    queryFn: ({ signal }) => client.get(path, { ...given, signal } as never) as Promise<Answer<Get<P>>>,
+    refetchInterval: everyMs,
+    enabled,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/**
+ * Reads a path that only newer services have.
+ * @returns null where the service has no such endpoint
+ */
+export function useReadIfThere<T>(
+  path: string,
+  query: Record<string, string | number | undefined> = {},
+  { everyMs = false, enabled = true }: ReadOptions = {},
+): UseQueryResult<T | null> {
+  return useQuery({
+    queryKey: [path, { query }],
+    queryFn: async ({ signal }) => {
+      try {
+        return (await client.get(path as never, { query, signal } as never)) as T;
+      } catch (error) {
+        if (isUnknownEndpoint(error)) return null;
+        throw error;
+      }
+    },
+    // What is not there does not come as long as the service runs.
+    refetchInterval: ({ state }) => (state.data === null ? false : everyMs),
+    enabled,
+    placeholderData: keepPreviousData,
+  });
+}

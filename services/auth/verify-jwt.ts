@@ -1,0 +1,52 @@
+import { jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import { highestRole, isOwnSubject, type Caller } from '../../core/roles.js';
+import { ALGORITHMS, type JwtSettings } from './auth-settings.js';
+
+export interface VerifiedJwt {
+  caller: Caller;
+  /** Milliseconds since 1970: not taken any more from then on. */
+  endsAtMs: number;
+}
+
+/** Printable and short: it stands in the log and in the database. */
+const SUBJECT = /^[\p{L}\p{N}\p{P}\p{S}][\p{L}\p{N}\p{P}\p{S} ]{0,199}$/u;
+
+/**
+ * Checks signature, algorithm, issuer, audience and times of a JWT.
+ * @param getKey the key for a header
+ * @returns who it speaks for
+ * @throws Error of `jose`, or of its own, that says what is wrong with it, for the log and not for its sender
+ */
+export async function verifyJwt(
+  token: string,
+  { keys, issuer, audience, roleClaim, leewaySeconds }: JwtSettings,
+  getKey: JWTVerifyGetKey,
+): Promise<VerifiedJwt> {
+  const { payload } = await jwtVerify(token, getKey, {
+    // A single key is good for a single algorithm, so that none of its tokens can be read in another way.
+    algorithms: 'algorithm' in keys ? [keys.algorithm] : [...ALGORITHMS],
+    issuer,
+    audience,
+    clockTolerance: leewaySeconds,
+    requiredClaims: ['exp', 'sub'],
+  });
+  const { sub = '', exp = 0 } = payload;
+  if (!SUBJECT.test(sub)) throw new Error('"sub" must be 1 to 200 printable characters');
+  if (isOwnSubject(sub)) throw new Error('"sub" is a name that the service uses itself');
+  const role = highestRole(rolesOf(payload, roleClaim)) ?? 'viewer';
+  return { caller: { subject: sub, role }, endsAtMs: (exp + leewaySeconds) * 1000 };
+}
+
+/** The words of the claim: by its very name, else along its path. */
+function rolesOf(payload: JWTPayload, claim: string): unknown[] {
+  const found = valueOf(payload, claim) ?? (claim === 'role' ? valueOf(payload, 'roles') : undefined);
+  return Array.isArray(found) ? found : [found];
+}
+
+function valueOf(payload: JWTPayload, claim: string): unknown {
+  if (Object.hasOwn(payload, claim)) return payload[claim];
+  return claim.split('.').reduce<unknown>((value, key) => {
+    const isObject = typeof value === 'object' && value !== null && Object.hasOwn(value, key);
+    return isObject ? (value as Record<string, unknown>)[key] : undefined;
+  }, payload);
+}
