@@ -120,7 +120,7 @@ async function followRepair({ client, say, deadlineMs }: Demo, since: string): P
 
 function tellLinks({ client: { url }, say }: Demo, alert: Alert, { repair_id: id, story, steps }: Repair): void {
   const rollout = steps.find(({ detail }) => detail.deployment_id !== undefined)?.detail.deployment_id;
-  say(`\nThe story, ${url}/repairs/${id}:\n\n${story}\n`);
+  say(`The story, ${url}/repairs/${id}:\n\n${story}\n`);
   say(`The alert    ${url}/alerts/${alert.alert_id}`);
   if (rollout !== undefined) say(`The canary   ${url}/deployments/${rollout}`);
   say(`The metrics  ${url}/analytics/model-performance?model_type=${MODEL}&interval=hour`);
