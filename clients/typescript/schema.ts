@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 c5a5fdbd05f1a7c5a7a7d2b196f23c53b149da157ebd860f88ddb139a22faa0f.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 5968028a4ab2bb202eac256705f285d5f509e49723bcdd03d001fba21b06af09.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -1247,7 +1247,7 @@ export interface paths {
         };
         /**
          * Follow a job as server-sent events
-         * @description Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job. Of a training job with a search also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change.
+         * @description Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job, or with the token of its reader. Of a training job with a search also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change.
          */
         get: operations["get_jobs_job_id_events"];
         put?: never;

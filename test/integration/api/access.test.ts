@@ -307,6 +307,19 @@ describe('a service token', () => {
     await expect.poll(() => statusOf('/jobs', bearer(token)), { timeout: 2000 }).toBe(401);
   });
 
+  it('ends the streams that it reads with it', async () => {
+    const { body: made } = await make({ name: 'reader', role: 'viewer' });
+    const training = await service.post<{ job_id: string }>('/models/train', { model_type: 'customers' });
+    const job = (await service.temporal()).workflow.getHandle(training.body.job_id);
+    await job.signal('pause');
+    const { body } = await fetch(`${service.stack.api}/jobs/${job.workflowId}/events`, { headers: bearer(made.token) });
+    await service.call('DELETE', `/tokens/${made.token_id}`);
+    const text = await new Response(body).text();
+    expect(text).toContain('"status":"running"');
+    expect(text).not.toMatch(/"status":"(completed|failed|cancelled)"/);
+    expect((await service.call('POST', `/jobs/${job.workflowId}/cancel`)).status).toBe(202);
+  });
+
   it('that is known already goes on while the database is away, and a new one is told to wait', async () => {
     const { token } = (await make({ name: 'steady', role: 'predictor' })).body;
     expect(await predict('customers', token)).toBe(200);

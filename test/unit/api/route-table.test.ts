@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { Admission } from '../../../api/admission.js';
 import { createApp } from '../../../api/app.js';
 import { DOCUMENT_PATHS } from '../../../api/docs.js';
-import { METHOD_ROLES } from '../../../api/grpc/admit-call.js';
+import { METHOD_ROLES, METHOD_ROUTES } from '../../../api/grpc/admit-call.js';
 import type { ApiContext } from '../../../api/http-context.js';
 import { modelNamed, OWNED } from '../../../api/model-scope.js';
 import { RateLimiter } from '../../../api/rate-limiter.js';
@@ -88,5 +88,8 @@ describe('the table of routes', () => {
     expect(Object.keys(METHOD_ROLES).toSorted()).toEqual(
       Object.keys(definition['inference.GRPCInferenceService']!).toSorted(),
     );
+    const routes = new Map(ALL_ROUTES.map(({ method, path, role }) => [`${method.toUpperCase()} ${path}`, role]));
+    for (const [method, role] of Object.entries(METHOD_ROLES))
+      if (role !== 'public') expect(routes.get(METHOD_ROUTES[method]!), method).toBe(role);
   });
 });
