@@ -61,12 +61,14 @@ export async function auditFailure(
 ): Promise<void> {
   const status = error instanceof ServiceError ? error.status : 500;
   if (status < 500) return;
-  await within(PATIENCE_MS, auditCall(request, response, context, status)).catch((reason: unknown) =>
+  try {
+    await within(PATIENCE_MS, auditCall(request, response, context, status));
+  } catch (reason) {
     context.logger.warn(
       { err: reason, action: request.method },
       'a failed call could not be written into the audit log',
-    ),
-  );
+    );
+  }
 }
 
 /** Writes denied calls down, those included that were answered as if there were nothing. */

@@ -1,7 +1,7 @@
 /** Levels of brackets that JSON may have; nothing that the API takes has a tenth of them. */
 const MOST_LEVELS = 64;
-const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [...'"\\[]{}'].map((one) =>
-  one.charCodeAt(0),
+const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = ['"', '\\', '[', ']', '{', '}'].map(
+  (one) => one.charCodeAt(0),
 );
 
 /** Whether JSON is nested so deeply that whatever walks through it might run out of stack. */

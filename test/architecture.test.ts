@@ -13,7 +13,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   workers: ['activities', 'services', 'core'],
   commands: ['services', 'core'],
   api: ['services', 'core'],
-  cli: ['core'],
+  cli: ['core', 'clients/typescript'],
   simulator: [],
   'infra/local': ['workers', 'api', 'services', 'core'],
   'infra/grafana': ['services'],

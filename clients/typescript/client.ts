@@ -18,7 +18,11 @@ export type Body<O> = O extends { requestBody?: infer R } ? Json<NonNullable<R>>
 type Parameters<O, Where extends string> = O extends { parameters: { [K in Where]: infer V } } ? V : never;
 type Given<Name extends string, V> = [V] extends [never] ? unknown : { [K in Name]: V };
 /** Where the service does without a body, so may the caller. */
-type GivenBody<O> = O extends { requestBody: unknown } ? Given<'body', Body<O>> : Partial<Given<'body', Body<O>>>;
+type GivenBody<O> = O extends { requestBody: unknown }
+  ? Given<'body', Body<O>>
+  : [Body<O>] extends [never]
+    ? unknown
+    : { body?: Body<O> };
 
 /** What a call takes: the parts that its operation has. */
 export type Call<O> = Given<'path', Parameters<O, 'path'>> &
