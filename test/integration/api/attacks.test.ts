@@ -274,6 +274,8 @@ describe('API6 and API8: how the service is set up', () => {
       method: 'OPTIONS',
       headers: { origin: 'https://console.test', 'access-control-request-method': 'GET' },
     });
+    // Temporal's Web UI sends it to the codec server.
+    expect(preflight.headers.get('access-control-allow-headers')).toContain('X-Namespace');
     expect([preflight.status, preflight.headers.get('access-control-allow-credentials')]).toEqual([204, null]);
   });
 
