@@ -13,11 +13,11 @@ export default defineConfig({
         },
       },
       {
-        // Each of these brings up the whole service, so one at a time.
+        // Each of these brings up a whole service of its own, which waits as often as it works: two at a time keep two cores busy.
         test: {
           name: 'stack',
           include: ['test/{integration,e2e,faults,docs}/**/*.test.ts'],
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 300_000,
           hookTimeout: 180_000,
           sequence: { groupOrder: 1 },

@@ -21,11 +21,14 @@ export function compareNumbers(
   if (untestable) return untestable;
   const tests: TestResult[] = [];
   const effects: DriftEffect[] = [];
-  const hasValues = reference.values.length > 0 && current.values.length > 0;
-  if (hasValues) {
+  const summary =
+    reference.values.length > 0 && current.values.length > 0
+      ? { reference: summarise(reference.values), current: summarise(current.values) }
+      : undefined;
+  if (summary) {
     const { statistic, pValue } = kolmogorovSmirnov(reference.values, current.values);
     tests.push({ test: 'kolmogorov_smirnov', statistic, p_value: pValue });
-    effects.push(shiftOf(reference.values, current.values));
+    effects.push(shiftOf(wasserstein(reference.values, current.values), summary));
   }
   const missing = {
     reference: { hits: reference.missing, rows: referenceRows },
@@ -43,19 +46,14 @@ export function compareNumbers(
     p_value: combineTests(tests),
     effects,
     missing: { reference: reference.missing / referenceRows, current: current.missing / rows },
-    ...(hasValues
-      ? {
-          summary: { reference: summarise(reference.values), current: summarise(current.values) },
-          out_of_range: outOfRange(reference.values, current.values),
-        }
-      : {}),
+    ...(summary && { summary, out_of_range: outOfRange(reference.values, current.values) }),
   };
 }
 
-function shiftOf(reference: Float64Array, current: Float64Array): DriftEffect {
-  const { distance, chance } = wasserstein(reference, current);
-  const before = summarise(reference);
-  const { mean } = summarise(current);
+function shiftOf(
+  { distance, chance }: { distance: number; chance: number },
+  { reference: before, current: { mean } }: { reference: NumberSummary; current: NumberSummary },
+): DriftEffect {
   // A column that was constant has no deviation to measure by: any other value is as far away as can be said.
   const scale = before.deviation > 0 ? before.deviation : distance > 0 ? distance : 1;
   const raw = distance / scale;

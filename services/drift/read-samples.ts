@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { CategorySample, NumberSample } from '../../ml/drift/column-drift.js';
+import { sortNumbers } from '../../ml/drift/sort-numbers.js';
 import { queryRows } from '../duckdb.js';
 
 /** Rows whose cells are sampled: a table, a view or `read_parquet(…)`, and which of its rows. */
@@ -34,13 +35,15 @@ export async function readNumbers(
   cell: string,
 ): Promise<NumberSample[]> {
   const windows = Array.from({ length: slots }, () => ({ values: new Float64Array(1024), present: 0, missing: 0 }));
+  const isWindowed = slots > 1;
   const result = await connection.stream(
-    `SELECT CAST(${slot} AS INTEGER), CAST(${cell} AS DOUBLE) FROM ${relation} ${filter(where)}`,
+    `SELECT CAST(${cell} AS DOUBLE)${isWindowed ? `, CAST(${slot} AS INTEGER)` : ''} FROM ${relation} ${filter(where)}`,
   );
   for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    const [at, cells] = [chunk.getColumnVector(0), chunk.getColumnVector(1)];
+    const cells = chunk.getColumnVector(0);
+    const slotOf = isWindowed ? chunk.getColumnVector(1) : undefined;
     for (let row = 0; row < chunk.rowCount; row++) {
-      const window = windows[at.getItem(row) as number]!;
+      const window = windows[slotOf ? (slotOf.getItem(row) as number) : 0]!;
       const value = cells.getItem(row) as number | null;
       if (value === null || !Number.isFinite(value)) window.missing++;
       else {
@@ -49,7 +52,7 @@ export async function readNumbers(
       }
     }
   }
-  return windows.map(({ values, present, missing }) => ({ values: values.subarray(0, present).sort(), missing }));
+  return windows.map(({ values, present, missing }) => ({ values: sortNumbers(values.subarray(0, present)), missing }));
 }
 
 function grown(values: Float64Array): Float64Array<ArrayBuffer> {

@@ -1,0 +1,33 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createPrng } from '../../../ml/random/prng.js';
+import { sortNumbers } from '../../../ml/drift/sort-numbers.js';
+
+const expectSorted = (values: Float64Array) => {
+  const wanted = values.slice().sort();
+  const sorted = sortNumbers(values);
+  expect(sorted).toBe(values);
+  expect(sorted.every((value, at) => Object.is(value, wanted[at]))).toBe(true);
+};
+
+describe('sorting numbers', () => {
+  it('orders whatever a double can be, and each equal one', () => {
+    const special = [0, -0, Infinity, -Infinity, Number.MIN_VALUE, -Number.MIN_VALUE, Number.MAX_VALUE, 1, -1];
+    fc.assert(
+      fc.property(fc.array(fc.double({ noNaN: true }), { maxLength: 50 }), (some) => {
+        const pool = [...some, ...special];
+        expectSorted(Float64Array.from({ length: 5000 }, (_, at) => pool[(at * 7919) % pool.length]!));
+      }),
+      { seed: 5, numRuns: 30 },
+    );
+  });
+
+  it.each([0, 1, 4095, 4096, 60_001])('takes %i of them, also out of the middle of a buffer', (length) => {
+    const prng = createPrng(length + 1);
+    const buffer = new Float64Array(length + 3).map(() => prng.next() * 2e6 - 1e6);
+    const [before, after] = [buffer[0], buffer[length + 1]];
+    expectSorted(buffer.subarray(1, length + 1));
+    expect([buffer[0], buffer[length + 1]]).toEqual([before, after]);
+    expectSorted(Float64Array.from({ length }, () => Math.floor(prng.next() * 5)));
+  });
+});
