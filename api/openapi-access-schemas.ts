@@ -17,6 +17,11 @@ const token = {
 
 /** The shapes of the answers about who may do what. */
 export const ACCESS_SCHEMAS = {
+  Whoami: strict({
+    subject: text,
+    role: { enum: [...ROLES] },
+    models: { type: ['array', 'null'], items: text, description: 'null = all' },
+  }),
   ServiceToken: strict(token),
   AuditEntry: strict({
     seq: count,

@@ -131,10 +131,10 @@ function Menu({ location }: { location: string }) {
 }
 
 function CallerName() {
-  const { subject, role, isKnown } = useCaller();
-  return isKnown ? (
+  const caller = useCaller();
+  return caller ? (
     <Link href="/settings" className="nav-link">
-      {subject} ({role})
+      {caller.subject} ({caller.role})
     </Link>
   ) : null;
 }

@@ -35,6 +35,7 @@ import { runRoutes } from './runs.js';
 import { sweepRoutes } from './sweeps.js';
 import { tokenRoutes } from './tokens.js';
 import { webhookRoutes } from './webhooks.js';
+import { whoamiRoutes } from './whoami.js';
 import { versionRoutes } from './versions.js';
 
 /** Every endpoint. The router, OpenAPI and the tests that walk all routes are made from this list. */
@@ -71,6 +72,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...driftRoutes,
   ...performanceRoutes,
   ...webhookRoutes,
+  ...whoamiRoutes,
   ...tokenRoutes,
   ...auditRoutes,
   ...operateRoutes,

@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 8859d8a4d4597df5fca73713ed96a549b9aec99e6fd23f7699913ca5095df23c.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 5968028a4ab2bb202eac256705f285d5f509e49723bcdd03d001fba21b06af09.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -1247,7 +1247,7 @@ export interface paths {
         };
         /**
          * Follow a job as server-sent events
-         * @description Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job. Of a training job with a search also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change.
+         * @description Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job, or with the token of its reader. Of a training job with a search also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change.
          */
         get: operations["get_jobs_job_id_events"];
         put?: never;
@@ -2672,6 +2672,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/whoami": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who the service takes the caller for, and what that caller may do
+         * @description While no sign-in is configured everybody is `local`, an admin.
+         */
+        get: operations["get_whoami"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tokens": {
         parameters: {
             query?: never;
@@ -3574,6 +3594,13 @@ export interface components {
                 parameters?: Record<string, never>;
                 data?: unknown[];
             }[];
+        };
+        Whoami: {
+            subject: string;
+            /** @enum {unknown} */
+            role: "viewer" | "predictor" | "engineer" | "operator" | "admin";
+            /** @description null = all */
+            models: string[] | null;
         };
         ServiceToken: {
             token_id: string;
@@ -23767,6 +23794,61 @@ export interface operations {
             };
             /** @description A dependency is away */
             503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_whoami: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Whoami"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role of the caller does not allow this */
+            403: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;

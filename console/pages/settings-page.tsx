@@ -72,14 +72,18 @@ function SignIn() {
   return (
     <Panel title="You" note="The token is kept in this tab only, and sent with every call.">
       <Stack>
-        <Facts
-          items={[
-            ['Name', caller.subject],
-            ['Role', caller.role],
-            ['May do what these may', ROLES.slice(0, ROLES.indexOf(caller.role) + 1).join(', ')],
-          ]}
-        />
-        {!caller.isKnown && (
+        {caller ? (
+          <Facts
+            items={[
+              ['Name', caller.subject],
+              ['Role', caller.role],
+              ['May do what these may', ROLES.slice(0, ROLES.indexOf(caller.role) + 1).join(', ')],
+            ]}
+          />
+        ) : (
+          <Text size="sm">The service does not know you yet: it asks for a token.</Text>
+        )}
+        {caller?.subject === 'local' && (
           <Text size="sm" c="dimmed">
             This service asks nobody to sign in: it listens on loopback only.
           </Text>
@@ -93,7 +97,7 @@ function SignIn() {
           <Group align="flex-end">
             <PasswordInput
               label="Token"
-              description="A JSON Web Token, as your identity provider gave it"
+              description="A JSON Web Token, as your identity provider gave it, or a service token"
               value={token}
               autoComplete="off"
               w={{ base: '100%', sm: 420 }}

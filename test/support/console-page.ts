@@ -5,7 +5,7 @@ import { findChromium, NO_CHROMIUM } from '../../infra/local/chromium.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** What newer services have, and rollouts that are about to begin; the console asks for them and does without. */
-const OPTIONAL = /\/(whoami|deployments\/dep-[^/]+(\/evidence)?|alerts|audit|audit\/verify|analytics\/[a-z-]+)(\?|$)/;
+const OPTIONAL = /\/(deployments\/dep-[^/]+(\/evidence)?|alerts|audit|audit\/verify|analytics\/[a-z-]+)(\?|$)/;
 
 /** Whether this machine has a browser to test with; says so aloud where it has not. */
 export function hasChromium(): boolean {
