@@ -55,6 +55,17 @@ export class Admission {
     return refusal;
   }
 
+  /**
+   * Why a call that did not come over HTTP/1 is one too many for its caller.
+   * @param route the one over HTTP that does the same: its rate is shared
+   */
+  refuseCall(caller: string | undefined, address: string, route: string): ServiceError | undefined {
+    const refusal = this.options.rates.refuse(clientOf(caller, address), performance.now());
+    if (!refusal) return this.refuseRoute(caller, address, route);
+    this.options.metrics.requestsRefused.inc({ reason: refusal.code });
+    return refusal;
+  }
+
   limitsRoute(route: string): boolean {
     return this.options.rates.limitsRoute(route);
   }

@@ -10,7 +10,8 @@ import type { RouteDefinition } from './routes/route-definition.js';
 const ARRIVES_WITHIN_MS = 3000;
 const LOOK_AGAIN_MS = 100;
 
-type OwnedTable = 'jobs' | 'deployments' | 'experiments' | 'sweeps' | 'runs' | 'predictions';
+type OwnedTable =
+  'jobs' | 'deployments' | 'experiments' | 'sweeps' | 'runs' | 'drills' | 'alerts' | 'repairs' | 'predictions';
 interface Owned {
   table: OwnedTable;
   noun: string;
@@ -18,23 +19,43 @@ interface Owned {
 }
 
 /** Objects of a model, by the path parameter that names them. */
-const OWNED: Record<string, Owned> = {
+export const OWNED: Readonly<Record<string, Owned>> = {
   job_id: { table: 'jobs', noun: 'job', code: 'job_not_found' },
   deployment_id: { table: 'deployments', noun: 'deployment', code: 'deployment_not_found' },
   experiment_id: { table: 'experiments', noun: 'experiment', code: 'experiment_not_found' },
   sweep_id: { table: 'sweeps', noun: 'sweep', code: 'sweep_not_found' },
   run_id: { table: 'runs', noun: 'run', code: 'run_not_found' },
+  drill_id: { table: 'drills', noun: 'drill', code: 'drill_not_found' },
+  alert_id: { table: 'alerts', noun: 'alert', code: 'alert_not_found' },
+  repair_id: { table: 'repairs', noun: 'repair', code: 'repair_not_found' },
   prediction_id: { table: 'predictions', noun: 'prediction', code: 'prediction_not_found' },
 };
 
 /** Calls whose body names the model, and where. */
 const NAMED_IN_BODY: Record<string, string> = { 'post /models/train': 'model_type', 'post /experiments': 'model' };
 
-/** Lists that leave out what the caller may not touch (see `modelsOf`). */
-const FILTERED = ['/models', '/jobs', '/deployments', '/experiments', '/sweeps', '/runs'];
+/** The same of those whose query names it. */
+const NAMED_IN_QUERY: Record<string, string> = {
+  'get /analytics/predictions': 'model_type',
+  'get /analytics/model-performance': 'model_type',
+  'get /analytics/drift': 'model_type',
+  'get /analytics/data-quality': 'model_type',
+  'get /alerts/budget': 'model',
+};
 
-/** Calls that concern nobody but the caller. */
-const OF_CALLER = ['/whoami'];
+/** Who calls, and lists that leave out what the caller may not touch (see `modelsOf`). */
+const FILTERED = [
+  '/whoami',
+  '/models',
+  '/jobs',
+  '/deployments',
+  '/experiments',
+  '/sweeps',
+  '/runs',
+  '/drills',
+  '/alerts',
+  '/repairs',
+];
 
 /** The models that a caller may touch, for lists; undefined = all. */
 export const modelsOf = (response: Response): readonly string[] | undefined => callerOf(response).models;
@@ -56,11 +77,12 @@ export function limitToModels(route: RouteDefinition, context: ApiContext) {
 }
 
 async function checkModels(caller: Caller, route: RouteDefinition, request: Request, context: ApiContext) {
-  if (OF_CALLER.includes(route.path)) return;
   const model = modelNamed(route.path, request);
   if (model !== undefined) return refuseOtherModel(caller, model);
   const parameter = Object.keys(request.params).find((name) => name in OWNED);
   if (parameter) return refuseOtherObject(caller, OWNED[parameter]!, String(request.params[parameter]), context);
+  const asked = NAMED_IN_QUERY[keyOf(route)];
+  if (asked !== undefined) return refuseOtherModelNamed(caller, request.query[asked]);
   if (NAMED_IN_BODY[keyOf(route)] || (route.method === 'get' && FILTERED.includes(route.path))) return;
   throw new ServiceError(
     'role_insufficient',
@@ -71,12 +93,15 @@ async function checkModels(caller: Caller, route: RouteDefinition, request: Requ
 /** The same for calls whose body names the model, once it is read. */
 export function refuseOtherModelInBody(route: RouteDefinition, request: Request, response: Response): void {
   const field = NAMED_IN_BODY[keyOf(route)];
-  const named = field && (request.body as Record<string, unknown> | undefined)?.[field];
-  // What is no text is refused by the schema of the route.
-  if (typeof named !== 'string') return;
+  if (field === undefined) return;
   response.locals['isHidden'] = true;
-  refuseOtherModel(callerOf(response), canonicalModelName(named));
+  refuseOtherModelNamed(callerOf(response), (request.body as Record<string, unknown> | undefined)?.[field]);
   response.locals['isHidden'] = false;
+}
+
+function refuseOtherModelNamed(caller: Caller, named: unknown): void {
+  // What is no text is refused by the schema of the route.
+  if (typeof named === 'string') refuseOtherModel(caller, canonicalModelName(named));
 }
 
 const keyOf = ({ method, path }: RouteDefinition) => `${method} ${path}`;

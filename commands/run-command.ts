@@ -1,10 +1,20 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { withoutCredentials } from '../services/telemetry/redact.js';
 
+type Options = NonNullable<ParseArgsConfig['options']>;
+
 /** The flags of the command line. @throws Error with the usage where one is wrong */
-export function readFlags(options: NonNullable<ParseArgsConfig['options']>, usage: string) {
+export const readFlags = (options: Options, usage: string) => parse(options, usage, false).values;
+
+/** The words and flags of the command line, of a command that does several things. @throws Error with the usage where a flag is wrong */
+export function readWords<Names extends string>(options: Record<Names, { type: 'string' }>, usage: string) {
+  const { positionals, values } = parse(options, usage, true);
+  return { words: positionals, flags: values as Partial<Record<Names, string>> };
+}
+
+function parse(options: Options, usage: string, allowPositionals: boolean) {
   try {
-    return parseArgs({ args: process.argv.slice(2), options, strict: true, allowPositionals: false }).values;
+    return parseArgs({ args: process.argv.slice(2), options, strict: true, allowPositionals });
   } catch (error) {
     throw new Error(`${(error as Error).message.split('. To', 1)[0]}.\n${usage}`);
   }

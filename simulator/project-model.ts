@@ -32,13 +32,25 @@ export function drawProjectPlan(random: RandomSource): ProjectPlan {
 }
 
 /**
+ * What makes projects succeed. All tables are of the `usual` world. In the `shifted` one new tools carry what is complex, and what is mature
+ * is what they know least of: the same plans end otherwise.
+ */
+export type ProjectWorld = 'usual' | 'shifted';
+const WEIGHTS: Record<ProjectWorld, { complexity: number; maturity: number }> = {
+  usual: { complexity: -10, maturity: 8.5 },
+  shifted: { complexity: 8.5, maturity: -10 },
+};
+
+/**
  * Chance that the project succeeds, 0..1: a logistic function of complexity, maturity, the people for the complexity, and
  * haste (days planned against what the complexity asks for).
  */
-export function projectSuccessChance(plan: ProjectPlan): number {
+export function projectSuccessChance(plan: ProjectPlan, world: ProjectWorld = 'usual'): number {
+  const { complexity, maturity } = WEIGHTS[world];
   const haste = Math.log((15 + 45 * plan.complexityScore) / plan.durationEstimate);
   const understaffing = Math.max(0, 1 + 3 * plan.complexityScore - plan.teamSize);
-  const score = 3.4 - 10 * plan.complexityScore + 8.5 * plan.technologyMaturity - 1.5 * understaffing - 2.5 * haste;
+  const score =
+    3.4 + complexity * plan.complexityScore + maturity * plan.technologyMaturity - 1.5 * understaffing - 2.5 * haste;
   return 1 / (1 + Math.exp(-score));
 }
 

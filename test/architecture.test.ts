@@ -15,7 +15,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   api: ['services', 'core'],
   cli: ['core', 'clients/typescript'],
   simulator: [],
-  'infra/local': ['workers', 'api', 'services', 'core'],
+  'infra/local': ['workers', 'api', 'services', 'core', 'simulator'],
   'infra/grafana': ['services'],
   bench: ['ml', 'core', 'services', 'simulator', 'infra/local'],
   console: ['clients/typescript'],

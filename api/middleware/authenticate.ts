@@ -39,6 +39,21 @@ export function authenticate(authenticator: Authenticator | undefined) {
   };
 }
 
+/** Whether the token of a request is still good, for answers that last: it may end or be revoked meanwhile. */
+export async function isStillSignedIn(
+  request: Pick<IncomingMessage, 'rawHeaders'>,
+  authenticator: Authenticator | undefined,
+): Promise<boolean> {
+  if (!authenticator) return true;
+  try {
+    await authenticator.authenticate(bearerOf(request) ?? '');
+    return true;
+  } catch (error) {
+    // Where nobody can tell at present, what was good goes on.
+    return !(error instanceof ServiceError && error.code === 'unauthenticated');
+  }
+}
+
 /**
  * Lets those through who have the role.
  * @throws ServiceError `unauthenticated`, `role_insufficient`; `dependency_unavailable` where it cannot be told who calls

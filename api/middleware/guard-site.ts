@@ -41,6 +41,8 @@ export function allowOrigins(allowed: readonly string[]): RequestHandler {
       'X-Correlation-Id',
       'X-Timeout-Ms',
       'X-Model-Version',
+      // Temporal's Web UI sends it to /codec.
+      'X-Namespace',
     ],
     exposedHeaders: ['X-Correlation-Id', 'Retry-After', 'Location', 'WWW-Authenticate'],
     maxAge: 600,

@@ -110,7 +110,7 @@ export const alertRuleRoutes: RouteDefinition[] = [
     answers: [{ status: 204, description: 'The rule is gone' }],
     errors: ['alert_rule_not_found', 'alert_conflict', 'dependency_unavailable'],
     async handle(request, response, context) {
-      await withDatabase(() => context.alertRules.remove(pathParameter(request, 'rule')));
+      await withDatabase(() => context.alertRules.remove(pathParameter(request, 'rule'), callerOf(response).subject));
       response.status(204);
       return undefined;
     },

@@ -12,6 +12,7 @@ import { withDatabase } from '../../services/database/database.js';
 import { parseRequest } from '../../services/parse-request.js';
 import { modelDefinition } from '../../services/training/models-config.js';
 import { callerOf, pathParameter } from '../http-context.js';
+import { modelsOf } from '../model-scope.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
 const ALERT = '/alerts/{alert_id}';
@@ -29,9 +30,9 @@ export const alertRoutes: RouteDefinition[] = [
     query: alertsQuerySchema,
     answers: [{ status: 200, description: 'A page of alerts', schema: listOf('Alert') }],
     errors: ['request_invalid', 'dependency_unavailable'],
-    handle: (request, _response, context) => {
+    handle: (request, response, context) => {
       const query = parseRequest(alertsQuerySchema, request.query);
-      return withDatabase(() => context.alerts.list(query));
+      return withDatabase(() => context.alerts.list({ ...query, models: modelsOf(response) }));
     },
   },
   {
@@ -106,7 +107,7 @@ export const alertRoutes: RouteDefinition[] = [
     answers: [{ status: 204, description: 'The silence is over' }],
     errors: ['silence_not_found', 'dependency_unavailable'],
     async handle(request, response, context) {
-      await withDatabase(() => context.silences.end(pathParameter(request, 'silence_id')));
+      await withDatabase(() => context.silences.end(pathParameter(request, 'silence_id'), callerOf(response).subject));
       response.status(204);
       return undefined;
     },

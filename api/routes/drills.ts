@@ -8,6 +8,7 @@ import { parseRequest } from '../../services/parse-request.js';
 import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
 import { modelDefinition } from '../../services/training/models-config.js';
 import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { modelsOf } from '../model-scope.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
@@ -74,9 +75,9 @@ export const drillRoutes: RouteDefinition[] = [
     query: pageQuerySchema,
     answers: [{ status: 200, description: 'A page of drills', schema: listOf('Drill') }],
     errors: ['request_invalid', 'dependency_unavailable'],
-    handle: (request, _response, context) => {
+    handle: (request, response, context) => {
       const page = parseRequest(pageQuerySchema, request.query);
-      return withDatabase(() => context.drills.list(page));
+      return withDatabase(() => context.drills.list(page, modelsOf(response)));
     },
   },
   {

@@ -35,8 +35,8 @@ import { runRoutes } from './runs.js';
 import { sweepRoutes } from './sweeps.js';
 import { tokenRoutes } from './tokens.js';
 import { webhookRoutes } from './webhooks.js';
-import { versionRoutes } from './versions.js';
 import { whoamiRoutes } from './whoami.js';
+import { versionRoutes } from './versions.js';
 
 /** Every endpoint. The router, OpenAPI and the tests that walk all routes are made from this list. */
 export const ALL_ROUTES: readonly RouteDefinition[] = [
@@ -72,8 +72,8 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...driftRoutes,
   ...performanceRoutes,
   ...webhookRoutes,
-  ...tokenRoutes,
   ...whoamiRoutes,
+  ...tokenRoutes,
   ...auditRoutes,
   ...operateRoutes,
   ...codecRoutes,

@@ -8,6 +8,7 @@ import { cancelJob } from '../../services/pipelines/cancel-job.js';
 import { settleJob } from '../../services/pipelines/reconcile-jobs.js';
 import { startJob } from '../../services/pipelines/start-job.js';
 import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
+import { isStillSignedIn } from '../middleware/authenticate.js';
 import { followSweep } from './follow-sweep.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { modelsOf } from '../model-scope.js';
@@ -71,7 +72,7 @@ export const jobRoutes: RouteDefinition[] = [
     tag: 'Jobs',
     summary: 'Follow a job as server-sent events',
     description:
-      'Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job. Of a training job with a search ' +
+      'Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job, or with the token of its reader. Of a training job with a search ' +
       'also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change.',
     role: 'viewer',
     answers: [
@@ -82,7 +83,8 @@ export const jobRoutes: RouteDefinition[] = [
       const id = pathParameter(request, 'job_id');
       const { type } = await currentJob(id, context);
       const readMore = type === 'train' ? followSweep(id, context.sweeps) : () => Promise.resolve([]);
-      await streamJobEvents(request, response, async () => statusOf(await currentJob(id, context)), readMore);
+      const read = async () => statusOf(await currentJob(id, context));
+      await streamJobEvents(request, response, read, readMore, () => isStillSignedIn(request, context.authenticator));
     },
   },
   {

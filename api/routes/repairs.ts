@@ -5,6 +5,7 @@ import { findKeyedJob, startJob } from '../../services/pipelines/start-job.js';
 import { checkRepair, repairIdOf } from '../../services/repair/open-repair.js';
 import { modelDefinition } from '../../services/training/models-config.js';
 import { callerOf, correlationIdOf, pathParameter } from '../http-context.js';
+import { modelsOf } from '../model-scope.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
@@ -62,9 +63,9 @@ export const repairRoutes: RouteDefinition[] = [
     query: repairsQuerySchema,
     answers: [{ status: 200, description: 'A page of repairs', schema: listOf('Repair') }],
     errors: ['request_invalid', 'dependency_unavailable'],
-    handle: (request, _response, context) => {
+    handle: (request, response, context) => {
       const query = parseRequest(repairsQuerySchema, request.query);
-      return withDatabase(() => context.repairs.list(query));
+      return withDatabase(() => context.repairs.list({ ...query, models: modelsOf(response) }));
     },
   },
   {

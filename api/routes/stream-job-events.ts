@@ -11,12 +11,16 @@ export interface StreamedEvent {
   data: string;
 }
 
-/** Sends the status whenever it has changed, after what else is new, until the job has ended or the reader has gone. */
+/**
+ * Sends the status whenever it has changed, after what else is new, until the job has ended or the reader has gone.
+ * @param isAllowed asked before anything more is sent; the stream ends where it says no
+ */
 export async function streamJobEvents(
   request: Request,
   response: Response,
   read: () => Promise<{ status: string }>,
   readMore: () => Promise<StreamedEvent[]>,
+  isAllowed: () => Promise<boolean>,
 ): Promise<void> {
   response.writeHead(200, {
     'Content-Type': 'text/event-stream',
@@ -26,7 +30,7 @@ export async function streamJobEvents(
   const isOpen = () => !request.destroyed && !response.destroyed && !response.closed;
   let last = '';
   let sentMs = Date.now();
-  for (let id = 1; isOpen();) {
+  for (let id = 1; isOpen() && (await isAllowed());) {
     const status = await read().catch(() => undefined);
     const text = status && JSON.stringify(status);
     const events = await readMore().catch((): StreamedEvent[] => []);

@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 4215a380d47da499969054bb0c1875b08ae0f29d46cb07e898ea9f000de7f440.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 5968028a4ab2bb202eac256705f285d5f509e49723bcdd03d001fba21b06af09.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -1247,7 +1247,7 @@ export interface paths {
         };
         /**
          * Follow a job as server-sent events
-         * @description Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job. Of a training job with a search also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change.
+         * @description Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job, or with the token of its reader. Of a training job with a search also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change.
          */
         get: operations["get_jobs_job_id_events"];
         put?: never;
@@ -2672,6 +2672,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/whoami": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who the service takes the caller for, and what that caller may do
+         * @description While no sign-in is configured everybody is `local`, an admin.
+         */
+        get: operations["get_whoami"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tokens": {
         parameters: {
             query?: never;
@@ -2709,26 +2729,6 @@ export interface paths {
          * @description It is refused by every process within about a second. Its row stays. The same call again answers the same.
          */
         delete: operations["delete_tokens_token_id"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/whoami": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Who the service takes the caller for, and what that caller may do
-         * @description Where the service asks nobody to sign in, everybody is `local`, an administrator, and `signed_in` is false.
-         */
-        get: operations["get_whoami"];
-        put?: never;
-        post?: never;
-        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -3595,6 +3595,13 @@ export interface components {
                 data?: unknown[];
             }[];
         };
+        Whoami: {
+            subject: string;
+            /** @enum {unknown} */
+            role: "viewer" | "predictor" | "engineer" | "operator" | "admin";
+            /** @description null = all */
+            models: string[] | null;
+        };
         ServiceToken: {
             token_id: string;
             name: string;
@@ -3647,16 +3654,6 @@ export interface components {
                 seq: number;
                 reason: string;
             };
-        };
-        Whoami: {
-            subject: string;
-            /** @enum {unknown} */
-            role: "viewer" | "predictor" | "engineer" | "operator" | "admin";
-            /** @description The role and those that it includes */
-            roles: ("viewer" | "predictor" | "engineer" | "operator" | "admin")[];
-            /** @description null = all */
-            models: string[] | null;
-            signed_in: boolean;
         };
         ServiceTokenCreated: {
             token_id: string;
@@ -23808,6 +23805,61 @@ export interface operations {
             };
         };
     };
+    get_whoami: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Whoami"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role of the caller does not allow this */
+            403: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_tokens: {
         parameters: {
             query?: {
@@ -24184,61 +24236,6 @@ export interface operations {
             };
             /** @description A dependency is away */
             503: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_whoami: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The caller */
-            200: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Whoami"];
-                };
-            };
-            /** @description Nobody is signed in */
-            401: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The role of the caller does not allow this */
-            403: {
-                headers: {
-                    /** @description The id of this call in logs, workflows and errors */
-                    "X-Correlation-Id"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Something went wrong on our side */
-            500: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;

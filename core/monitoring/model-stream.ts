@@ -100,9 +100,9 @@ export function watchLosses(losses: Record<string, number>, scores: Map<string, 
   for (const [head, loss] of Object.entries(losses)) push(scores, `loss:${head}`, loss);
 }
 
-/** Takes what has gathered since the last time. */
-export function watchLevels(stream: ModelStream, scores: Map<string, number[]>): void {
-  for (const [signal, values] of scores) stepLevel((stream.levels[signal] ??= startLevel()), values);
+/** Takes what has gathered since the last time. @param atMs when the last of these answers was given */
+export function watchLevels(stream: ModelStream, scores: Map<string, number[]>, atMs: number): void {
+  for (const [signal, values] of scores) stepLevel((stream.levels[signal] ??= startLevel()), values, atMs);
   scores.clear();
 }
 
@@ -203,7 +203,7 @@ export function judgeStream(stream: ModelStream): SignalVerdict[] {
   );
   return [
     ...rates.map(([signal, state]) => judgeRate(signal, state)),
-    ...levels.map(([signal, state]) => judgeLevel(signal, state)),
+    ...levels.map(([signal, state]) => judgeLevel(signal, state, stream.told[signal]?.state === 'alarm')),
     ...gone.map((signal) => ({
       signal,
       state: 'ok' as const,
@@ -248,12 +248,17 @@ function judgeRate(signal: string, state: RateState): SignalVerdict {
   };
 }
 
-/** The mean of answers moves with the hour and the week: only of losses is it an alarm. */
-function judgeLevel(signal: string, state: LevelState): SignalVerdict {
+/**
+ * The mean of answers moves with the hour and the week: only of losses is it an alarm. A loss that has risen and moves no more is as bad as
+ * before, so that the alarm stands until it falls again, or until another version answers.
+ */
+function judgeLevel(signal: string, state: LevelState, isAlarmed: boolean): SignalVerdict {
   const voices = levelVoices(state);
   const isLoss = signal.startsWith('loss:');
   const what = signal.slice(signal.indexOf(':') + 1);
-  const found = voices === 0 ? 'ok' : isLoss && voices === 2 && state.to > state.from ? 'alarm' : 'suspect';
+  const hasRisen = isLoss && state.to > state.from;
+  const found = hasRisen && (voices === 2 || isAlarmed) ? 'alarm' : voices === 0 ? 'ok' : 'suspect';
+  const mean = `The mean ${isLoss ? 'loss' : 'answer'} of ${what}`;
   const figures = `from ${state.from.toPrecision(3)} to ${state.to.toPrecision(3)}`;
   return {
     signal,
@@ -262,8 +267,18 @@ function judgeLevel(signal: string, state: LevelState): SignalVerdict {
     value: state.to,
     summary:
       found === 'ok'
-        ? `The mean ${isLoss ? 'loss' : 'answer'} of ${what} moves no more.`
-        : `The mean ${isLoss ? 'loss' : 'answer'} of ${what} has moved ${figures}.`,
-    evidence: { from: state.from, to: state.to, page_hinkley_and_adaptive_window: voices, advice: 'ignore' },
+        ? `${mean} moves no more.`
+        : state.spoke.window > 0
+          ? `${mean} has moved ${figures}.`
+          : `${mean} may be moving.`,
+    evidence: {
+      from: state.from,
+      to: state.to,
+      page_hinkley_and_adaptive_window: voices,
+      ...(found === 'alarm' && state.changedAtMs !== undefined
+        ? { since: new Date(state.changedAtMs).toISOString() }
+        : {}),
+      advice: found === 'alarm' ? 'retrain' : 'ignore',
+    },
   };
 }

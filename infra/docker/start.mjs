@@ -9,6 +9,7 @@ const PROGRAMS = {
   'pipeline-worker': 'workers/pipeline-worker.js',
   'training-worker': 'workers/training-worker.js',
   migrate: 'commands/migrate.js',
+  token: 'commands/token.js',
   backup: 'commands/backup.js',
   restore: 'commands/restore.js',
 };

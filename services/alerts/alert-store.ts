@@ -2,6 +2,7 @@ import { ServiceError } from '../../core/errors.js';
 import type { AlertStatus } from '../../core/schemas/alert.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage } from '../database/read-page.js';
+import { whereModels } from '../database/where-models.js';
 import { digestOf } from '../canonical-json.js';
 import { noteEvent } from './move-alerts.js';
 import { activeSilences, findSilence } from './silence-store.js';
@@ -11,6 +12,8 @@ type Row = Prisma.AlertGetPayload<object>;
 export interface AlertFilter {
   status?: AlertStatus;
   model?: string;
+  /** Of these only; of all without it. */
+  models?: readonly string[];
   severity?: string;
   rule?: string;
 }
@@ -115,13 +118,13 @@ export function createAlertStore({ prisma }: Database) {
   }
 
   return {
-    async list({ limit, cursor, ...where }: AlertFilter & { limit: number; cursor?: string }) {
+    async list({ limit, cursor, models, ...filter }: AlertFilter & { limit: number; cursor?: string }) {
       const { rows, next_cursor } = await readPage(
         { limit, cursor },
         {
           read: (take) =>
             prisma.alert.findMany({
-              where,
+              where: { ...filter, ...whereModels(models) },
               orderBy: [{ openedAt: 'desc' }, { id: 'desc' }],
               take,
               ...(cursor ? { cursor: { id: cursor } } : {}),

@@ -8,6 +8,9 @@ import type { WatchedThing, WatchedWindow } from './watched-windows.js';
 /** Who does what no person did. */
 export const SYSTEM = 'system';
 
+/** The stream says once that something is over, and then nothing more. */
+const STREAM_RESOLVE_AFTER = 1;
+
 type Transaction = Pick<Database['prisma'], 'alert' | 'alertEvent' | 'monitorFinding'>;
 type AlertRow = Prisma.AlertGetPayload<object>;
 
@@ -62,7 +65,7 @@ function moveOf(thing: WatchedThing, known: { standing?: AlertRow; settledMs?: n
   const { standing } = known;
   const move = judgeAlert(
     windows.map((window) => holdToRule(window, rule)),
-    { openAfter: asked, resolveAfter: rule.resolve_after },
+    { openAfter: asked, resolveAfter: thing.monitor === 'stream' ? STREAM_RESOLVE_AFTER : rule.resolve_after },
     {
       settledMs: known.settledMs,
       ...(standing && {

@@ -1,6 +1,7 @@
 import { ServiceError } from '../../core/errors.js';
 import { BUILT_IN_RULES, type AlertRule } from '../../core/policy/alert-rules.js';
 import { alertRuleSchema, type AlertRuleSettings } from '../../core/schemas/alert.js';
+import { nameSubject } from '../audit/name-subject.js';
 import type { Database } from '../database/database.js';
 import type { ModelsConfig } from '../training/models-config.js';
 
@@ -88,8 +89,11 @@ export function createRuleCatalogue(context: CatalogueContext) {
     /** Creates or replaces it; one of the name of a built-in rule takes its place. */
     put: (name: string, definition: AlertRuleSettings, by: string) => write(name, definition, by, false),
     /** What is built in under this name is in force again. @throws ServiceError `alert_rule_not_found`, `alert_conflict` */
-    async remove(name: string): Promise<void> {
-      const { count } = await prisma.alertRule.deleteMany({ where: { name } });
+    async remove(name: string, by: string): Promise<void> {
+      const { count } = await prisma.$transaction(async (transaction) => {
+        await nameSubject(transaction, by);
+        return transaction.alertRule.deleteMany({ where: { name } });
+      });
       if (count > 0) return;
       const { declared_in: origin } = await get(name);
       throw new ServiceError(

@@ -4,6 +4,7 @@ import { ServiceError } from '../../core/errors.js';
 import type { Severity } from '../../core/monitoring/finding.js';
 import { fitsPattern } from '../../core/policy/alert-rules.js';
 import type { SilenceMatcher } from '../../core/schemas/alert.js';
+import { nameSubject } from '../audit/name-subject.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage } from '../database/read-page.js';
 
@@ -86,7 +87,7 @@ export function createSilenceStore({ prisma }: Database) {
     },
 
     /** Ends it now; it stays in the list. One that has not begun is as if it had never been. */
-    async end(id: string): Promise<void> {
+    async end(id: string, by: string): Promise<void> {
       const row = await prisma.alertSilence.findUnique({ where: { id } });
       if (!row)
         throw new ServiceError(
@@ -94,8 +95,11 @@ export function createSilenceStore({ prisma }: Database) {
           `There is no silence "${id.slice(0, 100)}". GET /alerts/silences lists them.`,
         );
       const now = new Date();
-      if (row.startsAt > now) await prisma.alertSilence.deleteMany({ where: { id } });
-      else await prisma.alertSilence.updateMany({ where: { id, endsAt: { gt: now } }, data: { endsAt: now } });
+      await prisma.$transaction(async (transaction) => {
+        await nameSubject(transaction, by);
+        if (row.startsAt > now) await transaction.alertSilence.deleteMany({ where: { id } });
+        else await transaction.alertSilence.updateMany({ where: { id, endsAt: { gt: now } }, data: { endsAt: now } });
+      });
     },
   };
 }

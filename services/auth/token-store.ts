@@ -86,6 +86,19 @@ export function createTokenStore({ prisma }: Database) {
       return { items: rows.map(present), next_cursor };
     },
 
+    /** The token in use of a name; at most one has it. */
+    async findInUse(name: string) {
+      const row = await prisma.serviceToken.findFirst({ where: { name, revokedAt: null, isInternal: false } });
+      return row ? present(row) : undefined;
+    },
+
+    /** Whether this is the secret of a token that has neither ended nor been revoked. */
+    async isTokenOf(id: string, token: string): Promise<boolean> {
+      const row = await prisma.serviceToken.findFirst({ where: { id, revokedAt: null } });
+      const hasEnded = row?.expiresAt !== null && row?.expiresAt !== undefined && row.expiresAt <= new Date();
+      return row !== null && !hasEnded && hashOf(token).equals(row.hash);
+    },
+
     get: async (id: string) => present(await find(id)),
 
     /** Ends a token; one that is revoked already stays as it is. */

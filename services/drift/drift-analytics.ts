@@ -49,7 +49,7 @@ export async function readDriftAnalytics({ pool }: Database, model: string, quer
   const { rows } = await pool.query<Row>(
     `SELECT DISTINCT ON (subject, segment, at) subject, segment, date_trunc($2, ${LAST_MOMENT}, 'UTC') AS at, window_start, window_end, version, state, severity,
        summary, evidence->'rows' AS rows, evidence->'reference_rows' AS reference_rows, evidence->'tests' AS tests, evidence->'effects' AS effects,
-       evidence->'missing' AS missing, evidence#>>'{triage,cause}' AS cause, evidence#>>'{triage,advice}' AS advice
+       evidence->'missing' AS missing, evidence#>>'{triage,cause}' AS cause, evidence->>'advice' AS advice
      FROM monitor_findings
      WHERE model = $1 AND monitor = 'drift' AND window_end > $3 AND window_end <= $4 AND ($5::text IS NULL OR version = $5)
        AND CASE WHEN $6::text IS NULL THEN segment = '' ELSE segment = $6 OR starts_with(segment, $6 || '=') END

@@ -41,9 +41,9 @@ export function driftFinding(
   const needsTriage = drift.state === 'compared' && (state === 'alarm' || state === 'suspect');
   const cause = needsTriage ? findDriftCause(drift) : undefined;
   const importance = facts.importance.get(column.name);
-  const triage = cause && {
-    ...cause,
-    ...adviseOnDrift({
+  const advised =
+    cause &&
+    adviseOnDrift({
       what,
       cause,
       importance: what === 'input' ? importance : undefined,
@@ -51,11 +51,11 @@ export function driftFinding(
       isNewVersion: facts.isNewVersion,
       hasInputAlarm,
       estimates: facts.estimates,
-    }),
-  };
+    });
   const told = [
     verdict.reason,
-    ...(triage ? [triage.detail, ...(state === 'alarm' ? [adviceSentence(triage)] : [])] : []),
+    ...(cause ? [cause.detail] : []),
+    ...(advised && state === 'alarm' ? [adviceSentence(advised)] : []),
     ...(season === 'explains' ? ['It differs from the rows of training as the same hours of earlier weeks do.'] : []),
   ];
   return {
@@ -78,7 +78,9 @@ export function driftFinding(
       season,
       reference: facts.reference,
       rule: facts.rule,
-      ...(triage ? { triage: { ...triage, estimated_effects: facts.estimates } } : {}),
+      ...(advised
+        ? { triage: { ...cause, because: advised.because, estimated_effects: facts.estimates }, advice: advised.advice }
+        : {}),
     },
   };
 }

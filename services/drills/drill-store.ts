@@ -1,6 +1,7 @@
 import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage } from '../database/read-page.js';
+import { whereModels } from '../database/where-models.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import type { DrillTrial } from './judge-trial.js';
 import { drillJobIdOf } from './open-drill.js';
@@ -52,10 +53,11 @@ export function createDrillStore({ prisma }: Database) {
       throw new ServiceError('drill_not_found', `There is no drill "${id.slice(0, 100)}". GET /drills lists them.`);
     },
 
-    async list(page: { limit: number; cursor?: string }) {
+    async list(page: { limit: number; cursor?: string }, models?: readonly string[]) {
       const { rows, next_cursor } = await readPage(page, {
         read: (take) =>
           prisma.drill.findMany({
+            where: whereModels(models),
             orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
             take,
             ...(page.cursor ? { cursor: { id: page.cursor } } : {}),

@@ -27,6 +27,8 @@ interface Watched {
   scores: Map<string, number[]>;
   /** When the newest answer was given, or the newest truth came. */
   atMs: number;
+  /** When the last answer was given that the levels were told of. */
+  answeredMs: number;
 }
 
 /**
@@ -58,6 +60,7 @@ export class StreamWatch {
     const heads = await this.models.heads(row.model, row.version);
     if (!watchAnswer(watched.stream, answer, heads, watched.scores)) return;
     watched.atMs = Math.max(watched.atMs, atMs);
+    watched.answeredMs = atMs;
   }
 
   async addLosses(row: JudgedRow & { received_at: Date }, losses: Record<string, number>): Promise<void> {
@@ -66,6 +69,7 @@ export class StreamWatch {
     if (row.version !== watched.stream.version) return;
     watchLosses(losses, watched.scores);
     watched.atMs = Math.max(watched.atMs, row.received_at.getTime());
+    watched.answeredMs = row.created_at.getTime();
   }
 
   /** Keeps what the detectors remember, and what they found, in the transaction of the client. */
@@ -73,7 +77,7 @@ export class StreamWatch {
     if (this.#watched.size === 0) return;
     const findings: Finding[] = [];
     for (const [model, watched] of this.#watched) {
-      watchLevels(watched.stream, watched.scores);
+      watchLevels(watched.stream, watched.scores, watched.answeredMs);
       const isStale = watched.atMs < nowMs - STALE_MS;
       for (const verdict of judgeStream(watched.stream)) {
         const finding = tell(model, watched, verdict, nowMs);
@@ -95,7 +99,12 @@ export class StreamWatch {
       'SELECT state FROM stream_states WHERE model = $1',
       [model],
     );
-    const watched = { stream: rows[0]?.state ?? startStream(), scores: new Map<string, number[]>(), atMs: 0 };
+    const watched = {
+      stream: rows[0]?.state ?? startStream(),
+      scores: new Map<string, number[]>(),
+      atMs: 0,
+      answeredMs: 0,
+    };
     this.#watched.set(model, watched);
     return watched;
   }

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { bundleFolder } from '../artifacts/model-bundle.js';
+import { nameSubject } from '../audit/name-subject.js';
 import type { Database } from '../database/database.js';
 import { lockVersion } from './change-state.js';
 import type { VersionName } from './version-events.js';
@@ -20,8 +21,7 @@ export async function deleteVersion(
     await lockVersion(transaction, { model, version });
     await refuseInUse(transaction, { model, version });
     // The trigger that writes the deletion down reads these.
-    await transaction.$executeRaw`
-      SELECT set_config('mlops.subject', ${subject}, true), set_config('mlops.reason', ${reason ?? ''}, true)`;
+    await nameSubject(transaction, subject, reason);
     return (await transaction.modelVersion.delete({ where: { model_version: { model, version } } })).digest;
   });
   await prisma.$transaction(async (transaction) => {

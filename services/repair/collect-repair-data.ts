@@ -38,11 +38,16 @@ export async function planRepairData(
   );
 }
 
-async function countLabelled({ pool }: Database, { model, since }: OpenRepair, head: string): Promise<number> {
+/** No further than to what is needed: the question is asked again and again while there are too few. */
+async function countLabelled(
+  { pool }: Database,
+  { model, since, leastRows }: OpenRepair,
+  head: string,
+): Promise<number> {
   const { rows } = await pool.query<{ rows: number }>(
-    `SELECT count(DISTINCT p.id)::int AS rows FROM predictions p JOIN prediction_outcomes o ON o.prediction_id = p.id
-     WHERE p.model = $1 AND p.shadow_of IS NULL AND p.created_at >= $2 AND o.outcome ? $3`,
-    [model, since ?? new Date(0), head],
+    `SELECT count(*)::int AS rows FROM (SELECT DISTINCT p.id FROM predictions p JOIN prediction_outcomes o ON o.prediction_id = p.id
+     WHERE p.model = $1 AND p.shadow_of IS NULL AND p.created_at >= $2 AND o.outcome ? $3 LIMIT $4) labelled`,
+    [model, since ?? new Date(0), head, leastRows],
   );
   return rows[0]!.rows;
 }

@@ -1,7 +1,7 @@
 import { ServiceError } from '../../core/errors.js';
 import { repairJobSchema } from '../../core/schemas/repair.js';
 import { repairSettingsSchema, type RepairSettings } from '../../core/schemas/repair-settings.js';
-import type { Database } from '../database/database.js';
+import type { Database, Prisma } from '../database/database.js';
 import { jsonOf } from '../database/json-of.js';
 import { parseRequest } from '../parse-request.js';
 import { modelDefinition, type ModelDefinition, type ModelsConfig } from '../training/models-config.js';
@@ -69,22 +69,8 @@ export async function openRepair(
   const repairId = repairIdOf(jobId);
   const known = await prisma.repair.findUnique({ where: { id: repairId } });
   if (known) return known.settings as unknown as OpenRepair;
-  const { request, definition, version } = await checkRepair(body, context, jobId);
-  const { name: model } = definition;
-  const settings = repairSettingsOf(definition);
-  const cause = await findCause(context.database, model, request.alert_id);
-  const since = request.since ?? cause.since?.toISOString();
-  const repair: OpenRepair = {
-    repairId,
-    jobId,
-    model,
-    formerVersion: version,
-    ...(since !== undefined && { since: new Date(since).toISOString() }),
-    source: request.source ?? settings.source,
-    leastRows: settings.least_rows,
-    canary: request.canary ?? settings.canary,
-    training: request.training,
-  };
+  const { repair, request, cause } = await draftRepair(jobId, body, context);
+  const { model, formerVersion: version } = repair;
   const trigger = request.reason ?? cause.trigger;
   const job = await prisma.job.findUnique({ where: { id: jobId } });
   const { count } = await prisma.repair.createMany({
@@ -115,6 +101,27 @@ export async function openRepair(
   return repair;
 }
 
+/** What a repair would follow that began now. @throws what `checkRepair` throws */
+export async function draftRepair(jobId: string, body: unknown, context: RepairContext) {
+  const { request, definition, version } = await checkRepair(body, context, jobId);
+  const { name: model } = definition;
+  const settings = repairSettingsOf(definition);
+  const cause = await findCause(context.database, model, request.alert_id);
+  const since = request.since ?? cause.since?.toISOString();
+  const repair: OpenRepair = {
+    repairId: repairIdOf(jobId),
+    jobId,
+    model,
+    formerVersion: version,
+    ...(since !== undefined && { since: new Date(since).toISOString() }),
+    source: request.source ?? settings.source,
+    leastRows: settings.least_rows,
+    canary: request.canary ?? settings.canary,
+    training: request.training,
+  };
+  return { repair, request, cause };
+}
+
 /** What the repair is for: the alert that began it, with all others of the model that stand. */
 async function findCause({ prisma }: Database, model: string, alertId: string | undefined) {
   const alerts = await prisma.alert.findMany({
@@ -131,7 +138,7 @@ async function findCause({ prisma }: Database, model: string, alertId: string | 
   };
 }
 
-/** When what an alert is about began: the first of the windows before it that were not ok, in a row. */
+/** When what an alert is about began: what its finding says, else the first of the windows before it that were not ok, in a row. */
 async function changeOf(
   { prisma }: Pick<Database, 'prisma'>,
   {
@@ -140,8 +147,11 @@ async function changeOf(
     subject,
     segment,
     openedWindow,
-  }: Record<'model' | 'monitor' | 'subject' | 'segment', string> & { openedWindow: Date },
+    evidence,
+  }: Record<'model' | 'monitor' | 'subject' | 'segment', string> & { openedWindow: Date; evidence: Prisma.JsonValue },
 ): Promise<Date | undefined> {
+  const { since } = evidence as { since?: unknown };
+  if (typeof since === 'string') return new Date(since);
   const thing = { model, monitor, subject, segment, windowEnd: { lte: openedWindow } };
   const lastGood = await prisma.monitorFinding.findFirst({
     where: { ...thing, state: 'ok' },

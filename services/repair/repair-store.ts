@@ -2,7 +2,14 @@ import { ServiceError } from '../../core/errors.js';
 import type { RepairState } from '../../core/schemas/repair.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage } from '../database/read-page.js';
+import { whereModels } from '../database/where-models.js';
 import { REPAIR_STEPS } from './note-step.js';
+
+interface RepairFilter {
+  model?: string;
+  models?: readonly string[];
+  state?: RepairState;
+}
 
 function present(row: Prisma.RepairGetPayload<object>) {
   return {
@@ -25,13 +32,14 @@ function present(row: Prisma.RepairGetPayload<object>) {
 /** What was repaired, and the story of each repair. */
 export function createRepairStore({ prisma }: Database) {
   return {
-    async list({ limit, cursor, ...where }: { limit: number; cursor?: string; model?: string; state?: RepairState }) {
+    /** @param request `models`: of these only; of all without it */
+    async list({ limit, cursor, models, ...filter }: RepairFilter & { limit: number; cursor?: string }) {
       const { rows, next_cursor } = await readPage(
         { limit, cursor },
         {
           read: (take) =>
             prisma.repair.findMany({
-              where,
+              where: { ...filter, ...whereModels(models) },
               orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
               take,
               ...(cursor ? { cursor: { id: cursor } } : {}),

@@ -9,7 +9,8 @@ import { createRetrainSchedules, type RetrainSchedule } from '../pipelines/retra
 import { startJob } from '../pipelines/start-job.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { ModelsConfig } from '../training/models-config.js';
-import { repairSettingsOf } from './open-repair.js';
+import { planRepairData } from './collect-repair-data.js';
+import { draftRepair, repairSettingsOf } from './open-repair.js';
 
 export interface RepairTriggerContext {
   database: Database;
@@ -56,10 +57,10 @@ export async function beginRepairs(context: RepairTriggerContext, now: Date): Pr
     orderBy: { openedAt: 'asc' },
   });
   if (alerts.length === 0) return;
-  const { models } = await readModelsConfig();
+  const config = await readModelsConfig();
   const schedules = createRetrainSchedules(temporal);
   for (const model of new Set(alerts.map((alert) => alert.model))) {
-    const definition = models.get(model);
+    const definition = config.models.get(model);
     if (!definition) continue;
     const schedule = await scheduleOf(schedules, model);
     if (!schedule?.on_drift || schedule.paused) continue;
@@ -71,8 +72,9 @@ export async function beginRepairs(context: RepairTriggerContext, now: Date): Pr
       repairSettingsOf(definition),
       now.getTime(),
     );
-    if (decision.begin) await begin(alert, schedule, past.length, context);
-    else await noteWait(database, alert, decision);
+    const lack = decision.begin ? await findLack(alert, { database, config }) : decision;
+    if (lack) await noteWait(database, alert, lack);
+    else await begin(alert, schedule, past.length, context);
   }
 }
 
@@ -95,6 +97,23 @@ async function pastRepairs({ prisma }: Database, model: string): Promise<PastRep
     ...(finishedAt && { endedMs: finishedAt.getTime() }),
     state: state as RepairState,
   }));
+}
+
+/** Why a repair would come to nothing now. One that begins too early and fails keeps the next one waiting for long. */
+async function findLack(
+  { id, model }: AlertRow,
+  context: { database: Database; config: ModelsConfig },
+): Promise<Extract<RepairDecision, { begin: false }> | undefined> {
+  try {
+    const { repair } = await draftRepair('repair-foreseen', { model, alert_id: id }, context);
+    await planRepairData(repair, context);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    // One sentence whatever the number, since each other one would be one more entry of the history.
+    const isData = error.code === 'log_insufficient';
+    return { begin: false, reason: isData ? 'There are too few rows of the changed world as yet.' : error.message };
+  }
 }
 
 /** Of processes that decide the same at the same moment, and of one that dies in between, the key makes one job. */

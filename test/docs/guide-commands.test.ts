@@ -103,7 +103,14 @@ const PROMISED: Record<string, readonly string[]> = {
     '"propensity":',
     'checkout',
   ],
-  'docs/guide/security.md': ['first-admin', '"token_id":', '"action":"token.created"', '"intact":true'],
+  'docs/guide/security.md': [
+    'first-admin',
+    'prometheus-token has a new token.',
+    'ENCRYPTION_KEYS=20',
+    '"token_id":',
+    '"action":"token.created"',
+    '"intact":true',
+  ],
   'docs/guide/serving.md': ['"state":"stored"'],
   'docs/guide/validation.md': [
     'passed unique project_id created_at',

@@ -22,6 +22,8 @@ describe('workflows that run while a new release is deployed', () => {
         'deploy-model.json',
         'ingest-data.json',
         'ingest-data-failed.json',
+        'monitor-model.json',
+        'repair-model.json',
         'run-sweep.json',
         'run-sweep-steered.json',
         'train-model.json',

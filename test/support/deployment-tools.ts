@@ -42,8 +42,5 @@ export function readManifests(): Manifest[] {
   return parseAllDocuments(readRootFile('k8s/deployment.yaml')).map((document) => document.toJS() as Manifest);
 }
 
-/** Variables that sign-in and the metrics of workers bring. */
-const ANNOUNCED = ['AUTH_REQUIRED', 'AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'];
-
 /** Whether a process of the service reads a variable. */
-export const isSetting = (name: string) => name in environmentSchema.shape || ANNOUNCED.includes(name);
+export const isSetting = (name: string) => name in environmentSchema.shape;

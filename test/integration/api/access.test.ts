@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { credentials, loadPackageDefinition, Metadata, type Client } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
@@ -171,14 +174,6 @@ describe('a service token', () => {
     const { body: made, status } = await make({ name: 'checkout', role: 'predictor', expires_in_days: 1 });
     expect(status).toBe(201);
     for (let i = 0; i < 6; i++) expect(await predict('customers', made.token)).toBe(200);
-    const own = await fetch(`${service.stack.api}/whoami`, { headers: bearer(made.token) });
-    expect(await own.json()).toEqual({
-      subject: 'token:checkout',
-      role: 'predictor',
-      roles: ['viewer', 'predictor'],
-      models: null,
-      signed_in: true,
-    });
     const rows = await service.query<{ row: string }>('SELECT t::text AS row FROM service_tokens t');
     expect(rows.length).toBeGreaterThan(0);
     for (const { row } of rows) expect(row).not.toContain(made.token.slice(made.prefix.length));
@@ -204,6 +199,13 @@ describe('a service token', () => {
     ]);
     const idOf = (model: string) => rows.find((row) => row.model === model)!.id;
     const [deployment] = await service.query<{ id: string }>('SELECT id FROM deployments WHERE model = $1', ['others']);
+    await service.query(`
+      INSERT INTO alerts (id, rule, model, monitor, subject, segment, severity, status, summary, evidence, receivers, opened_window, last_window)
+        SELECT 'alt-' || model, 'made', model, 'drift', 'input:x', '', 'low', 'open', '', '{}', '[]', now(), now() FROM unnest(ARRAY['customers', 'others']) model;
+      `);
+    await service.query(`
+      INSERT INTO repairs (id, model, state, trigger, requested_by, settings, former_version, job_id)
+        SELECT 'rep-' || model, model, 'failed', '', 'x', '{}', 'v1.0.0', 'job-' || model FROM unnest(ARRAY['customers', 'others']) model`);
     const other = (await service.post<{ prediction_id: string }>('/predict/others', FEATURES)).body.prediction_id;
     expect(await predict('customers', token)).toBe(200);
     expect((await ask('GET', `/jobs/${idOf('customers')}`)).status).toBe(200);
@@ -223,6 +225,13 @@ describe('a service token', () => {
       ['GET', `/lineage/predictions/${other}`],
       ['POST', `/predictions/${other}/feedback`, { outcome: { outcome: 'stay' } }],
       ['GET', '/v2/models/others'],
+      ['GET', '/alerts/alt-others'],
+      ['POST', '/alerts/alt-others/acknowledge'],
+      ['GET', '/alerts/budget?model=others'],
+      ['GET', '/repairs/rep-others'],
+      ['POST', '/models/others/repair', {}],
+      ['GET', '/monitors/others'],
+      ['GET', '/analytics/drift?model_type=others'],
     ] as const)
       expect((await ask(method, path, body)).status, `${method} ${path}`).toBe(404);
     // What is another's and what is not there at all are told in the same words.
@@ -230,14 +239,32 @@ describe('a service token', () => {
     expect(foreign.text.replaceAll(/train-\w+|"correlation_id":"[^"]*"/g, '')).toBe(
       missing.text.replaceAll(/none|"correlation_id":"[^"]*"/g, ''),
     );
+    for (const path of ['/alerts/alt-customers', '/repairs/rep-customers', '/analytics/drift?model_type=customers'])
+      expect((await ask('GET', path)).status, path).toBe(200);
+    expect((await ask('GET', '/whoami')).body).toEqual({
+      subject: 'token:theirs',
+      role: 'operator',
+      models: ['customers'],
+    });
     for (const [method, path] of [
       ['GET', '/data/datasets'],
+      ['POST', '/alerts/silences'],
       ['GET', '/webhooks'],
       ['GET', '/freezes'],
       ['POST', '/retention/run'],
     ] as const)
       expect((await ask(method, path)).status, path).toBe(403);
-    for (const list of ['models', 'jobs', 'deployments', 'runs', 'sweeps', 'experiments'])
+    for (const list of [
+      'models',
+      'jobs',
+      'deployments',
+      'runs',
+      'sweeps',
+      'experiments',
+      'alerts',
+      'repairs',
+      'drills',
+    ])
       for (const { model } of (await ask('GET', `/${list}`)).body.items) expect(model, list).toBe('customers');
     expect((await ask('GET', '/jobs')).body.items).toHaveLength(2);
   });
@@ -245,20 +272,52 @@ describe('a service token', () => {
   it('is made, listed and revoked from the command line', async () => {
     const env = { ...process.env, DATABASE_URL: service.stack.addresses.databaseUrl };
     const run = async (...flags: string[]) => {
-      const { stdout } = await promisify(execFile)(
-        process.execPath,
-        [compiledScript('infra/local/token.js'), ...flags],
-        { env },
-      );
-      return JSON.parse(stdout) as { token: string; items: { name: string; created_by: string }[]; revoked_at: string };
+      const { stdout } = await promisify(execFile)(process.execPath, [compiledScript('commands/token.js'), ...flags], {
+        env,
+      });
+      return (stdout.startsWith('{') ? JSON.parse(stdout) : { token: stdout.trim() }) as {
+        token: string;
+        items: { name: string; created_by: string }[];
+        revoked_at: string;
+      };
     };
     const { token } = await run('create', '--name', 'from-shell', '--role', 'viewer', '--days', '2');
     expect(await statusOf('/jobs', bearer(token))).toBe(200);
     const { items } = await run('list');
     expect(items[0]).toMatchObject({ name: 'from-shell', created_by: expect.stringMatching(/^command line: /) });
     expect((await run('revoke', 'from-shell')).revoked_at).toBeTruthy();
+    const folder = mkdtempSync(join(tmpdir(), 'mlops-token-'));
+    const file = join(folder, 'scrape', 'token');
+    const keep = () => run('create', '--name', 'scrape', '--role', 'viewer', '--to', file);
+    const read = () => readFileSync(file, 'utf8');
+    await keep();
+    const first = read();
+    expect(await statusOf('/metrics', bearer(first))).toBe(200);
+    await keep();
+    expect(read()).toBe(first);
+    // Lost, or revoked: a new one takes its place.
+    rmSync(file);
+    await keep();
+    expect(await statusOf('/metrics', bearer(read()))).toBe(200);
+    await expect.poll(() => statusOf('/metrics', bearer(first)), { timeout: 2000 }).toBe(401);
+    rmSync(folder, { recursive: true });
+    const shown = await run('create', '--name', 'shown', '--role', 'viewer', '--to', '-');
+    expect(await statusOf('/health', bearer(shown.token))).toBe(200);
     await expect(run('create', '--name', 'Bad Name', '--role', 'root')).rejects.toThrow(/name: .*[\s\S]*role: /);
     await expect.poll(() => statusOf('/jobs', bearer(token)), { timeout: 2000 }).toBe(401);
+  });
+
+  it('ends the streams that it reads with it', async () => {
+    const { body: made } = await make({ name: 'reader', role: 'viewer' });
+    const training = await service.post<{ job_id: string }>('/models/train', { model_type: 'customers' });
+    const job = (await service.temporal()).workflow.getHandle(training.body.job_id);
+    await job.signal('pause');
+    const { body } = await fetch(`${service.stack.api}/jobs/${job.workflowId}/events`, { headers: bearer(made.token) });
+    await service.call('DELETE', `/tokens/${made.token_id}`);
+    const text = await new Response(body).text();
+    expect(text).toContain('"status":"running"');
+    expect(text).not.toMatch(/"status":"(completed|failed|cancelled)"/);
+    expect((await service.call('POST', `/jobs/${job.workflowId}/cancel`)).status).toBe(202);
   });
 
   it('that is known already goes on while the database is away, and a new one is told to wait', async () => {

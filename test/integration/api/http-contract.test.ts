@@ -366,7 +366,9 @@ describe('operation', () => {
     expect(Object.keys(dependencies).toSorted()).toEqual([
       'data_storage',
       'database',
+      'database_schema',
       'model_storage',
+      'models_config',
       'pipeline_worker',
       'temporal',
       'training_worker',

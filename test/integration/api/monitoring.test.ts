@@ -170,12 +170,13 @@ describe('the monitors of a model', () => {
     expect(usage).toMatchObject({
       state: 'alarm',
       severity: 'high',
-      evidence: { triage: { cause: 'unit_change', factor: 1000, advice: 'fix_upstream' }, season: 'not_known' },
+      evidence: { triage: { cause: 'unit_change', factor: 1000 }, advice: 'fix_upstream', season: 'not_known' },
     });
     expect(usage.summary).toMatch(/usage: .*upwards.*2 of the last 3 windows.*times what they were.*mended/);
     expect(usage.value).toBeGreaterThan(usage.threshold);
     expect((await findingOf(3, 'input:plan')).evidence).toMatchObject({
-      triage: { cause: 'new_category', values: ['gold'], advice: 'retrain' },
+      triage: { cause: 'new_category', values: ['gold'] },
+      advice: 'retrain',
     });
     expect((await findingOf(3, 'input:spend')).state).toBe('ok');
     expect((await monitorOf('customers')).findings?.states['alarm']).toBeGreaterThanOrEqual(2);

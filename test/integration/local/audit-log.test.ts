@@ -6,6 +6,9 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
 import { deleteStateFolder } from '../../../infra/local/state-folder.js';
+import { alertRuleSchema } from '../../../core/schemas/alert.js';
+import { createRuleCatalogue } from '../../../services/alerts/rule-catalogue.js';
+import { createSilenceStore } from '../../../services/alerts/silence-store.js';
 import { createAuditLog, type AuditEntry } from '../../../services/audit/audit-log.js';
 import { DeniedCalls } from '../../../services/audit/denied-calls.js';
 import { verifyAudit } from '../../../services/audit/verify-audit.js';
@@ -87,6 +90,43 @@ describe('the audit log', () => {
     expect(entry).toMatchObject({ kind: 'change', action: 'token.created', subject: 'ada', target: 'tok-1' });
     expect(entry!.detail).toMatchObject({ name: 'one', role: 'viewer' });
     expect(JSON.stringify(entry)).not.toContain('"h"');
+  });
+
+  it('has who set up, silenced and ended alerts, and what was repaired, without what they wrote', async () => {
+    const silences = createSilenceStore(database);
+    const rules = createRuleCatalogue({
+      database,
+      readModelsConfig: () => Promise.resolve({ models: new Map() } as never),
+    });
+    await vandal.query(`
+      INSERT INTO alerts (id, rule, model, monitor, subject, segment, severity, status, summary, evidence, receivers, opened_window, last_window)
+        VALUES ('alt-1', 'drift', 'm', 'drift', 'input:x', '', 'high', 'open', 'text', '{}', '[]', now(), now());
+      INSERT INTO alert_events (alert_id, key, event, by, note, telling) VALUES ('alt-1', 'opened', 'opened', 'system', NULL, 'never'),
+        ('alt-1', 'resolved', 'resolved', 'bob', 'a secret', 'never');
+      INSERT INTO repairs (id, model, state, trigger, requested_by, settings, former_version, job_id)
+        VALUES ('rep-1', 'm', 'running', 'a secret', 'bob', '{}', 'v1.0.0', 'job-1');
+      UPDATE repairs SET settings = '{"a": 1}';
+      UPDATE repairs SET state = 'failed', reason = 'a secret'`);
+    await silences.end(
+      (await silences.create({ model: 'm', reason: 'a secret', ends_at: '2099-01-01T00:00:00Z' }, 'bob')).silence_id,
+      'carol',
+    );
+    await rules.put('late', alertRuleSchema.parse({ when: { monitor: 'drift' }, description: 'a secret' }), 'bob');
+    await rules.remove('late', 'carol');
+    const told = (await entries()).slice(0, 8).toReversed();
+    expect(told.map(({ subject, action, target, model }) => [subject, action, target, model])).toEqual([
+      ['system', 'alert.opened', 'alt-1', 'm'],
+      ['bob', 'alert.resolved', 'alt-1', 'm'],
+      ['bob', 'repair.created', 'rep-1', 'm'],
+      ['system', 'repair.changed', 'rep-1', 'm'],
+      ['bob', 'silence.created', expect.stringMatching(/^sil-/), null],
+      ['carol', 'silence.changed', expect.stringMatching(/^sil-/), null],
+      ['bob', 'alert_rule.created', 'late', null],
+      ['carol', 'alert_rule.removed', 'late', null],
+    ]);
+    expect(JSON.stringify(told)).not.toContain('a secret');
+    expect(told.map(({ kind }) => kind)).toEqual(Array(8).fill('change'));
+    expect((await verify()).intact).toBe(true);
   });
 
   it('lets nobody change, remove or add rows past it', async () => {

@@ -107,6 +107,12 @@ describe('the image', () => {
     const waiting = start('migrate', ['--wait']);
     expect(await start('migrate').end).toMatchObject({ code: 0, told: expect.stringContaining('Applied 2026') });
     expect(await waiting.end).toMatchObject({ code: 0, told: expect.stringContaining('up to date') });
+    // The account of the image has no name.
+    const file = join(env['STATE_DIR']!, 'token');
+    const keep = () => start('token', ['create', '--name', 'prometheus', '--role', 'viewer', '--to', file]).end;
+    expect(await keep()).toMatchObject({ code: 0, told: expect.stringContaining('has a new token') });
+    expect(await keep()).toMatchObject({ code: 0, told: expect.stringContaining('has its token already') });
+    expect(readFileSync(file, 'utf8')).toMatch(/^mlps_[\w-]{43}$/);
     const parts = ['pipeline-worker', 'training-worker', 'api'].map((program) => start(program));
     const client = createApiClient(() => api);
     const isUp = async () => {

@@ -7,6 +7,7 @@ import { hasDeploymentTools, isSetting, readRootFile, runTool } from '../../supp
 
 interface Service {
   image: string;
+  restart?: string;
   command?: string[];
   environment?: Record<string, string>;
   ports?: string[];
@@ -80,7 +81,7 @@ describe('infra/compose.yaml', () => {
   it('pins every image, limits every memory, and gives nobody more rights than it has', () => {
     for (const [name, service] of services) {
       expect(service.image, name).toMatch(/:v?\d[\w.-]*$/);
-      if (name !== 'migrate') expect(service, name).toHaveProperty('deploy.resources.limits.memory');
+      if (service.restart !== 'on-failure') expect(service, name).toHaveProperty('deploy.resources.limits.memory');
       expect(service, name).toMatchObject({ security_opt: ['no-new-privileges:true'] });
       expect(service, name).not.toHaveProperty('privileged');
     }
@@ -90,8 +91,26 @@ describe('infra/compose.yaml', () => {
 
   it('keeps what each process has on its way in a volume of its own', () => {
     const states = own.flatMap(([, { volumes = [] }]) => volumes.filter((volume) => volume.endsWith(':/app/state')));
-    expect(new Set(states).size).toBe(3);
-    for (const [name, { environment = {} }] of own)
-      if (name !== 'migrate') expect(environment['AUTH_REQUIRED']).toBe('true');
+    expect(states).toHaveLength(new Set(states).size);
+    expect(states).toHaveLength(own.length - 1);
+    for (const [, { environment = {} }] of own) expect(environment['AUTH_REQUIRED']).toBe('true');
+  });
+
+  it('gives Prometheus the token of a viewer, which it may read', () => {
+    const { command = [], volumes } = compose.services['scrape-token']!;
+    expect(command.slice(0, 2)).toEqual(['token', 'create']);
+    expect(command[command.indexOf('--role') + 1]).toBe('viewer');
+    expect([command.at(-1), volumes]).toEqual(['/app/state/token', ['scrape-token:/app/state']]);
+    expect(compose.services['prometheus']).toMatchObject({
+      group_add: ['10001'],
+      volumes: expect.arrayContaining(['scrape-token:/etc/prometheus/token:ro']),
+    });
+    const { scrape_configs: jobs } = parse(readRootFile('infra/compose/prometheus.yml')) as {
+      scrape_configs: { authorization?: { credentials_file: string }; static_configs: { targets: string[] }[] }[];
+    };
+    for (const { authorization, static_configs: statics } of jobs)
+      expect(authorization?.credentials_file).toBe(
+        statics[0]!.targets.includes('api:8080') ? '/etc/prometheus/token/token' : undefined,
+      );
   });
 });

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -23,9 +24,34 @@ const alerts = rulesOf('infra/prometheus/rules/alerts.yml');
 const recordings = rulesOf('infra/prometheus/rules/recording.yml');
 
 describe.skipIf(!hasPrometheus())('the rules for Prometheus', () => {
-  it('are valid, and so is the configuration that names them', () => {
-    expect(promtool(['check', 'config', join(root, 'infra/prometheus/prometheus.yml')])).toContain('SUCCESS');
+  it('are valid, and so is the configuration that names them, beside the token that it reads', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mlops-promtool-'));
+    try {
+      cpSync(join(root, 'infra/prometheus'), join(folder, 'infra/prometheus'), { recursive: true });
+      const check = () => promtool(['check', 'config', join(folder, 'infra/prometheus/prometheus.yml')]);
+      expect(check).toThrow(/prometheus-token/);
+      mkdirSync(join(folder, '.state'));
+      writeFileSync(join(folder, '.state/prometheus-token'), 'mlps_x');
+      expect(check()).toContain('SUCCESS');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
+
+  it.each(['infra/compose/prometheus.yml', 'infra/prometheus/kubernetes.yml'])(
+    'are in a form that Prometheus takes: %s',
+    (path) => {
+      const folder = mkdtempSync(join(tmpdir(), 'mlops-promtool-'));
+      const config = join(folder, 'prometheus.yml');
+      try {
+        // Builds of some systems find no pods: their key is the only thing that is not looked at here.
+        writeFileSync(config, read(path).replaceAll(/kubernetes_sd_configs:\n.*\n.*\n/g, 'static_configs: []\n'));
+        expect(promtool(['check', 'config', '--syntax-only', config])).toContain('SUCCESS');
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 
   it('fire when they should and only then', () => {
     expect(promtool(['test', 'rules', join(root, 'infra/prometheus/tests/alerts.yml')])).toContain('SUCCESS');

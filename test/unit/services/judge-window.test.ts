@@ -177,7 +177,8 @@ describe('a window of the log', () => {
       evidence: {
         season: 'not_known',
         importance: 0.7,
-        triage: { cause: 'unit_change', factor: 0.001, advice: 'fix_upstream' },
+        triage: { cause: 'unit_change', factor: 0.001 },
+        advice: 'fix_upstream',
         effects: [{ measure: 'wasserstein_per_deviation', direction: 'down' }],
       },
     });

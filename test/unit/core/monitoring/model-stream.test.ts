@@ -34,11 +34,11 @@ function showUntilAlarm(stream: ModelStream, most: number, next: () => StreamedA
   const scores = new Map<string, number[]>();
   for (let at = 1; at <= most; at++) {
     watchAnswer(stream, next(), HEADS, scores);
-    if (at % 50 === 0) watchLevels(stream, scores);
+    if (at % 50 === 0) watchLevels(stream, scores, 0);
     const alarmed = judgeStream(stream).filter(({ state }) => state === 'alarm');
     if (alarmed.length > 0) return { after: at, signals: alarmed.map(({ signal }) => signal) };
   }
-  watchLevels(stream, scores);
+  watchLevels(stream, scores, 0);
   return undefined;
 }
 
@@ -99,11 +99,39 @@ describe('the online detectors', () => {
     const scores = new Map<string, number[]>();
     for (let at = 0; at < 600; at++)
       watchAnswer(stream, usual({ predictions: { churn: 0.8 + 0.1 * prng.next() } }), HEADS, scores);
-    watchLevels(stream, scores);
+    watchLevels(stream, scores, 0);
     expect(judgeStream(stream)).toMatchObject([{ signal: 'score:churn', state: 'suspect', severity: 'low' }]);
     for (let at = 0; at < 1500; at++) watchLosses({ churn: (at < 1000 ? 0.1 : 0.4) + 0.1 * prng.next() }, scores);
-    watchLevels(stream, scores);
-    expect(judgeStream(stream).find(({ signal }) => signal === 'loss:churn')).toMatchObject({ state: 'alarm' });
+    watchLevels(stream, scores, 0);
+    expect(judgeStream(stream).find(({ signal }) => signal === 'loss:churn')).toMatchObject({
+      state: 'alarm',
+      evidence: { advice: 'retrain' },
+    });
+  });
+
+  it('hold the alarm of a loss until it falls again', () => {
+    const stream = startStream();
+    let seconds = 0;
+    const verdict = () => judgeStream(stream).find(({ signal }) => signal === 'loss:churn');
+    const lose = (rows: number, mean: number) => {
+      const scores = new Map<string, number[]>();
+      // Ten a second.
+      for (let at = 1; at <= rows; at++) {
+        watchLosses({ churn: mean + 0.1 * prng.next() }, scores);
+        if (at % 10 === 0) watchLevels(stream, scores, 1000 * ++seconds);
+      }
+      const found = verdict()?.state ?? 'ok';
+      stream.told['loss:churn'] = { state: found, atMs: 0 };
+      return found;
+    };
+    expect(lose(1000, 0.1)).toBe('ok');
+    expect(lose(500, 0.4)).toBe('alarm');
+    const since = Date.parse(verdict()!.evidence['since'] as string);
+    expect(since, 'what came since is of the changed world, but for a few').toBeGreaterThan(95_000);
+    expect(since).toBeLessThan(120_000);
+    expect(lose(5000, 0.4), 'it moves no more, and is as bad as before').toBe('alarm');
+    expect(lose(500, 0.1)).not.toBe('alarm');
+    expect(lose(3000, 0.1)).toBe('ok');
   });
 
   it('watch the version that answers, not one under trial, and forget what was usual of the one before', () => {
