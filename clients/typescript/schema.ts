@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 5968028a4ab2bb202eac256705f285d5f509e49723bcdd03d001fba21b06af09.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 96830e01304ddf30e82db942099a15588a55a027207a71a4f385bb5c34e1d2a1.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
