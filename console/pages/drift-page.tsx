@@ -197,10 +197,10 @@ function HeatMap({
                           className={`heat heat-${findingTone(finding.state)}`}
                           title={finding.summary}
                           aria-pressed={finding.id === shown?.id}
-                          aria-label={`${subject}, ${minuteOf(end)}: ${finding.state}`}
+                          aria-label={`${subject}, ${minuteOf(end)}: ${finding.state}, ${figureOf(finding)}`}
                           onClick={() => onShow(finding)}
                         >
-                          {finding.value === null ? finding.state : formatNumber(Number(finding.value.toPrecision(2)))}
+                          {figureOf(finding)}
                         </button>
                       )}
                     </td>
@@ -216,3 +216,6 @@ function HeatMap({
 }
 
 const nameOf = ({ subject, segment }: Finding) => (segment ? `${subject} (${segment})` : subject);
+
+/** The value in two digits, and the state where nothing could be measured. */
+const figureOf = ({ value, state }: Finding) => (value === null ? state : formatNumber(Number(value.toPrecision(2))));

@@ -202,18 +202,16 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
     await send('PUT', '/monitors/churn', { every_hours: 1, drift: { window_hours: 1, least_rows: 50 } });
     // Fees in cents.
     const instances = Array.from({ length: 200 }, (_, row) => ({
-      customer_id: `d${row}`,
+      entity_id: `d${row}`,
       features: { months: (row * 37) % 60, monthly_fee: 100 * (20 + ((row * 53) % 80)), plan: 'plus' },
     }));
-    expect((await send('POST', '/predict/churn/batch', { instances })).status).toBe(200);
-    await eventually('the log of predictions', async () => {
-      const job = await send('POST', '/monitors/churn/run', { window_end: new Date().toISOString() });
-      const { job_id: id } = (await job.json()) as { job_id: string };
-      await (await fetch(`${stack.api}/jobs/${id}/events`)).text();
-      const found = await fetch(`${stack.api}/monitors/churn/findings?subject=input:monthly_fee&limit=1`);
-      const { items } = (await found.json()) as { items: { state: string }[] };
-      return items[0]?.state === 'suspect' || items[0]?.state === 'alarm' ? items : undefined;
-    });
+    const answered = await send('POST', '/predict/churn/batch', { instances });
+    const { results } = (await answered.json()) as { results: { prediction_id: string }[] };
+    const last = `${stack.api}/lineage/predictions/${results.at(-1)!.prediction_id}`;
+    await eventually('the log of predictions', async () => ((await fetch(last)).ok ? true : undefined));
+    const run = await send('POST', '/monitors/churn/run', { window_end: new Date().toISOString() });
+    const { job_id: job } = (await run.json()) as { job_id: string };
+    await (await fetch(`${stack.api}/jobs/${job}/events`)).text();
     await tab.go('/drift?model=churn');
     await page
       .getByRole('button', { name: /^input:monthly_fee/ })
