@@ -19,6 +19,9 @@ const WORKFLOWS = 'ADDRESS_OF_WORKFLOWS';
 const policyFor = (nonce: string) =>
   `default-src 'none'; script-src 'self'; style-src 'self' 'nonce-${nonce}'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
+/** Every address of the console; the page holds nothing of anybody. */
+export const CONSOLE_PATH = '/ui{/*page}';
+
 /** The web page at `/ui`, as `console/` was built: one page for every path below it, and files whose names change with their content. */
 export function mountConsole(app: Express, temporal: { uiUrl?: string; namespace: string }): void {
   const index = join(FOLDER, 'index.html');
@@ -30,7 +33,7 @@ export function mountConsole(app: Express, temporal: { uiUrl?: string; namespace
       '/ui/assets',
       sirv(join(FOLDER, 'assets'), { brotli: true, gzip: true, immutable: true, maxAge: 31_536_000 }),
     );
-  app.get('/ui{/*page}', (request: Request, response: Response) => {
+  app.get(CONSOLE_PATH, (request: Request, response: Response) => {
     response.locals['route'] = '/ui';
     if (!page || request.path.startsWith('/ui/assets'))
       throw new ServiceError(
@@ -43,7 +46,7 @@ export function mountConsole(app: Express, temporal: { uiUrl?: string; namespace
     response.setHeader('Content-Security-Policy', policyFor(nonce)).setHeader('Cache-Control', 'no-store');
     response.type('html').send(page.replaceAll(NONCE, nonce));
   });
-  app.all('/ui{/*page}', refuseMethod(['GET']));
+  app.all(CONSOLE_PATH, refuseMethod(['GET']));
 }
 
 /** Where the Temporal Web UI lists workflows; empty where nobody said where it is. */

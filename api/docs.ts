@@ -12,7 +12,19 @@ const PAGE = `<!doctype html>
 <script src="/docs/assets/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></body>
 </html>`;
 
-const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, tryItOutEnabled: true });`;
+/** Shows the samples of an operation above its answers. */
+const START = `const Samples = ({ React, specSelectors, path, method }) => {
+  const samples = specSelectors.specJson().getIn(['paths', path, method, 'x-codeSamples']);
+  if (!samples) return null;
+  return React.createElement('div', { className: 'opblock-section' },
+    React.createElement('div', { className: 'opblock-section-header' }, React.createElement('h4', null, 'Samples')),
+    samples.toJS().map(({ lang, source }) => React.createElement('details', { key: lang, className: 'opblock-description-wrapper' },
+      React.createElement('summary', null, lang),
+      React.createElement('pre', { className: 'microlight', tabIndex: 0 }, source))));
+};
+const SamplesPlugin = ({ React }) => ({ wrapComponents: { responses: (Original) => (props) =>
+  React.createElement(React.Fragment, null, React.createElement(Samples, { React, ...props }), React.createElement(Original, props)) } });
+SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, tryItOutEnabled: true, plugins: [SamplesPlugin] });`;
 
 /** The page's own script and styles; it loads nothing from elsewhere. */
 const POLICY =

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ERROR_TABLE } from '../core/errors.js';
 import { releaseVersion } from '../services/release-version.js';
+import { makeCodeSamples } from './code-samples.js';
 import { ACCESS_SCHEMAS } from './openapi-access-schemas.js';
 import { DATA_QUALITY_SCHEMAS } from './openapi-data-quality-schemas.js';
 import { ALERT_SCHEMAS } from './openapi-alert-schemas.js';
@@ -98,6 +99,7 @@ function describeOperation(route: RouteDefinition): Record<string, unknown> {
     ],
     ...describeBody(route),
     responses: { ...describeAnswers(route), ...describeErrors(route) },
+    'x-codeSamples': makeCodeSamples({ ...route, isStarting }),
   };
 }
 

@@ -43,6 +43,7 @@ const MENU: readonly { group?: string; entries: readonly Entry[] }[] = [
     group: 'Data',
     entries: [
       { title: 'Datasets', to: '/datasets' },
+      { title: 'Quality', to: '/quality' },
       { title: 'Features', to: '/features' },
     ],
   },
@@ -50,6 +51,7 @@ const MENU: readonly { group?: string; entries: readonly Entry[] }[] = [
     group: 'Watch',
     entries: [
       { title: 'Alerts', to: '/alerts' },
+      { title: 'Repairs', to: '/repairs' },
       { title: 'Drift', to: '/drift' },
       { title: 'Performance', to: '/performance' },
     ],
@@ -132,7 +134,7 @@ function Menu({ location }: { location: string }) {
 
 function CallerName() {
   const caller = useCaller();
-  return caller ? (
+  return caller?.signed_in ? (
     <Link href="/settings" className="nav-link">
       {caller.subject} ({caller.role})
     </Link>

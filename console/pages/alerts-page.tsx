@@ -1,25 +1,27 @@
-import { Group, Select } from '@mantine/core';
+import { Group, Select, Text } from '@mantine/core';
 import { AppLink, pathTo } from '../parts/app-link.js';
-import { ConfirmButton } from '../parts/confirm-button.js';
 import { DataTable } from '../parts/data-table.js';
 import { EmptyState } from '../parts/empty-state.js';
-import { formatNumber } from '../parts/format-number.js';
+import { formatName } from '../parts/format-number.js';
 import { Time } from '../parts/format-time.js';
 import { Loaded } from '../parts/loaded.js';
 import { NextPage } from '../parts/next-page.js';
 import { Page } from '../parts/page.js';
 import { Status } from '../parts/status.js';
-import { Unavailable } from '../parts/unavailable.js';
-import { client } from '../service/client.js';
-import type { Alert, ListOf } from '../service/shapes.js';
-import { useMay } from '../service/use-caller.js';
+import type { components } from '../service/client.js';
 import { useFilter } from '../service/use-filter.js';
-import { LIVE_MS, useReadIfThere } from '../service/use-read.js';
+import { LIVE_MS, useRead } from '../service/use-read.js';
+import { AlertActions, severityTone, statusTone } from './alert-actions.js';
+import { useModelChoice } from './model-choice.js';
+
+const STATES = ['open', 'acknowledged', 'resolved'] as const;
 
 export default function AlertsPage() {
   const [status, setStatus] = useFilter('status');
   const [cursor] = useFilter('cursor');
-  const alerts = useReadIfThere<ListOf<Alert>>('/alerts', { status, cursor, limit: 50 }, { everyMs: LIVE_MS });
+  const { model, choice } = useModelChoice({ isOptional: true });
+  const state = STATES.find((one) => one === status);
+  const alerts = useRead('/alerts', { query: { status: state, model, cursor, limit: 50 } }, { everyMs: LIVE_MS });
   return (
     <Page title="Alerts" lead="What monitors found and somebody should look at.">
       <Group>
@@ -27,76 +29,58 @@ export default function AlertsPage() {
           label="State"
           placeholder="all"
           clearable
-          data={['open', 'acknowledged', 'resolved']}
-          value={status ?? null}
+          data={[...STATES]}
+          value={state ?? null}
           onChange={setStatus}
           w={180}
         />
+        {choice}
       </Group>
       <Loaded of={alerts}>
-        {(list) => {
-          if (!list) return <Unavailable what="alerts" />;
-          if (list.items.length === 0) return <EmptyState title="No such alert" />;
-          return (
+        {({ items, next_cursor: next }) =>
+          items.length === 0 ? (
+            <EmptyState title="No such alert">Nothing that is watched asks for anybody.</EmptyState>
+          ) : (
             <>
               <DataTable
                 caption="Alerts, newest first"
-                rows={list.items}
+                rows={items}
                 keyOf={({ alert_id: id }) => id}
                 columns={[
-                  { title: 'What', isHeading: true, cell: ({ summary }) => summary },
                   {
-                    title: 'Model',
-                    cell: ({ model }) => (model ? <AppLink to={pathTo.model(model)}>{model}</AppLink> : 'the platform'),
-                  },
-                  {
-                    title: 'Severity',
-                    cell: ({ severity }) => (
-                      <Status
-                        state={severity}
-                        tone={severity === 'high' ? 'bad' : severity === 'medium' ? 'waiting' : 'plain'}
-                      />
+                    title: 'What',
+                    isHeading: true,
+                    cell: (alert) => (
+                      <div className="told">
+                        <AppLink to={pathTo.alert(alert.alert_id)}>{nameOf(alert)}</AppLink>
+                        <Text size="sm" c="dimmed" lineClamp={2}>
+                          {alert.summary}
+                        </Text>
+                      </div>
                     ),
                   },
                   {
-                    title: 'State',
-                    cell: ({ status: state }) => <Status state={state} tone={state === 'open' ? 'bad' : undefined} />,
+                    title: 'Model',
+                    cell: ({ model: one }) => (one ? <AppLink to={pathTo.model(one)}>{one}</AppLink> : 'the platform'),
                   },
-                  { title: 'Value', align: 'right', cell: ({ value }) => formatNumber(value) },
-                  { title: 'Limit', align: 'right', cell: ({ threshold }) => formatNumber(threshold) },
+                  {
+                    title: 'Severity',
+                    cell: ({ severity }) => <Status state={severity} tone={severityTone(severity)} />,
+                  },
+                  { title: 'State', cell: (alert) => <Status state={alert.status} tone={statusTone(alert.status)} /> },
                   { title: 'Opened', cell: ({ opened_at: at }) => <Time at={at} /> },
                   { title: 'Do', cell: (alert) => <AlertActions alert={alert} /> },
                 ]}
               />
-              <NextPage cursor={list.next_cursor} />
+              <NextPage cursor={next} />
             </>
-          );
-        }}
+          )
+        }
       </Loaded>
     </Page>
   );
 }
 
-function AlertActions({ alert }: { alert: Alert }) {
-  const mayAct = useMay('engineer');
-  if (!mayAct || alert.status === 'resolved') return null;
-  const send = (command: string) => (note: string | undefined) =>
-    client.post(
-      `/alerts/{alert_id}/${command}` as never,
-      { path: { alert_id: alert.alert_id }, body: note ? { note } : {} } as never,
-    );
-  return (
-    <Group gap={6} wrap="nowrap">
-      {alert.status === 'open' && (
-        <ConfirmButton
-          label="Acknowledge"
-          size="compact-xs"
-          question="Say that you look after it?"
-          takesNote
-          send={send('acknowledge')}
-        />
-      )}
-      <ConfirmButton label="Resolve" size="compact-xs" question="Is it over?" takesNote send={send('resolve')} />
-    </Group>
-  );
-}
+/** What it is about, or the rule where that is no part of a model. */
+const nameOf = ({ subject, segment, rule }: components['schemas']['Alert']) =>
+  `${subject || formatName(rule)}${segment ? ` (${segment})` : ''}`;

@@ -1,5 +1,5 @@
-import { Button, Group, Modal, Stack, Text } from '@mantine/core';
-import { useState } from 'react';
+import { Group, Stack, Text } from '@mantine/core';
+import { useRef } from 'react';
 import { pathTo, AppLink } from '../parts/app-link.js';
 import { ChartPanel } from '../parts/chart-panel.js';
 import { ConfirmButton } from '../parts/confirm-button.js';
@@ -7,14 +7,15 @@ import { EmptyState } from '../parts/empty-state.js';
 import { Facts } from '../parts/facts.js';
 import { formatNumber } from '../parts/format-number.js';
 import { Time } from '../parts/format-time.js';
-import { JsonView } from '../parts/json-view.js';
 import { Loaded } from '../parts/loaded.js';
 import { Page } from '../parts/page.js';
 import { Panel } from '../parts/panel.js';
 import { Status } from '../parts/status.js';
 import { client, newKey, type components } from '../service/client.js';
 import { useMay } from '../service/use-caller.js';
+import { useFilter } from '../service/use-filter.js';
 import { LIVE_MS, useRead } from '../service/use-read.js';
+import { FindingEvidence } from './finding-evidence.js';
 import { useModelChoice } from './model-choice.js';
 
 type Finding = components['schemas']['Finding'];
@@ -77,7 +78,7 @@ function ModelDrift({ model }: { model: string }) {
               </EmptyState>
             </Panel>
           ) : (
-            <HeatMap findings={items} />
+            <Findings findings={items} />
           )
         }
       </Loaded>
@@ -85,16 +86,78 @@ function ModelDrift({ model }: { model: string }) {
   );
 }
 
-/** What is watched by window: a word and a shade for each, and its evidence behind it. */
-function HeatMap({ findings }: { findings: readonly Finding[] }) {
-  const [shown, setShown] = useState<Finding>();
+/** What is watched, by window, and what stands behind one of the findings: the one that was chosen, or else the gravest of the newest window. */
+function Findings({ findings }: { findings: readonly Finding[] }) {
+  const [chosen, choose] = useFilter('finding');
+  const panel = useRef<HTMLDivElement>(null);
+  const shown = findings.find(({ id }) => id === chosen) ?? gravestOf(findings);
+  const show = (finding: Finding) => {
+    choose(finding.id);
+    panel.current?.focus();
+    panel.current?.scrollIntoView({ block: 'nearest' });
+  };
+  return (
+    <>
+      <HeatMap findings={findings} shown={shown} onShow={show} />
+      <div ref={panel} tabIndex={-1} className="focus-target">
+        {shown && (
+          <Panel title={nameOf(shown)} note={<WindowOf finding={shown} />}>
+            <Stack>
+              <Text>{shown.summary}</Text>
+              <Facts
+                items={[
+                  ['State', <Status key="state" state={shown.state} tone={findingTone(shown.state)} />],
+                  ['Severity', shown.severity],
+                  ['Value', formatNumber(shown.value)],
+                  ['Limit', formatNumber(shown.threshold)],
+                  ['Version', shown.version],
+                ]}
+              />
+              <FindingEvidence evidence={shown.evidence} of={nameOf(shown)} />
+            </Stack>
+          </Panel>
+        )}
+      </div>
+    </>
+  );
+}
+
+const minuteOf = (at: string) => at.slice(0, 16).replace('T', ' ');
+const WindowOf = ({ finding }: { finding: Finding }) => (
+  <>
+    From {minuteOf(finding.window_start)} to {minuteOf(finding.window_end)} UTC
+  </>
+);
+
+/** States from the gravest on. */
+const GRAVITY: readonly Finding['state'][] = ['alarm', 'suspect', 'unknown', 'ok'];
+const gravityOf = ({ state }: Finding) => GRAVITY.indexOf(state);
+const byGravity = (a: Finding, b: Finding) => gravityOf(a) - gravityOf(b) || nameOf(a).localeCompare(nameOf(b));
+
+/** Findings come with the latest window first. */
+function gravestOf(findings: readonly Finding[]): Finding | undefined {
+  const newest = findings.filter(({ window_end: end }) => end === findings[0]?.window_end);
+  return newest.toSorted(byGravity)[0];
+}
+
+/** A word and a shade for each window of what is watched; what is worst now stands first. */
+function HeatMap({
+  findings,
+  shown,
+  onShow,
+}: {
+  findings: readonly Finding[];
+  shown: Finding | undefined;
+  onShow: (finding: Finding) => void;
+}) {
   const windows = [...new Set(findings.map(({ window_end: end }) => end))].sort().slice(-MOST_WINDOWS);
-  const subjects = [...new Set(findings.map(nameOf))].sort();
   const at = new Map(findings.map((finding) => [`${nameOf(finding)} ${finding.window_end}`, finding]));
+  const newest = new Map(findings.toReversed().map((finding) => [nameOf(finding), finding]));
+  const subjects = [...newest.values()].sort(byGravity);
   return (
     <ChartPanel
       title="What was found, by window"
-      note="The end of each window stands above it, in UTC"
+      note="How far each has moved. The end of each window stands above it, in UTC; what stands behind a figure is shown below"
       rows={findings.map(({ subject, segment, window_end: end, state, severity, value, threshold, summary }) => ({
         subject,
         segment,
@@ -106,7 +169,7 @@ function HeatMap({ findings }: { findings: readonly Finding[] }) {
         summary,
       }))}
     >
-      <div className="table-frame" tabIndex={0} role="group" aria-label="Heat map">
+      <div className="table-frame heat-frame" tabIndex={0} role="group" aria-label="Heat map">
         <table className="heat-map">
           <thead>
             <tr>
@@ -121,7 +184,7 @@ function HeatMap({ findings }: { findings: readonly Finding[] }) {
             </tr>
           </thead>
           <tbody>
-            {subjects.map((subject) => (
+            {subjects.map(nameOf).map((subject) => (
               <tr key={subject}>
                 <th scope="row">{subject}</th>
                 {windows.map((end) => {
@@ -133,9 +196,11 @@ function HeatMap({ findings }: { findings: readonly Finding[] }) {
                           type="button"
                           className={`heat heat-${findingTone(finding.state)}`}
                           title={finding.summary}
-                          onClick={() => setShown(finding)}
+                          aria-pressed={finding.id === shown?.id}
+                          aria-label={`${subject}, ${minuteOf(end)}: ${finding.state}`}
+                          onClick={() => onShow(finding)}
                         >
-                          {finding.value === null ? finding.state : formatNumber(finding.value)}
+                          {finding.value === null ? finding.state : formatNumber(Number(finding.value.toPrecision(2)))}
                         </button>
                       )}
                     </td>
@@ -146,26 +211,6 @@ function HeatMap({ findings }: { findings: readonly Finding[] }) {
           </tbody>
         </table>
       </div>
-      <Modal opened={shown !== undefined} onClose={() => setShown(undefined)} title={shown && nameOf(shown)} size="lg">
-        {shown && (
-          <Stack>
-            <Status state={shown.state} tone={findingTone(shown.state)} />
-            <Text>{shown.summary}</Text>
-            <Facts
-              items={[
-                ['Value', formatNumber(shown.value)],
-                ['Limit', formatNumber(shown.threshold)],
-                ['Severity', shown.severity],
-                ['Version', shown.version],
-              ]}
-            />
-            <JsonView value={shown.evidence} label="Evidence" />
-            <Button variant="default" onClick={() => setShown(undefined)}>
-              Close
-            </Button>
-          </Stack>
-        )}
-      </Modal>
     </ChartPanel>
   );
 }

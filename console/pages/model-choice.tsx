@@ -2,19 +2,22 @@ import { Select } from '@mantine/core';
 import { useFilter } from '../service/use-filter.js';
 import { useRead } from '../service/use-read.js';
 
-/** The model that a page is about, part of its address; the first that is served without one. */
-export function useModelChoice(): { model: string | undefined; choice: React.ReactNode } {
+/** The model that a page is about, part of its address; without one the first that is served, or all where they can be shown together. */
+export function useModelChoice({ isOptional = false } = {}): { model: string | undefined; choice: React.ReactNode } {
   const models = useRead('/models');
   const [chosen, setChosen] = useFilter('model');
   const items = models.data?.items ?? [];
-  const model = chosen ?? (items.find(({ serving }) => serving.version) ?? items[0])?.model;
+  const first = isOptional ? undefined : (items.find(({ serving }) => serving.version) ?? items[0]);
+  const model = chosen ?? first?.model;
   const choice = (
     <Select
       label="Model"
       data={items.map((one) => one.model)}
       value={model ?? null}
       onChange={setChosen}
-      allowDeselect={false}
+      placeholder="all"
+      clearable={isOptional}
+      allowDeselect={isOptional}
       w={240}
     />
   );

@@ -10,8 +10,8 @@ import { Page } from '../parts/page.js';
 import { Panel } from '../parts/panel.js';
 import { Status } from '../parts/status.js';
 import type { components } from '../service/client.js';
-import type { Alert, DependencyHealth, ListOf } from '../service/shapes.js';
-import { LIVE_MS, useRead, useReadIfThere } from '../service/use-read.js';
+import type { DependencyHealth } from '../service/shapes.js';
+import { LIVE_MS, useRead } from '../service/use-read.js';
 import { JobTable } from './job-table.js';
 
 type Model = components['schemas']['Model'];
@@ -89,13 +89,16 @@ function HealthPanel() {
 function Attention({ models }: { models: readonly Model[] }) {
   const rollouts = useRead('/deployments', { query: { limit: 50 } }, { everyMs: LIVE_MS });
   const failed = useRead('/jobs', { query: { status: 'failed', limit: 20 } }, { everyMs: LIVE_MS });
-  const alerts = useReadIfThere<ListOf<Alert>>('/alerts', { status: 'open', limit: 50 }, { everyMs: LIVE_MS });
+  const alerts = useRead('/alerts', { query: { status: 'open', limit: 50 } }, { everyMs: LIVE_MS });
   const needs: [string, ReactNode][] = [];
   for (const alert of alerts.data?.items ?? [])
     needs.push([
       alert.alert_id,
       <>
-        <AppLink to="/alerts?status=open">Alert</AppLink>: {alert.summary}
+        <AppLink to={pathTo.alert(alert.alert_id)}>
+          {alert.model ?? 'The platform'}: {alert.subject || formatName(alert.rule)}
+        </AppLink>{' '}
+        has an alert: {alert.summary}
       </>,
     ]);
   for (const rollout of rollouts.data?.items ?? [])
@@ -142,7 +145,11 @@ function Attention({ models }: { models: readonly Model[] }) {
           ) : (
             <List spacing={8} size="sm">
               {needs.slice(0, 12).map(([key, content]) => (
-                <List.Item key={key}>{content}</List.Item>
+                <List.Item key={key}>
+                  <Text inherit component="div" lineClamp={2}>
+                    {content}
+                  </Text>
+                </List.Item>
               ))}
               {needs.length > 12 && <List.Item>and {needs.length - 12} more</List.Item>}
             </List>

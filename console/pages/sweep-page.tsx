@@ -46,7 +46,7 @@ export default function SweepPage() {
                     ...Object.entries(shown.counts).map(
                       ([name, count]) => [formatName(name), formatNumber(count)] as const,
                     ),
-                    ['Time left', shown.eta_seconds !== null && formatSeconds(shown.eta_seconds)],
+                    ['Time left', shown.eta_seconds === null ? null : formatSeconds(shown.eta_seconds)],
                     ['Best trial', shown.best && `${shown.best.trial}, loss ${formatNumber(shown.best.loss)}`],
                     [
                       'Job',

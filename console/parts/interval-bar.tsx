@@ -12,6 +12,7 @@ export function IntervalBar({
   to,
   limit,
   tone = 'active',
+  width = WIDTH,
 }: {
   value: number | null;
   lower: number | null;
@@ -21,16 +22,18 @@ export function IntervalBar({
   to: number;
   limit?: number | null;
   tone?: string;
+  /** Pixels. */
+  width?: number;
 }) {
   const x = (at: number) =>
-    from === to ? WIDTH / 2 : 4 + ((Math.min(to, Math.max(from, at)) - from) / (to - from)) * (WIDTH - 8);
+    from === to ? width / 2 : 4 + ((Math.min(to, Math.max(from, at)) - from) / (to - from)) * (width - 8);
   if (value === null) return <>—</>;
   const interval =
     lower === null || upper === null ? '' : `, 95 % interval ${formatNumber(lower)} to ${formatNumber(upper)}`;
   const label = `${formatNumber(value)}${interval}${limit === undefined || limit === null ? '' : `, limit ${formatNumber(limit)}`}`;
   return (
-    <svg className={`interval interval-${tone}`} width={WIDTH} height={HEIGHT} role="img" aria-label={label}>
-      <line className="interval-scale" x1={0} x2={WIDTH} y1={HEIGHT / 2} y2={HEIGHT / 2} />
+    <svg className={`interval interval-${tone}`} width={width} height={HEIGHT} role="img" aria-label={label}>
+      <line className="interval-scale" x1={0} x2={width} y1={HEIGHT / 2} y2={HEIGHT / 2} />
       {from < 0 && to > 0 && <line className="interval-zero" x1={x(0)} x2={x(0)} y1={2} y2={HEIGHT - 2} />}
       {limit !== undefined && limit !== null && (
         <line className="interval-limit" x1={x(limit)} x2={x(limit)} y1={0} y2={HEIGHT} />

@@ -2,7 +2,7 @@ import { Area, CartesianGrid, ComposedChart, Legend, Line, ResponsiveContainer, 
 import type { ChartRow } from './to-csv.js';
 import { formatName, formatNumber, formatValue } from './format-number.js';
 
-const COLOURS = ['var(--active)', 'var(--waiting)', 'var(--good)', 'var(--bad)', 'var(--plain)'];
+const COLOURS = ['var(--active)', 'var(--waiting)', 'var(--good)', 'var(--bad)', 'var(--plain)', 'var(--other)'];
 export const TOOLTIP_STYLE = {
   background: 'var(--mantine-color-body)',
   border: '1px solid var(--line)',

@@ -15,6 +15,8 @@ const GOOD = [
   'fresh',
   'resolved',
   'intact',
+  'repaired',
+  'delivered',
 ];
 const BAD = [
   'down',
@@ -45,6 +47,7 @@ const WAITING = [
   'pruned',
   'acknowledged',
   'drifted',
+  'not_better',
 ];
 const ACTIVE = ['running', 'queued', 'pending', 'canary', 'shadow', 'candidate'];
 

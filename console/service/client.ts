@@ -1,4 +1,4 @@
-import { createClient, ServiceProblem } from '../../clients/typescript/client.js';
+import { createClient } from '../../clients/typescript/client.js';
 
 export { ServiceProblem } from '../../clients/typescript/client.js';
 export type { components } from '../../clients/typescript/client.js';
@@ -23,10 +23,6 @@ export function sendSigned(input: RequestInfo | URL, init: RequestInit = {}): Pr
 
 /** The public API, and nothing else, is what the console talks to. */
 export const client = createClient(window.location.origin, { fetch: sendSigned });
-
-/** Whether the service has no such endpoint, as releases before it do; not that a thing is missing there. */
-export const isUnknownEndpoint = (error: unknown): boolean =>
-  error instanceof ServiceProblem && error.status === 404 && error.code === 'resource_not_found';
 
 /** A key that makes a click one job, however often its request is sent. */
 export const newKey = (): string => `console-${crypto.randomUUID()}`;

@@ -58,50 +58,24 @@ export type Prediction = components['schemas']['Prediction'];
 
 export const signatureOf = (version: Version): Signature => version.signature as Signature;
 
-export interface ListOf<T> {
-  items: T[];
-  next_cursor: string | null;
-}
-
-export interface Alert {
-  alert_id: string;
-  rule: string;
-  model: string | null;
-  severity: 'low' | 'medium' | 'high';
-  status: 'open' | 'acknowledged' | 'resolved';
-  summary: string;
-  value: number | null;
-  threshold: number | null;
-  opened_at: string;
-}
-
-export interface Estimate {
-  value: number | null;
-  lower: number | null;
-  upper: number | null;
-  rows: number;
-}
-/** What turned out to be true, what was expected before, and what the version had on the rows held out. */
-export interface MetricSummary {
-  realised: Estimate | null;
-  estimated: Estimate | null;
-  baseline: Estimate | null;
-}
-export interface PerformanceEntry {
-  version: string;
-  arm: string | null;
-  segment: string;
-  requests: number;
-  labelled: number;
-  label_coverage: number | null;
-  heads: Record<string, Record<string, MetricSummary>>;
-}
-export interface ModelPerformance {
-  versions: PerformanceEntry[];
-  series: (PerformanceEntry & { start: string; is_mature: boolean })[];
-  note: string | null;
-}
-
-export interface AuditEntry {
-  [field: string]: unknown;
+/** The evidence of a finding about drift; of other findings only some of it is there. */
+export interface DriftEvidence {
+  rows?: number;
+  reference_rows?: number;
+  reference?: { kind?: string };
+  season?: string;
+  tests?: { test: string; statistic: number; p_value: number }[];
+  effects?: { measure: string; size: number; raw: number; direction: string }[];
+  missing?: { reference: number; current: number };
+  summary?: Record<'reference' | 'current', { mean: number; deviation: number; median: number }>;
+  out_of_range?: { below: number; above: number };
+  distribution?: { edges: number[]; reference: number[]; current: number[] };
+  moved_categories?: { value: string; reference: number; current: number }[];
+  columns?: { name: string; share: number }[];
+  violations?: { column: string; violation: string; rows: number; share: number }[];
+  triage?: {
+    cause?: string;
+    advice?: string;
+    estimated_effects?: { metric: string; head: string; reference: number; current: number }[];
+  };
 }

@@ -1,6 +1,6 @@
 import { keepPreviousData, useQuery, type UseQueryResult } from '@tanstack/react-query';
 import type { Answer, Call, paths, PathsWith } from '../../clients/typescript/client.js';
-import { client, isUnknownEndpoint } from './client.js';
+import { client } from './client.js';
 
 type Get<P extends keyof paths> = paths[P] extends { get: infer O } ? O : never;
 
@@ -27,32 +27,6 @@ export function useRead<P extends PathsWith<'get'>>(
     queryKey: [path, given ?? {}],
     queryFn: ({ signal }) => client.get(path, { ...given, signal } as never) as Promise<Answer<Get<P>>>,
     refetchInterval: everyMs,
-    enabled,
-    placeholderData: keepPreviousData,
-  });
-}
-
-/**
- * Reads a path that only newer services have.
- * @returns null where the service has no such endpoint
- */
-export function useReadIfThere<T>(
-  path: string,
-  query: Record<string, string | number | undefined> = {},
-  { everyMs = false, enabled = true }: ReadOptions = {},
-): UseQueryResult<T | null> {
-  return useQuery({
-    queryKey: [path, { query }],
-    queryFn: async ({ signal }) => {
-      try {
-        return (await client.get(path as never, { query, signal } as never)) as T;
-      } catch (error) {
-        if (isUnknownEndpoint(error)) return null;
-        throw error;
-      }
-    },
-    // What is not there does not come as long as the service runs.
-    refetchInterval: ({ state }) => (state.data === null ? false : everyMs),
     enabled,
     placeholderData: keepPreviousData,
   });

@@ -16,13 +16,16 @@ export function judgeRetraining({ findings }: Pick<RolloutVerdict, 'findings'>):
   if (harmful) return { outcome: 'worse', reason: harmful.reason };
   const losses = findings.filter(({ measure }) => measure.startsWith('loss:'));
   const better = losses.find(({ upper }) => upper !== null && upper < 0);
-  const tell = (estimate: number | null) => (estimate === null ? 'not known' : (-estimate).toPrecision(3));
+  const tell = (estimate: number | null) => (estimate === null ? 'not known' : Math.abs(estimate).toPrecision(3));
+  const way = (estimate: number | null) => ((estimate ?? 0) > 0 ? 'higher' : 'lower');
   if (better)
     return {
       outcome: 'better',
       reason: `${better.measure} is lower by ${tell(better.estimate)}, and by ${tell(better.upper)} at least.`,
     };
-  const shown = losses.map(({ measure, estimate }) => `${measure} is lower by ${tell(estimate)}, which may be chance`);
+  const shown = losses.map(
+    ({ measure, estimate }) => `${measure} is ${way(estimate)} by ${tell(estimate)}, which may be chance`,
+  );
   return {
     outcome: 'no_better',
     reason: shown.length > 0 ? `${shown.join('; ')}.` : 'No loss could be compared.',

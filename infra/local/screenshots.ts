@@ -14,6 +14,8 @@ interface Shot {
   fields?: Record<string, string>;
   click?: string;
   until?: string;
+  /** The heading that the picture is of, where that is not the top of the page. */
+  at?: string;
 }
 
 const DESKTOP = 1280;
@@ -31,8 +33,10 @@ const SHOTS: readonly Shot[] = [
     fields: { User: 'user_123', activity_score: '0.8', project_count: '5', last_activity: 'code_review' },
     click: 'Predict',
     until: 'Why churn probability',
+    at: 'Answer',
   },
   { name: 'rollout', path: '/rollouts/{deployment}' },
+  { name: 'drift', path: '/drift?model={drifted}', at: 'Then and now' },
   { name: 'dataset', path: '/datasets/{dataset}' },
   { name: 'phone', path: '/models/user_behavior', width: PHONE },
 ];
@@ -44,7 +48,7 @@ async function take(
   shot: Shot,
   places: Record<string, string>,
 ): Promise<void> {
-  const { name, path, scheme = 'light', width = DESKTOP, fields = {}, click, until } = shot;
+  const { name, path, scheme = 'light', width = DESKTOP, fields = {}, click, until, at } = shot;
   const page = await browser.newPage({
     viewport: { width, height: 860 },
     colorScheme: scheme,
@@ -55,20 +59,17 @@ async function take(
   await page.locator('h1').waitFor();
   for (const [label, value] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(value);
   if (click) await page.getByRole('button', { name: click, exact: true }).click();
-  if (until) {
-    // The answer is what the picture is of.
-    const heading = page.getByRole('heading', { name: until });
-    await heading.waitFor();
+  if (until) await page.getByRole('heading', { name: until }).waitFor();
+  if (at)
     await page
-      .getByRole('heading', { name: 'Answer' })
-      .evaluate((element: { scrollIntoView: (at: object) => void }) => element.scrollIntoView({ block: 'center' }));
-  }
+      .getByRole('heading', { name: at })
+      .evaluate((element: { scrollIntoView: (to: object) => void }) => element.scrollIntoView({ block: 'center' }));
   await page.waitForTimeout(SETTLE_MS);
   await page.screenshot({ path: join(folder, `${name}.png`) });
   await page.close();
 }
 
-/** The newest rollout with evidence, or else the newest, and the newest dataset. */
+/** The newest rollout with evidence, or else the newest, the newest dataset, and a model with an alert, if there is one. */
 async function findPlaces(address: string): Promise<Record<string, string>> {
   const list = async (path: string) => {
     const response = await fetch(address + path);
@@ -77,8 +78,13 @@ async function findPlaces(address: string): Promise<Record<string, string>> {
     return ((await response.json()) as { items: Record<string, string>[] }).items;
   };
   const [rollouts, datasets] = [await list('/deployments?limit=50'), await list('/data/datasets?limit=1')];
+  const alerts = await list('/alerts?limit=50');
   const shown = rollouts.find(({ strategy }) => strategy === 'canary') ?? rollouts[0];
-  return { deployment: shown?.['deployment_id'] ?? '', dataset: datasets[0]?.['dataset_id'] ?? '' };
+  return {
+    deployment: shown?.['deployment_id'] ?? '',
+    dataset: datasets[0]?.['dataset_id'] ?? '',
+    drifted: alerts.find(({ monitor }) => monitor === 'drift')?.['model'] ?? 'user_behavior',
+  };
 }
 
 const address = (process.argv[2] ?? 'http://127.0.0.1:8080').replace(/\/+$/, '');

@@ -1,3 +1,5 @@
+import type { SharedBins } from './share-bins.js';
+
 /** What is kept of a column's numbers. */
 export interface NumberSample {
   /** Present values, sorted; infinities count as missing. */
@@ -43,6 +45,8 @@ export interface ComparedColumn {
   summary?: { reference: NumberSummary; current: NumberSummary };
   /** Share of the present values beyond the smallest and the largest of the reference. */
   out_of_range?: { below: number; above: number };
+  /** Of numbers: how the present values are spread then and now. */
+  distribution?: SharedBins;
   /** Values that the reference does not have, most frequent first, and what share of rows they are. */
   new_categories?: { value: string; share: number }[];
   /** Values that moved most, by the difference of their shares. */

@@ -2,6 +2,7 @@ import { combineTests, describeUntestable } from './column-drift.js';
 import type { ColumnDrift, DriftEffect, NumberSample, NumberSummary, TestResult } from './column-drift.js';
 import { kolmogorovSmirnov } from './kolmogorov-smirnov.js';
 import { missingEffect, missingTest } from './missing-drift.js';
+import { shareBins } from './share-bins.js';
 import { wasserstein } from './wasserstein.js';
 
 /**
@@ -46,7 +47,11 @@ export function compareNumbers(
     p_value: combineTests(tests),
     effects,
     missing: { reference: reference.missing / referenceRows, current: current.missing / rows },
-    ...(summary && { summary, out_of_range: outOfRange(reference.values, current.values) }),
+    ...(summary && {
+      summary,
+      out_of_range: outOfRange(reference.values, current.values),
+      distribution: shareBins(reference.values, current.values),
+    }),
   };
 }
 

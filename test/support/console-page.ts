@@ -4,8 +4,8 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { findChromium, NO_CHROMIUM } from '../../infra/local/chromium.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-/** What newer services have, and rollouts that are about to begin; the console asks for them and does without. */
-const OPTIONAL = /\/(deployments\/dep-[^/]+(\/evidence)?|alerts|audit|audit\/verify|analytics\/[a-z-]+)(\?|$)/;
+/** Rollouts that are about to begin; the console asks for them until they are there. */
+const OPTIONAL = /\/deployments\/dep-[^/]+(\/evidence)?(\?|$)/;
 
 /** Whether this machine has a browser to test with; says so aloud where it has not. */
 export function hasChromium(): boolean {

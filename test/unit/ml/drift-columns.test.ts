@@ -3,6 +3,7 @@ import { AdaptiveWindow } from '../../../ml/drift/adaptive-window.js';
 import type { ComparedColumn } from '../../../ml/drift/column-drift.js';
 import { compareCategories } from '../../../ml/drift/compare-categories.js';
 import { compareNumbers } from '../../../ml/drift/compare-numbers.js';
+import { shareBins } from '../../../ml/drift/share-bins.js';
 import { tellDomainsApart } from '../../../ml/drift/domain-classifier.js';
 import { startPageHinkley, stepPageHinkley } from '../../../ml/drift/page-hinkley.js';
 import { usualCategoryEffect, usualNumberEffect } from '../../../ml/drift/usual-variation.js';
@@ -19,6 +20,26 @@ const categories = (counts: Record<string, number>, missing = 0) => ({
 });
 
 describe('columns compared with their reference', () => {
+  it('lays both sides over the same bins, which no single value stretches', () => {
+    const reference = gaussians(2000, 1);
+    const current = gaussians(500, 2, 3);
+    current.values[current.values.length - 1] = 1e9;
+    const { distribution } = compareNumbers('x', reference, current) as ComparedColumn;
+    const { edges, reference: then, current: now } = distribution!;
+    expect([edges.length, then.length, now.length]).toEqual([13, 12, 12]);
+    expect(edges.at(-1)).toBeLessThan(10);
+    for (const shares of [then, now]) expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 12);
+    expect(then[0]!).toBeGreaterThan(0);
+    expect(now[0]!).toBe(0);
+    expect(shareBins(Float64Array.of(4, 4), Float64Array.of(4))).toEqual({
+      edges: [4, 4],
+      reference: [1],
+      current: [1],
+    });
+    const ends = shareBins(Float64Array.of(-Number.MAX_VALUE), Float64Array.of(Number.MAX_VALUE));
+    expect(ends.edges.every(Number.isFinite)).toBe(true);
+  });
+
   it('says which way numbers went, how far, and how many lie outside', () => {
     const found = compareNumbers('x', gaussians(2000, 1), gaussians(500, 2, 1)) as ComparedColumn;
     expect(found.effects[0]).toMatchObject({ measure: 'wasserstein_per_deviation', direction: 'up' });
