@@ -57,9 +57,6 @@ const FILTERED = [
   '/repairs',
 ];
 
-/** Calls that concern nobody but the caller. */
-const OF_CALLER = ['/whoami'];
-
 /** The models that a caller may touch, for lists; undefined = all. */
 export const modelsOf = (response: Response): readonly string[] | undefined => callerOf(response).models;
 
@@ -80,7 +77,6 @@ export function limitToModels(route: RouteDefinition, context: ApiContext) {
 }
 
 async function checkModels(caller: Caller, route: RouteDefinition, request: Request, context: ApiContext) {
-  if (OF_CALLER.includes(route.path)) return;
   const model = modelNamed(route.path, request);
   if (model !== undefined) return refuseOtherModel(caller, model);
   const parameter = Object.keys(request.params).find((name) => name in OWNED);

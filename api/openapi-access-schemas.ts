@@ -17,6 +17,11 @@ const token = {
 
 /** The shapes of the answers about who may do what. */
 export const ACCESS_SCHEMAS = {
+  Whoami: strict({
+    subject: text,
+    role: { enum: [...ROLES] },
+    models: { type: ['array', 'null'], items: text, description: 'null = all' },
+  }),
   ServiceToken: strict(token),
   AuditEntry: strict({
     seq: count,
@@ -43,12 +48,5 @@ export const ACCESS_SCHEMAS = {
     },
     ['first_broken'],
   ),
-  Whoami: strict({
-    subject: text,
-    role: { enum: [...ROLES] },
-    roles: { type: 'array', items: { enum: [...ROLES] }, description: 'The role and those that it includes' },
-    models: { type: ['array', 'null'], items: text, description: 'null = all' },
-    signed_in: { type: 'boolean' },
-  }),
   ServiceTokenCreated: strict({ ...token, token: { type: 'string', description: 'Shown once' } }),
 };

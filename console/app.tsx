@@ -134,7 +134,7 @@ function Menu({ location }: { location: string }) {
 
 function CallerName() {
   const caller = useCaller();
-  return caller?.signed_in ? (
+  return caller ? (
     <Link href="/settings" className="nav-link">
       {caller.subject} ({caller.role})
     </Link>

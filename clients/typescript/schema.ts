@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 1fdadf4e74a2de21f4d06ee3a81d000acb51cde60f991c289182ac44ca4f9c3f.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 96830e01304ddf30e82db942099a15588a55a027207a71a4f385bb5c34e1d2a1.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -2681,7 +2681,7 @@ export interface paths {
         };
         /**
          * Who the service takes the caller for, and what that caller may do
-         * @description Where the service asks nobody to sign in, everybody is `local`, an administrator, and `signed_in` is false.
+         * @description While no sign-in is configured everybody is `local`, an admin.
          */
         get: operations["get_whoami"];
         put?: never;
@@ -3595,6 +3595,13 @@ export interface components {
                 data?: unknown[];
             }[];
         };
+        Whoami: {
+            subject: string;
+            /** @enum {unknown} */
+            role: "viewer" | "predictor" | "engineer" | "operator" | "admin";
+            /** @description null = all */
+            models: string[] | null;
+        };
         ServiceToken: {
             token_id: string;
             name: string;
@@ -3647,16 +3654,6 @@ export interface components {
                 seq: number;
                 reason: string;
             };
-        };
-        Whoami: {
-            subject: string;
-            /** @enum {unknown} */
-            role: "viewer" | "predictor" | "engineer" | "operator" | "admin";
-            /** @description The role and those that it includes */
-            roles: ("viewer" | "predictor" | "engineer" | "operator" | "admin")[];
-            /** @description null = all */
-            models: string[] | null;
-            signed_in: boolean;
         };
         ServiceTokenCreated: {
             token_id: string;

@@ -11,7 +11,7 @@ import { Panel } from '../parts/panel.js';
 import { Status } from '../parts/status.js';
 import { keepToken, readToken } from '../service/client.js';
 import type { DependencyHealth } from '../service/shapes.js';
-import { useCaller } from '../service/use-caller.js';
+import { ROLES, useCaller } from '../service/use-caller.js';
 import { LIVE_MS, useRead } from '../service/use-read.js';
 
 export default function SettingsPage() {
@@ -72,15 +72,19 @@ function SignIn() {
   return (
     <Panel title="You" note="The token is kept in this tab only, and sent with every call.">
       <Stack>
-        <Facts
-          items={[
-            ['Name', caller?.subject ?? 'not known'],
-            ['Role', caller?.role],
-            ['May do what these may', caller?.roles.join(', ')],
-            ['Models', caller?.models?.join(', ')],
-          ]}
-        />
-        {caller?.signed_in === false && (
+        {caller ? (
+          <Facts
+            items={[
+              ['Name', caller.subject],
+              ['Role', caller.role],
+              ['May do what these may', ROLES.slice(0, ROLES.indexOf(caller.role) + 1).join(', ')],
+              ['Models', caller.models?.join(', ')],
+            ]}
+          />
+        ) : (
+          <Text size="sm">The service does not know you yet: it asks for a token.</Text>
+        )}
+        {caller?.subject === 'local' && (
           <Text size="sm" c="dimmed">
             This service asks nobody to sign in: it listens on loopback only.
           </Text>
@@ -94,7 +98,7 @@ function SignIn() {
           <Group align="flex-end">
             <PasswordInput
               label="Token"
-              description="Of your identity provider, or one that an administrator made"
+              description="A JSON Web Token, as your identity provider gave it, or a service token"
               value={token}
               autoComplete="off"
               w={{ base: '100%', sm: 420 }}

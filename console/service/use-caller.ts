@@ -1,11 +1,16 @@
 import type { components } from './client.js';
 import { useRead } from './use-read.js';
 
-type Caller = components['schemas']['Whoami'];
-export type Role = Caller['role'];
+/** What a caller may do, each including the one before. */
+export const ROLES = ['viewer', 'predictor', 'engineer', 'operator', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
 
-/** Who the service takes the caller for; undefined until it is known, and where the caller's token is not taken. */
-export const useCaller = (): Caller | undefined => useRead('/whoami').data;
+/** Who the caller is; undefined until the service has said so, and for those who have to sign in first. */
+export function useCaller(): components['schemas']['Whoami'] | undefined {
+  return useRead('/whoami').data;
+}
 
 /** Whether the caller may do what needs the role; the service decides, and this only hides what it would refuse. */
-export const useMay = (needed: Role): boolean => useCaller()?.roles.includes(needed) ?? false;
+export function useMay(needed: Role): boolean {
+  return ROLES.indexOf(useCaller()?.role ?? 'viewer') >= ROLES.indexOf(needed);
+}

@@ -6,8 +6,9 @@ import { Admission } from '../../../api/admission.js';
 import { createApp } from '../../../api/app.js';
 import { CONSOLE_PATH } from '../../../api/console.js';
 import { DOCUMENT_PATHS } from '../../../api/docs.js';
-import { METHOD_ROLES } from '../../../api/grpc/admit-call.js';
+import { METHOD_ROLES, METHOD_ROUTES } from '../../../api/grpc/admit-call.js';
 import type { ApiContext } from '../../../api/http-context.js';
+import { modelNamed, OWNED } from '../../../api/model-scope.js';
 import { RateLimiter } from '../../../api/rate-limiter.js';
 import { ALL_ROUTES } from '../../../api/routes/index-of-routes.js';
 import { projectRoot } from '../../../services/project-root.js';
@@ -33,7 +34,7 @@ const layers = createApp(context).router.stack as unknown as Layer[];
 const asExpress = (path: string) => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
 describe('the table of routes', () => {
-  it('has every path that Express answers, beside the documents and the console, which are for everybody', () => {
+  it('has every path that Express answers, beside documents and console, which are for everybody', () => {
     const known = new Set(['/', CONSOLE_PATH, ...DOCUMENT_PATHS, ...ALL_ROUTES.map(({ path }) => asExpress(path))]);
     const paths = layers.flatMap(({ route }) => route?.path ?? []);
     expect(paths.length).toBeGreaterThan(ALL_ROUTES.length);
@@ -66,10 +67,30 @@ describe('the table of routes', () => {
     expect(changing.map(({ path }) => path)).toEqual(['/experiments/plan']);
   });
 
+  it('tells of each object that a path names whose it is, or that it belongs to no model', () => {
+    const ofNoModel = [
+      'dataset_id',
+      'delivery_id',
+      'entity_id',
+      'erasure_id',
+      'receiver_id',
+      'report_id',
+      'silence_id',
+    ];
+    const more = ['token_id', 'upload_id', 'watermark_id', 'webhook_id'];
+    const named = ALL_ROUTES.filter(({ path }) => modelNamed(path, { params: {} } as never) === undefined)
+      .filter(({ path }) => !path.includes('{model}'))
+      .flatMap(({ path }) => [...path.matchAll(/\{(\w+_id)\}/g)].map(([, name]) => name!));
+    expect([...new Set(named)].toSorted()).toEqual([...Object.keys(OWNED), ...ofNoModel, ...more].toSorted());
+  });
+
   it('is matched by the methods of gRPC', () => {
     const definition = loadSync(join(projectRoot(), 'api/grpc/open-inference.proto'));
     expect(Object.keys(METHOD_ROLES).toSorted()).toEqual(
       Object.keys(definition['inference.GRPCInferenceService']!).toSorted(),
     );
+    const routes = new Map(ALL_ROUTES.map(({ method, path, role }) => [`${method.toUpperCase()} ${path}`, role]));
+    for (const [method, role] of Object.entries(METHOD_ROLES))
+      if (role !== 'public') expect(routes.get(METHOD_ROUTES[method]!), method).toBe(role);
   });
 });
