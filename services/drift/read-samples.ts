@@ -42,7 +42,9 @@ export async function readNumbers(
   for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
     const cells = chunk.getColumnVector(0);
     const slotOf = isWindowed ? chunk.getColumnVector(1) : undefined;
-    for (let row = 0; row < chunk.rowCount; row++) {
+    // Asked once: each time is a call into the engine.
+    const rows = chunk.rowCount;
+    for (let row = 0; row < rows; row++) {
       const window = windows[slotOf ? (slotOf.getItem(row) as number) : 0]!;
       const value = cells.getItem(row) as number | null;
       if (value === null || !Number.isFinite(value)) window.missing++;
