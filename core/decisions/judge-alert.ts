@@ -1,4 +1,4 @@
-import { SEVERITIES, type FindingState, type Severity } from '../monitoring/finding.js';
+import { isAtLeast, type FindingState, type Severity } from '../monitoring/finding.js';
 
 /** One judgement of the thing that a rule watches. */
 export interface JudgedWindow {
@@ -22,9 +22,6 @@ export interface StandingAlert {
 }
 
 export type AlertMove = 'none' | 'open' | 'stay' | 'escalate' | 'resolve';
-
-export const isAtLeast = (severity: Severity, least: Severity): boolean =>
-  SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(least);
 
 /**
  * What follows for the alert of a rule. Windows that could not be judged say nothing, and one that is suspected neither opens nor resolves.

@@ -1,4 +1,5 @@
 import type { ColumnDrift, ComparedColumn, DriftEffect } from '../../ml/drift/column-drift.js';
+import { isAtLeast, type Severity } from '../monitoring/finding.js';
 import { selectByFalseDiscoveryRate } from '../../ml/evaluate/false-discovery-rate.js';
 
 /** What makes a difference worth an alarm. */
@@ -40,12 +41,10 @@ export interface WindowSignals {
   reported: readonly string[];
 }
 
-export type DriftSeverity = 'none' | 'low' | 'medium' | 'high';
-
 export interface ColumnVerdict {
   column: string;
   state: 'steady' | 'reported' | 'alarm' | 'not_testable';
-  severity: DriftSeverity;
+  severity: Severity;
   /** The effect that counts most; absent where nothing could be compared. */
   effect?: DriftEffect;
   /** The effect from which on it is reported. */
@@ -59,12 +58,10 @@ export interface ColumnVerdict {
 export interface DriftVerdict {
   columns: ColumnVerdict[];
   alarm: boolean;
-  severity: DriftSeverity;
+  severity: Severity;
   /** For the windows that follow. */
   signals: WindowSignals;
 }
-
-const SEVERITIES: readonly DriftSeverity[] = ['none', 'low', 'medium', 'high'];
 
 /**
  * Which columns of a window have drifted. A column is *reported* where its chance passes the step-up rule of Benjamini and Hochberg over all columns
@@ -116,7 +113,7 @@ export function judgeDrift(
   return {
     columns: verdicts,
     alarm: alarms.length > 0,
-    severity: alarms.reduce<DriftSeverity>((most, { severity }) => worse(most, severity), 'none'),
+    severity: alarms.reduce<Severity>((most, { severity }) => worse(most, severity), 'none'),
     signals: {
       reported: verdicts.filter(({ state }) => state === 'reported' || state === 'alarm').map(({ column }) => column),
     },
@@ -163,13 +160,12 @@ function judgeColumn(
 }
 
 /** A shift of a deviation, or a tenth of one in a column that the model leans on, is high. */
-function severityOf(size: number, share: number): DriftSeverity {
+function severityOf(size: number, share: number): Severity {
   const weight = size * Math.max(0.25, Math.min(4, share));
   return weight >= 0.5 ? 'high' : weight >= 0.1 ? 'medium' : 'low';
 }
 
-const worse = (a: DriftSeverity, b: DriftSeverity): DriftSeverity =>
-  SEVERITIES.indexOf(a) >= SEVERITIES.indexOf(b) ? a : b;
+const worse = (a: Severity, b: Severity): Severity => (isAtLeast(a, b) ? a : b);
 
 function describeEffect({ measure, raw, direction }: DriftEffect): string {
   const way = direction === 'none' ? '' : direction === 'up' ? ', upwards' : ', downwards';

@@ -12,6 +12,9 @@ export type FindingState = (typeof FINDING_STATES)[number];
 export const SEVERITIES = ['none', 'low', 'medium', 'high'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
+export const isAtLeast = (severity: Severity, least: Severity): boolean =>
+  SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(least);
+
 /** What a monitor found of one thing that it watches, in one window. */
 export interface Finding {
   model: string;

@@ -1,5 +1,5 @@
-import { isAtLeast, judgeAlert, type AlertMove } from '../../core/decisions/judge-alert.js';
-import type { Severity } from '../../core/monitoring/finding.js';
+import { judgeAlert, type AlertMove } from '../../core/decisions/judge-alert.js';
+import { isAtLeast, type Severity } from '../../core/monitoring/finding.js';
 import type { AlertRule } from '../../core/policy/alert-rules.js';
 import { digestOf } from '../canonical-json.js';
 import type { Database, Prisma } from '../database/database.js';

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { isAtLeast } from '../../core/decisions/judge-alert.js';
 import { ServiceError } from '../../core/errors.js';
-import type { Severity } from '../../core/monitoring/finding.js';
+import { isAtLeast, type Severity } from '../../core/monitoring/finding.js';
 import { fitsPattern } from '../../core/policy/alert-rules.js';
 import type { SilenceMatcher } from '../../core/schemas/alert.js';
 import { nameSubject } from '../audit/name-subject.js';
