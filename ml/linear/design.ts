@@ -187,7 +187,8 @@ function columnMeans(cells: Float64Array, rows: number, weights: Float64Array): 
   return Array.from({ length: rows === 0 ? 0 : cells.length / rows }, (_, column) => {
     let sum = 0;
     for (let row = 0; row < rows; row++) sum += weights[row]! * cells[column * rows + row]!;
-    return sum / total;
+    // JSON knows no -0.
+    return sum / total + 0;
   });
 }
 

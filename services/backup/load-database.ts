@@ -9,7 +9,7 @@ import type { BackupManifest } from './backup-folder.js';
 import { listTables } from './dump-database.js';
 
 /** Tables in which a new database has rows already, written by its migrations; those of the backup take their place. */
-const FILLED_BY_MIGRATIONS = ['rollup_cursors'];
+export const FILLED_BY_MIGRATIONS: readonly string[] = ['rollup_cursors', 'audit_head'];
 
 /**
  * @throws Error unless this release has every migration of the backup, unchanged: rows of a newer schema fit no older one

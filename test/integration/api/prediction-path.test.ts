@@ -80,7 +80,7 @@ describe('the direct way of a prediction', () => {
     const { hostname, port } = new URL(service.stack.api);
     const socket = connect(Number(port), hostname);
     const body = JSON.stringify({ entity_id: 'pieces', features: FEATURES });
-    const head = `POST /predict/customers HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const head = `POST /predict/customers HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
     let text = '';
     socket.on('data', (chunk) => (text += String(chunk)));
     socket.write(head + body + head + body + head + body.slice(0, 10));

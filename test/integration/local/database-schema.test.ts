@@ -5,6 +5,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
 import { deleteStateFolder } from '../../../infra/local/state-folder.js';
+import { FILLED_BY_MIGRATIONS } from '../../../services/backup/load-database.js';
 import { applyMigrations } from '../../../services/database/apply-migrations.js';
 import { projectRoot } from '../../../services/project-root.js';
 
@@ -70,6 +71,16 @@ describe('the database', () => {
        FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> '_prisma_migrations'`,
     );
     expect(rows.map((row) => row.column).sort()).toEqual(columnsOfSchema().sort());
+  });
+
+  it('is empty after them but for the tables that a restore empties first', async () => {
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> '_prisma_migrations'`,
+    );
+    const filled: string[] = [];
+    for (const { name } of rows)
+      if ((await client.query(`SELECT 1 FROM ${pg.escapeIdentifier(name)} LIMIT 1`)).rowCount) filled.push(name);
+    expect(filled.sort()).toEqual([...FILLED_BY_MIGRATIONS].sort());
   });
 
   it('refuses a migration that was changed after it had been applied', async () => {

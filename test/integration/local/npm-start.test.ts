@@ -48,7 +48,8 @@ const addressOf = async (run: Run) => (await waitFor(run, /API\s+(http:\/\/\S+)\
 
 function children(): ProcessIdentity[] {
   const folder = join(stateDir, 'run');
-  return readdirSync(folder).map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as ProcessIdentity);
+  const files = readdirSync(folder).filter((name) => name.endsWith('.pid'));
+  return files.map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as ProcessIdentity);
 }
 
 afterAll(() => {

@@ -175,8 +175,8 @@ describe('an outcome that a killed process has left on disk', () => {
     await expect.poll(stored, { timeout: 10_000 }).toEqual([early]);
     await store.write([row(id, createdMs)], span);
     await expect.poll(async () => (await stored()).sort(), { timeout: 20_000 }).toEqual([id, early].sort());
-    const dropped = await shared.metrics.registry.getSingleMetricAsString('mlops_outcomes_dropped_total');
-    expect(dropped).toMatch(/^mlops_outcomes_dropped_total 0$/m);
+    const dropped = await shared.metrics.registry.getSingleMetric('mlops_outcomes_dropped_total')!.get();
+    expect(dropped.values).toMatchObject([{ value: 0 }]);
     await outcomes.stop();
     await log.stop();
     rmSync(stateDir, { recursive: true });
