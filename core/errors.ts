@@ -2,6 +2,7 @@
 export const ERROR_TABLE = {
   request_malformed: { status: 400, title: 'The request could not be read' },
   unauthenticated: { status: 401, title: 'Nobody is signed in' },
+  certificate_refused: { status: 401, title: 'The client certificate is missing or not taken' },
   role_insufficient: { status: 403, title: 'The role of the caller does not allow this' },
   site_forbidden: { status: 403, title: 'Other sites may not call this' },
   resource_not_found: { status: 404, title: 'Not found' },

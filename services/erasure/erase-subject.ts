@@ -15,6 +15,7 @@ import { eraseFromTables, searchTables } from './subject-in-rows.js';
 export type ErasureContext = Pick<
   Container,
   | 'config'
+  | 'apiFetch'
   | 'credentials'
   | 'database'
   | 'folders'
@@ -74,10 +75,10 @@ const addCounts = (before: Record<string, number> = {}, counts: readonly { store
 /** Has all API processes bring their logs to the database and forget what they answered, and empties what Redis shares. */
 export async function forgetInMemory(
   { erasureId }: ErasureStep,
-  { config, credentials, database, redisFeatures }: ErasureContext,
+  { config, apiFetch, credentials, database, redisFeatures }: ErasureContext,
 ): Promise<void> {
   const subject = await subjectOf(database, erasureId);
-  const response = await fetch(`${config.apiBaseUrl}/subjects/forget`, {
+  const response = await apiFetch(`${config.apiBaseUrl}/subjects/forget`, {
     method: 'POST',
     headers: await credentials.headers('admin'),
     signal: AbortSignal.timeout(30_000),
