@@ -69,7 +69,7 @@ export const ERROR_TABLE = {
   training_out_of_memory: { status: 422, title: 'The training needed more memory than it may use' },
   overloaded: { status: 429, title: 'There are more requests than can be answered in time' },
   rate_limited: { status: 429, title: 'The caller sends more requests than it may' },
-  artifact_corrupt: { status: 500, title: 'A stored model is damaged' },
+  artifact_corrupt: { status: 500, title: 'A stored file is damaged' },
   model_too_large: { status: 500, title: 'A model does not fit into memory' },
   deployment_check_failed: { status: 500, title: 'The new version failed its checks' },
   drill_failed: { status: 500, title: 'The drill found that a rollout is not safe' },

@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import { OwnCredentials } from './auth/own-credentials.js';
 import type { Config } from './config.js';
 import { openDatabase, type Database } from './database/database.js';
+import { useFileKeys } from './encryption/file-keys.js';
 import { RedisFeatures } from './features/redis-features.js';
 import { createViewStore, type ViewStore } from './features/view-store.js';
 import { createJobStore, type EndedJob, type JobStore } from './jobs/job-store.js';
@@ -45,6 +46,7 @@ export function createContainer(
   component: string,
   told: { onJobEnd?: (ended: EndedJob, status: string) => void } = {},
 ): Container {
+  useFileKeys(config.temporal.encryptionKeys);
   const logger = createLogger(component, config.logLevel);
   const logLevel = new LogLevelSwitch({ stateDir: config.stateDir, configured: config.logLevel, logger });
   logLevel.start();

@@ -7,6 +7,7 @@ import { loggedDaysFolder } from '../datasets/logged-days.js';
 import { parseRequest } from '../parse-request.js';
 import { versionsOfDataset } from '../lineage/read-lineage.js';
 import type { ErasureReport } from './erasure-store.js';
+import { FILES_LOCK } from './files-lock.js';
 import { redactDataset } from './redact-dataset.js';
 import { filesBelow, searchFiles } from './subject-in-files.js';
 import { countInParquet, eraseFromParquet, type EntityColumns } from './subject-in-parquet.js';
@@ -28,9 +29,6 @@ export interface ErasureStep {
   jobId: string;
   erasureId: string;
 }
-
-/** One rewriting of snapshots at a time. */
-const FILES_LOCK = 7_233_011;
 
 /** @throws ServiceError `erasure_not_found` */
 export async function beginErasure(

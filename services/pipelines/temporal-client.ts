@@ -7,6 +7,7 @@ import { KeyRing } from '../encryption/key-ring.js';
 import { createPayloadCodec } from '../encryption/payload-codec.js';
 import { readTlsFiles } from '../network/tls-files.js';
 import { TEMPORAL_TLS } from '../network/tls-settings.js';
+import { compiledScript } from '../project-root.js';
 import { tracedClientInterceptors } from '../telemetry/tracing.js';
 
 export type TemporalSettings = Config['temporal'];
@@ -41,9 +42,14 @@ function tlsOptions({ tlsFiles, tlsServerName }: TemporalSettings): TemporalConn
   };
 }
 
-/** How what is given to Temporal is written: encrypted, where there are keys. The same for clients and workers. */
+/** How what is given to Temporal is written, messages of failures included: encrypted, where there are keys. The same for clients and workers. */
 export function dataConverterOf({ encryptionKeys }: TemporalSettings): DataConverter | undefined {
-  return encryptionKeys && { payloadCodecs: [createPayloadCodec(new KeyRing(encryptionKeys))] };
+  return (
+    encryptionKeys && {
+      payloadCodecs: [createPayloadCodec(new KeyRing(encryptionKeys))],
+      failureConverterPath: compiledScript('workflows/encrypted-failures.js'),
+    }
+  );
 }
 
 /** A client that connects on first use, so that the API starts and predicts while Temporal is away. */

@@ -209,7 +209,7 @@ it('everything works over TLS with certificates on both sides, and the rollout r
   const health = await call('/health', asWorker());
   expect(health.body).toMatchObject({
     dependencies: {
-      postgres: { status: 'up' },
+      database: { status: 'up' },
       temporal: { status: 'up' },
       ...(world.redis ? { redis: { status: 'up' } } : {}),
     },
