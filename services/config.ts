@@ -52,13 +52,6 @@ export const environmentSchema = z.object({
   TEMPORAL_NAMESPACE: z.string().default('default').describe('Temporal namespace'),
   TEMPORAL_API_KEY: z.string().optional().describe('API key of Temporal Cloud; turns TLS on'),
   TEMPORAL_TLS: flag('false').describe('Use TLS to Temporal'),
-  TEMPORAL_TLS_CA: z.string().optional().describe('File with the CA certificate of the Temporal server'),
-  TEMPORAL_TLS_CERT: z.string().optional().describe('File with the client certificate for Temporal'),
-  TEMPORAL_TLS_KEY: z.string().optional().describe('File with the key of the client certificate'),
-  TEMPORAL_TLS_SERVER_NAME: z
-    .string()
-    .optional()
-    .describe('Name that the certificate of the Temporal server must have, where it is not that of TEMPORAL_ADDRESS'),
   ...tlsEnvironment,
   ENCRYPTION_KEYS: z
     .string()
@@ -72,7 +65,7 @@ export const environmentSchema = z.object({
     })
     .optional()
     .describe(
-      'Keys as `id:base64` of 32 bytes, separated by commas; the first one writes, all read. What Temporal keeps of the jobs is encrypted with them',
+      'Keys as `id:base64` of 32 bytes, separated by commas; the first one writes, all read. Models, datasets, uploads, spools and what Temporal keeps of the jobs are encrypted with them',
     ),
   TEMPORAL_UI_URL: z.string().optional().describe('Address of the Temporal Web UI, for links'),
   API_BASE_URL: z.string().optional().describe('Where workers reach the API to read a served version back'),

@@ -13,6 +13,7 @@ import { createTemporalClient } from './pipelines/temporal-client.js';
 import { createVersionStore, type VersionStore } from './registry/version-store.js';
 import { createFailPoint, type FailPoint } from './telemetry/fail-point.js';
 import { LogLevelSwitch } from './telemetry/log-level.js';
+import { usePseudonyms } from './telemetry/redact.js';
 import { createLogger, type Logger } from './telemetry/logger.js';
 import { createModelsConfigReader, type ModelsConfig } from './training/models-config.js';
 
@@ -47,6 +48,7 @@ export function createContainer(
   told: { onJobEnd?: (ended: EndedJob, status: string) => void } = {},
 ): Container {
   useFileKeys(config.temporal.encryptionKeys);
+  usePseudonyms(config.temporal.encryptionKeys);
   const logger = createLogger(component, config.logLevel);
   const logLevel = new LogLevelSwitch({ stateDir: config.stateDir, configured: config.logLevel, logger });
   logLevel.start();

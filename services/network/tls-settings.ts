@@ -3,8 +3,15 @@ import type { TlsFiles, TlsSettingNames } from './tls-files.js';
 
 const file = (meaning: string) => z.string().optional().describe(meaning);
 
-/** The variables of TLS, but for Temporal’s; `services/config.ts` reads them. */
+/** The variables of TLS; `services/config.ts` reads them. */
 export const tlsEnvironment = {
+  TEMPORAL_TLS_CA: file('File with the CA certificate of the Temporal server'),
+  TEMPORAL_TLS_CERT: file('File with the client certificate for Temporal'),
+  TEMPORAL_TLS_KEY: file('File with the key of the client certificate'),
+  TEMPORAL_TLS_SERVER_NAME: z
+    .string()
+    .optional()
+    .describe('Name that the certificate of the Temporal server must have, where it is not that of TEMPORAL_ADDRESS'),
   TLS_CERT_FILE: file(
     'PEM file with the certificate of the API, and those between it and its authority; with it the API and its gRPC speak TLS 1.2 or newer only. Read again when it changes',
   ),
