@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 96830e01304ddf30e82db942099a15588a55a027207a71a4f385bb5c34e1d2a1.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 02191d0d37eb3aaf32031ecfb4f6d971594b9eb78e2d23398b862760cd6211f8.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -7731,7 +7731,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A stored model is damaged; Something went wrong on our side */
+            /** @description A stored file is damaged; Something went wrong on our side */
             500: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
