@@ -21,9 +21,6 @@ export function useFileKeys(keys: FileKeys): void {
 /** For a thread of this process. */
 export const fileKeysNow = (): FileKeys => given;
 
-/** Whether what is written at rest is sealed. */
-export const hasFileKeys = (): boolean => ring !== undefined;
-
 /** The id of the key that seals what is written now. */
 export const writingKeyId = (): string | undefined => ring?.writeId;
 
