@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createHash } from 'node:crypto';
 import { ServiceError } from '../../core/errors.js';
@@ -86,8 +86,10 @@ export async function sealFinished(path: string): Promise<void> {
 export async function sealInPlace(path: string): Promise<void> {
   const partial = `${path}.${process.pid}.resealed.partial`;
   try {
+    const before = await stat(path);
     await copyToRest(path, partial);
-    await rename(partial, path);
+    // Who has written it anew meanwhile has taken something out: that must not come back.
+    if ((await stat(path)).ino === before.ino) await rename(partial, path);
   } finally {
     await rm(partial, { force: true });
   }
