@@ -88,7 +88,7 @@ export const environmentSchema = z.object({
     'Threads that a fit of boosted trees may use; the model is the same to the bit, and several jobs side by side use the cores better',
   ),
   AUTO_ML_ENABLED: flag('true').describe(
-    'A model whose entry names no algorithm gets the best of several; otherwise a random forest',
+    'A model whose entry names no algorithm gets the best of several, from 1,000 rows on by a search; otherwise a random forest',
   ),
   GPU_ENABLED: flag('false').describe(
     'Train networks on a GPU where one is found; `npm run tensorflow:native -- --gpu` builds what that needs',
