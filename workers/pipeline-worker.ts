@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { createPipelineActivities } from '../activities/index.js';
 import { TASK_QUEUES } from '../core/names.js';
@@ -35,7 +36,7 @@ async function ensureSearchAttributes({ config, logger }: Container): Promise<vo
       return;
     } catch (error) {
       logger.warn({ err: error }, 'search attributes cannot be registered yet');
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await sleep(1000);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request, Response } from 'express';
 
 const LOOK_EVERY_MS = 300;
@@ -43,7 +44,7 @@ export async function streamJobEvents(
       sentMs = Date.now();
     }
     if (status && ['completed', 'failed', 'cancelled'].includes(status.status)) break;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await sleep(LOOK_EVERY_MS);
   }
   response.end();
 }
