@@ -72,7 +72,7 @@ await exitOnBadStart(async () => {
   await ensureSearchAttributes(container);
   const options = {
     taskQueue: TASK_QUEUES.pipeline,
-    workflowBundle: { codePath: compiledScript('workflow-bundle.js') },
+    workflowBundle: { codePath: compiledScript(config.temporal.encryptionKeys ? 'workflow-bundle-encrypted.js' : 'workflow-bundle.js') },
     activities: createPipelineActivities(container),
     maxConcurrentActivityTaskExecutions: 20,
     maxCachedWorkflows: 200,
