@@ -5,6 +5,8 @@ import type { Config } from './config.js';
 import { openDatabase, type Database } from './database/database.js';
 import { RedisFeatures } from './features/redis-features.js';
 import { createViewStore, type ViewStore } from './features/view-store.js';
+import { createJobLog, type JobLog } from './jobs/job-log.js';
+import { JobLogWriter } from './jobs/job-log-writer.js';
 import { createJobStore, type EndedJob, type JobStore } from './jobs/job-store.js';
 import { createTemporalClient } from './pipelines/temporal-client.js';
 import { createVersionStore, type VersionStore } from './registry/version-store.js';
@@ -20,6 +22,8 @@ export interface Container {
   logLevel: LogLevelSwitch;
   database: Database;
   jobs: JobStore;
+  /** What jobs have logged; what this process logs of them gets there by itself. */
+  jobLog: JobLog;
   versions: VersionStore;
   featureViews: ViewStore;
   /** Where REDIS_URL is set. */
@@ -39,12 +43,14 @@ export function createContainer(
   component: string,
   told: { onJobEnd?: (ended: EndedJob, status: string) => void } = {},
 ): Container {
-  const logger = createLogger(component, config.logLevel);
-  const logLevel = new LogLevelSwitch({ stateDir: config.stateDir, configured: config.logLevel, logger });
-  logLevel.start();
   const database = openDatabase(config.databaseUrl, (error) =>
     logger.debug({ err: error }, 'an idle database connection ended'),
   );
+  const jobLog = createJobLog(database);
+  const jobLogWriter = new JobLogWriter({ jobLog, logger: () => logger });
+  const logger = createLogger(component, config.logLevel, jobLogWriter.take);
+  const logLevel = new LogLevelSwitch({ stateDir: config.stateDir, configured: config.logLevel, logger });
+  logLevel.start();
   const temporal = createTemporalClient(config.temporal);
   const readModelsConfig = createModelsConfigReader(config.modelsConfigPath);
   const redisFeatures = config.redisUrl === undefined ? undefined : new RedisFeatures({ url: config.redisUrl, logger });
@@ -54,6 +60,7 @@ export function createContainer(
     logLevel,
     database,
     jobs: createJobStore(database, told.onJobEnd),
+    jobLog,
     versions: createVersionStore(database),
     featureViews: createViewStore({ database, readModelsConfig }),
     redisFeatures,
@@ -68,6 +75,7 @@ export function createContainer(
     async close() {
       logLevel.stop();
       redisFeatures?.close();
+      await jobLogWriter.flush();
       await database.close();
       await temporal.connection.close();
     },
