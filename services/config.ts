@@ -105,6 +105,9 @@ export const environmentSchema = z.object({
   PREDICTION_RETENTION_DAYS: whole(400, 0, 36_500).describe(
     'Days that logged predictions and outcomes are kept; 0 keeps them for ever',
   ),
+  JOB_LOG_DAYS: whole(30, 1, 36_500).describe(
+    'Days that the lines which jobs have logged are kept, of each job the newest 2,000',
+  ),
   MAX_REQUEST_WAIT: whole(500, 0, 60_000).describe(
     'Milliseconds that a request may have waited for its turn; later ones are answered 429 at once. 0 turns this off',
   ),
@@ -258,6 +261,7 @@ export interface Config {
   sources: SourceSettings;
   /** Undefined = nothing is mirrored. */
   mlflow?: { server: string; token?: string };
+  jobLogDays: number;
   /** Without its path; undefined = nothing is traced. */
   traceEndpoint?: string;
   workerMetrics: { host: string; port: number };
@@ -368,6 +372,7 @@ function toConfig(env: z.output<typeof environmentSchema>, tls: TlsSettings, aut
     ...(env.MLFLOW_TRACKING_URI
       ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }
       : {}),
+    jobLogDays: env.JOB_LOG_DAYS,
     traceEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
     workerMetrics: { host: env.WORKER_METRICS_HOST, port: env.WORKER_METRICS_PORT },
     logLevel: env.LOG_LEVEL.toLowerCase(),
