@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuditLog } from '../services/audit/audit-log.js';
 import { DeniedCalls } from '../services/audit/denied-calls.js';
 import { readAuditHead } from '../services/audit/verify-audit.js';
@@ -10,6 +11,7 @@ import type { Config } from '../services/config.js';
 import { createAlertStore } from '../services/alerts/alert-store.js';
 import { createRuleCatalogue } from '../services/alerts/rule-catalogue.js';
 import { createSilenceStore } from '../services/alerts/silence-store.js';
+import { BackgroundLoop } from '../services/background-loop.js';
 import { createContainer } from '../services/container.js';
 import { createDatasetStore } from '../services/datasets/dataset-store.js';
 import { createDrillStore, noteDrills } from '../services/drills/drill-store.js';
@@ -39,6 +41,7 @@ import { RoutingTable } from '../services/serving/routing-table.js';
 import { createRepairStore } from '../services/repair/repair-store.js';
 import { createWatermarkStore } from '../services/sources/watermark-store.js';
 import { createUploadStore } from '../services/uploads/upload-store.js';
+import { forgetRows } from '../services/retention/expired-rows.js';
 import { createRunStore } from '../services/tracking/run-store.js';
 import { createWebhookStore } from '../services/webhooks/webhook-store.js';
 import { InventoryMetrics } from '../services/telemetry/inventory-metrics.js';
@@ -58,6 +61,8 @@ const RECONCILE_EVERY_MS = 10_000;
 const RETAIN_EVERY_MS = 3_600_000;
 /** In-flight requests get this long on SIGTERM. */
 const DRAIN_MS = 10_000;
+/** And work beside the answers this long; what is not done by then is done by the next process. */
+const STOP_WITHIN_MS = 2000;
 
 async function createContext(config: Config, isAccepting: () => boolean): Promise<ApiContext> {
   await startTracing(config.traceEndpoint, 'api');
@@ -221,20 +226,47 @@ function listen(server: Server, { host, port }: Config): Promise<AddressInfo> {
   });
 }
 
-/** Does something again and again; a failure is told to the log and waits for the next time. */
-function repeat(work: () => Promise<unknown>, everyMs: number, onError: (error: unknown) => void): () => void {
-  const timer = setInterval(() => void work().catch(onError), everyMs);
-  return () => clearInterval(timer);
-}
-
 /** Lets go of what is older than it has to be kept. */
-async function applyRetention({ config, database, logger, predictionStore, uploads }: ApiContext): Promise<void> {
+async function applyRetention({
+  config,
+  database,
+  logger,
+  predictionStore,
+  readModelsConfig,
+  uploads,
+}: ApiContext): Promise<void> {
   // Outside of the database it tells even a log that was written anew as a whole.
   logger.info({ audit_head: await readAuditHead(database) }, 'head of the audit log');
   const now = new Date();
   await predictionStore.applyRetention(config.predictionRetentionDays, now);
   await uploads.removeExpired(now);
   await createEventStore(database).applyRetention(config.sources.eventRetentionDays, now);
+  await forgetRows(database, (await readModelsConfig()).retention.records, now);
+}
+
+/** What the process does besides answering. */
+function workBeside(context: ApiContext): BackgroundLoop[] {
+  const { logger } = context;
+  const reconcile = async () => {
+    await reconcileJobs(context);
+    await noteDrills(context.database, context.metrics);
+  };
+  return [
+    new BackgroundLoop({
+      look: reconcile,
+      everyMs: RECONCILE_EVERY_MS,
+      problem: 'jobs cannot be looked at at present',
+      stopWithinMs: STOP_WITHIN_MS,
+      logger,
+    }),
+    new BackgroundLoop({
+      look: () => applyRetention(context),
+      everyMs: RETAIN_EVERY_MS,
+      problem: 'what is old cannot be let go of at present',
+      stopWithinMs: STOP_WITHIN_MS,
+      logger,
+    }),
+  ];
 }
 
 /**
@@ -252,23 +284,15 @@ export async function serve(config: Config): Promise<string> {
   limitConnections(server, config.maxConnections, context.metrics);
   const { address, port } = await listen(server, config);
   const stopGrpc = config.grpcPort > 0 ? await startInferenceServer(context, config) : undefined;
-  const quietly = (error: unknown) => logger.debug({ err: error }, 'jobs or partitions cannot be looked at at present');
-  const reconcile = async () => {
-    await reconcileJobs(context);
-    await noteDrills(context.database, context.metrics);
-  };
-  const stopReconciling = repeat(reconcile, RECONCILE_EVERY_MS, quietly);
-  const retain = () => applyRetention(context);
-  void retain().catch(quietly);
-  const stopRetaining = repeat(retain, RETAIN_EVERY_MS, quietly);
+  const beside = workBeside(context);
+  beside.forEach((one) => one.start());
 
   const stop = async (reason: string) => {
     if (!isAccepting) return;
     isAccepting = false;
     logger.info({ reason, delay_seconds: config.shutdownDelaySeconds }, 'api drains');
-    stopReconciling();
-    stopRetaining();
-    await new Promise((resolve) => setTimeout(resolve, config.shutdownDelaySeconds * 1000));
+    const stopped = Promise.all(beside.map((one) => one.stop()));
+    await sleep(config.shutdownDelaySeconds * 1000);
     const force = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
     server.closeIdleConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -283,6 +307,7 @@ export async function serve(config: Config): Promise<string> {
     context.redis?.close();
     context.sharedCounts?.close();
     await context.onlineFeatures.close();
+    await stopped;
     await stopTracing();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
     process.exit(0);

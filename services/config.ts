@@ -3,7 +3,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { alertEnvironment, toAlertSettings, type AlertSettings } from './alerts/alert-settings.js';
 import { authEnvironment, isLoopback, readAuthSettings, type AuthSettings } from './auth/auth-settings.js';
-import { parseKeys } from './encryption/key-ring.js';
+import { encryptionEnvironment } from './encryption/encryption-settings.js';
 import type { TlsFiles } from './network/tls-files.js';
 import { readTlsSettings, tlsEnvironment, type TlsSettings } from './network/tls-settings.js';
 import { routeRates } from './limits/route-rates.js';
@@ -53,20 +53,7 @@ export const environmentSchema = z.object({
   TEMPORAL_API_KEY: z.string().optional().describe('API key of Temporal Cloud; turns TLS on'),
   TEMPORAL_TLS: flag('false').describe('Use TLS to Temporal'),
   ...tlsEnvironment,
-  ENCRYPTION_KEYS: z
-    .string()
-    .transform((text, context) => {
-      try {
-        return parseKeys(text);
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: (error as Error).message });
-        return z.NEVER;
-      }
-    })
-    .optional()
-    .describe(
-      'Keys as `id:base64` of 32 bytes, separated by commas; the first one writes, all read. Models, datasets, uploads, spools and what Temporal keeps of the jobs are encrypted with them',
-    ),
+  ...encryptionEnvironment,
   TEMPORAL_UI_URL: z.string().optional().describe('Address of the Temporal Web UI, for links'),
   API_BASE_URL: z.string().optional().describe('Where workers reach the API to read a served version back'),
   MODEL_STORAGE_PATH: z.string().optional().describe('Folder for model files; $STATE_DIR/models'),
@@ -88,7 +75,7 @@ export const environmentSchema = z.object({
     'Threads that a fit of boosted trees may use; the model is the same to the bit, and several jobs side by side use the cores better',
   ),
   AUTO_ML_ENABLED: flag('true').describe(
-    'A model whose entry names no algorithm gets the best of several; otherwise a random forest',
+    'A model whose entry names no algorithm gets the best of several, from 1,000 rows on by a search; otherwise a random forest',
   ),
   GPU_ENABLED: flag('false').describe(
     'Train networks on a GPU where one is found; `npm run tensorflow:native -- --gpu` builds what that needs',
@@ -104,6 +91,9 @@ export const environmentSchema = z.object({
   ),
   PREDICTION_RETENTION_DAYS: whole(400, 0, 36_500).describe(
     'Days that logged predictions and outcomes are kept; 0 keeps them for ever',
+  ),
+  JOB_LOG_DAYS: whole(30, 1, 36_500).describe(
+    'Days that the lines which jobs have logged are kept, of each job the newest 2,000',
   ),
   MAX_REQUEST_WAIT: whole(500, 0, 60_000).describe(
     'Milliseconds that a request may have waited for its turn; later ones are answered 429 at once. 0 turns this off',
@@ -258,6 +248,7 @@ export interface Config {
   sources: SourceSettings;
   /** Undefined = nothing is mirrored. */
   mlflow?: { server: string; token?: string };
+  jobLogDays: number;
   /** Without its path; undefined = nothing is traced. */
   traceEndpoint?: string;
   workerMetrics: { host: string; port: number };
@@ -368,6 +359,7 @@ function toConfig(env: z.output<typeof environmentSchema>, tls: TlsSettings, aut
     ...(env.MLFLOW_TRACKING_URI
       ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }
       : {}),
+    jobLogDays: env.JOB_LOG_DAYS,
     traceEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
     workerMetrics: { host: env.WORKER_METRICS_HOST, port: env.WORKER_METRICS_PORT },
     logLevel: env.LOG_LEVEL.toLowerCase(),

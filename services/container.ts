@@ -6,6 +6,8 @@ import { openDatabase, type Database } from './database/database.js';
 import { useFileKeys } from './encryption/file-keys.js';
 import { RedisFeatures } from './features/redis-features.js';
 import { createViewStore, type ViewStore } from './features/view-store.js';
+import { createJobLog, type JobLog } from './jobs/job-log.js';
+import { JobLogWriter } from './jobs/job-log-writer.js';
 import { createJobStore, type EndedJob, type JobStore } from './jobs/job-store.js';
 import { createApiFetch } from './network/api-fetch.js';
 import type { RedisAddress } from './network/redis-client.js';
@@ -24,6 +26,8 @@ export interface Container {
   logLevel: LogLevelSwitch;
   database: Database;
   jobs: JobStore;
+  /** What jobs have logged; what this process logs of them gets there by itself. */
+  jobLog: JobLog;
   versions: VersionStore;
   featureViews: ViewStore;
   /** Where REDIS_URL is set. */
@@ -49,12 +53,14 @@ export function createContainer(
 ): Container {
   useFileKeys(config.temporal.encryptionKeys);
   usePseudonyms(config.temporal.encryptionKeys);
-  const logger = createLogger(component, config.logLevel);
-  const logLevel = new LogLevelSwitch({ stateDir: config.stateDir, configured: config.logLevel, logger });
-  logLevel.start();
   const database = openDatabase(config.databaseUrl, (error) =>
     logger.debug({ err: error }, 'an idle database connection ended'),
   );
+  const jobLog = createJobLog(database);
+  const jobLogWriter = new JobLogWriter({ jobLog, logger: () => logger });
+  const logger = createLogger(component, config.logLevel, jobLogWriter.take);
+  const logLevel = new LogLevelSwitch({ stateDir: config.stateDir, configured: config.logLevel, logger });
+  logLevel.start();
   const temporal = createTemporalClient(config.temporal);
   const readModelsConfig = createModelsConfigReader(config.modelsConfigPath);
   const redisAddress = config.redisUrl === undefined ? undefined : { url: config.redisUrl, tls: config.tls.redis };
@@ -65,6 +71,7 @@ export function createContainer(
     logLevel,
     database,
     jobs: createJobStore(database, told.onJobEnd),
+    jobLog,
     versions: createVersionStore(database),
     featureViews: createViewStore({ database, readModelsConfig }),
     redisAddress,
@@ -81,6 +88,7 @@ export function createContainer(
     async close() {
       logLevel.stop();
       redisFeatures?.close();
+      await jobLogWriter.flush();
       await database.close();
       await temporal.connection.close();
     },

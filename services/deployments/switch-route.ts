@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError } from '../../core/errors.js';
 import type { Container } from '../container.js';
 import type { Database, Prisma } from '../database/database.js';
@@ -101,7 +102,7 @@ export async function confirmServed(
       await recordStep(context.database.prisma, deployment, 'confirm', { served: seen });
       return;
     }
-    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+    await sleep(ASK_EVERY_MS);
   }
   throw new ServiceError(
     'deployment_check_failed',

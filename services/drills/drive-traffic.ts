@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SANDBOX_MODEL } from '../../core/names.js';
 import { createPrng } from '../../ml/random/prng.js';
 import type { OwnCredentials } from '../auth/own-credentials.js';
@@ -57,13 +58,13 @@ export async function driveTraffic(
   const call = async () => {
     while (isRunning()) {
       const dueMs = startMs + (sent++ / requestsPerSecond) * 1000;
-      if (dueMs > performance.now()) await pause(dueMs - performance.now());
+      if (dueMs > performance.now()) await sleep(dueMs - performance.now());
       await askOnce(post, prng.nextInt(UNITS), seen);
     }
   };
   const look = async () => {
     while (isRunning()) {
-      await pause(LOOK_EVERY_MS);
+      await sleep(LOOK_EVERY_MS);
       const row = await database.prisma.deployment.findUnique({ where: { id: deploymentId } });
       if (!row?.finishedAt || seen.isOver) continue;
       seen.isOver = true;
@@ -74,8 +75,6 @@ export async function driveTraffic(
   signal.throwIfAborted();
   return seen;
 }
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 type Post = (path: string, body: object) => Promise<{ status: number; body: Record<string, unknown> }>;
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createRedisClient, type RedisAddress } from '../network/redis-client.js';
 import { type Logger } from '../telemetry/logger.js';
 import { withoutCredentials } from '../telemetry/redact.js';
@@ -136,8 +137,7 @@ export class RedisFeatures {
   }
 
   async #connected(): Promise<void> {
-    for (const deadline = Date.now() + PROBE_MS; !this.#client.isReady && Date.now() < deadline;)
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const deadline = Date.now() + PROBE_MS; !this.#client.isReady && Date.now() < deadline;) await sleep(20);
     if (!this.#client.isReady) throw new Error('Redis is not connected');
   }
 
