@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuditLog } from '../services/audit/audit-log.js';
@@ -49,6 +49,7 @@ import { createMetrics, type Metrics } from '../services/telemetry/metrics.js';
 import { startTracing, stopTracing } from '../services/telemetry/tracing.js';
 import { Admission } from './admission.js';
 import { answerForThisProcess, lastErrorsOfAll, spoolsOfAll } from './all-processes.js';
+import { createApiServer } from './api-server.js';
 import { createApp } from './app.js';
 import { createFastPredict } from './fast-predict.js';
 import { startInferenceServer } from './grpc/inference-server.js';
@@ -82,9 +83,9 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
   const predictionLog = new PredictionLog({ ...spooling, store: predictionStore });
   const ttlSeconds = config.predictionCacheTtlSeconds;
   const shared =
-    config.redisUrl !== undefined && ttlSeconds > 0
+    container.redisAddress !== undefined && ttlSeconds > 0
       ? new RedisCache({
-          url: config.redisUrl,
+          redis: container.redisAddress,
           ttlSeconds,
           logger: container.logger,
           onChange: (isUp) => metrics.sharedCacheUp.set(isUp ? 1 : 0),
@@ -121,7 +122,9 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
   const { logger } = container;
   const isLimited = config.rateLimit > 0 || config.routeRates.size > 0;
   const sharedCounts =
-    config.redisUrl !== undefined && isLimited ? new SharedCounts({ url: config.redisUrl, logger }) : undefined;
+    container.redisAddress !== undefined && isLimited
+      ? new SharedCounts({ redis: container.redisAddress, logger })
+      : undefined;
   const noteUse = (ids: readonly string[]) => noteTokenUse(database, ids);
   const audit = createAuditLog(database);
   const tokenTable = new TokenTable({ database, databaseUrl: config.databaseUrl, logger, noteUse });
@@ -276,14 +279,11 @@ export async function serve(config: Config): Promise<string> {
   const { logger, predictionLog } = context;
   await context.routing.start();
   if (config.auth) await context.tokenTable.start();
-  const server = createServer(
-    { requestTimeout: 0, headersTimeout: 10_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5000 },
-    createFastPredict(context, createApp(context)),
-  );
+  const server = createApiServer(config.tls.server, createFastPredict(context, createApp(context)), logger);
   limitBodyTime(server);
   limitConnections(server, config.maxConnections, context.metrics);
   const { address, port } = await listen(server, config);
-  const stopGrpc = config.grpcPort > 0 ? await startInferenceServer(context, config.host, config.grpcPort) : undefined;
+  const stopGrpc = config.grpcPort > 0 ? await startInferenceServer(context, config) : undefined;
   const beside = workBeside(context);
   beside.forEach((one) => one.start());
 
@@ -316,7 +316,7 @@ export async function serve(config: Config): Promise<string> {
   process.on('SIGINT', () => void stop('SIGINT'));
   // The stack that started this process is gone, so nobody would ever stop it.
   process.on('disconnect', () => void stop('the supervisor is gone'));
-  const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
+  const url = `${config.tls.server ? 'https' : 'http'}://${address.includes(':') ? `[${address}]` : address}:${port}`;
   logger.info({ url }, 'api is ready');
   return url;
 }

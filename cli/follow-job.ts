@@ -7,6 +7,7 @@ import { formatSeconds, renderBar, type Terminal } from './terminal.js';
 
 export type Job = components['schemas']['Job'];
 type JobStatus = components['schemas']['JobStatus'];
+type JobLogLine = components['schemas']['JobLogLine'];
 
 const ENDED: readonly string[] = ['completed', 'failed', 'cancelled'];
 /** How long the stream may be away: a service that is started again takes a few seconds. */
@@ -21,15 +22,28 @@ export function progressLine({ job_id: id, status, stage, progress, eta_seconds:
 
 /**
  * Shows a job until it has ended, through restarts of the service.
+ * @param onLine is given what the job logs, each line once; nothing is asked about it without this
  * @throws CommandError when the service is away for longer than a minute; the job goes on without us
  */
-export async function followJob(connection: Connection, terminal: Terminal, id: string): Promise<Job> {
+export async function followJob(
+  connection: Connection,
+  terminal: Terminal,
+  id: string,
+  onLine?: (line: JobLogLine) => void,
+): Promise<Job> {
   let lastSeenMs = Date.now();
+  let lastLine = '0';
   for (;;) {
     try {
-      const response = await connection.open(`/jobs/${encodeURIComponent(id)}/events`);
+      const query = onLine ? `?logs_after=${lastLine}` : '';
+      const response = await connection.open(`/jobs/${encodeURIComponent(id)}/events${query}`);
       for await (const { event, data } of readEvents(response.body as unknown as AsyncIterable<Uint8Array>)) {
         lastSeenMs = Date.now();
+        if (event === 'log' && onLine) {
+          const line = JSON.parse(data) as JobLogLine;
+          lastLine = line.id;
+          onLine(line);
+        }
         if (event !== 'status') continue;
         const status = JSON.parse(data) as JobStatus;
         terminal.move(progressLine(status), status.stage);

@@ -69,6 +69,12 @@ export async function eraseFromTables({ pool }: Database, subject: string): Prom
            AND (strpos(request::text, $1) > 0 OR strpos(coalesce(result::text, ''), $1) > 0 OR strpos(coalesce(error::text, ''), $1) > 0)`,
         [json],
       ),
+      // A message of a failure may name the person as a word of its own.
+      await erase(
+        'job_log_lines',
+        `DELETE FROM job_log_lines WHERE strpos(detail::text, $2) > 0 OR message ~ ('(^|[^[:alnum:]_-])' || $1 || '([^[:alnum:]_-]|$)')`,
+        [subject.replaceAll(/[^\p{L}\p{N}_\s]/gu, String.raw`\$&`), json],
+      ),
       await erase(
         'feature_materializations',
         `UPDATE feature_materializations SET statistics = replace(statistics::text, $1, 'null')::jsonb WHERE strpos(statistics::text, $1) > 0`,
