@@ -32,7 +32,7 @@ export async function estimateChange(
   const from = new Date(firstBad.start.getTime() - lengthMs);
   const { rows } = await pool.query<{ at: Date; cell: unknown }>(
     `SELECT at, cell FROM (
-       SELECT created_at AS at, ${column} -> $1 AS cell, row_number() OVER (ORDER BY created_at, id) AS number, count(*) OVER () AS rows
+       SELECT created_at AS at, ${column} -> $1::text AS cell, row_number() OVER (ORDER BY created_at, id) AS number, count(*) OVER () AS rows
        FROM predictions WHERE model = $2 AND created_at >= $3 AND created_at < $4 AND shadow_of IS NULL AND error IS NULL) logged
      WHERE number % greatest(1, rows / ${MOST_ROWS}) = 0 ORDER BY number`,
     [name, model, from, lastEnd],
