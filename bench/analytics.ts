@@ -3,9 +3,11 @@
  * - `follow`: rows a second that are summed up by hour, day, version and segment and shown to the online detectors, first the backlog, then a batch
  *   that has just come.
  * - `read`: both endpoints' answers over all days by day and over the last week by hour; p50 and p95 in milliseconds. They read sums, so the time
- *   follows the days and not the predictions.
+ *   follows the days and not the predictions: it is measured on the rows of the log, and once more on sums as `--as-if` predictions over two years
+ *   would leave them.
  *
- * Run: npm run bench:analytics -- [--rows 1000000] [--days 30] [--labelled 0.1] [--reads 20]. Starts a PostgreSQL of its own.
+ * Run: npm run bench:analytics -- [--rows 1000000] [--days 30] [--labelled 0.1] [--reads 20] [--as-if 100000000] [--write]. Starts a PostgreSQL of its
+ * own. `--write` puts the figures into docs/guide/performance.md.
  */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,6 +25,8 @@ import { createModelsConfigReader } from '../services/training/models-config.js'
 import { LogFollower } from '../services/performance/log-follower.js';
 import { readPerformanceAnalytics } from '../services/performance/performance-analytics.js';
 import { readPredictionAnalytics } from '../services/performance/prediction-analytics.js';
+import { fillRollups } from './fill-rollups.js';
+import { writeFigures } from './write-figures.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -30,6 +34,8 @@ const { values: flags } = parseArgs({
     days: { type: 'string', default: '30' },
     labelled: { type: 'string', default: '0.1' },
     reads: { type: 'string', default: '20' },
+    'as-if': { type: 'string', default: '100000000' },
+    write: { type: 'boolean', default: false },
   },
 });
 const rows = Number(flags.rows);
@@ -38,6 +44,8 @@ const reads = Number(flags.reads);
 const DAY_MS = 86_400_000;
 const ROWS_AT_A_TIME = 100_000;
 const MODEL = 'bench';
+const TWO_YEARS = 730;
+const table: (string | number)[][] = [['Answer', 'Predictions', 'Days', 'Size', 'p50', 'p95']];
 const today = Math.floor(Date.now() / DAY_MS) * DAY_MS;
 
 const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -110,7 +118,11 @@ async function follow(
   print({ bench: 'follow', kind, rows: count, seconds: round(seconds), rows_a_second: Math.round(count / seconds) });
 }
 
-async function timeReads(name: string, read: () => Promise<object>): Promise<void> {
+async function timeReads(
+  name: string,
+  of: { predictions: number; days: number },
+  read: () => Promise<object>,
+): Promise<void> {
   const times: number[] = [];
   let bytes = 0;
   for (let at = 0; at < reads; at++) {
@@ -120,7 +132,24 @@ async function timeReads(name: string, read: () => Promise<object>): Promise<voi
   }
   times.sort((a, b) => a - b);
   const quantile = (share: number) => round(quantileOfSorted(times, share));
-  print({ bench: 'read', name, predictions: rows, days, bytes, p50_ms: quantile(0.5), p95_ms: quantile(0.95) });
+  const [p50, p95] = [quantile(0.5), quantile(0.95)];
+  print({ bench: 'read', name, ...of, bytes, p50_ms: p50, p95_ms: p95 });
+  const size = `${Math.round(bytes / 1024)} KiB`;
+  table.push([name, of.predictions.toLocaleString('en'), of.days, size, `${p50} ms`, `${p95} ms`]);
+}
+/** Both endpoints over all days by day, and over the last week by hour. */
+async function readAll(database: Database, of: { predictions: number; days: number }): Promise<void> {
+  const dateOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+  const query = { model_type: MODEL, start_date: dateOf(today - (of.days - 1) * DAY_MS), interval: 'day' as const };
+  const week = { ...query, start_date: dateOf(today - 6 * DAY_MS), interval: 'hour' as const };
+  const watched = { model: MODEL, settings: performanceMonitorSchema.parse({}) };
+  const now = Date.now();
+  await timeReads('predictions by day', of, () => readPredictionAnalytics(database, MODEL, query, now));
+  await timeReads('predictions by hour, a week', of, () => readPredictionAnalytics(database, MODEL, week, now));
+  await timeReads('model-performance by day', of, () => readPerformanceAnalytics(database, watched, query, now));
+  await timeReads('model-performance by hour, a week', of, () =>
+    readPerformanceAnalytics(database, watched, week, now),
+  );
 }
 const round = (value: number) => Math.round(value * 100) / 100;
 
@@ -141,15 +170,13 @@ try {
   await follow(database, follower, 'backlog', rows - fresh, rows - fresh);
   await fillLog(database, rows - fresh, rows);
   await follow(database, follower, 'fresh', fresh, rows);
-  const dateOf = (ms: number) => new Date(ms).toISOString().slice(0, 10);
-  const query = { model_type: MODEL, start_date: dateOf(today - (days - 1) * DAY_MS), interval: 'day' as const };
-  const week = { ...query, start_date: dateOf(today - 6 * DAY_MS), interval: 'hour' as const };
-  const watched = { model: MODEL, settings: performanceMonitorSchema.parse({}) };
-  const now = Date.now();
-  await timeReads('predictions by day', () => readPredictionAnalytics(database, MODEL, query, now));
-  await timeReads('predictions by hour, a week', () => readPredictionAnalytics(database, MODEL, week, now));
-  await timeReads('model-performance by day', () => readPerformanceAnalytics(database, watched, query, now));
-  await timeReads('model-performance by hour, a week', () => readPerformanceAnalytics(database, watched, week, now));
+  await readAll(database, { predictions: rows, days });
+  const asIf = Number(flags['as-if']);
+  const times = (asIf * days) / (rows * TWO_YEARS);
+  const lines = await fillRollups(database, { today, filled: days, days: TWO_YEARS, times });
+  print({ bench: 'fill', predictions: asIf, days: TWO_YEARS, lines });
+  await readAll(database, { predictions: asIf, days: TWO_YEARS });
+  if (flags.write) writeFigures('docs/guide/performance.md', 'bench:analytics', table);
   await database.close();
 } finally {
   await server.stop();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { GATHER_MS } from '../../services/jobs/job-log-writer.js';
 import type { JobLog } from '../../services/jobs/job-log.js';
 import type { StreamedEvent } from './stream-job-events.js';
@@ -17,7 +18,7 @@ export function followJobLog(
 ): (isOver: boolean) => Promise<StreamedEvent[]> {
   let last = after;
   return async (isOver) => {
-    if (isOver) await new Promise((resolve) => setTimeout(resolve, LATE_MS));
+    if (isOver) await sleep(LATE_MS);
     const events: StreamedEvent[] = [];
     for (;;) {
       const lines = await jobLog.listAfter(jobId, last, MOST_A_LOOK);

@@ -82,6 +82,12 @@ const RECOMMENDATIONS: readonly WatchedColumn[] = [
   ),
 ];
 
+/** The mean of the steps: a level that moves, whatever the number of steps that callers ask for. */
+function forecastColumn({ name }: SignatureHead): WatchedColumn {
+  const steps = `CAST(json_extract(predictions, ${quoteText(jsonPointer(`${name}_forecast`))}) AS DOUBLE[])`;
+  return predictionAt(name, 'number', `CAST(list_avg(${steps}) AS VARCHAR)`);
+}
+
 /** What is watched of a version: its inputs, its answers, and what turned out to be true. */
 export function watchedColumns(
   kind: ModelKind,
@@ -93,7 +99,7 @@ export function watchedColumns(
     case 'anomaly_detection':
       return [...signature.flatMap(inputOf), ...ANOMALIES];
     case 'resource_usage':
-      return signature.flatMap(inputOf);
+      return [...signature.flatMap(inputOf), ...heads.map(forecastColumn)];
     default:
       return [...signature.flatMap(inputOf), ...heads.flatMap((head) => headColumns(kind, head))];
   }

@@ -72,8 +72,8 @@ export async function eraseFromTables({ pool }: Database, subject: string): Prom
       // A message of a failure may name the person as a word of its own.
       await erase(
         'job_log_lines',
-        `DELETE FROM job_log_lines WHERE strpos(detail::text, $2) > 0 OR message ~ ('(^|[^[:alnum:]_-])' || $1 || '([^[:alnum:]_-]|$)')`,
-        [subject.replaceAll(/[^\p{L}\p{N}_\s]/gu, String.raw`\$&`), json],
+        `DELETE FROM job_log_lines WHERE ${ANY_NAMES} AND (strpos(detail::text, $2) > 0 OR ($3 <> '' AND message ~ $3))`,
+        names,
       ),
       await erase(
         'feature_materializations',

@@ -7,6 +7,7 @@ export const ROWS_ERASED: readonly string[] = [
   'performance_rollups',
   'monitor_findings',
   'jobs',
+  'job_log_lines',
   'feature_materializations',
 ];
 

@@ -5,6 +5,7 @@ import type { Database, Prisma } from '../database/database.js';
 import { jsonOf } from '../database/json-of.js';
 import { parseRequest } from '../parse-request.js';
 import { modelDefinition, type ModelDefinition, type ModelsConfig } from '../training/models-config.js';
+import { estimateChange } from './estimate-change.js';
 import { noteStep } from './note-step.js';
 
 /** What the workflow of a repair follows. */
@@ -123,13 +124,14 @@ export async function draftRepair(jobId: string, body: unknown, context: RepairC
 }
 
 /** What the repair is for: the alert that began it, with all others of the model that stand. */
-async function findCause({ prisma }: Database, model: string, alertId: string | undefined) {
+async function findCause(database: Database, model: string, alertId: string | undefined) {
+  const { prisma } = database;
   const alerts = await prisma.alert.findMany({
     where: { model, OR: [{ status: { not: 'resolved' } }, ...(alertId === undefined ? [] : [{ id: alertId }])] },
     orderBy: { openedAt: 'asc' },
   });
   const own = alerts.find(({ id }) => id === alertId) ?? alerts[0];
-  const since = await Promise.all(alerts.map((alert) => changeOf({ prisma }, alert)));
+  const since = await Promise.all(alerts.map((alert) => changeOf(database, alert)));
   const earliest = since.filter((at) => at !== undefined).toSorted((a, b) => a.getTime() - b.getTime())[0];
   return {
     trigger: own ? own.summary : 'Asked for by hand.',
@@ -138,9 +140,12 @@ async function findCause({ prisma }: Database, model: string, alertId: string | 
   };
 }
 
-/** When what an alert is about began: what its finding says, else the first of the windows before it that were not ok, in a row. */
+/**
+ * When what an alert is about began: what its finding says, else what the log shows around the first of the windows before it that were not ok, in a
+ * row, else the start of that window.
+ */
 async function changeOf(
-  { prisma }: Pick<Database, 'prisma'>,
+  database: Database,
   {
     model,
     monitor,
@@ -150,6 +155,7 @@ async function changeOf(
     evidence,
   }: Record<'model' | 'monitor' | 'subject' | 'segment', string> & { openedWindow: Date; evidence: Prisma.JsonValue },
 ): Promise<Date | undefined> {
+  const { prisma } = database;
   const { since } = evidence as { since?: unknown };
   if (typeof since === 'string') return new Date(since);
   const thing = { model, monitor, subject, segment, windowEnd: { lte: openedWindow } };
@@ -165,7 +171,18 @@ async function changeOf(
       ...(lastGood && { windowEnd: { gt: lastGood.windowEnd, lte: openedWindow } }),
     },
     orderBy: { windowEnd: 'asc' },
-    select: { windowStart: true },
+    select: { windowStart: true, windowEnd: true },
   });
-  return first?.windowStart;
+  if (!first) return undefined;
+  // Rows of a segment are too few, and the window of an alert without one is of all rows.
+  const estimated =
+    monitor === 'drift' && segment === ''
+      ? await estimateChange(database, {
+          model,
+          subject,
+          firstBad: { start: first.windowStart, end: first.windowEnd },
+          lastEnd: openedWindow,
+        })
+      : undefined;
+  return estimated ?? first.windowStart;
 }

@@ -3,6 +3,7 @@ export const BOUNDED_OTHERWISE: Readonly<Record<string, string>> = {
   predictions: 'PREDICTION_RETENTION_DAYS',
   prediction_outcomes: 'PREDICTION_RETENTION_DAYS',
   events: 'EVENT_RETENTION_DAYS',
+  job_log_lines: 'JOB_LOG_DAYS, and the newest 2000 lines of a job',
   uploads: 'UPLOAD_HOURS',
   datasets: 'datasets of models/retention.yaml',
   validation_reports: 'they go with their dataset',

@@ -1,5 +1,6 @@
 import { ServiceError } from '../../core/errors.js';
 import { createDeferred, type Deferred } from '../deferred.js';
+import { openSpan, type OpenSpan } from '../telemetry/tracing.js';
 import type { MeasuredPoint } from '../tracking/run-recorder.js';
 import { describeExit, forkTrainer, stopChild, watchLimits } from './trainer-guard.js';
 import type { TrainerMessage, TrainerOrder, TrainerUsage } from './trainer-process.js';
@@ -32,6 +33,8 @@ export async function runTrainer(order: TrainerOrder, limits: TrainerLimits, obs
   limits.signal.throwIfAborted();
   const startMs = performance.now();
   let usage: TrainerUsage = { cpuSeconds: 0, peakMemoryBytes: 0 };
+  // The process has no exporter of its own: one that is killed could send nothing, and this one knows its cost in any case.
+  const span = openSpan(`Trainer:${order.step}`, { kind: 'INTERNAL', isOnlyInside: true });
   const child = forkTrainer('services/training/trainer-process.js', limits.memoryMb);
   const end = createDeferred<void>();
   const stopWatching = watchLimits(child, limits, end.reject);
@@ -45,14 +48,31 @@ export async function runTrainer(order: TrainerOrder, limits: TrainerLimits, obs
   child.on('error', end.reject);
   child.on('exit', (code, signal) => end.reject(describeExit(code, signal, limits.memoryMb)));
   child.send(order);
+  let failure: unknown;
   try {
     await end.promise;
+  } catch (error) {
+    failure = error;
+    throw error;
   } finally {
     stopWatching();
     limits.signal.removeEventListener('abort', onAbort);
     await stopChild(child);
+    endSpan(span, { pid: child.pid, usage, failure });
     await observer.ended({ ...usage, wallSeconds: (performance.now() - startMs) / 1000 });
   }
+}
+
+function endSpan(
+  span: OpenSpan | undefined,
+  { pid, usage, failure }: { pid: number | undefined; usage: TrainerUsage; failure: unknown },
+): void {
+  span?.setAttributes({
+    ...(pid === undefined ? {} : { 'process.pid': pid }),
+    'mlops.cpu_seconds': usage.cpuSeconds,
+    'mlops.peak_memory_bytes': usage.peakMemoryBytes,
+  });
+  span?.end(failure);
 }
 
 function handleMessage(message: TrainerMessage, observer: TrainerObserver, end: Deferred<void>): void {

@@ -1,8 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DASHBOARDS } from '../../../infra/grafana/all-dashboards.js';
 import type { Health } from '../../../services/health/health-monitor.js';
+import { ApiProcesses } from '../../support/api-processes.js';
 import { hasPrometheus, promtool, PrometheusServer } from '../../support/prometheus-server.js';
 import { TraceReceiver, type ReceivedSpan } from '../../support/trace-receiver.js';
 import { eventually, Service, type ProblemBody } from './support/service.js';
@@ -192,6 +194,28 @@ describe('under a bit of load', () => {
     expect(JSON.stringify(ofTrace())).not.toContain(service.inbox);
   });
 
+  it('a fit in a process of its own is a span below its activity, with what it has cost', async () => {
+    const traceparent = '00-5bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const { body } = await service.post<{ job_id: string }>('/models/train', TRAIN, { traceparent });
+    await service.ended(body.job_id);
+    const fit = await eventually('the span of the fit', async () =>
+      traces.spans.find((span) => span.name === 'Trainer:fit' && traceparent.includes(span.traceId)),
+    );
+    expect(fit.service).toBe('ml-pipeline-training-worker');
+    expect(Number(fit.attributes['process.pid'])).toBeGreaterThan(1);
+    expect(Number(fit.attributes['mlops.peak_memory_bytes'])).toBeGreaterThan(2 ** 20);
+    const above = await eventually('the spans above it', async () => {
+      const names = traces.ancestorsOf(fit).map(({ name }) => name);
+      return names.length >= 4 ? names : undefined;
+    });
+    expect(above).toEqual([
+      expect.stringMatching(/^RunActivity:/),
+      'RunWorkflow:trainModel',
+      'StartWorkflow:trainModel',
+      'POST /models/train',
+    ]);
+  });
+
   it('lines of the log carry the ids of the call, the job, the model and its version', async () => {
     const request = logOf('api').findLast(
       ({ message, path }) => message === 'request' && path === '/predict/customers',
@@ -225,6 +249,31 @@ describe('under a bit of load', () => {
 });
 
 describe('health', () => {
+  it('is not ready while no deployed model could be loaded, names them, and is ready once they are there', async () => {
+    const models = mkdtempSync(join(tmpdir(), 'mlops-no-models-'));
+    const processes = new ApiProcesses(() => service.stack);
+    try {
+      const { url } = await processes.start({ MODEL_STORAGE_PATH: models, OTEL_EXPORTER_OTLP_ENDPOINT: '' });
+      const ask = async (path: string) => {
+        const response = await fetch(url + path);
+        return { status: response.status, body: (await response.json()) as Health & { status: string } };
+      };
+      expect(await ask('/health/ready')).toEqual({ status: 503, body: { status: 'nothing_served' } });
+      expect((await ask('/health/live')).status, 'a new start would load no more').toBe(200);
+      const health = await ask('/health');
+      expect(health.body).toMatchObject({
+        status: 'degraded',
+        degraded: expect.arrayContaining([{ state: 'models_not_served', affects: 'predictions of customers' }]),
+      });
+      cpSync(join(service.stack.stateDir, 'models'), models, { recursive: true });
+      await eventually('the models', async () => ((await ask('/health/ready')).status === 200 ? true : undefined));
+      expect((await ask('/health')).body.degraded.map(({ state }) => state)).not.toContain('models_not_served');
+    } finally {
+      await processes.killAll();
+      rmSync(models, { recursive: true, force: true });
+    }
+  });
+
   it('names the state in which a worker is missing, its error and its time, also when it is over', async () => {
     const { degraded } = (await service.get<Health>('/health')).body;
     expect(degraded).toEqual([]);
