@@ -76,7 +76,21 @@ export const jobRoutes: RouteDefinition[] = [
       'also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change.',
     role: 'viewer',
     answers: [
-      { status: 200, description: 'A stream of events', contentType: 'text/event-stream', schema: { type: 'string' } },
+      {
+        status: 200,
+        description:
+          'A stream of events, each with JSON as its data: `status` with the status of the job, others with what is new',
+        contentType: 'text/event-stream',
+        schema: {
+          type: 'object',
+          required: ['id', 'event', 'data'],
+          properties: {
+            id: { type: 'string' },
+            event: { type: 'string' },
+            data: { type: 'string', contentMediaType: 'application/json' },
+          },
+        },
+      },
     ],
     errors: ['job_not_found', 'dependency_unavailable'],
     async handle(request, response, context) {
