@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 96830e01304ddf30e82db942099a15588a55a027207a71a4f385bb5c34e1d2a1.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 4f990a0658162ad5b7beb060c3773010a6671c4cd69e49c09d0fa6372a27455f.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -1923,7 +1923,7 @@ export interface paths {
         };
         /**
          * What the retention policy would delete now, without deleting it
-         * @description The policy is `models/retention.yaml`. `held` is what it would let go, and a version or a job relies on: that is never deleted.
+         * @description The policy is `models/retention.yaml`. `held` is what it would let go, and a version or a job relies on: that is never deleted. `records` counts the rows of the database that are older than their days; these go by themselves within the hour. Counts end at 100,000.
          */
         get: operations["get_retention_plan"];
         put?: never;
@@ -4195,6 +4195,11 @@ export interface components {
             held: {
                 id: string;
                 reason: string;
+            }[];
+            records: {
+                table: string;
+                days: number;
+                rows: number;
             }[];
         };
         ErasureAccepted: {
