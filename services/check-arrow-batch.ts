@@ -40,8 +40,17 @@ function checkColumn(name: string, data: Data): void {
   } else {
     const per = DataType.isBool(type) ? 1 / 8 : data.stride;
     if (((data.values as ArrayLike<unknown> | undefined)?.length ?? 0) < Math.ceil(length * per)) cut('values');
-    for (const chunk of data.dictionary?.data ?? []) checkColumn(name, chunk);
+    for (const chunk of data.dictionary?.data ?? []) checkDictionary(name, chunk);
   }
+}
+
+/** A dictionary is shared by all batches after it: looked at once. */
+const seenDictionaries = new WeakSet<Data>();
+
+function checkDictionary(name: string, chunk: Data): void {
+  if (seenDictionaries.has(chunk)) return;
+  checkColumn(name, chunk);
+  seenDictionaries.add(chunk);
 }
 
 const BYTES_A_VIEW = 16;

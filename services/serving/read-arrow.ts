@@ -127,7 +127,6 @@ function readCodes(
       const values = data.dictionary!;
       let first = firstOf.get(values);
       if (first === undefined) {
-        for (const part of values.data) checkData(name, part as Data);
         firstOf.set(values, (first = dictionary.length));
         for (const value of values) dictionary.push(value);
       }
