@@ -1,3 +1,4 @@
+import './bound-arrow-vectors.js';
 import { DataType, type Data, type RecordBatch } from 'apache-arrow';
 
 /**

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { queryRows, quoteText, withDuckDb } from '../../../services/duckdb.js';
 import { convertArrow } from '../../../services/sources/convert-arrow.js';
 import type { FetchContext } from '../../../services/sources/connector.js';
+import { readArrow } from '../../../services/serving/read-arrow.js';
 import { snapshotFiles } from '../../support/snapshot-file.js';
 
 /** What a bomb may make the process grow by; each claims far more. */
@@ -133,6 +134,12 @@ describe('a source that claims or unpacks to more than it is', () => {
         if (outcome instanceof Error)
           expect(outcome, `word ${at}: ${outcome.stack}`).toMatchObject({ code: 'source_unreadable' });
         else expect(outcome.bytes).toBeLessThan(100_000);
+        // The same bytes as the body of a batch of predictions.
+        try {
+          expect(readArrow(bytes).rows).toBeLessThan(1000);
+        } catch (error) {
+          expect(error, `word ${at}`).toMatchObject({ name: 'ServiceError' });
+        }
       }
   });
 });
