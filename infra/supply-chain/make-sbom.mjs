@@ -11,8 +11,20 @@ import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
 
 /** @returns the document as text, without what is for development only */
 function makeSbom() {
-  const args = ['sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev', '--package-lock-only'];
+  // With `--omit dev` npm leaves out also what the service needs, where something that it is built with needs it too.
+  const args = ['sbom', '--sbom-format', 'cyclonedx', '--package-lock-only'];
   const sbom = JSON.parse(execFileSync('npm', args, { encoding: 'utf8', maxBuffer: 2 ** 28 }));
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
+  const needed = new Set(
+    Object.entries(packages)
+      .filter(([path, { dev }]) => path !== '' && !dev)
+      .map(([path, { name, version }]) => `${name ?? path.replace(/^.*node_modules\//, '')}@${version}`),
+  );
+  sbom.components = sbom.components.filter(({ name, version }) => needed.has(`${name}@${version}`));
+  const refs = new Set([sbom.metadata.component, ...sbom.components].map((component) => component['bom-ref']));
+  sbom.dependencies = sbom.dependencies
+    .filter(({ ref }) => refs.has(ref))
+    .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((other) => refs.has(other)) }));
   // npm names the product after its folder.
   sbom.metadata.component.name = JSON.parse(readFileSync('package.json', 'utf8')).name;
   return `${JSON.stringify(sbom, null, 2)}\n`;

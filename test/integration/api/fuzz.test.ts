@@ -12,6 +12,8 @@ import type { JsonSchema } from './support/json-schema.js';
 /** Of this run; `npm run fuzz -- --seed` takes any other. */
 const SEED = 20_261_129;
 
+const TIMEOUT_MS = 600_000;
+
 describe('whatever is sent to an operation of the OpenAPI document', () => {
   let target: TestStack;
   const folder = mkdtempSync(join(tmpdir(), 'mlops-fuzz-'));
@@ -24,7 +26,7 @@ describe('whatever is sent to an operation of the OpenAPI document', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('is answered as the document says, never with a failure of ours', async () => {
+  it('is answered as the document says, never with a failure of ours', { timeout: TIMEOUT_MS }, async () => {
     const document = (await (await fetch(`${target.api}/openapi.json`)).json()) as JsonSchema;
     const settings = { url: target.api, seed: SEED, requests: 6, known: await readKnownNames(target.api), document };
     const operations = readOperations(document);
@@ -33,7 +35,7 @@ describe('whatever is sent to an operation of the OpenAPI document', () => {
     expect((await fetch(`${target.api}/health/live`)).status).toBe(200);
   });
 
-  it('stands the requests of schemathesis, too', async (context: TestContext) => {
+  it('stands the requests of schemathesis, too', { timeout: TIMEOUT_MS }, async (context: TestContext) => {
     const settings = { url: target.api, seed: SEED, phases: ['fuzzing'], requests: 2, folder };
     const result = await runSchemathesis(settings);
     if ('reason' in result) return context.skip(`schemathesis could not be installed: ${result.reason}`);
