@@ -72,6 +72,6 @@ function asSourceError(error: unknown, layout: PartLayout, file: string): unknow
     .replaceAll(layout.path, layout.label);
   // `Invalid Error` is what its readers of Thrift and of packed pages throw at a damaged Parquet file.
   const isOfContent = /^(Invalid Input|Conversion|Out of Range) Error/i.test(said);
-  if (!isOfContent && !(layout.format === 'parquet' && /^Invalid Error/.test(said))) return error;
+  if (!isOfContent && !(layout.format === 'parquet' && said.startsWith('Invalid Error'))) return error;
   return new ServiceError('source_unreadable', `${layout.label} could not be read as ${layout.format}: ${said}`);
 }

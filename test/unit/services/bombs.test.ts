@@ -104,9 +104,11 @@ describe('a source that claims or unpacks to more than it is', () => {
       for (let at = 4; at < whole.length; at += Math.ceil(whole.length / 8)) {
         const bytes = Buffer.from(whole);
         bytes[at]! ^= 0xff;
-        const outcome = await snapshotFiles({ 't.parquet': bytes }).catch((error: Error) => error);
-        if (outcome instanceof Error)
-          expect(outcome, `byte ${at}: ${outcome.stack}`).toMatchObject({ name: 'ServiceError' });
+        const name = await snapshotFiles({ 't.parquet': bytes }).then(
+          () => 'read',
+          (error: Error) => error.name,
+        );
+        expect(['read', 'ServiceError'], `byte ${at}`).toContain(name);
       }
     },
   );
