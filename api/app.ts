@@ -53,7 +53,7 @@ export function createApp(context: ApiContext): Express {
       run(route, context),
     );
   }
-  for (const path of new Set(ALL_ROUTES.map((route) => route.path)))
+  for (const path of new Set(longestFirst(ALL_ROUTES).map((route) => route.path)))
     app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), refuseMethod(methodsOf(path)));
   app.get('/', (_request, response) => response.redirect('/docs'));
   app.use((request: Request) => {

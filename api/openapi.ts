@@ -162,6 +162,7 @@ function describeErrors(route: RouteDefinition) {
     ...(route.errors ?? []),
     ...(route.role === 'public' ? [] : SIGN_IN_ERRORS),
     ...ofBody,
+    ...(PREDICTING.test(route.path) ? (['deadline_exceeded'] as const) : []),
     'internal_error' as const,
   ])) {
     const status = route.path.startsWith('/v2') ? inferenceStatus(code) : ERROR_TABLE[code].status;

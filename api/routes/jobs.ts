@@ -80,7 +80,21 @@ export const jobRoutes: RouteDefinition[] = [
     role: 'viewer',
     query: jobEventsQuerySchema,
     answers: [
-      { status: 200, description: 'A stream of events', contentType: 'text/event-stream', schema: { type: 'string' } },
+      {
+        status: 200,
+        description:
+          'A stream of events, each with JSON as its data: `status` with the status of the job, others with what is new',
+        contentType: 'text/event-stream',
+        schema: {
+          type: 'object',
+          required: ['id', 'event', 'data'],
+          properties: {
+            id: { type: 'string' },
+            event: { type: 'string' },
+            data: { type: 'string', contentMediaType: 'application/json' },
+          },
+        },
+      },
     ],
     errors: ['request_invalid', 'job_not_found', 'dependency_unavailable'],
     async handle(request, response, context) {

@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 6853e121e3e1a799584d69d58def8fe4e3d5e6642071e6c779b502d38b31e145.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 24e7585ddfba0eb8f87f03fc5ced1e6d01ffe1d1e540b206813bf304315788b7.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -5108,6 +5108,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The answer would come after the deadline */
+            504: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     post_predict_project_success: {
@@ -5249,6 +5260,17 @@ export interface operations {
             };
             /** @description Something went wrong on our side */
             500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The answer would come after the deadline */
+            504: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;
@@ -5421,6 +5443,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The answer would come after the deadline */
+            504: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     post_predict_anomaly_detection: {
@@ -5579,6 +5612,17 @@ export interface operations {
             };
             /** @description Something went wrong on our side */
             500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The answer would come after the deadline */
+            504: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;
@@ -5757,6 +5801,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The answer would come after the deadline */
+            504: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     post_predict_model: {
@@ -5904,6 +5959,17 @@ export interface operations {
             };
             /** @description Something went wrong on our side */
             500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The answer would come after the deadline */
+            504: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;
@@ -6656,6 +6722,17 @@ export interface operations {
                     "application/json": components["schemas"]["InferenceError"];
                 };
             };
+            /** @description The answer would come after the deadline */
+            504: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceError"];
+                };
+            };
         };
     };
     get_v2_models_model_versions_version: {
@@ -6947,6 +7024,17 @@ export interface operations {
             };
             /** @description Something went wrong on our side */
             500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceError"];
+                };
+            };
+            /** @description The answer would come after the deadline */
+            504: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;
@@ -13835,7 +13923,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A stream of events */
+            /** @description A stream of events, each with JSON as its data: `status` with the status of the job, others with what is new */
             200: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -13843,7 +13931,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": {
+                        id: string;
+                        event: string;
+                        data: string;
+                    };
                 };
             };
             /** @description Nobody is signed in */

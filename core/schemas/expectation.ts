@@ -134,5 +134,5 @@ export const validateRequestSchema = z.strictObject({
 });
 
 export const acceptSchemaRequestSchema = z.strictObject({
-  version: z.int().min(1).describe('Of GET /data/schemas/{data_type}'),
+  version: z.int().min(1).max(1_000_000).describe('Of GET /data/schemas/{data_type}'),
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
 import type { ViewVersion } from '../../core/schemas/feature-view.js';
@@ -97,11 +97,25 @@ export async function loadModelBundle(folder: string, digest: string): Promise<M
 export async function loadManifest(folder: string, digest: string): Promise<BundleManifest> {
   const text = await readChecked(folder, BUNDLE_MANIFEST, digest);
   const manifest = upgradeManifest(JSON.parse(text.toString('utf8')) as BundleManifest);
-  if (manifest.format_version === 2) return manifest;
+  if (manifest.format_version === 2) {
+    refuseElsewhere(folder, manifest);
+    return manifest;
+  }
   throw new ServiceError(
     'artifact_corrupt',
     `${join(folder, BUNDLE_MANIFEST)} has the format ${String(manifest.format_version)}; this release reads 1 and 2.`,
   );
+}
+
+/** A bundle may name what lies beside its manifest, and nothing else on the disk. */
+function refuseElsewhere(folder: string, { files }: BundleManifest): void {
+  const names = Array.isArray(files) ? files.map((entry) => (entry as Partial<BundleFile> | null)?.file) : [undefined];
+  for (const name of names)
+    if (typeof name !== 'string' || name !== basename(name) || /^\.{0,2}$|[\\\0]/.test(name))
+      throw new ServiceError(
+        'artifact_corrupt',
+        `${join(folder, BUNDLE_MANIFEST)} names the file ${JSON.stringify(name)}, which is none beside it.`,
+      );
 }
 
 /** While it is decoded, a model is in memory as it is on disk and as it answers, with some room for the way. */

@@ -70,6 +70,8 @@ function asSourceError(error: unknown, layout: PartLayout, file: string): unknow
   const said = (error.message.split('\n', 1)[0] ?? '')
     .replaceAll(file, layout.label)
     .replaceAll(layout.path, layout.label);
-  if (!/^(Invalid Input|Conversion|Out of Range) Error/i.test(said)) return error;
+  // `Invalid Error` is what its readers of Thrift and of packed pages throw at a damaged Parquet file.
+  const isOfContent = /^(Invalid Input|Conversion|Out of Range) Error/i.test(said);
+  if (!isOfContent && !(layout.format === 'parquet' && said.startsWith('Invalid Error'))) return error;
   return new ServiceError('source_unreadable', `${layout.label} could not be read as ${layout.format}: ${said}`);
 }

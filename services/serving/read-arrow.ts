@@ -1,6 +1,7 @@
 import { DataType, Precision, RecordBatchReader, type Data, type RecordBatch, type Vector } from 'apache-arrow';
 import { ServiceError } from '../../core/errors.js';
 import type { BatchColumn } from '../../ml/preprocess/encode-batch.js';
+import { checkArrowBatch } from '../check-arrow-batch.js';
 
 /** The most rows of one call. */
 export const MOST_ARROW_ROWS = 1_000_000;
@@ -43,42 +44,11 @@ function readBatches(bytes: Uint8Array): RecordBatch[] {
   if (!reader.schema) throw new RangeError('it has no schema');
   const batches: RecordBatch[] = [];
   for (const batch of reader) {
-    checkBatch(batch);
+    if (batch.numRows > MOST_ARROW_ROWS) throw invalid('body', `declares ${batch.numRows} rows in a batch`);
+    checkArrowBatch(batch);
     batches.push(batch);
   }
   return batches;
-}
-
-function checkBatch(batch: RecordBatch): void {
-  if (batch.numRows > MOST_ARROW_ROWS) throw invalid('body', `declares ${batch.numRows} rows in a batch`);
-  batch.schema.fields.forEach(({ name }, at) => {
-    const data = batch.data.children[at];
-    if (!data || data.length < batch.numRows) throw new RangeError(`the column ${name} is shorter than its batch`);
-    checkData(name, data as Data);
-  });
-}
-
-/** The buffers of a column must hold what its length says. */
-function checkData(name: string, data: Data): void {
-  const { type, length } = data;
-  const cut = (what: string): never => {
-    throw new RangeError(`the ${what} of the column ${name} are cut off`);
-  };
-  if (DataType.isNull(type) || length === 0) return;
-  if (data.nullCount > 0 && data.nullBitmap && data.nullBitmap.length < Math.ceil(length / 8)) cut('null marks');
-  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type)) {
-    const offsets = data.valueOffsets as ArrayLike<number | bigint> | undefined;
-    if (!offsets || offsets.length < length + 1) cut('offsets');
-    const size = (data.values as Uint8Array).length;
-    for (let row = 0, before = 0; row <= length; row++) {
-      const offset = Number(offsets![row]);
-      if (!(offset >= before && offset <= size)) cut('texts');
-      before = offset;
-    }
-    return;
-  }
-  const per = DataType.isBool(type) ? 1 / 8 : ((type as { stride?: number }).stride ?? 1);
-  if (((data.values as ArrayLike<unknown> | undefined)?.length ?? 0) < Math.ceil(length * per)) cut('values');
 }
 
 const isNumeric = (type: DataType) => DataType.isFloat(type) || DataType.isInt(type);
@@ -157,7 +127,6 @@ function readCodes(
       const values = data.dictionary!;
       let first = firstOf.get(values);
       if (first === undefined) {
-        for (const part of values.data) checkData(name, part as Data);
         firstOf.set(values, (first = dictionary.length));
         for (const value of values) dictionary.push(value);
       }

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { DataType, RecordBatchReader, type Data, type RecordBatch } from 'apache-arrow';
 import { ServiceError } from '../../core/errors.js';
+import { checkArrowBatch } from '../check-arrow-batch.js';
 import type { ColumnType } from '../datasets/column-types.js';
 import type { Compression, FetchContext, FetchedPart, SourceColumn } from './connector.js';
 
@@ -67,7 +68,10 @@ async function writeRows(handle: FileHandle, path: string, { signal }: FetchCont
   if (new Set(columns.map(({ name }) => name)).size < columns.length)
     throw unreadable('The Arrow source has two columns of one name.');
   const lines = async function* () {
-    for await (const batch of reader as AsyncIterable<RecordBatch>) yield* batchLines(batch);
+    for await (const batch of reader as AsyncIterable<RecordBatch>) {
+      checkArrowBatch(batch);
+      yield* batchLines(batch);
+    }
   };
   await pipeline(Readable.from(lines()), createWriteStream(path, { flush: true }), { signal });
   return columns;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -38,6 +38,33 @@ describe('a stored model', () => {
         /^customers takes 1048576 MiB on disk .* MiB are free\. Train a smaller one/,
       ) as string,
     });
+  });
+
+  it.each(['../secret', '/etc/passwd', '..', '', 'a/b', 'a\\b', 'a\0', 7, null])(
+    'that names the file %j reads nothing outside of its folder',
+    async (file) => {
+      const manifest = JSON.stringify({
+        format_version: 2,
+        model: 'customers',
+        files: [{ file, sha256: sha256('x') }],
+      });
+      writeFileSync(join(folder, 'model.json'), manifest);
+      await expect(loadModelBundle(folder, sha256(manifest))).rejects.toMatchObject({
+        code: 'artifact_corrupt',
+        message: expect.stringContaining('which is none beside it') as string,
+      });
+    },
+  );
+
+  it('whose manifest has names of JavaScript changes no object but its own, and runs nothing', async () => {
+    const evil =
+      '{"format_version":2,"model":"customers","files":[],"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},';
+    const code = `"body":{"toJSON":"() => process.exit(1)","main":"require('node:fs').writeFileSync('${join(folder, 'ran')}','')"}}`;
+    writeFileSync(join(folder, 'model.json'), evil + code);
+    const { manifest } = await loadModelBundle(folder, sha256(evil + code));
+    expect(manifest.model).toBe('customers');
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+    expect(existsSync(join(folder, 'ran'))).toBe(false);
   });
 
   it('that lacks a file, or has a byte changed, is refused with its name', async () => {
