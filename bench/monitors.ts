@@ -1,7 +1,8 @@
 /**
  * How often the drift monitor is wrong: seeded simulations of the very code that decides, each promise with its limit.
  *
- * Run: node dist/bench/monitors.js [--years 100] [--only clean]. DATA_DIR has the real sets (default ../shared/data); without them those
+ * Run: node dist/bench/monitors.js [--years 100] [--only clean] [--peer-days 60]. PEERS_PYTHON is a Python with evidently (default
+ * ~/.cache/peers-venv/bin/python), which is asked about the same streams. DATA_DIR has the real sets (default ../shared/data); without them those
  * parts are skipped aloud. Ends with 1 where a promise is broken.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -9,10 +10,13 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { judgeDrift, type WindowSignals } from '../core/decisions/judge-drift.js';
+import { askEvidently, type DriftStream } from './monitors/evidently-drift.js';
 import { replaySeries, type SeriesTable } from './monitors/replay-series.js';
 import { compareSamples, drawColumn, prngOf, THIRTY_COLUMNS, type Sample } from './monitors/simulated-columns.js';
 
-const { values: flags } = parseArgs({ options: { years: { type: 'string' }, only: { type: 'string' } } });
+const { values: flags } = parseArgs({
+  options: { years: { type: 'string' }, only: { type: 'string' }, 'peer-days': { type: 'string', default: '60' } },
+});
 const years = Number(flags.years ?? 100);
 const DAYS = 365;
 /** Where three columns of the set, constant until then, begin to move. */
@@ -159,4 +163,50 @@ if (!flags.only || flags.only === 'electricity') {
     );
   }
 }
+/** Numbers of a series as windows of so many rows. */
+const windowsOf = (table: SeriesTable, rows: number, from: number, count: number): Sample[][] =>
+  Array.from({ length: count }, (_, at) =>
+    Object.values(table).map((values) => {
+      const start = from + at * rows;
+      return { number: { values: values.slice(start, start + rows).sort(), missing: 0 } };
+    }),
+  );
+
+/** The streams of the promises above, fewer of them, as Evidently judges them by itself: told, not promised. */
+function tellEvidently(days: number): void {
+  const runs = Math.max(3, Math.round(days / 5));
+  const season = seasonalTable(0, 70 + days);
+  const streams: DriftStream[] = [
+    {
+      name: 'clean',
+      reference: drawTable(REFERENCE_ROWS, [1, 0]),
+      windows: Array.from({ length: days }, (_, day) => drawTable(500, [2, 0, day])),
+    },
+    {
+      name: 'seasons',
+      reference: windowsOf(season, 70 * 96, 0, 1)[0]!,
+      windows: windowsOf(season, 96 * 7, 70 * 96, Math.floor(days / 7)),
+    },
+    ...Array.from({ length: runs }, (_, run) => ({
+      name: `shift ${run}`,
+      reference: drawTable(REFERENCE_ROWS, [3, run]).slice(0, 1),
+      windows: Array.from({ length: 3 }, (__, window) => drawTable(1000, [4, run, window], { 0: 0.2 }).slice(0, 1)),
+    })),
+  ];
+  const told = askEvidently(streams);
+  if (typeof told === 'string') {
+    process.stdout.write(`skipped Evidently: ${told}\n`);
+    return;
+  }
+  const named = (name: string, least: number) => told.get(name)!.filter(({ share }) => share > least).length;
+  const found = Array.from({ length: runs }, (_, run) => named(`shift ${run}`, 0)).filter((windows) => windows > 0);
+  const lines = [
+    `of ${days} clean days of 30 columns ${named('clean', 0)} have a column that it names, ${named('clean', 0.4999)} are drift of the data set`,
+    `a shift of 0.2 deviations is named within three windows of 1,000 rows in ${found.length} of ${runs} runs`,
+    `of ${Math.floor(days / 7)} weeks with seasons ${named('seasons', 0)} have a column that it names`,
+  ];
+  for (const line of lines) process.stdout.write(`Evidently by itself: ${line}\n`);
+}
+
+if (!flags.only || flags.only === 'peers') tellEvidently(Number(flags['peer-days']));
 process.exitCode = broken > 0 ? 1 : 0;

@@ -2,7 +2,7 @@
  * What retraining is worth: real streams are answered row by row by a version that is never trained anew, by versions of a fixed schedule,
  * and by those that a rise of the loss has begun and fresh rows have judged, as repairs of the service do. Seeded; needs no servers.
  *
- * Run: npm run bench:retraining -- [--data ../shared/data]. Streams whose file is missing are skipped aloud. Ends with 1 where the loop is
+ * Run: npm run bench:retraining -- [--data ../shared/data] [--only bank]. Streams whose file is missing are skipped aloud. Ends with 1 where the loop is
  * not ahead of both others per training run.
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -18,7 +18,9 @@ import {
   type PolicyResult,
 } from './retraining/retraining-policies.js';
 
-const { values: flags } = parseArgs({ options: { data: { type: 'string', default: '../shared/data' } } });
+const { values: flags } = parseArgs({
+  options: { data: { type: 'string', default: '../shared/data' }, only: { type: 'string' } },
+});
 const folder = resolve(flags.data);
 
 interface StreamFile {
@@ -102,6 +104,7 @@ function meanOf(results: readonly PolicyResult[]): PolicyResult {
 
 let isAhead = true;
 for (const stream of STREAMS) {
+  if (flags.only && !stream.file.includes(flags.only)) continue;
   if (!existsSync(join(folder, stream.file))) {
     console.log(`SKIPPED ${stream.file}: it is not in ${folder}.`);
     continue;
