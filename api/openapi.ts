@@ -9,6 +9,7 @@ import { REPAIR_SCHEMAS } from './openapi-repair-schemas.js';
 import { DRILL_SCHEMAS } from './openapi-drill-schemas.js';
 import { INTAKE_SCHEMAS } from './openapi-intake-schemas.js';
 import { FEATURE_SCHEMAS } from './openapi-feature-schemas.js';
+import { JOB_LOG_SCHEMAS } from './openapi-job-log-schemas.js';
 import { LINEAGE_SCHEMAS } from './openapi-lineage-schemas.js';
 import { OPERATE_SCHEMAS } from './openapi-operate-schemas.js';
 import { MONITOR_SCHEMAS } from './openapi-monitor-schemas.js';
@@ -64,6 +65,7 @@ export function buildOpenApi(): Record<string, unknown> {
         ...DRILL_SCHEMAS,
         ...INTAKE_SCHEMAS,
         ...FEATURE_SCHEMAS,
+        ...JOB_LOG_SCHEMAS,
         ...LINEAGE_SCHEMAS,
         ...SWEEP_SCHEMAS,
         ...SCHEDULE_SCHEMAS,

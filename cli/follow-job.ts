@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { components } from '../clients/typescript/client.js';
 import type { Connection } from './connection.js';
 import { CommandError, EXIT, type ExitCode } from './exit-codes.js';
@@ -6,13 +7,12 @@ import { formatSeconds, renderBar, type Terminal } from './terminal.js';
 
 export type Job = components['schemas']['Job'];
 type JobStatus = components['schemas']['JobStatus'];
+type JobLogLine = components['schemas']['JobLogLine'];
 
 const ENDED: readonly string[] = ['completed', 'failed', 'cancelled'];
 /** How long the stream may be away: a service that is started again takes a few seconds. */
 const AWAY_MS = 60_000;
 const TRY_AGAIN_MS = 1000;
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** `█████░░░  45 %  fit  about 12 s left`. */
 export function progressLine({ job_id: id, status, stage, progress, eta_seconds: eta }: JobStatus): string {
@@ -22,15 +22,28 @@ export function progressLine({ job_id: id, status, stage, progress, eta_seconds:
 
 /**
  * Shows a job until it has ended, through restarts of the service.
+ * @param onLine is given what the job logs, each line once; nothing is asked about it without this
  * @throws CommandError when the service is away for longer than a minute; the job goes on without us
  */
-export async function followJob(connection: Connection, terminal: Terminal, id: string): Promise<Job> {
+export async function followJob(
+  connection: Connection,
+  terminal: Terminal,
+  id: string,
+  onLine?: (line: JobLogLine) => void,
+): Promise<Job> {
   let lastSeenMs = Date.now();
+  let lastLine = '0';
   for (;;) {
     try {
-      const response = await connection.open(`/jobs/${encodeURIComponent(id)}/events`);
+      const query = onLine ? `?logs_after=${lastLine}` : '';
+      const response = await connection.open(`/jobs/${encodeURIComponent(id)}/events${query}`);
       for await (const { event, data } of readEvents(response.body as unknown as AsyncIterable<Uint8Array>)) {
         lastSeenMs = Date.now();
+        if (event === 'log' && onLine) {
+          const line = JSON.parse(data) as JobLogLine;
+          lastLine = line.id;
+          onLine(line);
+        }
         if (event !== 'status') continue;
         const status = JSON.parse(data) as JobStatus;
         terminal.move(progressLine(status), status.stage);
@@ -50,7 +63,7 @@ export async function followJob(connection: Connection, terminal: Terminal, id: 
         );
       terminal.move('… waiting for the service to be back', 'away');
     }
-    await pause(TRY_AGAIN_MS);
+    await sleep(TRY_AGAIN_MS);
   }
 }
 

@@ -37,6 +37,10 @@ export type JobType = (typeof JOB_TYPES)[number];
 export const JOB_STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 
+/** Levels of lines of the log, from the least. */
+export const LINE_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+export type LineLevel = (typeof LINE_LEVELS)[number];
+
 /** The name as it stands in the database and in code: `user-behavior` and `user_behavior` are one model. */
 export function canonicalModelName(name: string): string {
   return name.replaceAll('-', '_');

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { createPipelineActivities } from '../activities/index.js';
 import { TASK_QUEUES } from '../core/names.js';
@@ -6,6 +7,7 @@ import { AlertEngine } from '../services/alerts/alert-engine.js';
 import { checkDependencies } from '../services/health/check-dependencies.js';
 import { loadConfig } from '../services/config.js';
 import { createContainer, type Container } from '../services/container.js';
+import { JobLogRetention } from '../services/jobs/job-log-retention.js';
 import { createMlflowClient } from '../services/mlflow/mlflow-client.js';
 import { MlflowMirror } from '../services/mlflow/mlflow-mirror.js';
 import { MonitorScheduler } from '../services/monitors/monitor-scheduler.js';
@@ -35,7 +37,7 @@ async function ensureSearchAttributes({ config, logger }: Container): Promise<vo
       return;
     } catch (error) {
       logger.warn({ err: error }, 'search attributes cannot be registered yet');
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await sleep(1000);
     }
   }
 }
@@ -63,6 +65,7 @@ await exitOnBadStart(async () => {
     new LogFollower(container),
     new MonitorScheduler(container),
     new RepairTrigger(container),
+    new JobLogRetention(container),
   ];
   beside.forEach((one) => one.start());
   const client = mlflow && createMlflowClient(mlflow.server, mlflow.token);
@@ -71,7 +74,7 @@ await exitOnBadStart(async () => {
   await ensureSearchAttributes(container);
   const options = {
     taskQueue: TASK_QUEUES.pipeline,
-    workflowBundle: { codePath: compiledScript('workflow-bundle.js') },
+    workflowBundle: { codePath: compiledScript(config.temporal.encryptionKeys ? 'workflow-bundle-encrypted.js' : 'workflow-bundle.js') },
     activities: createPipelineActivities(container),
     maxConcurrentActivityTaskExecutions: 20,
     maxCachedWorkflows: 200,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
 import {
   NativeConnection,
@@ -8,11 +9,13 @@ import {
 } from '@temporalio/worker';
 import type { Container } from '../services/container.js';
 import { connectionOptions, dataConverterOf } from '../services/pipelines/temporal-client.js';
+import { isJobId } from '../services/jobs/job.js';
 import { runWithContext } from '../services/telemetry/correlation.js';
 import { MetricsServer } from '../services/telemetry/metrics-server.js';
 import type { ActivityOutcome, WorkerMetrics } from '../services/telemetry/worker-metrics.js';
 import { stopTracing } from '../services/telemetry/tracing.js';
 import { CoreMetrics } from './core-metrics.js';
+import { logActivity } from './log-activity.js';
 import { runSinks, tracedActivityInterceptors } from './traced-worker.js';
 
 /** Running activities get this long to end on SIGTERM; then they are cancelled, and another worker resumes them. */
@@ -36,7 +39,11 @@ export async function installRuntime(
       log: (level, message, meta) => log(level.toLowerCase() as 'info')(message, meta),
       trace: log('trace'),
       debug: log('debug'),
-      info: log('debug'),
+      // What our workflows say is for the log of their job; what the SDK says of itself is not.
+      info: (message, meta) =>
+        meta?.['sdkComponent'] === 'workflow'
+          ? log('info')(message, { ...meta, job_id: meta['workflowId'] })
+          : log('debug')(message, meta),
       warn: log('warn'),
       error: log('error'),
     },
@@ -63,9 +70,17 @@ export function correlateActivity(info: { workflowId?: string }): ActivityInboun
         ? defaultPayloadConverter.fromPayload<string>(header)
         : (info.workflowId ?? 'unknown');
       const about = modelOf(input.args[0]);
-      return runWithContext({ correlationId, jobId: info.workflowId, ...about }, () => next(input));
+      const jobId = jobOf(input.args[0]) ?? info.workflowId;
+      return runWithContext({ correlationId, jobId, ...about }, () => next(input));
     },
   };
+}
+
+/** The job that an activity works for, as far as its input says: a search is a workflow of its own below its job. */
+function jobOf(input: unknown): string | undefined {
+  const { jobId, plan } = (input ?? {}) as { jobId?: unknown; plan?: { jobId?: unknown } };
+  const id = jobId ?? plan?.jobId;
+  return typeof id === 'string' && isJobId(id) ? id : undefined;
 }
 
 /** Which model and version an activity works on, as far as its input says. */
@@ -108,7 +123,7 @@ async function connect(container: Container): Promise<NativeConnection> {
         { err: error, attempt, address: container.config.temporal.address },
         'Temporal cannot be reached yet',
       );
-      await new Promise((resolve) => setTimeout(resolve, CONNECT_EVERY_MS));
+      await sleep(CONNECT_EVERY_MS);
     }
   }
 }
@@ -140,6 +155,7 @@ export async function runWorker(
         ...tracedActivityInterceptors(),
         (context) => ({ inbound: correlateActivity({ workflowId: context.info.workflowExecution?.workflowId }) }),
         (context) => ({ inbound: measureActivity(context.info.activityType, metrics) }),
+        (context) => ({ inbound: logActivity(context.info, logger) }),
       ],
     },
   });

@@ -5,6 +5,7 @@ import {
   ChildWorkflowFailure,
   condition,
   isCancellation,
+  log,
   proxyActivities,
   setHandler,
   upsertMemo,
@@ -54,11 +55,15 @@ export async function runJob<Result>(
   const state = { stage: 'queued', paused: false };
   setHandler(progress, () => ({ ...state }));
   const nameStage = (stage: string) => {
+    if (state.stage !== stage) log.info(`stage ${stage}`);
     state.stage = stage;
     upsertMemo({ stage });
   };
   const isPaused = () => state.paused;
-  const setPaused = (paused: boolean) => void (state.paused = paused);
+  const setPaused = (paused: boolean) => {
+    if (state.paused !== paused) log.info(paused ? 'paused: it waits before its next stage' : 'resumed');
+    state.paused = paused;
+  };
   setHandler(pause, () => setPaused(true));
   setHandler(resume, () => setPaused(false));
   const enterStage = async (stage: string) => {

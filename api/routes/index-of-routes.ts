@@ -12,6 +12,7 @@ import { experimentRoutes } from './experiments.js';
 import { featureRoutes } from './features.js';
 import { freezeRoutes } from './freezes.js';
 import { intakeRoutes } from './intake.js';
+import { jobLogRoutes } from './job-logs.js';
 import { jobRoutes } from './jobs.js';
 import { lineageRoutes } from './lineage.js';
 import { logLevelRoutes } from './log-level.js';
@@ -53,6 +54,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...drillRoutes,
   ...sweepRoutes,
   ...jobRoutes,
+  ...jobLogRoutes,
   ...runRoutes,
   ...dataRoutes,
   ...intakeRoutes,

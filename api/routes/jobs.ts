@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ServiceError } from '../../core/errors.js';
+import { jobEventsQuerySchema } from '../../core/schemas/job-log.js';
 import { jobsQuerySchema } from '../../core/schemas/listing.js';
 import { withDatabase } from '../../services/database/database.js';
 import { TERMINAL, type Job } from '../../services/jobs/job.js';
@@ -9,6 +10,7 @@ import { settleJob } from '../../services/pipelines/reconcile-jobs.js';
 import { startJob } from '../../services/pipelines/start-job.js';
 import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { isStillSignedIn } from '../middleware/authenticate.js';
+import { followJobLog } from './follow-job-log.js';
 import { followSweep } from './follow-sweep.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
 import { modelsOf } from '../model-scope.js';
@@ -73,16 +75,24 @@ export const jobRoutes: RouteDefinition[] = [
     summary: 'Follow a job as server-sent events',
     description:
       'Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job, or with the token of its reader. Of a training job with a search ' +
-      'also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change.',
+      'also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change. With `logs_after` also `log` with each ' +
+      'line that the job logs, as GET /jobs/{job_id}/logs has it; a reader whose stream broke goes on after the last line that it has.',
     role: 'viewer',
+    query: jobEventsQuerySchema,
     answers: [
       { status: 200, description: 'A stream of events', contentType: 'text/event-stream', schema: { type: 'string' } },
     ],
-    errors: ['job_not_found', 'dependency_unavailable'],
+    errors: ['request_invalid', 'job_not_found', 'dependency_unavailable'],
     async handle(request, response, context) {
+      const { logs_after: after } = parseRequest(jobEventsQuerySchema, request.query);
       const id = pathParameter(request, 'job_id');
       const { type } = await currentJob(id, context);
-      const readMore = type === 'train' ? followSweep(id, context.sweeps) : () => Promise.resolve([]);
+      const more = [
+        ...(type === 'train' ? [followSweep(id, context.sweeps)] : []),
+        ...(after === undefined ? [] : [followJobLog(id, BigInt(after), context.jobLog)]),
+      ];
+      const readMore = async (isOver: boolean) =>
+        (await Promise.all(more.map((read) => read(isOver).catch(() => [])))).flat();
       const read = async () => statusOf(await currentJob(id, context));
       await streamJobEvents(request, response, read, readMore, () => isStillSignedIn(request, context.authenticator));
     },

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request, Response } from 'express';
 
 const LOOK_EVERY_MS = 300;
@@ -19,7 +20,7 @@ export async function streamJobEvents(
   request: Request,
   response: Response,
   read: () => Promise<{ status: string }>,
-  readMore: () => Promise<StreamedEvent[]>,
+  readMore: (isOver: boolean) => Promise<StreamedEvent[]>,
   isAllowed: () => Promise<boolean>,
 ): Promise<void> {
   response.writeHead(200, {
@@ -33,7 +34,8 @@ export async function streamJobEvents(
   for (let id = 1; isOpen() && (await isAllowed());) {
     const status = await read().catch(() => undefined);
     const text = status && JSON.stringify(status);
-    const events = await readMore().catch((): StreamedEvent[] => []);
+    const isOver = status !== undefined && ['completed', 'failed', 'cancelled'].includes(status.status);
+    const events = await readMore(isOver).catch((): StreamedEvent[] => []);
     if (text && text !== last) events.push({ event: 'status', data: text });
     last = text ?? last;
     for (const { event, data } of events) response.write(`id: ${id++}\nevent: ${event}\ndata: ${data}\n\n`);
@@ -42,8 +44,8 @@ export async function streamJobEvents(
       response.write(': still there\n\n');
       sentMs = Date.now();
     }
-    if (status && ['completed', 'failed', 'cancelled'].includes(status.status)) break;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    if (isOver) break;
+    await sleep(LOOK_EVERY_MS);
   }
   response.end();
 }

@@ -4,10 +4,11 @@ import { addCommand, addGroup } from '../command-run.js';
 import { EXIT } from '../exit-codes.js';
 import { describeEnd, exitCodeOf, finishJob, followJob } from '../follow-job.js';
 import { formatSeconds, renderTable } from '../terminal.js';
+import { addJobLogsCommand } from './job-logs.js';
 
-/** `jobs`: list, show, watch, error, cancel, retry. */
+/** `jobs`: list, show, watch, logs, error, cancel, retry. */
 export function addJobCommands(program: Command): void {
-  const group = addGroup(program, 'jobs', 'jobs: list, show, watch, error, cancel, retry');
+  const group = addGroup(program, 'jobs', 'jobs: list, show, watch, logs, error, cancel, retry');
   addListCommand(group);
   addCommand(group, 'show <job>', {
     summary: 'a job with its request, its times, and its result or error',
@@ -27,6 +28,7 @@ export function addJobCommands(program: Command): void {
     examples: ['mlops jobs watch "$JOB"'],
     act: ({ connection, terminal, args }) => finishJob(connection, terminal, { job_id: args[0]! }, true),
   });
+  addJobLogsCommand(group);
   addCommand(group, 'error <job>', {
     summary: 'why a job failed, with each path; ends with 1 when it did',
     examples: ['mlops jobs error "$JOB"'],

@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 96830e01304ddf30e82db942099a15588a55a027207a71a4f385bb5c34e1d2a1.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 6853e121e3e1a799584d69d58def8fe4e3d5e6642071e6c779b502d38b31e145.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -1247,7 +1247,7 @@ export interface paths {
         };
         /**
          * Follow a job as server-sent events
-         * @description Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job, or with the token of its reader. Of a training job with a search also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change.
+         * @description Each event `status` carries what GET /jobs/{job_id}/status answers; the stream ends with the job, or with the token of its reader. Of a training job with a search also `sweep` with what GET /sweeps/{sweep_id} answers, and `trial` with a trial and its curve so far, whenever they change. With `logs_after` also `log` with each line that the job logs, as GET /jobs/{job_id}/logs has it; a reader whose stream broke goes on after the last line that it has.
          */
         get: operations["get_jobs_job_id_events"];
         put?: never;
@@ -1292,6 +1292,26 @@ export interface paths {
          * @description A new job with the same request; the old one stays as it is.
          */
         post: operations["post_jobs_job_id_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{job_id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a job has logged, newest first
+         * @description Stages and waits of its workflow, each attempt of its steps with its duration and figures, and what else its processes have said about it at the level of the log. Of each job the newest 2,000 lines are kept, for `JOB_LOG_DAYS`. `GET /jobs/{job_id}/events?logs_after=0` follows them as they come.
+         */
+        get: operations["get_jobs_job_id_logs"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1923,7 +1943,7 @@ export interface paths {
         };
         /**
          * What the retention policy would delete now, without deleting it
-         * @description The policy is `models/retention.yaml`. `held` is what it would let go, and a version or a job relies on: that is never deleted.
+         * @description The policy is `models/retention.yaml`. `held` is what it would let go, and a version or a job relies on: that is never deleted. `records` counts the rows of the database that are older than their days; these go by themselves within the hour. Counts end at 100,000.
          */
         get: operations["get_retention_plan"];
         put?: never;
@@ -4168,6 +4188,33 @@ export interface components {
                 };
             }[];
         };
+        /**
+         * @example {
+         *       "id": "1042",
+         *       "at": "2026-03-01T10:15:00.000Z",
+         *       "level": "info",
+         *       "source": "training-worker",
+         *       "step": "fitModel",
+         *       "attempt": 1,
+         *       "message": "fitModel done",
+         *       "detail": {
+         *         "seconds": 12.4,
+         *         "rows": 2000
+         *       }
+         *     }
+         */
+        JobLogLine: {
+            id: string;
+            /** Format: date-time */
+            at: string;
+            /** @enum {unknown} */
+            level: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+            source: string;
+            step: string | null;
+            attempt: number | null;
+            message: string;
+            detail: Record<string, never>;
+        };
         LineageGraph: {
             about: string;
             nodes: {
@@ -4195,6 +4242,11 @@ export interface components {
             held: {
                 id: string;
                 reason: string;
+            }[];
+            records: {
+                table: string;
+                days: number;
+                rows: number;
             }[];
         };
         ErasureAccepted: {
@@ -7731,7 +7783,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A stored model is damaged; Something went wrong on our side */
+            /** @description A stored file is damaged; Something went wrong on our side */
             500: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
@@ -13771,7 +13823,10 @@ export interface operations {
     };
     get_jobs_job_id_events: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Events `log` with the lines of the log after the one with this id, as they come; 0 for all */
+                logs_after?: string;
+            };
             header?: never;
             path: {
                 job_id: string;
@@ -13815,6 +13870,17 @@ export interface operations {
             };
             /** @description No such job */
             404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
+            422: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;
@@ -14011,6 +14077,106 @@ export interface operations {
                 };
             };
             /** @description The Idempotency-Key was used with another body */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_jobs_job_id_logs: {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
+                /** @description Lines of this level and above */
+                level?: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of lines */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["JobLogLine"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role of the caller does not allow this */
+            403: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such job */
+            404: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema */
             422: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */

@@ -14,8 +14,9 @@ import { client, newKey } from '../service/client.js';
 import { JOB_STAGES } from '../service/job-stages.js';
 import type { Job } from '../service/shapes.js';
 import { useMay } from '../service/use-caller.js';
+import { JobLog } from './job-log.js';
 import { dataTypeOf } from './job-table.js';
-import { isOver, useJobEvents } from '../service/use-job-events.js';
+import { isOver, useJobEvents, type JobLogLine } from '../service/use-job-events.js';
 import { useRead } from '../service/use-read.js';
 
 const workflows = document.querySelector<HTMLMetaElement>('meta[name=temporal-workflows]')?.content ?? '';
@@ -23,7 +24,7 @@ const workflows = document.querySelector<HTMLMetaElement>('meta[name=temporal-wo
 export default function JobPage() {
   const { id } = useParams<{ id: string }>();
   const read = useRead('/jobs/{job_id}', { path: { job_id: id } });
-  const { status: latest, stages } = useJobEvents(id);
+  const { status: latest, stages, lines } = useJobEvents(id);
   const job = read.data && { ...read.data, ...latest };
   const title = job ? `${job.type} ${job.model ?? dataTypeOf(job.request)}`.trim() : 'Job';
   return (
@@ -34,7 +35,7 @@ export default function JobPage() {
       lead={id}
       actions={job && <JobActions job={job} />}
     >
-      <Loaded of={read}>{() => job && <JobDetail job={job} seen={stages} />}</Loaded>
+      <Loaded of={read}>{() => job && <JobDetail job={job} seen={stages} lines={lines} />}</Loaded>
     </Page>
   );
 }
@@ -70,7 +71,7 @@ function JobActions({ job }: { job: Job }) {
   );
 }
 
-function JobDetail({ job, seen }: { job: Job; seen: readonly string[] }) {
+function JobDetail({ job, seen, lines }: { job: Job; seen: readonly string[]; lines: readonly JobLogLine[] }) {
   return (
     <>
       <Panel title="Progress">
@@ -95,6 +96,7 @@ function JobDetail({ job, seen }: { job: Job; seen: readonly string[] }) {
       </Panel>
       {job.error && <JobError error={job.error} />}
       <Outcome job={job} />
+      <JobLog jobId={job.job_id} lines={lines} isOver={isOver(job.status)} />
       <Panel title="Job">
         <Facts
           items={[

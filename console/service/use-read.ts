@@ -26,7 +26,8 @@ export function useRead<P extends PathsWith<'get'>>(
   return useQuery({
     queryKey: [path, given ?? {}],
     queryFn: ({ signal }) => client.get(path, { ...given, signal } as never) as Promise<Answer<Get<P>>>,
-    refetchInterval: everyMs,
+    // What a page shows is not asked for at one moment again and again.
+    refetchInterval: everyMs && (() => everyMs * (0.85 + 0.3 * Math.random())),
     enabled,
     placeholderData: keepPreviousData,
   });

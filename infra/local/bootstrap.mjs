@@ -5,6 +5,7 @@ import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync, st
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { explainFailure } from './explain-failure.mjs';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const LEAST_NODE = [20, 19];
@@ -48,13 +49,21 @@ export function checkNode(version = process.versions.node) {
 /** Installs dependencies and builds, each only when something has changed since. Two at once wait for each other. */
 export async function prepare() {
   checkNode();
-  const unlock = await lockCheckout();
+  const unlock = await lockCheckout().catch(explainFileFailure);
   try {
     await installDependencies();
     await build();
+  } catch (error) {
+    explainFileFailure(error);
   } finally {
     unlock();
   }
+}
+
+/** @throws Error that says what to do, where a file could not be written; else what was thrown */
+function explainFileFailure(error) {
+  const explained = error.syscall === undefined ? undefined : explainFailure(error.message, error.path ?? root);
+  throw explained === undefined ? error : new Error(`${error.message}\n${explained}`);
 }
 
 async function installDependencies() {
@@ -63,7 +72,8 @@ async function installDependencies() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   // The audit and the funding notes need the internet and are nobody's business here.
   // The build needs the development dependencies, which NODE_ENV=production would leave out.
-  const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  // What npm has fetched before it need not ask for again, so that a second checkout installs without internet.
+  const args = ['ci', '--include=dev', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
   await runStep('Installing dependencies', 'npm', args, {
     // What it runs on is in the package; its installer would fetch parts for GPUs from elsewhere.
     env: { ONNXRUNTIME_NODE_INSTALL: 'skip' },
@@ -77,6 +87,8 @@ async function build() {
   const wanted = hashOf(SOURCES.map(describeSource).join('\n'));
   const isComplete = RESULTS.every((path) => existsSync(join(root, path)));
   if (isComplete && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  // A build that is killed leaves a mixture, which must not pass for the one before.
+  rmSync(stamp, { force: true });
   await runStep('Building', process.execPath, [join(root, 'infra/local/build.mjs')], {
     hint: 'The build failed; the messages above say where.',
   });
@@ -138,8 +150,9 @@ export function runStep(title, command, args, { hint, env } = {}) {
         process.stdout.write(`${isTerminal ? '\r' : ''}  ✓ ${title} (${seconds()})          \n`);
         return resolve();
       }
-      process.stderr.write(`\n${Buffer.concat(output).toString('utf8').slice(-6000)}\n`);
-      reject(new Error(`${title} failed (exit code ${code}). ${hint ?? ''}`));
+      const text = Buffer.concat(output).toString('utf8');
+      process.stderr.write(`\n${text.slice(-6000)}\n`);
+      reject(new Error(`${title} failed (exit code ${code}). ${explainFailure(text, root) ?? hint ?? ''}`));
     });
   });
 }

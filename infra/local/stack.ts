@@ -1,6 +1,8 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { projectRoot } from '../../services/project-root.js';
 import { EXAMPLE_REQUEST, runDemo } from './demo.js';
+import { checkDiskSpace } from './check-disk-space.js';
+import { checkGivenServers } from './check-given-servers.js';
 import { LocalStack, type RunStep, type StackAddresses } from './local-stack.js';
 import { runSilently, showStep } from './progress-lines.js';
 import { helpText, parseStackFlags, type StackFlags } from './stack-flags.js';
@@ -35,6 +37,8 @@ async function main(): Promise<void> {
   }
   const stack = createStack(flags);
   stopOnSignals(stack);
+  checkDiskSpace(stack.options.stateDir);
+  await checkGivenServers(process.env, (line) => process.stderr.write(`  ! ${line}\n`));
   const addresses = await stack.start(step);
   const answer = flags.demo ? await tryDemo(addresses, step) : undefined;
   if (stopping.signal.aborted) return;

@@ -1,6 +1,7 @@
 import type { JobStatus, JobType } from '../../core/names.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage } from '../database/read-page.js';
+import { storableJson } from '../database/storable-json.js';
 import { whereModels } from '../database/where-models.js';
 import type { Job, JobError } from './job.js';
 
@@ -32,18 +33,6 @@ function etaSeconds(row: JobRow, nowMs: number): number | null {
   if (row.status !== 'running' || row.stage === PAUSED || !row.startedAt || row.progress < 0.02) return null;
   const elapsed = (nowMs - row.startedAt.getTime()) / 1000;
   return Math.max(0, Math.round((elapsed * (1 - row.progress)) / row.progress));
-}
-
-/** As JSON that PostgreSQL takes: what a workflow was given from the command line may be any text. */
-function storableJson(value: unknown): string {
-  const clean = (text: string) => text.replaceAll(/[\0\p{Surrogate}]/gu, '\ufffd');
-  const copy = (item: unknown): unknown => {
-    if (typeof item === 'string') return clean(item);
-    if (Array.isArray(item)) return item.map(copy);
-    if (item === null || typeof item !== 'object') return item;
-    return Object.fromEntries(Object.entries(item).map(([key, inner]) => [clean(key), copy(inner)]));
-  };
-  return JSON.stringify(copy(value ?? {}));
 }
 
 export interface EndedJob {

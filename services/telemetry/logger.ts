@@ -25,8 +25,11 @@ function callFields(): Record<string, string> {
   };
 }
 
-/** JSON lines on stdout; each carries the ids of the call that it belongs to, and neither secrets nor personal data. */
-export function createLogger(component: string, level: string): Logger {
+/**
+ * JSON lines on stdout; each carries the ids of the call that it belongs to, and neither secrets nor personal data.
+ * @param onLine is given each line as it is written
+ */
+export function createLogger(component: string, level: string, onLine?: (line: string) => void): Logger {
   return pino({
     level,
     base: { component, pid: process.pid },
@@ -35,5 +38,6 @@ export function createLogger(component: string, level: string): Logger {
     messageKey: 'message',
     serializers: { err: serializeError, error: serializeError },
     mixin: callFields,
+    ...(onLine ? { hooks: { streamWrite: (line: string) => (onLine(line), line) } } : {}),
   });
 }

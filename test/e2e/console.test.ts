@@ -118,6 +118,13 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
     await tab.button('Train').click();
     await tab.button('Start training').click();
     await jobEnds();
+    const log = page.getByRole('log', { name: 'Log of the job' });
+    await log.getByText('stage fit', { exact: true }).waitFor();
+    await log.getByText('registerVersion done', { exact: true }).waitFor();
+    await page.getByText('errors', { exact: true }).click();
+    await page.getByText('No such line').waitFor();
+    expect(page.url()).toContain('log=errors');
+    expect(await tab.findBarriers()).toEqual([]);
     await tab.link('churn v1.0.0').click();
     await tab.button('Deploy').click();
     await tab.button('Deploy v1.0.0').click();
@@ -268,6 +275,30 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
     await phone.page.getByRole('link', { name: 'Jobs', exact: true }).click();
     await phone.page.waitForURL(/\/ui\/jobs$/);
     expect(phone.complaints).toEqual([]);
+  });
+
+  it('waits and asks again when the service has too much to do', async () => {
+    const { page } = tab;
+    let refused = 0;
+    await page.route(/\/jobs\?/, (route) => {
+      if (refused++ > 0) return route.continue();
+      const body = JSON.stringify({
+        type: 'urn:problem:overloaded',
+        title: 'Overloaded',
+        status: 429,
+        detail: 'Try again shortly.',
+      });
+      return route.fulfill({
+        status: 429,
+        headers: { 'retry-after': '1' },
+        contentType: 'application/problem+json',
+        body,
+      });
+    });
+    await tab.go('/jobs?type=deploy');
+    await tab.link('deploy churn').first().waitFor();
+    expect(refused).toBeGreaterThan(1);
+    await page.unroute(/\/jobs\?/);
   });
 
   it('goes on at the same place after a reload, and by the keyboard alone', async () => {

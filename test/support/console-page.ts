@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page, Response } from 'playwright-core';
 import { findChromium, NO_CHROMIUM } from '../../infra/local/chromium.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -34,10 +34,16 @@ export class ConsolePage {
     });
     page.on('response', (response) => {
       const path = response.url().replace(api, '');
-      // A service on a busy machine says 429 (overloaded), and the console asks again.
-      const isExpected = response.status() === 429 || (response.status() === 404 && OPTIONAL.test(path));
-      if (response.status() >= 400 && !isExpected) this.answers.push(`${response.status()} ${path}`);
+      const isExpected = response.status() === 404 && OPTIONAL.test(path);
+      if (response.status() === 429) void this.#lookAtRefusal(response, path);
+      else if (response.status() >= 400 && !isExpected) this.answers.push(`${response.status()} ${path}`);
     });
+  }
+
+  /** A machine that is starved of its processors sheds load, and the console asks again; it must never be a caller that asks too often. */
+  async #lookAtRefusal(response: Response, path: string): Promise<void> {
+    const { type } = (await response.json().catch(() => ({}))) as { type?: string };
+    if (type !== 'urn:problem:overloaded') this.answers.push(`429 ${path} ${type}`);
   }
 
   /** Answers that said no. */

@@ -16,7 +16,7 @@ const note = (line) => appendFileSync('log', line + '\\n');
 const write = (path, text) => { mkdirSync(dirname(path), { recursive: true }); writeFileSync(path, text); };
 note('npm ' + process.argv.slice(2).join(' '));
 writeFileSync('npm-pid', String(process.pid));
-if (process.env.NPM_FAILS) { console.error('npm error code ENOTFOUND'); process.exit(1); }
+if (process.env.NPM_FAILS) { console.error('npm error code ' + process.env.NPM_FAILS); process.exit(1); }
 rmSync('node_modules', { recursive: true, force: true });
 setTimeout(() => {
   const compiler = "require('node:fs').appendFileSync('log', 'build\\\\n'); require('node:fs').mkdirSync('dist/infra/local', { recursive: true });";
@@ -53,7 +53,15 @@ let checkout: string;
 function makeCheckout(): void {
   checkout = mkdtempSync(join(tmpdir(), 'mlops-checkout-'));
   mkdirSync(join(checkout, 'infra/local'), { recursive: true });
-  for (const name of ['bootstrap.mjs', 'build.mjs', 'build-console.mjs', 'start.mjs', 'test.mjs', 'stack-help.txt'])
+  for (const name of [
+    'bootstrap.mjs',
+    'explain-failure.mjs',
+    'build.mjs',
+    'build-console.mjs',
+    'start.mjs',
+    'test.mjs',
+    'stack-help.txt',
+  ])
     cpSync(join('infra/local', name), join(checkout, 'infra/local', name));
   for (const [path, text] of Object.entries({
     'package.json': '{"type": "module"}',
@@ -150,7 +158,7 @@ describe('npm start and npm test in a checkout', () => {
   });
 
   it('say what to do when npm cannot reach its registry, show its output, and try again next time', async () => {
-    const { code, output } = await node('start.mjs', [], { NPM_FAILS: '1' });
+    const { code, output } = await node('start.mjs', [], { NPM_FAILS: 'ENOTFOUND' });
     expect(code).toBe(1);
     expect(output).toContain('npm error code ENOTFOUND');
     expect(output).toContain('npm config set registry');
@@ -158,6 +166,28 @@ describe('npm start and npm test in a checkout', () => {
     done();
     expect(await node('start.mjs')).toMatchObject({ code: 0 });
     expect(done()).toEqual(EVERYTHING);
+  });
+
+  it.each([
+    ['ENOSPC', 'The disk is full'],
+    ['EACCES', 'A file could not be written'],
+  ])('say what to do when npm ends with %s', async (code, said) => {
+    const { output } = await node('start.mjs', [], { NPM_FAILS: code });
+    expect(output).toContain(said);
+    expect(output).not.toContain('npm config set registry');
+  });
+
+  it('build anew after a build that was killed, also where the sources are those of the build before it', async () => {
+    await node('start.mjs');
+    const builder = readFileSync(join(checkout, 'infra/local/build.mjs'), 'utf8');
+    write('ml/a.ts', 'export const a = 2;');
+    write('infra/local/build.mjs', "process.kill(process.pid, 'SIGKILL')");
+    expect(await node('start.mjs')).toMatchObject({ code: 1 });
+    write('ml/a.ts', 'export const a = 1;');
+    write('infra/local/build.mjs', builder);
+    done();
+    await node('start.mjs');
+    expect(done()).toContain('build');
   });
 
   it('wait for each other when they come at once: one installs, though installing empties node_modules', async () => {
