@@ -3,7 +3,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { alertEnvironment, toAlertSettings, type AlertSettings } from './alerts/alert-settings.js';
 import { authEnvironment, isLoopback, readAuthSettings, type AuthSettings } from './auth/auth-settings.js';
-import { parseKeys } from './encryption/key-ring.js';
+import { encryptionEnvironment } from './encryption/encryption-settings.js';
 import type { TlsFiles } from './network/tls-files.js';
 import { readTlsSettings, tlsEnvironment, type TlsSettings } from './network/tls-settings.js';
 import { routeRates } from './limits/route-rates.js';
@@ -53,20 +53,7 @@ export const environmentSchema = z.object({
   TEMPORAL_API_KEY: z.string().optional().describe('API key of Temporal Cloud; turns TLS on'),
   TEMPORAL_TLS: flag('false').describe('Use TLS to Temporal'),
   ...tlsEnvironment,
-  ENCRYPTION_KEYS: z
-    .string()
-    .transform((text, context) => {
-      try {
-        return parseKeys(text);
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: (error as Error).message });
-        return z.NEVER;
-      }
-    })
-    .optional()
-    .describe(
-      'Keys as `id:base64` of 32 bytes, separated by commas; the first one writes, all read. Models, datasets, uploads, spools and what Temporal keeps of the jobs are encrypted with them',
-    ),
+  ...encryptionEnvironment,
   TEMPORAL_UI_URL: z.string().optional().describe('Address of the Temporal Web UI, for links'),
   API_BASE_URL: z.string().optional().describe('Where workers reach the API to read a served version back'),
   MODEL_STORAGE_PATH: z.string().optional().describe('Folder for model files; $STATE_DIR/models'),

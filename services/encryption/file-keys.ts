@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createHash } from 'node:crypto';
 import { ServiceError } from '../../core/errors.js';
@@ -20,9 +20,6 @@ export function useFileKeys(keys: FileKeys): void {
 
 /** For a thread of this process. */
 export const fileKeysNow = (): FileKeys => given;
-
-/** Whether what is written at rest is sealed. */
-export const hasFileKeys = (): boolean => ring !== undefined;
 
 /** The id of the key that seals what is written now. */
 export const writingKeyId = (): string | undefined => ring?.writeId;
@@ -89,8 +86,10 @@ export async function sealFinished(path: string): Promise<void> {
 export async function sealInPlace(path: string): Promise<void> {
   const partial = `${path}.${process.pid}.resealed.partial`;
   try {
+    const before = await stat(path);
     await copyToRest(path, partial);
-    await rename(partial, path);
+    // Who has written it anew meanwhile has taken something out: that must not come back.
+    if ((await stat(path)).ino === before.ino) await rename(partial, path);
   } finally {
     await rm(partial, { force: true });
   }

@@ -2,7 +2,6 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { filesBelow } from '../backup/copy-files.js';
 import type { Config } from '../config.js';
-import { MANIFEST_FILE } from '../datasets/manifest.js';
 import { sealInPlace, writingKeyId } from './file-keys.js';
 import { keyIdOfFile } from './sealed-file.js';
 
@@ -20,13 +19,11 @@ export interface ReencryptionReport {
   keys: KeyUse[];
 }
 
-/** Files of finished models, datasets and uploads; half-done work goes by itself, and manifests hold no rows. */
+/** Files of finished models, datasets and uploads; half-done work goes by itself. */
 async function restingFiles({ modelStoragePath, dataStoragePath }: Config): Promise<string[]> {
   const found = await Promise.all(
     [modelStoragePath, join(dataStoragePath, 'datasets'), join(dataStoragePath, 'uploads')].map(async (folder) =>
-      (await filesBelow(folder))
-        .filter((path) => !path.startsWith('.staging') && !path.endsWith(`/${MANIFEST_FILE}`))
-        .map((path) => join(folder, path)),
+      (await filesBelow(folder)).filter((path) => !path.startsWith('.staging')).map((path) => join(folder, path)),
     ),
   );
   return found.flat();
@@ -46,7 +43,7 @@ async function unlessGone<T>(work: () => Promise<T>): Promise<T | undefined> {
 export async function reportKeys(config: Config): Promise<ReencryptionReport> {
   const uses = new Map<string | null, KeyUse>();
   for (const path of await restingFiles(config)) {
-    const found = await unlessGone(async () => ({ keyId: await keyIdOfFile(path), ...(await stat(path)) }));
+    const found = await unlessGone(async () => ({ keyId: await keyIdOfFile(path), size: (await stat(path)).size }));
     if (!found) continue;
     const keyId = found.keyId ?? null;
     const use = uses.get(keyId) ?? { key_id: keyId, files: 0, bytes: 0 };

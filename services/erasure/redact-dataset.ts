@@ -5,7 +5,7 @@ import { jsonOf } from '../database/json-of.js';
 import { datasetFiles } from '../datasets/dataset-files.js';
 import { MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest, type Redaction } from '../datasets/manifest.js';
 import { digestOfDataset, readManifest } from '../datasets/commit-dataset.js';
-import { sha256AtRest } from '../encryption/file-keys.js';
+import { atRest, sha256AtRest } from '../encryption/file-keys.js';
 import { readStaged, writeStaged } from '../storage/staged-file.js';
 import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
@@ -153,7 +153,7 @@ async function writeTrail(
         : scrub(manifest.columns, subject)) as DatasetManifest['columns'],
       redactions: [...redactions, redaction],
     };
-    await writeStaged(join(folder, MANIFEST_FILE), JSON.stringify(redacted, undefined, 2));
+    await writeStaged(join(folder, MANIFEST_FILE), atRest(Buffer.from(JSON.stringify(redacted, undefined, 2))));
     Object.assign(manifest, redacted);
   }
   await database.prisma.dataset.updateMany({

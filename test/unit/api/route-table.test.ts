@@ -28,7 +28,7 @@ const context = {
   metrics,
   admission,
   logger: pino({ level: 'silent' }),
-  config: { corsOrigins: [], temporal: { namespace: 'default' } },
+  config: { corsOrigins: [], tls: { apiClient: {}, redis: {} }, temporal: { namespace: 'default' } },
 } as unknown as ApiContext;
 const layers = createApp(context).router.stack as unknown as Layer[];
 const asExpress = (path: string) => path.replaceAll(/\{(\w+)\}/g, ':$1');
