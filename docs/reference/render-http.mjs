@@ -126,12 +126,12 @@ function fieldTable(schema, reader) {
       code(path),
       type,
       [
-        isRequired ? 'needed' : '',
+        isRequired ? 'Needed.' : '',
         description,
-        fallback === undefined ? '' : `default ${code(JSON.stringify(fallback))}`,
+        fallback === undefined ? '' : `(default ${code(JSON.stringify(fallback))})`,
       ]
         .filter(Boolean)
-        .join('; '),
+        .join(' '),
     ]),
   );
 }

@@ -21,7 +21,10 @@ export function schemaReader({ find, link }) {
     if (schema.type === 'array') return `list of ${schema.items ? describeType(schema.items) : 'anything'}`;
     if (schema.type === 'integer' || schema.type === 'number')
       return `${schema.type === 'integer' ? 'whole number' : 'number'}${describeRange(schema)}`;
-    return { string: schema.format ?? 'text', boolean: 'truth value', object: 'object', null: '`null`' }[schema.type] ?? 'anything';
+    return (
+      { string: schema.format ?? 'text', boolean: 'truth value', object: 'object', null: '`null`' }[schema.type] ??
+      'anything'
+    );
   }
 
   /** One row a field, those of objects below it: `a.b`, `a[].b`, `a.{name}`. */

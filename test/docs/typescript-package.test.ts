@@ -43,7 +43,17 @@ it('packs a client that another project installs, compiles against and runs, of 
   writeFileSync(join(scratch, 'package.json'), '{ "name": "caller", "private": true, "type": "module" }');
   run('npm', ['install', '--offline', '--no-audit', '--no-fund', join(scratch, packed.filename)], scratch);
   writeFileSync(join(scratch, 'program.mts'), PROGRAM);
-  const options = ['--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', '--strict', '--skipLibCheck', 'program.mts'];
+  const options = [
+    '--module',
+    'nodenext',
+    '--target',
+    'es2022',
+    '--lib',
+    'es2022,dom',
+    '--strict',
+    '--skipLibCheck',
+    'program.mts',
+  ];
   run(process.execPath, [join(client, 'node_modules/typescript/bin/tsc'), ...options], scratch);
   expect(run(process.execPath, ['program.mjs'], scratch)).toBe('pred_1 function\n');
 });
