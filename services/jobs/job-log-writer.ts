@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { LineLevel } from '../../core/names.js';
 import type { Logger } from '../telemetry/logger.js';
+import { LEFT_OUT } from '../telemetry/redact.js';
 import type { JobLog, NewLogLine } from './job-log.js';
 import { isJobId } from './job.js';
 
@@ -24,6 +25,7 @@ const NOT_DETAIL = new Set([
   'correlation_id',
   'trace_id',
   'activity',
+  'model',
   'attempt',
   // Of the SDK, in lines of workflows.
   'sdkComponent',
@@ -108,7 +110,7 @@ export function readLine(text: string): Omit<NewLogLine, 'id'> | undefined {
 function detailOf(fields: Record<string, unknown>): Record<string, unknown> {
   const detail = Object.fromEntries(
     Object.entries(fields)
-      .filter(([name]) => !NOT_DETAIL.has(name))
+      .filter(([name, value]) => !NOT_DETAIL.has(name) && value !== LEFT_OUT)
       .map(([name, value]) => [name, withoutStack(value)]),
   );
   return JSON.stringify(detail).length <= LONGEST_DETAIL

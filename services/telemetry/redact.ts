@@ -7,6 +7,9 @@ export function withoutCredentials(text: string): string {
   return text.replace(URL_CREDENTIALS, '$1:***@');
 }
 
+/** What stands in place of a sensitive field. */
+export const LEFT_OUT = '***';
+
 const SENSITIVE = new Set<string>([...SENSITIVE_FIELDS.secret, ...SENSITIVE_FIELDS.personal]);
 /** Deeper things are not worth a log line. */
 const DEEPEST = 6;
@@ -26,6 +29,6 @@ function redactFields(value: unknown, depth: number): unknown {
   if (depth === 0) return '…';
   if (Array.isArray(value)) return value.map((item) => redactFields(item, depth - 1));
   return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [name, SENSITIVE.has(name) ? '***' : redactFields(inner, depth - 1)]),
+    Object.entries(value).map(([name, inner]) => [name, SENSITIVE.has(name) ? LEFT_OUT : redactFields(inner, depth - 1)]),
   );
 }
