@@ -14,7 +14,7 @@ import { mapFailures, runActivity } from './activity-run.js';
 const stageOf = ({ phase, share }: Trial) => (phase === 'shadow' ? 'shadow' : `canary ${share} %`);
 
 export function createDeploymentActivities(container: Container) {
-  const { config, credentials, database } = container;
+  const { config, database } = container;
   return {
     chooseStrategy: ({ model }: { model: string }) => mapFailures(() => chooseStrategy(model, container)),
     openDeployment: (input: { jobId: string; request: unknown }) =>
@@ -33,7 +33,7 @@ export function createDeploymentActivities(container: Container) {
       ),
     confirmServed: (deployment: OpenDeployment) =>
       runActivity(container, deployment.jobId, { stage: 'confirm', from: 0.6, to: 0.95 }, ({ signal }) =>
-        confirmServed(deployment, { database, credentials, apiBaseUrl: config.apiBaseUrl, signal }),
+        confirmServed(deployment, { ...container, signal }),
       ),
     setTrial: (input: OpenDeployment & Trial) =>
       runActivity(container, input.jobId, { stage: stageOf(input), from: 0.4, to: 0.4 }, () =>

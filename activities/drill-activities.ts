@@ -9,7 +9,7 @@ import { faultOf, makeFaultyVersion, prepareSandbox } from '../services/drills/s
 import { mapFailures, runActivity } from './activity-run.js';
 
 export function createDrillActivities(container: Container) {
-  const { config, credentials, database } = container;
+  const { database } = container;
   return {
     openDrill: (input: { jobId: string; request: unknown }) =>
       runActivity(container, input.jobId, { stage: 'open', from: 0, to: 0.05 }, () => openDrill(input, { database })),
@@ -26,7 +26,7 @@ export function createDrillActivities(container: Container) {
         container,
         input.jobId,
         { stage: input.stage, from: input.progress, to: input.progress },
-        ({ signal }) => driveTraffic(input, { database, credentials, apiBaseUrl: config.apiBaseUrl, signal }),
+        ({ signal }) => driveTraffic(input, { ...container, signal }),
       ),
     judgeTrial: (input: TrialInput) => mapFailures(() => judgeTrial(input, { database })),
     replayDrill: (drill: OpenDrill) =>

@@ -13,6 +13,7 @@ import { correlate } from './middleware/correlate.js';
 import { observe } from './middleware/observe.js';
 import { allowOrigins, refuseOtherSites } from './middleware/guard-site.js';
 import { handleErrors } from './middleware/problem.js';
+import { requireCertificate } from './middleware/require-certificate.js';
 import { refuseMethod } from './middleware/refuse-method.js';
 import { requireType } from './middleware/require-type.js';
 import { trace } from './middleware/trace.js';
@@ -29,6 +30,7 @@ export function createApp(context: ApiContext): Express {
   app.set('query parser', 'simple');
   app.use(trace, correlate, observe(context.metrics, context.logger), helmet());
   const { authenticator, config } = context;
+  if (config.tls.server?.ca !== undefined) app.use(requireCertificate);
   if (config.corsOrigins.length > 0) app.use(allowOrigins(config.corsOrigins));
   if (!authenticator) app.use(refuseOtherSites(config.corsOrigins));
   app.use(authenticate(authenticator), admit(context.admission));

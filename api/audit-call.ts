@@ -15,7 +15,7 @@ const UNAUDITED =
 const PERSONAL = ['entity_id'];
 /** A failure must not wait for a database that is away. */
 const PATIENCE_MS = 250;
-const DENIED: readonly ErrorCode[] = ['unauthenticated', 'role_insufficient', 'site_forbidden'];
+const DENIED: readonly ErrorCode[] = ['unauthenticated', 'certificate_refused', 'role_insufficient', 'site_forbidden'];
 
 export const isAudited = ({ method, path }: RouteDefinition) => method !== 'get' && !UNAUDITED.test(path);
 

@@ -9,6 +9,7 @@ import { isTracing } from '../services/telemetry/tracing.js';
 import type { ApiContext } from './http-context.js';
 import { isToLoopback } from './middleware/guard-site.js';
 import { bearerOf } from './middleware/authenticate.js';
+import { hasCertificate } from './middleware/require-certificate.js';
 import { problemOf } from './middleware/problem.js';
 import { isPlainKind, readPlainInstance } from './routes/plain-instance.js';
 import { KIND_PREDICTIONS } from './routes/predict-kinds.js';
@@ -47,6 +48,7 @@ export function createFastPredict(
   const answerHeaders = [...security, 'Content-Type', 'application/json; charset=utf-8'];
   const problemHeaders = [...security, 'Content-Type', 'application/problem+json; charset=utf-8'];
   const hasOrigins = context.config.corsOrigins.length > 0;
+  const needsCertificate = context.config.tls.server?.ca !== undefined;
   // Where each request is to have its line in the log, or its trace, all take the way of Express.
   const isVerbose = () => isTracing() || logger.isLevelEnabled('debug');
 
@@ -98,6 +100,7 @@ export function createFastPredict(
 
   /** Who may have this answer, where that is known at once; Express tells all others why not. */
   function callerFor(request: IncomingMessage, { model }: ServedModel): Caller | undefined {
+    if (needsCertificate && !hasCertificate(request)) return undefined;
     const { origin, host } = request.headers;
     if (origin !== undefined && (hasOrigins || !authenticator)) return undefined;
     if (!authenticator) return isToLoopback(host) ? LOCAL_CALLER : undefined;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NextFunction, Request, Response } from 'express';
 import { ServiceError, type ErrorCode } from '../core/errors.js';
 import { canonicalModelName } from '../core/names.js';
@@ -133,7 +134,7 @@ async function ownerOf(table: OwnedTable, id: string, { database, predictionLog 
   for (const untilMs = Date.now() + ARRIVES_WITHIN_MS; ;) {
     const model = await readOwner(database, table, id);
     if (model !== undefined || Date.now() > untilMs) return model;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    await sleep(LOOK_AGAIN_MS);
   }
 }
 

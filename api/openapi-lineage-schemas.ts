@@ -18,6 +18,7 @@ export const LINEAGE_SCHEMAS = {
       strict({ kind: { enum: ['dataset', 'quarantine', 'staging', 'orphan'] }, id: text, bytes: count, reason: text }),
     ),
     held,
+    records: list(strict({ table: text, days: count, rows: count })),
   }),
   ErasureAccepted: strict({ ...accepted, erasure_id: text }),
   Forgotten: strict({ processes: count, forgotten: count, waiting: count }),

@@ -1,5 +1,6 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createAuditLog } from '../services/audit/audit-log.js';
 import { DeniedCalls } from '../services/audit/denied-calls.js';
 import { readAuditHead } from '../services/audit/verify-audit.js';
@@ -10,6 +11,7 @@ import type { Config } from '../services/config.js';
 import { createAlertStore } from '../services/alerts/alert-store.js';
 import { createRuleCatalogue } from '../services/alerts/rule-catalogue.js';
 import { createSilenceStore } from '../services/alerts/silence-store.js';
+import { BackgroundLoop } from '../services/background-loop.js';
 import { createContainer } from '../services/container.js';
 import { createDatasetStore } from '../services/datasets/dataset-store.js';
 import { createDrillStore, noteDrills } from '../services/drills/drill-store.js';
@@ -39,6 +41,7 @@ import { RoutingTable } from '../services/serving/routing-table.js';
 import { createRepairStore } from '../services/repair/repair-store.js';
 import { createWatermarkStore } from '../services/sources/watermark-store.js';
 import { createUploadStore } from '../services/uploads/upload-store.js';
+import { forgetRows } from '../services/retention/expired-rows.js';
 import { createRunStore } from '../services/tracking/run-store.js';
 import { createWebhookStore } from '../services/webhooks/webhook-store.js';
 import { InventoryMetrics } from '../services/telemetry/inventory-metrics.js';
@@ -46,6 +49,7 @@ import { createMetrics, type Metrics } from '../services/telemetry/metrics.js';
 import { startTracing, stopTracing } from '../services/telemetry/tracing.js';
 import { Admission } from './admission.js';
 import { answerForThisProcess, lastErrorsOfAll, spoolsOfAll } from './all-processes.js';
+import { createApiServer } from './api-server.js';
 import { createApp } from './app.js';
 import { createFastPredict } from './fast-predict.js';
 import { startInferenceServer } from './grpc/inference-server.js';
@@ -57,6 +61,8 @@ const RECONCILE_EVERY_MS = 10_000;
 const RETAIN_EVERY_MS = 3_600_000;
 /** In-flight requests get this long on SIGTERM. */
 const DRAIN_MS = 10_000;
+/** And work beside the answers this long; what is not done by then is done by the next process. */
+const STOP_WITHIN_MS = 2000;
 
 async function createContext(config: Config, isAccepting: () => boolean): Promise<ApiContext> {
   await startTracing(config.traceEndpoint, 'api');
@@ -77,9 +83,9 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
   const predictionLog = new PredictionLog({ ...spooling, store: predictionStore });
   const ttlSeconds = config.predictionCacheTtlSeconds;
   const shared =
-    config.redisUrl !== undefined && ttlSeconds > 0
+    container.redisAddress !== undefined && ttlSeconds > 0
       ? new RedisCache({
-          url: config.redisUrl,
+          redis: container.redisAddress,
           ttlSeconds,
           logger: container.logger,
           onChange: (isUp) => metrics.sharedCacheUp.set(isUp ? 1 : 0),
@@ -116,7 +122,9 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
   const { logger } = container;
   const isLimited = config.rateLimit > 0 || config.routeRates.size > 0;
   const sharedCounts =
-    config.redisUrl !== undefined && isLimited ? new SharedCounts({ url: config.redisUrl, logger }) : undefined;
+    container.redisAddress !== undefined && isLimited
+      ? new SharedCounts({ redis: container.redisAddress, logger })
+      : undefined;
   const noteUse = (ids: readonly string[]) => noteTokenUse(database, ids);
   const audit = createAuditLog(database);
   const tokenTable = new TokenTable({ database, databaseUrl: config.databaseUrl, logger, noteUse });
@@ -218,20 +226,47 @@ function listen(server: Server, { host, port }: Config): Promise<AddressInfo> {
   });
 }
 
-/** Does something again and again; a failure is told to the log and waits for the next time. */
-function repeat(work: () => Promise<unknown>, everyMs: number, onError: (error: unknown) => void): () => void {
-  const timer = setInterval(() => void work().catch(onError), everyMs);
-  return () => clearInterval(timer);
-}
-
 /** Lets go of what is older than it has to be kept. */
-async function applyRetention({ config, database, logger, predictionStore, uploads }: ApiContext): Promise<void> {
+async function applyRetention({
+  config,
+  database,
+  logger,
+  predictionStore,
+  readModelsConfig,
+  uploads,
+}: ApiContext): Promise<void> {
   // Outside of the database it tells even a log that was written anew as a whole.
   logger.info({ audit_head: await readAuditHead(database) }, 'head of the audit log');
   const now = new Date();
   await predictionStore.applyRetention(config.predictionRetentionDays, now);
   await uploads.removeExpired(now);
   await createEventStore(database).applyRetention(config.sources.eventRetentionDays, now);
+  await forgetRows(database, (await readModelsConfig()).retention.records, now);
+}
+
+/** What the process does besides answering. */
+function workBeside(context: ApiContext): BackgroundLoop[] {
+  const { logger } = context;
+  const reconcile = async () => {
+    await reconcileJobs(context);
+    await noteDrills(context.database, context.metrics);
+  };
+  return [
+    new BackgroundLoop({
+      look: reconcile,
+      everyMs: RECONCILE_EVERY_MS,
+      problem: 'jobs cannot be looked at at present',
+      stopWithinMs: STOP_WITHIN_MS,
+      logger,
+    }),
+    new BackgroundLoop({
+      look: () => applyRetention(context),
+      everyMs: RETAIN_EVERY_MS,
+      problem: 'what is old cannot be let go of at present',
+      stopWithinMs: STOP_WITHIN_MS,
+      logger,
+    }),
+  ];
 }
 
 /**
@@ -244,31 +279,20 @@ export async function serve(config: Config): Promise<string> {
   const { logger, predictionLog } = context;
   await context.routing.start();
   if (config.auth) await context.tokenTable.start();
-  const server = createServer(
-    { requestTimeout: 0, headersTimeout: 10_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 5000 },
-    createFastPredict(context, createApp(context)),
-  );
+  const server = createApiServer(config.tls.server, createFastPredict(context, createApp(context)), logger);
   limitBodyTime(server);
   limitConnections(server, config.maxConnections, context.metrics);
   const { address, port } = await listen(server, config);
-  const stopGrpc = config.grpcPort > 0 ? await startInferenceServer(context, config.host, config.grpcPort) : undefined;
-  const quietly = (error: unknown) => logger.debug({ err: error }, 'jobs or partitions cannot be looked at at present');
-  const reconcile = async () => {
-    await reconcileJobs(context);
-    await noteDrills(context.database, context.metrics);
-  };
-  const stopReconciling = repeat(reconcile, RECONCILE_EVERY_MS, quietly);
-  const retain = () => applyRetention(context);
-  void retain().catch(quietly);
-  const stopRetaining = repeat(retain, RETAIN_EVERY_MS, quietly);
+  const stopGrpc = config.grpcPort > 0 ? await startInferenceServer(context, config) : undefined;
+  const beside = workBeside(context);
+  beside.forEach((one) => one.start());
 
   const stop = async (reason: string) => {
     if (!isAccepting) return;
     isAccepting = false;
     logger.info({ reason, delay_seconds: config.shutdownDelaySeconds }, 'api drains');
-    stopReconciling();
-    stopRetaining();
-    await new Promise((resolve) => setTimeout(resolve, config.shutdownDelaySeconds * 1000));
+    const stopped = Promise.all(beside.map((one) => one.stop()));
+    await sleep(config.shutdownDelaySeconds * 1000);
     const force = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
     server.closeIdleConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -283,6 +307,7 @@ export async function serve(config: Config): Promise<string> {
     context.redis?.close();
     context.sharedCounts?.close();
     await context.onlineFeatures.close();
+    await stopped;
     await stopTracing();
     await context.close().catch((error: unknown) => logger.debug({ err: error }, 'closing connections failed'));
     process.exit(0);
@@ -291,7 +316,7 @@ export async function serve(config: Config): Promise<string> {
   process.on('SIGINT', () => void stop('SIGINT'));
   // The stack that started this process is gone, so nobody would ever stop it.
   process.on('disconnect', () => void stop('the supervisor is gone'));
-  const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
+  const url = `${config.tls.server ? 'https' : 'http'}://${address.includes(':') ? `[${address}]` : address}:${port}`;
   logger.info({ url }, 'api is ready');
   return url;
 }

@@ -5,11 +5,11 @@
  * In both, `n0` is shifted by 0.2 deviations and `c0` has other shares; `drifted` counts columns with a chance below 0.05 after Benjamini and Hochberg
  * and an effect of 0.05 or more.
  *
- * Run: npm run bench:drift -- [--only peers|wide] [--rows 1000000] [--repeats 3]. PEERS_DIR has drift_evidently.py (default ../shared/peers), PEERS_PYTHON
+ * Run: npm run bench:drift -- [--only peers|wide] [--rows 1000000] [--repeats 3] [--keep FOLDER]. The tables are made once in the folder that is kept. PEERS_DIR has drift_evidently.py (default ../shared/peers), PEERS_PYTHON
  * is a Python with evidently (default ~/.cache/peers-venv/bin/python); without them ours alone is measured.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -26,10 +26,12 @@ const { values: flags } = parseArgs({
     only: { type: 'string' },
     rows: { type: 'string', default: '1000000' },
     repeats: { type: 'string', default: '3' },
+    keep: { type: 'string' },
   },
 });
 const repeats = Number(flags.repeats);
-const folder = mkdtempSync(join(tmpdir(), 'bench-drift-'));
+const folder = flags.keep ?? mkdtempSync(join(tmpdir(), 'bench-drift-'));
+mkdirSync(folder, { recursive: true });
 const tell = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 interface Shape {
@@ -53,19 +55,32 @@ async function writeSide(file: string, { rows, numbers, categories }: Shape, see
       return `CASE WHEN ${u} < ${first} THEN 'a' ELSE substr('bcdefgh', 1 + CAST(floor(7 * (${u} - ${first}) / ${1 - first}) AS INTEGER), 1) END AS c${at}`;
     }),
   ];
+  if (existsSync(file)) return;
+  const part = `${file}.part`;
   await withDuckDb((connection) =>
-    connection.run(`COPY (SELECT ${cells.join(', ')} FROM range(${rows}) t(n)) TO ${quoteText(file)} (FORMAT parquet)`),
+    connection.run(`COPY (SELECT ${cells.join(', ')} FROM range(${rows}) t(n)) TO ${quoteText(part)} (FORMAT parquet)`),
   );
+  renameSync(part, file);
 }
 
-async function compareFiles(before: string, after: string, { numbers, categories }: Shape): Promise<ColumnDrift[]> {
+/** Values of both sides that are in memory at once: 64 MiB. */
+const VALUES_AT_ONCE = 1 << 23;
+
+async function compareFiles(
+  before: string,
+  after: string,
+  { rows, numbers, categories }: Shape,
+): Promise<ColumnDrift[]> {
   return withDuckDb(async (connection) => {
     const [reference, current] = [before, after].map((file) => ({ relation: `read_parquet(${quoteText(file)})` }));
     const found: ColumnDrift[] = [];
-    for (let at = 0; at < numbers; at++) {
-      const [one] = await readNumbers(connection, reference!, `n${at}`);
-      const [other] = await readNumbers(connection, current!, `n${at}`);
-      found.push(compareNumbers(`n${at}`, one!, other!));
+    const atOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / (2 * rows)));
+    const names = Array.from({ length: numbers }, (_, at) => `n${at}`);
+    for (let start = 0; start < numbers; start += atOnce) {
+      const some = names.slice(start, start + atOnce);
+      const one = await readNumbers(connection, reference!, some);
+      const other = await readNumbers(connection, current!, some);
+      some.forEach((name, at) => found.push(compareNumbers(name, one[at]![0]!, other[at]![0]!)));
     }
     for (let at = 0; at < categories; at++) {
       const [one] = await readCategories(connection, reference!, `c${at}`);
@@ -77,10 +92,9 @@ async function compareFiles(before: string, after: string, { numbers, categories
 }
 
 async function measure(shape: Shape) {
-  const [before, after] = ['before', 'after'].map((name) => join(folder, `${name}-${shape.rows}.parquet`)) as [
-    string,
-    string,
-  ];
+  const [before, after] = ['before', 'after'].map((name) =>
+    join(folder, `${name}-${shape.rows}-${shape.numbers}-${shape.categories}.parquet`),
+  ) as [string, string];
   await writeSide(before, shape, 1, false);
   await writeSide(after, shape, 2, true);
   const runs: { seconds: number; cpu_seconds: number }[] = [];
@@ -131,5 +145,5 @@ try {
     });
   }
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  if (!flags.keep) rmSync(folder, { recursive: true, force: true });
 }

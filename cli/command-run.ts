@@ -12,7 +12,13 @@ export interface GlobalOptions {
   url?: string;
   json?: boolean;
   explain?: boolean;
+  ca?: string;
+  clientCert?: string;
+  clientKey?: string;
 }
+
+/** The files of TLS that a command line names. */
+export const trustOf = ({ ca, clientCert: cert, clientKey: key }: GlobalOptions) => ({ trust: { ca, cert, key } });
 
 /** What a command works with. */
 export interface CommandRun<Options> {
@@ -61,7 +67,10 @@ export function addCommand<Options = object>(
       options: all,
       args,
       get connection() {
-        return (connection ??= connect(readSession(all.url), all.explain ? explainTo(terminal) : undefined));
+        return (connection ??= connect(
+          { ...readSession(all.url), ...trustOf(all) },
+          all.explain ? explainTo(terminal) : undefined,
+        ));
       },
     };
     outcomeOf(command).exitCode = (await act(run)) ?? undefined;
@@ -81,6 +90,9 @@ function explainTo(terminal: Terminal): Parameters<typeof connect>[1] {
 export function addGlobalOptions(command: Command): void {
   command
     .addOption(new Option('--url <url>', 'address of the service; before MLOPS_URL and the address of `mlops login`'))
+    .addOption(new Option('--ca <file>', 'authority of the certificate of the service, in PEM').env('MLOPS_CA'))
+    .addOption(new Option('--client-cert <file>', 'certificate of the caller, in PEM').env('MLOPS_CLIENT_CERT'))
+    .addOption(new Option('--client-key <file>', 'its key').env('MLOPS_CLIENT_KEY'))
     .addOption(new Option('--json', 'write the answer as JSON'))
     .addOption(new Option('--explain', 'print the equal curl, temporal and tctl commands instead of acting'));
 }

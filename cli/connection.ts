@@ -4,6 +4,7 @@ import { createClient, ServiceProblem } from '../clients/typescript/client.js';
 import { CommandError, EXIT, type ExitCode } from './exit-codes.js';
 import { explainRequest, PLACEHOLDERS, type ExplainedRequest } from './explain-request.js';
 import type { Session } from './session-file.js';
+import { createTrustingFetch } from './trusting-fetch.js';
 
 const ANSWER_WITHIN_MS = 60_000;
 
@@ -70,7 +71,8 @@ export function connect(session: Session, explain?: (request: ExplainedRequest) 
   };
 }
 
-function reachingFetch({ url, token }: Session): typeof fetch {
+function reachingFetch({ url, token, trust = {} }: Session): typeof fetch {
+  const sendTo = createTrustingFetch(trust);
   return async (target, init = {}) => {
     const headers = new Headers(init.headers);
     headers.delete('x-sent-file');
@@ -80,7 +82,7 @@ function reachingFetch({ url, token }: Session): typeof fetch {
     const deadline = isStream ? [] : [AbortSignal.timeout(ANSWER_WITHIN_MS)];
     const signal = AbortSignal.any([...(init.signal ? [init.signal] : []), ...deadline]);
     try {
-      return await fetch(target, { ...init, headers, signal });
+      return await sendTo(target, { ...init, headers, signal });
     } catch (error) {
       init.signal?.throwIfAborted();
       throw unreachable(url, error);
@@ -110,12 +112,24 @@ function explainingFetch({ token }: Session, explain: (request: ExplainedRequest
   };
 }
 
+const ANOTHER_AUTHORITY =
+  'Its certificate is of an authority that is not trusted here: name that with --ca or MLOPS_CA.';
+const UNTRUSTED: Record<string, string> = {
+  SELF_SIGNED_CERT_IN_CHAIN: ANOTHER_AUTHORITY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: ANOTHER_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ANOTHER_AUTHORITY,
+  DEPTH_ZERO_SELF_SIGNED_CERT: ANOTHER_AUTHORITY,
+  CERT_HAS_EXPIRED: 'Its certificate has expired: whoever runs the service has to put a new one in place.',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'Its certificate is for another host: use the name that stands in it.',
+};
+
 function unreachable(url: string, error: unknown): CommandError {
   const cause = (error as { cause?: { code?: string; message?: string } }).cause;
   const code = cause?.code ?? cause?.message ?? (error as Error).name;
   const hints: Record<string, string> = {
     ECONNREFUSED: 'Start the service with `npm start`, or name another address with --url, MLOPS_URL or `mlops login`.',
     ENOTFOUND: 'The name of the host is not known: correct the address with --url, MLOPS_URL or `mlops login`.',
+    ...UNTRUSTED,
     TimeoutError: `It took more than ${ANSWER_WITHIN_MS / 1000} s. \`mlops doctor\` looks for the reason.`,
   };
   const said = code === 'TimeoutError' ? 'does not answer' : `cannot be reached (${code})`;

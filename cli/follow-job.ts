@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { components } from '../clients/typescript/client.js';
 import type { Connection } from './connection.js';
 import { CommandError, EXIT, type ExitCode } from './exit-codes.js';
@@ -12,8 +13,6 @@ const ENDED: readonly string[] = ['completed', 'failed', 'cancelled'];
 /** How long the stream may be away: a service that is started again takes a few seconds. */
 const AWAY_MS = 60_000;
 const TRY_AGAIN_MS = 1000;
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** `█████░░░  45 %  fit  about 12 s left`. */
 export function progressLine({ job_id: id, status, stage, progress, eta_seconds: eta }: JobStatus): string {
@@ -64,7 +63,7 @@ export async function followJob(
         );
       terminal.move('… waiting for the service to be back', 'away');
     }
-    await pause(TRY_AGAIN_MS);
+    await sleep(TRY_AGAIN_MS);
   }
 }
 

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, sta
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { CommandError, EXIT } from './exit-codes.js';
+import type { TrustFiles } from './trusting-fetch.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 
@@ -11,6 +12,8 @@ export interface Session {
   token: string | undefined;
   /** Where the address comes from, for `status` and `doctor`. */
   origin: 'flag' | 'MLOPS_URL' | 'login' | 'default';
+  /** Of --ca, --client-cert and --client-key, or MLOPS_CA, MLOPS_CLIENT_CERT and MLOPS_CLIENT_KEY. */
+  trust?: TrustFiles;
 }
 
 /** `$XDG_CONFIG_HOME/ml-pipeline-service/session.json`: readable by its owner only. */

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { createBackup } from '../services/backup/create-backup.js';
+import { useFileKeys } from '../services/encryption/file-keys.js';
 import { loadConfig } from '../services/config.js';
 import { createTemporalClient } from '../services/pipelines/temporal-client.js';
 import { readFlags, runCommand } from './run-command.js';
@@ -13,6 +14,7 @@ await runCommand(async (say) => {
   const { to } = readFlags({ to: { type: 'string' } }, USAGE);
   if (typeof to !== 'string' || to === '') throw new Error(USAGE);
   const config = loadConfig();
+  useFileKeys(config.temporal.encryptionKeys);
   const temporal = createTemporalClient(config.temporal);
   try {
     const folder = resolve(to);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { loadConfig } from '../services/config.js';
 import { applyMigrations, pendingMigrations } from '../services/database/apply-migrations.js';
 import { readFlags, runCommand } from './run-command.js';
@@ -19,7 +20,7 @@ async function waitForMigrations(databaseUrl: string): Promise<void> {
       throw new Error(
         `After ${WAIT_AT_MOST_MS / 1000} s the database still lacks ${pending.join(', ')}. Run \`migrate\`, and look at its log.`,
       );
-    await new Promise((resolve) => setTimeout(resolve, POLL_EVERY_MS));
+    await sleep(POLL_EVERY_MS);
   }
 }
 

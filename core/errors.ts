@@ -2,6 +2,7 @@
 export const ERROR_TABLE = {
   request_malformed: { status: 400, title: 'The request could not be read' },
   unauthenticated: { status: 401, title: 'Nobody is signed in' },
+  certificate_refused: { status: 401, title: 'The client certificate is missing or not taken' },
   role_insufficient: { status: 403, title: 'The role of the caller does not allow this' },
   site_forbidden: { status: 403, title: 'Other sites may not call this' },
   resource_not_found: { status: 404, title: 'Not found' },
@@ -68,7 +69,7 @@ export const ERROR_TABLE = {
   training_out_of_memory: { status: 422, title: 'The training needed more memory than it may use' },
   overloaded: { status: 429, title: 'There are more requests than can be answered in time' },
   rate_limited: { status: 429, title: 'The caller sends more requests than it may' },
-  artifact_corrupt: { status: 500, title: 'A stored model is damaged' },
+  artifact_corrupt: { status: 500, title: 'A stored file is damaged' },
   model_too_large: { status: 500, title: 'A model does not fit into memory' },
   deployment_check_failed: { status: 500, title: 'The new version failed its checks' },
   drill_failed: { status: 500, title: 'The drill found that a rollout is not safe' },

@@ -4,6 +4,8 @@ import { z } from 'zod';
 import { alertEnvironment, toAlertSettings, type AlertSettings } from './alerts/alert-settings.js';
 import { authEnvironment, isLoopback, readAuthSettings, type AuthSettings } from './auth/auth-settings.js';
 import { parseKeys } from './encryption/key-ring.js';
+import type { TlsFiles } from './network/tls-files.js';
+import { readTlsSettings, tlsEnvironment, type TlsSettings } from './network/tls-settings.js';
 import { routeRates } from './limits/route-rates.js';
 import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { projectRoot } from './project-root.js';
@@ -50,9 +52,7 @@ export const environmentSchema = z.object({
   TEMPORAL_NAMESPACE: z.string().default('default').describe('Temporal namespace'),
   TEMPORAL_API_KEY: z.string().optional().describe('API key of Temporal Cloud; turns TLS on'),
   TEMPORAL_TLS: flag('false').describe('Use TLS to Temporal'),
-  TEMPORAL_TLS_CA: z.string().optional().describe('File with the CA certificate of the Temporal server'),
-  TEMPORAL_TLS_CERT: z.string().optional().describe('File with the client certificate for Temporal'),
-  TEMPORAL_TLS_KEY: z.string().optional().describe('File with the key of the client certificate'),
+  ...tlsEnvironment,
   ENCRYPTION_KEYS: z
     .string()
     .transform((text, context) => {
@@ -65,7 +65,7 @@ export const environmentSchema = z.object({
     })
     .optional()
     .describe(
-      'Keys as `id:base64` of 32 bytes, separated by commas; the first one writes, all read. What Temporal keeps of the jobs is encrypted with them',
+      'Keys as `id:base64` of 32 bytes, separated by commas; the first one writes, all read. Models, datasets, uploads, spools and what Temporal keeps of the jobs are encrypted with them',
     ),
   TEMPORAL_UI_URL: z.string().optional().describe('Address of the Temporal Web UI, for links'),
   API_BASE_URL: z.string().optional().describe('Where workers reach the API to read a served version back'),
@@ -88,7 +88,7 @@ export const environmentSchema = z.object({
     'Threads that a fit of boosted trees may use; the model is the same to the bit, and several jobs side by side use the cores better',
   ),
   AUTO_ML_ENABLED: flag('true').describe(
-    'A model whose entry names no algorithm gets the best of several; otherwise a random forest',
+    'A model whose entry names no algorithm gets the best of several, from 1,000 rows on by a search; otherwise a random forest',
   ),
   GPU_ENABLED: flag('false').describe(
     'Train networks on a GPU where one is found; `npm run tensorflow:native -- --gpu` builds what that needs',
@@ -213,12 +213,15 @@ export interface Config {
   corsOrigins: readonly string[];
   stateDir: string;
   databaseUrl: string;
+  tls: TlsSettings;
   temporal: {
     address: string;
     namespace: string;
     apiKey?: string;
     tls: boolean;
-    tlsFiles: { ca?: string; cert?: string; key?: string };
+    tlsFiles: TlsFiles;
+    /** That its certificate must have; that of the address without it. */
+    tlsServerName?: string;
     uiUrl?: string;
     /** The first one writes; absent, Temporal keeps what it is given. */
     encryptionKeys?: readonly { id: string; key: Buffer }[];
@@ -293,6 +296,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   if (parsed.data && parsed.data.ALERT_EMAIL_TO.length > 0 && !parsed.data.SMTP_URL)
     problems.push('ALERT_EMAIL_TO is set, but SMTP_URL is not: say which mail server sends alerts.');
   const auth = parsed.data && readAuthSettings(parsed.data, problems);
+  const tls = parsed.data && readTlsSettings(parsed.data, absolutePath, problems);
   if (parsed.data && !auth && !isLoopback(parsed.data.HOST)) {
     problems.push(
       `HOST=${parsed.data.HOST}: without authentication the API listens on loopback only, as everybody who reaches it may do everything. ` +
@@ -302,15 +306,16 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   if (!parsed.success || problems.length > 0) {
     throw new Error(`The configuration is not valid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   }
-  return toConfig(parsed.data, auth);
+  return toConfig(parsed.data, tls!, auth);
 }
 
 /** Of this machine, or of the container it is. */
 const availableMemory = () => Math.min(totalmem(), process.constrainedMemory() || Infinity);
 
-function toConfig(env: z.output<typeof environmentSchema>, auth?: AuthSettings): Config {
-  const absolute = (path: string) => (isAbsolute(path) ? path : resolve(projectRoot(), path));
-  const stateDir = absolute(env.STATE_DIR);
+const absolutePath = (path: string) => (isAbsolute(path) ? path : resolve(projectRoot(), path));
+
+function toConfig(env: z.output<typeof environmentSchema>, tls: TlsSettings, auth?: AuthSettings): Config {
+  const stateDir = absolutePath(env.STATE_DIR);
   const roots = env.DATA_SOURCE_ROOTS?.split(':').filter(Boolean) ?? [
     join(projectRoot(), 'data', 'samples'),
     join(stateDir, 'demo'),
@@ -323,20 +328,24 @@ function toConfig(env: z.output<typeof environmentSchema>, auth?: AuthSettings):
     corsOrigins: env.CORS_ORIGINS,
     stateDir,
     databaseUrl: env.DATABASE_URL ?? '',
+    tls,
     temporal: {
       address: env.TEMPORAL_ADDRESS,
       namespace: env.TEMPORAL_NAMESPACE,
       apiKey: env.TEMPORAL_API_KEY,
       tls: env.TEMPORAL_TLS || Boolean(env.TEMPORAL_API_KEY ?? env.TEMPORAL_TLS_CA ?? env.TEMPORAL_TLS_CERT),
       tlsFiles: { ca: env.TEMPORAL_TLS_CA, cert: env.TEMPORAL_TLS_CERT, key: env.TEMPORAL_TLS_KEY },
+      tlsServerName: env.TEMPORAL_TLS_SERVER_NAME,
       uiUrl: env.TEMPORAL_UI_URL,
       encryptionKeys: env.ENCRYPTION_KEYS,
     },
-    apiBaseUrl: env.API_BASE_URL ?? `http://${env.HOST.includes(':') ? `[${env.HOST}]` : env.HOST}:${env.PORT}`,
-    modelStoragePath: env.MODEL_STORAGE_PATH ? absolute(env.MODEL_STORAGE_PATH) : join(stateDir, 'models'),
-    dataStoragePath: env.DATA_STORAGE_PATH ? absolute(env.DATA_STORAGE_PATH) : join(stateDir, 'data'),
-    dataSourceRoots: roots.map(absolute),
-    modelsConfigPath: absolute(env.MODELS_CONFIG ?? 'models/config.yaml'),
+    apiBaseUrl:
+      env.API_BASE_URL ??
+      `${tls.server ? 'https' : 'http'}://${env.HOST.includes(':') ? `[${env.HOST}]` : env.HOST}:${env.PORT}`,
+    modelStoragePath: env.MODEL_STORAGE_PATH ? absolutePath(env.MODEL_STORAGE_PATH) : join(stateDir, 'models'),
+    dataStoragePath: env.DATA_STORAGE_PATH ? absolutePath(env.DATA_STORAGE_PATH) : join(stateDir, 'data'),
+    dataSourceRoots: roots.map(absolutePath),
+    modelsConfigPath: absolutePath(env.MODELS_CONFIG ?? 'models/config.yaml'),
     ingestConcurrency: env.INGEST_CONCURRENCY,
     ingestSliceBytes: env.INGEST_SLICE_MB * 2 ** 20,
     maxSourceBytes: env.MAX_SOURCE_GB * 2 ** 30,
@@ -359,7 +368,7 @@ function toConfig(env: z.output<typeof environmentSchema>, auth?: AuthSettings):
     shutdownDelaySeconds: env.SHUTDOWN_DELAY,
     webhookAllowedHosts: env.WEBHOOK_ALLOWED_HOSTS,
     alerts: toAlertSettings(env),
-    sources: toSourceSettings(env, absolute),
+    sources: toSourceSettings(env),
     ...(env.MLFLOW_TRACKING_URI
       ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }
       : {}),
@@ -371,8 +380,8 @@ function toConfig(env: z.output<typeof environmentSchema>, auth?: AuthSettings):
   };
 }
 
-function toSourceSettings(env: z.output<typeof environmentSchema>, absolute: (path: string) => string): SourceSettings {
-  const path = (value: string | undefined) => (value === undefined ? undefined : absolute(value));
+function toSourceSettings(env: z.output<typeof environmentSchema>): SourceSettings {
+  const path = (value: string | undefined) => (value === undefined ? undefined : absolutePath(value));
   return {
     allowedHosts: env.SOURCE_ALLOWED_HOSTS,
     secretsFile: path(env.SOURCE_SECRETS_FILE),

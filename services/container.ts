@@ -3,15 +3,19 @@ import type { Client } from '@temporalio/client';
 import { OwnCredentials } from './auth/own-credentials.js';
 import type { Config } from './config.js';
 import { openDatabase, type Database } from './database/database.js';
+import { useFileKeys } from './encryption/file-keys.js';
 import { RedisFeatures } from './features/redis-features.js';
 import { createViewStore, type ViewStore } from './features/view-store.js';
 import { createJobLog, type JobLog } from './jobs/job-log.js';
 import { JobLogWriter } from './jobs/job-log-writer.js';
 import { createJobStore, type EndedJob, type JobStore } from './jobs/job-store.js';
+import { createApiFetch } from './network/api-fetch.js';
+import type { RedisAddress } from './network/redis-client.js';
 import { createTemporalClient } from './pipelines/temporal-client.js';
 import { createVersionStore, type VersionStore } from './registry/version-store.js';
 import { createFailPoint, type FailPoint } from './telemetry/fail-point.js';
 import { LogLevelSwitch } from './telemetry/log-level.js';
+import { usePseudonyms } from './telemetry/redact.js';
 import { createLogger, type Logger } from './telemetry/logger.js';
 import { createModelsConfigReader, type ModelsConfig } from './training/models-config.js';
 
@@ -27,11 +31,15 @@ export interface Container {
   versions: VersionStore;
   featureViews: ViewStore;
   /** Where REDIS_URL is set. */
+  redisAddress: RedisAddress | undefined;
+  /** Where REDIS_URL is set. */
   redisFeatures: RedisFeatures | undefined;
   temporal: Client;
   readModelsConfig: () => Promise<ModelsConfig>;
   failPoint: FailPoint;
-  /** How this process signs in at the API. */
+  /** How this process reaches the API. */
+  apiFetch: typeof fetch;
+  /** How it signs in there. */
   credentials: OwnCredentials;
   folders: { datasets: string; modelStaging: string };
   close(): Promise<void>;
@@ -43,6 +51,8 @@ export function createContainer(
   component: string,
   told: { onJobEnd?: (ended: EndedJob, status: string) => void } = {},
 ): Container {
+  useFileKeys(config.temporal.encryptionKeys);
+  usePseudonyms(config.temporal.encryptionKeys);
   const database = openDatabase(config.databaseUrl, (error) =>
     logger.debug({ err: error }, 'an idle database connection ended'),
   );
@@ -53,7 +63,8 @@ export function createContainer(
   logLevel.start();
   const temporal = createTemporalClient(config.temporal);
   const readModelsConfig = createModelsConfigReader(config.modelsConfigPath);
-  const redisFeatures = config.redisUrl === undefined ? undefined : new RedisFeatures({ url: config.redisUrl, logger });
+  const redisAddress = config.redisUrl === undefined ? undefined : { url: config.redisUrl, tls: config.tls.redis };
+  const redisFeatures = redisAddress && new RedisFeatures({ redis: redisAddress, logger });
   return {
     config,
     logger,
@@ -63,8 +74,10 @@ export function createContainer(
     jobLog,
     versions: createVersionStore(database),
     featureViews: createViewStore({ database, readModelsConfig }),
+    redisAddress,
     redisFeatures,
     temporal,
+    apiFetch: createApiFetch(config.tls.apiClient),
     readModelsConfig,
     credentials: new OwnCredentials(database, config.auth !== undefined),
     failPoint: createFailPoint(config.failPoint, config.stateDir),

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
+import { OpenedInputs } from './encryption/opened-inputs.js';
 
 /** A name as SQL: quoted, so that no column of a user can become code. */
 export function quoteIdentifier(name: string): string {
@@ -40,7 +41,7 @@ export async function withDuckDb<T>(
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   });
-  const connection = await instance.connect();
+  const connection = readingSealed(await instance.connect(), new OpenedInputs(join(folder, 'opened')));
   try {
     await connection.run("SET TimeZone = 'UTC'");
     return await work(connection);
@@ -49,6 +50,22 @@ export async function withDuckDb<T>(
     instance.closeSync();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+type Statement = (sql: string, ...rest: unknown[]) => Promise<unknown>;
+const STATEMENTS: readonly PropertyKey[] = ['run', 'runAndReadAll', 'stream'];
+
+/** The same connection, whose statements may name sealed Parquet files. */
+function readingSealed(connection: DuckDBConnection, inputs: OpenedInputs): DuckDBConnection {
+  return new Proxy(connection, {
+    get(target, name) {
+      const own = Reflect.get(target, name) as unknown;
+      if (typeof own !== 'function') return own;
+      if (!STATEMENTS.includes(name)) return own.bind(target) as unknown;
+      return async (sql: string, ...rest: unknown[]) =>
+        (own as Statement).call(target, await inputs.open(sql), ...rest);
+    },
+  });
 }
 
 /** A value of DuckDB as JSON carries it: big integers as numbers while they are exact, else as text. */

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A process that can be told from a later one with the same number. */
 export interface ProcessIdentity {
@@ -52,6 +53,6 @@ export async function endProcess(identity: ProcessIdentity, signal: NodeJS.Signa
   signalProcess(identity, signal);
   while (isRunning(identity)) {
     if (Date.now() > deadlineMs) signalProcess(identity, 'SIGKILL');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { createPipelineActivities } from '../activities/index.js';
 import { TASK_QUEUES } from '../core/names.js';
@@ -36,7 +37,7 @@ async function ensureSearchAttributes({ config, logger }: Container): Promise<vo
       return;
     } catch (error) {
       logger.warn({ err: error }, 'search attributes cannot be registered yet');
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await sleep(1000);
     }
   }
 }
@@ -73,7 +74,7 @@ await exitOnBadStart(async () => {
   await ensureSearchAttributes(container);
   const options = {
     taskQueue: TASK_QUEUES.pipeline,
-    workflowBundle: { codePath: compiledScript('workflow-bundle.js') },
+    workflowBundle: { codePath: compiledScript(config.temporal.encryptionKeys ? 'workflow-bundle-encrypted.js' : 'workflow-bundle.js') },
     activities: createPipelineActivities(container),
     maxConcurrentActivityTaskExecutions: 20,
     maxCachedWorkflows: 200,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
 import {
   NativeConnection,
@@ -122,7 +123,7 @@ async function connect(container: Container): Promise<NativeConnection> {
         { err: error, attempt, address: container.config.temporal.address },
         'Temporal cannot be reached yet',
       );
-      await new Promise((resolve) => setTimeout(resolve, CONNECT_EVERY_MS));
+      await sleep(CONNECT_EVERY_MS);
     }
   }
 }

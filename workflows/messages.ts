@@ -6,7 +6,7 @@ export interface JobProgress {
   paused: boolean;
 }
 
-/** `temporal workflow query --type progress` */
+/** Where the job stands, as `{stage, paused}`. */
 export const progress = defineQuery<JobProgress>('progress');
 /**
  * What a signal to a rollout may carry: who sends it and why, to be written down. It is not trusted to be so: whoever can send signals can
@@ -41,10 +41,11 @@ export interface SweepProgress {
   stopping?: string;
 }
 
-/** `temporal workflow query --type sweep_progress` */
+/** Where the search stands: the trial that starts next, those under way, and the least loss so far. */
 export const sweepProgress = defineQuery<SweepProgress>('sweep_progress');
 /** No further trial starts; those under way run to their end. Answered when it is written down. */
 export const pauseSweep = defineUpdate<void>('pause_sweep');
+/** Trials start again. Answered when it is written down. */
 export const resumeSweep = defineUpdate<void>('resume_sweep');
 /** Trials under way are given up, and the best so far is taken. */
 export const stopSweep = defineUpdate<void>('stop_sweep');

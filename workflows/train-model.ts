@@ -1,4 +1,12 @@
-import { executeChild, ParentClosePolicy, proxyActivities, startChild, workflowInfo } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  ChildWorkflowFailure,
+  executeChild,
+  ParentClosePolicy,
+  proxyActivities,
+  startChild,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
 import { DATA, fitOptions, RECORD } from './activity-options.js';
 import type { deployModel } from './deploy-model.js';
@@ -25,6 +33,9 @@ export async function trainModel(input: unknown) {
         args: [{ plan, rows }],
         workflowId: sweepId,
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+      }).catch((error: unknown) => {
+        // Without a search that somebody asked for there are still the defaults.
+        if (!plan.search?.isAutomatic || !hasFoundNothing(error)) throw error;
       });
       plan = await applySweep({ plan, sweepId });
     }
@@ -58,3 +69,8 @@ export async function trainModel(input: unknown) {
     return { ...version, deployment };
   });
 }
+
+const hasFoundNothing = (error: unknown) =>
+  error instanceof ChildWorkflowFailure &&
+  error.cause instanceof ApplicationFailure &&
+  error.cause.type === 'sweep_failed';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import {
+  experimental,
   loadPackageDefinition,
   Server,
   ServerCredentials,
@@ -12,6 +13,8 @@ import { loadSync } from '@grpc/proto-loader';
 import { ERROR_TABLE, ServiceError } from '../../core/errors.js';
 import type { Caller } from '../../core/roles.js';
 import { projectRoot } from '../../services/project-root.js';
+import type { Config } from '../../services/config.js';
+import type { TlsFiles } from '../../services/network/tls-files.js';
 import { inferenceMetadata } from '../../services/serving/inference-model.js';
 import { correlationIdFrom } from '../../services/telemetry/correlation.js';
 import type { ApiContext } from '../http-context.js';
@@ -31,14 +34,13 @@ type Call<Request> = ServerUnaryCall<Request, unknown>;
 type Method<Request> = (request: Request, call: Call<Request>, caller: Caller) => unknown;
 
 /**
- * Serves the Open Inference Protocol over gRPC, without TLS as the API itself.
+ * Serves the Open Inference Protocol over gRPC, with TLS where the API itself has it.
  * @returns what stops it: calls under way get ten seconds
  * @throws Error where the port is taken
  */
 export async function startInferenceServer(
   context: ApiContext,
-  host: string,
-  port: number,
+  { host, grpcPort: port, tls }: Config,
 ): Promise<() => Promise<void>> {
   const definition = loadSync(join(projectRoot(), 'api/grpc/open-inference.proto'), {
     keepCase: true,
@@ -71,12 +73,28 @@ export async function startInferenceServer(
     }),
   });
   await new Promise<void>((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error) =>
+    server.bindAsync(`${host}:${port}`, credentialsOf(tls.server), (error) =>
       error ? reject(new Error(`GRPC_PORT=${port} on ${host} cannot be used: ${error.message}`)) : resolve(),
     );
   });
   context.logger.info({ port }, 'the inference protocol is served over gRPC');
   return () => stopServer(server);
+}
+
+/** The certificate of the API, read again when it changes; who has none of TLS_CLIENT_CA_FILE is refused in the handshake. */
+function credentialsOf(tls: TlsFiles | undefined): ServerCredentials {
+  if (!tls) return ServerCredentials.createInsecure();
+  const files = new experimental.FileWatcherCertificateProvider({
+    certificateFile: tls.cert,
+    privateKeyFile: tls.key,
+    caCertificateFile: tls.ca,
+    refreshIntervalMs: 5000,
+  });
+  return experimental.createCertificateProviderServerCredentials(
+    files,
+    tls.ca === undefined ? null : files,
+    tls.ca !== undefined,
+  );
 }
 
 async function stopServer(server: Server): Promise<void> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import { ServiceError } from '../../core/errors.js';
 import { mayTouch } from '../../core/roles.js';
@@ -255,7 +256,7 @@ async function isServedByAll(model: string, version: string): Promise<boolean> {
   const untilMs = performance.now() + SERVED_WITHIN_MS;
   while (performance.now() < untilMs) {
     if ((await versionLoadedByAll(model)) === version) return true;
-    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+    await sleep(ASK_EVERY_MS);
   }
   return false;
 }

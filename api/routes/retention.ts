@@ -19,7 +19,8 @@ export const retentionRoutes: RouteDefinition[] = [
     tag: 'Data',
     summary: 'What the retention policy would delete now, without deleting it',
     description:
-      'The policy is `models/retention.yaml`. `held` is what it would let go, and a version or a job relies on: that is never deleted.',
+      'The policy is `models/retention.yaml`. `held` is what it would let go, and a version or a job relies on: that is never deleted. `records` ' +
+      'counts the rows of the database that are older than their days; these go by themselves within the hour. Counts end at 100,000.',
     role: 'operator',
     answers: [{ status: 200, description: 'The plan', schema: ref('RetentionPlan') }],
     errors: ['dependency_unavailable'],

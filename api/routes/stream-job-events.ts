@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request, Response } from 'express';
 
 const LOOK_EVERY_MS = 300;
@@ -44,7 +45,7 @@ export async function streamJobEvents(
       sentMs = Date.now();
     }
     if (isOver) break;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await sleep(LOOK_EVERY_MS);
   }
   response.end();
 }

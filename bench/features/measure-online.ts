@@ -17,7 +17,9 @@ export async function measureOnline(
   await applyMigrations(databaseUrl);
   const database = openDatabase(databaseUrl, () => undefined);
   const redis =
-    redisUrl === undefined ? undefined : new RedisFeatures({ url: redisUrl, logger: createLogger('bench', 'error') });
+    redisUrl === undefined
+      ? undefined
+      : new RedisFeatures({ redis: { url: redisUrl, tls: {} }, logger: createLogger('bench', 'error') });
   const views = Array.from({ length: VIEWS }, (_, at): RedisView => ({
     view: `bench_${at}`,
     version: 1,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { components } from '../../clients/typescript/client.js';
 import { addCommand, addGroup } from '../command-run.js';
@@ -137,7 +138,7 @@ async function watchRollout(connection: Connection, terminal: Terminal, id: stri
       return rollout.state === 'promoted' ? EXIT.ok : EXIT.failed;
     }
     before = rollout;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await sleep(LOOK_EVERY_MS);
   }
 }
 

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import { addCommand } from '../command-run.js';
+import { addCommand, trustOf, type GlobalOptions } from '../command-run.js';
 import { connect } from '../connection.js';
 import { EXIT, usageError } from '../exit-codes.js';
 import { checkedUrl, forgetSession, keepSession, readSession, sessionPath } from '../session-file.js';
 import { readAll } from '../read-input.js';
 import { renderTable } from '../terminal.js';
 
-interface LoginOptions {
+interface LoginOptions extends GlobalOptions {
   url?: string;
   token?: string;
   tokenStdin?: boolean;
@@ -31,9 +31,10 @@ export function addSessionCommands(program: Command): void {
       const token = options.tokenStdin ? (await readAll('-')).trim() : options.token;
       if (token === '') throw usageError('The token is empty.', 'Write it to the standard input, without quotes.');
       const session = { url, ...(token === undefined ? {} : { token }) };
+      const asked = { url, token, origin: 'flag' as const, ...trustOf(options) };
       // A wrong address or token is told now, not by the next command.
-      const { version } = await connect({ url, token, origin: 'flag' }).client.get('/health');
-      await connect({ url, token, origin: 'flag' }).client.get('/models');
+      const { version } = await connect(asked).client.get('/health');
+      await connect(asked).client.get('/models');
       const path = keepSession(session);
       terminal.print(`Signed in to ${url} (version ${version}). Kept in ${path}.`);
       terminal.printJson({ url, has_token: token !== undefined, version, path });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { components } from '../../clients/typescript/client.js';
 import { addCommand, addGroup } from '../command-run.js';
@@ -125,7 +126,7 @@ async function findSweep(connection: Connection, id: string): Promise<string> {
         `The job ${id} has ${status} without a search.`,
         'Start one with `mlops train <model> --trials 30`.',
       );
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await sleep(LOOK_EVERY_MS);
   }
 }
 
@@ -160,6 +161,6 @@ async function watchSweep(connection: Connection, terminal: Terminal, id: string
       terminal.printJson(sweep);
       return sweep.state === 'completed' || sweep.state === 'stopped' ? EXIT.ok : EXIT.failed;
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await sleep(LOOK_EVERY_MS);
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from '../connection.js';
 import { formatSeconds } from '../terminal.js';
 import { warning, well, type Finding, type Health } from './finding.js';
@@ -85,7 +86,7 @@ async function examineSpools(connection: Connection): Promise<Finding[]> {
   try {
     const before = await look();
     if (Object.values(before).every((rows) => rows === 0)) return judgeSpools(before, before);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    await sleep(LOOK_AGAIN_MS);
     return judgeSpools(before, await look());
   } catch {
     // A service may show its metrics to Prometheus only.

@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 8fea9c6554cb98537a61596210c71a6c7de43315a53b5a955c563188f14015a6.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 6853e121e3e1a799584d69d58def8fe4e3d5e6642071e6c779b502d38b31e145.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -1943,7 +1943,7 @@ export interface paths {
         };
         /**
          * What the retention policy would delete now, without deleting it
-         * @description The policy is `models/retention.yaml`. `held` is what it would let go, and a version or a job relies on: that is never deleted.
+         * @description The policy is `models/retention.yaml`. `held` is what it would let go, and a version or a job relies on: that is never deleted. `records` counts the rows of the database that are older than their days; these go by themselves within the hour. Counts end at 100,000.
          */
         get: operations["get_retention_plan"];
         put?: never;
@@ -4242,6 +4242,11 @@ export interface components {
             held: {
                 id: string;
                 reason: string;
+            }[];
+            records: {
+                table: string;
+                days: number;
+                rows: number;
             }[];
         };
         ErasureAccepted: {
@@ -7778,7 +7783,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A stored model is damaged; Something went wrong on our side */
+            /** @description A stored file is damaged; Something went wrong on our side */
             500: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */

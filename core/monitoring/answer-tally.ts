@@ -42,6 +42,7 @@ function tallyHead(tally: Tally, predictions: Record<string, unknown>, { name, t
   const chances = chancesOf(name, task, predictions);
   if (chances) tallyExpected(partOf(tally, 'expected'), chances);
   if (task === 'binary' && typeof value === 'number') addToBin(tally, value, value);
+  if (chances && task === 'multiclass') addClassesToBins(tally, predictions['probabilities'] as Record<string, number>);
   const width = intervalWidth(predictions, task);
   if (width !== undefined) addMoment(tally, 'width', width);
 }
@@ -82,9 +83,15 @@ export function tallyExpected(tally: Tally, chances: readonly number[]): void {
     square += chance * own * own;
   }
   addExpected(tally, 'log_loss', loss, square - loss * loss);
-  if (chances.length !== 2) return;
-  const p = chances[1]!;
-  addExpected(tally, 'brier', p * (1 - p), p * (1 - p) * (1 - 2 * p) ** 2);
+  if (chances.length === 2) {
+    const p = chances[1]!;
+    addExpected(tally, 'brier', p * (1 - p), p * (1 - p) * (1 - 2 * p) ** 2);
+    return;
+  }
+  // Summed over the classes it is 1 - 2 p + Σ p² for the class that turns out.
+  const squares = chances.reduce((sum, p) => sum + p * p, 0);
+  const cubes = chances.reduce((sum, p) => sum + p * p * p, 0);
+  addExpected(tally, 'brier', 1 - squares, Math.max(0, 4 * (cubes - squares * squares)));
 }
 
 function addExpected(tally: Tally, metric: string, mean: number, variance: number): void {
@@ -106,6 +113,22 @@ export function addToBin(tally: Tally, score: number, truth: number): void {
   bump(part, 'n');
   bump(part, 'score', score);
   bump(part, 'truth', truth);
+}
+
+/** The sums of the scores of as many classes are kept by the hour; of more they would be larger than the log. */
+const MOST_BINNED_CLASSES = 12;
+
+/**
+ * Adds the probability of each class to bins of its own, `class_bins`, for the area under its curve against the rest; of two classes one is enough,
+ * and its `bins` are those of a yes or no.
+ * @param truth the class that turned out; without it, of an estimate, each class stands for itself by its probability
+ */
+export function addClassesToBins(tally: Tally, probabilities: Record<string, number>, truth?: string): void {
+  const names = Object.keys(probabilities);
+  const truthOf = (name: string) => (truth === undefined ? probabilities[name]! : Number(truth === name));
+  if (names.length === 2) addToBin(tally, probabilities[names[1]!]!, truthOf(names[1]!));
+  else if (names.length <= MOST_BINNED_CLASSES)
+    for (const name of names) addToBin(partOf(partOf(tally, 'class_bins'), name), probabilities[name]!, truthOf(name));
 }
 
 export function intervalWidth(predictions: Record<string, unknown>, task: string): number | undefined {

@@ -26,13 +26,15 @@ export interface DecayVerdict {
   alarmFrom: number;
   /** The loss over that of the reference. */
   ratio: number | null;
-  /** Windows in a row with evidence, up to the last. */
+  /** Windows in a row with evidence worth counting, up to the last. */
   windows: number;
   /** `holdout`: the metric on rows held out in training. `first_windows`: what the version showed first. */
   reference: { kind: 'holdout' | 'first_windows'; value: number; rows: number } | null;
   reason?: 'no_direction' | 'no_reference' | 'too_few_truths';
 }
 
+/** Evidence below this share of what makes an alarm comes and goes by chance. */
+const WORTH_COUNTING = 0.25;
 const ONE_SIDED = normalQuantile(0.95);
 const TWO_SIDED = normalQuantile(0.975);
 /** Truths of the first windows that stand for a reference where training left none. */
@@ -89,7 +91,7 @@ export function judgeDecay(
     limit: asMetric(limit),
     evidence,
     alarmFrom,
-    windows: evidences.length - 1 - evidences.findLastIndex((one) => one <= 0),
+    windows: evidences.length - 1 - evidences.findLastIndex((one) => one < alarmFrom * WORTH_COUNTING),
     reference: { kind, value: asMetric(reference.value), rows: reference.rows },
   };
   const current = losses.at(-1);

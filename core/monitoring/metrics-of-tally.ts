@@ -20,7 +20,7 @@ export interface ExpectedEstimate extends MetricEstimate {
 
 /**
  * The realised metrics of a head from its tally, each with its 95 % interval: Wilson's of shares, else by the variance between rows.
- * `mase` is scaled by the mean step of the truths; `roc_auc` comes from 97 bins of scores.
+ * `mase` is scaled by the mean step of the truths; `roc_auc` comes from 97 bins of scores, of several classes from those of each against the rest.
  */
 export function realisedMetrics(head: Tally): Record<string, MetricEstimate> {
   const metrics: Record<string, MetricEstimate> = {};
@@ -34,8 +34,8 @@ export function realisedMetrics(head: Tally): Record<string, MetricEstimate> {
   }
   const step = meanOf(momentsOf(head, 'steps'));
   if (step && step.mean > 0 && metrics['mae']) metrics['mase'] = scaled(metrics['mae'], 1 / step.mean);
-  const bins = binsOf(head);
-  if (bins.length > 0) metrics['roc_auc'] = areaOf(bins);
+  const area = meanArea(head, areaOf);
+  if (area) metrics['roc_auc'] = area;
   return metrics;
 }
 
@@ -83,6 +83,28 @@ function binsOf(head: Tally): ScoreBin[] {
     });
 }
 
+/**
+ * The area of a yes or no; of several classes the mean of each against the rest, over those that have one. The widths of their intervals are
+ * averaged, too: the same rows make all of them, so that their errors do not cancel out.
+ */
+function meanArea(
+  head: Tally,
+  area: (bins: readonly ScoreBin[]) => MetricEstimate | undefined,
+): MetricEstimate | undefined {
+  const bins = binsOf(head);
+  if (bins.length > 0) return area(bins);
+  const classes = Object.values(tallyOf(head, 'class_bins')).flatMap((part) => {
+    const own = typeof part === 'object' ? binsOf(part) : [];
+    return (own.length > 0 && area(own)) || [];
+  });
+  if (classes.length === 0) return undefined;
+  const { rows } = classes[0]!;
+  const known = classes.filter(({ value }) => value !== null);
+  const mean = (part: 'value' | 'lower' | 'upper') =>
+    known.length === 0 ? null : known.reduce((sum, one) => sum + one[part]!, 0) / known.length;
+  return { value: mean('value'), lower: mean('lower'), upper: mean('upper'), rows };
+}
+
 function areaOf(bins: readonly ScoreBin[]): MetricEstimate {
   const rows = bins.reduce((sum, bin) => sum + bin.rows, 0);
   const found = binnedRocArea(bins);
@@ -106,11 +128,8 @@ export function expectedMetrics(head: Tally, labelled: Tally | undefined): Recor
     const error = Math.sqrt(Math.max(0, numberOf(part, 'variance'))) / n;
     metrics[name] = { ...around(numberOf(part, 'sum') / n, error, n), method: 'confidence_based' };
   }
-  const bins = binsOf(head);
-  if (bins.length > 0) {
-    const area = expectedArea(bins);
-    if (area) metrics['roc_auc'] = { ...area, method: 'confidence_based' };
-  }
+  const area = meanArea(head, expectedArea);
+  if (area && area.value !== null) metrics['roc_auc'] = { ...area, method: 'confidence_based' };
   const direct = directLoss(head, labelled);
   if (direct) metrics['mae'] = { ...direct, method: 'direct_loss' };
   return metrics;

@@ -1,4 +1,12 @@
-import { addToBin, chancesOf, intervalWidth, logLossOf, tallyExpected, type WatchedHead } from './answer-tally.js';
+import {
+  addClassesToBins,
+  addToBin,
+  chancesOf,
+  intervalWidth,
+  logLossOf,
+  tallyExpected,
+  type WatchedHead,
+} from './answer-tally.js';
 import { addMoment, addUp, bump, partOf, type Tally } from './tally.js';
 
 /** Items of a list that hit rate and NDCG look at. */
@@ -94,8 +102,7 @@ function tallyClass(tally: Tally, predictions: Record<string, unknown>, truth: s
     chances.length === 2 ? (1 - chance) ** 2 : chances.reduce((sum, p) => sum + p * p, 0) - 2 * chance + 1,
   );
   tallyExpected(partOf(tally, 'expected'), chances);
-  const second = Object.keys(probabilities)[1]!;
-  if (chances.length === 2) addToBin(tally, chances[1]!, Number(truth === second));
+  addClassesToBins(tally, probabilities as Record<string, number>, truth);
   return 1 - isRight;
 }
 

@@ -35,6 +35,8 @@ const metricCondition = z.strictObject({
   window_minutes: z.int().min(1).max(1440).default(5).describe('Minutes that one judgement looks at, each minute'),
 });
 
+export type MetricCondition = z.output<typeof metricCondition>;
+
 export const ruleShape = {
   enabled: z.boolean().default(true),
   description: z.string().trim().min(1).max(500).optional(),

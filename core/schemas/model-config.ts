@@ -91,9 +91,12 @@ export const modelEntrySchema = z.strictObject({
     .refine((costs) => costs.false_positive + costs.false_negative > 0, 'one cost at least must be above 0')
     .optional()
     .describe('What each kind of wrong label costs; the label of two classes is chosen so that the cost is least'),
-  search: searchRequestSchema
+  search: z
+    .union([z.literal(false), searchRequestSchema])
     .optional()
-    .describe('Look for good hyperparameters in each training run, as `search` of a request does; none by default'),
+    .describe(
+      'Look for good hyperparameters in each training run, as `search` of a request does; false for never. By default only with AUTO_ML_ENABLED, 1,000 rows and neither algorithm nor hyperparameters',
+    ),
   monotone: z
     .record(z.string().min(1), z.enum(['increasing', 'decreasing']))
     .optional()

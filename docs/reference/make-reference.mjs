@@ -1,31 +1,23 @@
-// Writes environment.md and errors.md, and the schemas by which editors complete the files of models/, from the code that they describe: node docs/reference/make-reference.mjs
+// Writes the reference, and the schemas by which editors complete the files of models/, from the code that they describe: node docs/reference/make-reference.mjs
 // With --check it writes nothing and ends with code 1 when a file is out of date. Needs a build (npm run build).
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
 import { z } from 'zod';
+import { buildOpenApi } from '../../dist/api/openapi.js';
 import { ERROR_TABLE } from '../../dist/core/errors.js';
 import { environmentSchema } from '../../dist/services/config.js';
 import { featuresFileSchema } from '../../dist/core/schemas/feature-view.js';
 import { dataTypesFileSchema, modelsFileSchema } from '../../dist/core/schemas/model-config.js';
 import { retentionFileSchema } from '../../dist/core/schemas/retention.js';
+import { NOTE, code, table } from './markdown-table.mjs';
+import { renderConfig } from './render-config.mjs';
+import { renderHttp } from './render-http.mjs';
+import { renderMetrics } from './render-metrics.mjs';
+import { renderWorkflows } from './render-workflows.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const NOTE =
-  '<!-- Written by docs/reference/make-reference.mjs. Change the code, run `npm run build`, then run that script. -->';
-
-const cell = (text) => String(text).replaceAll('|', '\\|');
-const code = (text) => `\`${text}\``;
-
-/** A table whose columns are padded, as Prettier does it. */
-function table(head, rows) {
-  const all = [head, ...rows].map((row) => row.map(cell));
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column].length)));
-  const line = (row) => `| ${row.map((text, column) => text.padEnd(widths[column])).join(' | ')} |`;
-  return [line(all[0]), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...all.slice(1).map(line)].join(
-    '\n',
-  );
-}
 
 function renderEnvironment() {
   const rows = Object.entries(environmentSchema.shape).map(([name, schema]) => {
@@ -96,21 +88,58 @@ ${table(
 }
 
 /** Draft 7 is what the YAML servers of editors know. */
-const schemaFile = (title, schema) =>
-  `${JSON.stringify({ title, ...z.toJSONSchema(schema, { target: 'draft-7', io: 'input', unrepresentable: 'any' }) }, null, 2)}\n`;
+const schemaOf = (title, schema) => ({
+  title,
+  ...z.toJSONSchema(schema, { target: 'draft-7', io: 'input', unrepresentable: 'any' }),
+});
+const FILES = [
+  {
+    name: 'config',
+    title: 'Models',
+    about: 'one entry a model, named as in paths and requests.',
+    schema: schemaOf('Models', modelsFileSchema),
+  },
+  {
+    name: 'data-types',
+    title: 'Data types',
+    about: 'what is expected of the columns and of the whole of ingested data.',
+    schema: schemaOf('Data types', dataTypesFileSchema),
+  },
+  {
+    name: 'features',
+    title: 'Feature views',
+    about: 'the views of the feature store.',
+    schema: schemaOf('Feature views', featuresFileSchema),
+  },
+  {
+    name: 'retention',
+    title: 'Retention',
+    about: 'what may be deleted, and when; without this file nothing ever is.',
+    schema: schemaOf('Retention', retentionFileSchema),
+  },
+];
 
-const isCheck = process.argv.includes('--check');
-for (const [name, text] of [
+const pages = [
   ['environment.md', renderEnvironment()],
   ['errors.md', renderErrors()],
-  ['../../models/config.schema.json', schemaFile('Models', modelsFileSchema)],
-  ['../../models/data-types.schema.json', schemaFile('Data types', dataTypesFileSchema)],
-  ['../../models/features.schema.json', schemaFile('Feature views', featuresFileSchema)],
-  ['../../models/retention.schema.json', schemaFile('Retention', retentionFileSchema)],
-]) {
+  ['metrics.md', renderMetrics()],
+  ['workflows.md', renderWorkflows()],
+  ['config.md', renderConfig(FILES)],
+  ...renderHttp(buildOpenApi()).map(([name, text]) => [`http/${name}`, text]),
+];
+const style = { ...(await resolveConfig(join(here, 'environment.md'))), parser: 'markdown' };
+const texts = [
+  ...(await Promise.all(pages.map(async ([name, text]) => [name, await format(text, style)]))),
+  ...FILES.map(({ name, schema }) => [`../../models/${name}.schema.json`, `${JSON.stringify(schema, null, 2)}\n`]),
+];
+
+const isCheck = process.argv.includes('--check');
+for (const [name, text] of texts) {
   const path = join(here, name);
-  if (!isCheck) writeFileSync(path, text);
-  else if (readFileSync(path, 'utf8') !== text) {
+  if (!isCheck) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  } else if (!existsSync(path) || readFileSync(path, 'utf8') !== text) {
     process.stderr.write(
       `${join('docs/reference', name)} is out of date. Run: node docs/reference/make-reference.mjs\n`,
     );

@@ -12,6 +12,7 @@ const PROGRAMS = {
   token: 'commands/token.js',
   backup: 'commands/backup.js',
   restore: 'commands/restore.js',
+  reencrypt: 'commands/reencrypt.js',
 };
 
 const [, , program, ...flags] = process.argv;

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { OwnCredentials } from '../../services/auth/own-credentials.js';
 import { loadConfig } from '../../services/config.js';
@@ -106,7 +107,8 @@ async function trainOtherKinds(context: DemoContext, source: string): Promise<vo
         await startJob(context, '/data/ingest', ingestion(source, table));
         await Promise.all(
           models.map(async (model) => {
-            await startJob(context, '/models/train', { model_type: model, auto_deploy: true });
+            // Whoever looks on for the first time should not wait for twenty models when one is told.
+            await startJob(context, '/models/train', { model_type: model, auto_deploy: true, search: false });
             done += 1;
             say(`${title} (${done} of ${names.length})`);
           }),
@@ -178,7 +180,7 @@ async function post<T>(
     if (response?.ok && answer) return answer;
     if ((response && response.status !== 503) || attempt > MOST_TRIES)
       throw new Error(`POST ${path} answered ${response?.status ?? 'nothing'}: ${answer?.detail ?? ''}`);
-    await pause(1000);
+    await sleep(1000);
   }
 }
 
@@ -188,12 +190,12 @@ async function followJob(
   say: (line: string) => void,
 ): Promise<Record<string, unknown>> {
   let last = '';
-  for (let unanswered = 0; unanswered < MOST_TRIES; await pause(250)) {
+  for (let unanswered = 0; unanswered < MOST_TRIES; await sleep(250)) {
     const response = await tryFetch(`${api}/jobs/${id}`, { headers: await credentials.headers('viewer'), signal });
     if (!response?.ok) {
       // The API may be starting again.
       unanswered++;
-      await pause(1000);
+      await sleep(1000);
       continue;
     }
     unanswered = 0;
@@ -218,5 +220,3 @@ async function tryFetch(url: string, options: RequestInit & { signal: AbortSigna
     return undefined;
   }
 }
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort } from './free-port.js';
 import { chooseDataFolder, preparedBinaries, unprivilegedAccount, type Account } from './postgres-folders.js';
@@ -166,7 +167,7 @@ export async function waitForPostgres(installation: PostgresInstallation, isGive
         throw new Error(
           `PostgreSQL did not come up: ${(error as Error).message}. Its log is logs/postgres.log below the state folder.`,
         );
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await sleep(100);
     } finally {
       await client.end().catch(() => undefined);
     }
@@ -191,7 +192,7 @@ async function spawnUntilUp(installation: PostgresInstallation, logFile: string)
       return identity;
     } catch (error) {
       if (child.exitCode === null || Date.now() > deadlineMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await sleep(200);
     }
   }
 }
@@ -208,7 +209,7 @@ export async function startEmbeddedPostgres(options: { stateDir: string; port?: 
     stop: () => endProcess(identity, 'SIGINT', 20_000),
     async kill9() {
       signalProcess(identity, 'SIGKILL');
-      while (isRunning(identity)) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (isRunning(identity)) await sleep(20);
     },
   };
 }

@@ -114,7 +114,7 @@ export class LocalStack {
     this.#refuseWhenStopping();
     writeFileSync(temporalAddressFile(stateDir), temporal.address);
     this.#addresses = {
-      api: `http://${HOST}:${apiPort}`,
+      api: `${env['TLS_CERT_FILE'] ? 'https' : 'http'}://${HOST}:${apiPort}`,
       temporal: temporal.address,
       temporalUi: temporal.uiUrl,
       databaseUrl,

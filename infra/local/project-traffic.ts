@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { drawProjectPlan, projectSuccessChance, type ProjectWorld } from '../../simulator/project-model.js';
 import { RandomSource } from '../../simulator/random-source.js';
-import { ServiceCallError, sleep, type ServiceClient } from './service-client.js';
+import { ServiceCallError, type ServiceClient } from './service-client.js';
 
 interface Prediction {
   prediction_id: string;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 /** An answer of the service that is not what the demo needs. */
 export class ServiceCallError extends Error {
   override readonly name = 'ServiceCallError';
@@ -10,7 +11,6 @@ interface Job {
 }
 
 const LOOK_EVERY_MS = 500;
-export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The calls that any client of the service makes. */
 export class ServiceClient {

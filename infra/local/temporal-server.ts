@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES } from '../../core/names.js';
 
@@ -73,7 +74,7 @@ export async function waitForTemporal(options: TemporalServerOptions, isGivenUp:
         throw new Error(
           `Temporal did not come up: ${(error as Error).message}. Its log is logs/temporal.log below the state folder.`,
         );
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await sleep(100);
     }
   }
 }

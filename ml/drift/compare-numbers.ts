@@ -2,8 +2,8 @@ import { combineTests, describeUntestable } from './column-drift.js';
 import type { ColumnDrift, DriftEffect, NumberSample, NumberSummary, TestResult } from './column-drift.js';
 import { kolmogorovSmirnov } from './kolmogorov-smirnov.js';
 import { missingEffect, missingTest } from './missing-drift.js';
-import { shareBins } from './share-bins.js';
-import { wasserstein } from './wasserstein.js';
+import { countBelow, shareBins } from './share-bins.js';
+import { walkSamples } from './walk-samples.js';
 
 /**
  * How the numbers of a window differ from those of a reference: where they lie (Kolmogorov and Smirnov, with the distance of Wasserstein over
@@ -27,9 +27,10 @@ export function compareNumbers(
       ? { reference: summarise(reference.values), current: summarise(current.values) }
       : undefined;
   if (summary) {
-    const { statistic, pValue } = kolmogorovSmirnov(reference.values, current.values);
+    const walk = walkSamples(reference.values, current.values);
+    const { statistic, pValue } = kolmogorovSmirnov(walk);
     tests.push({ test: 'kolmogorov_smirnov', statistic, p_value: pValue });
-    effects.push(shiftOf(wasserstein(reference.values, current.values), summary));
+    effects.push(shiftOf(walk, summary));
   }
   const missing = {
     reference: { hits: reference.missing, rows: referenceRows },
@@ -70,20 +71,24 @@ function shiftOf(
   };
 }
 
+/** The median is never more than a deviation from the mean, so that sums around it lose nothing. */
 function summarise(sorted: Float64Array): NumberSummary {
-  let mean = 0;
-  for (let at = 0; at < sorted.length; at++) mean += (sorted[at]! - mean) / (at + 1);
+  const n = sorted.length;
+  const median = sorted[n >> 1]!;
+  let sum = 0;
   let squares = 0;
-  for (const value of sorted) squares += (value - mean) ** 2;
-  return { mean, deviation: Math.sqrt(squares / sorted.length), median: sorted[sorted.length >> 1]! };
+  for (let at = 0; at < n; at++) {
+    const away = sorted[at]! - median;
+    sum += away;
+    squares += away * away;
+  }
+  return { mean: median + sum / n, deviation: Math.sqrt(Math.max(0, squares / n - (sum / n) ** 2)), median };
 }
 
 function outOfRange(reference: Float64Array, current: Float64Array): { below: number; above: number } {
-  const least = reference[0]!;
-  const most = reference.at(-1)!;
-  let below = 0;
-  while (below < current.length && current[below]! < least) below++;
-  let above = 0;
-  while (above < current.length && current[current.length - 1 - above]! > most) above++;
-  return { below: below / current.length, above: above / current.length };
+  const rows = current.length;
+  return {
+    below: countBelow(current, reference[0]!) / rows,
+    above: (rows - countBelow(current, reference.at(-1)!, true)) / rows,
+  };
 }

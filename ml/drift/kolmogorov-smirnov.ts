@@ -1,3 +1,5 @@
+import type { SampleWalk } from './walk-samples.js';
+
 /** Up to so many cells of the lattice the exact chance is counted; beyond, the limit is closer than any decision needs. */
 const EXACT_CELLS = 250_000;
 
@@ -15,19 +17,13 @@ export interface KolmogorovSmirnov {
 /**
  * The two-sample test of Kolmogorov and Smirnov, two-sided: whether two samples of numbers come from one distribution. With ties it errs
  * on the side of no difference.
- * @param reference sorted, finite numbers, at least one
- * @param current likewise
+ * @param walk over both samples
  * @param method `auto` counts exactly up to 250,000 pairs
  */
 export function kolmogorovSmirnov(
-  reference: Float64Array,
-  current: Float64Array,
+  { referenceRows: m, currentRows: n, gap, at }: SampleWalk,
   method: 'auto' | 'exact' | 'limit' = 'auto',
 ): KolmogorovSmirnov {
-  const m = reference.length;
-  const n = current.length;
-  if (m === 0 || n === 0) throw new RangeError('the test of Kolmogorov and Smirnov needs a value in each sample');
-  const { gap, at } = largestGap(reference, current);
   const divisor = greatestDivisor(m, n);
   // In steps of 1 / lcm(m, n), so that equal distances compare as equal.
   const steps = Math.round((Math.abs(gap) / m / n) * (m / divisor) * n);
@@ -40,25 +36,6 @@ export function kolmogorovSmirnov(
     pValue: isExact ? exactTail(m, n, divisor, steps) : kolmogorovTail(statistic * Math.sqrt((m / (m + n)) * n)),
     method: isExact ? 'exact' : 'limit',
   };
-}
-
-/** The largest difference of the counts below a value, `i * n - j * m`: exact in whole numbers. */
-function largestGap(reference: Float64Array, current: Float64Array): { gap: number; at: number } {
-  const m = reference.length;
-  const n = current.length;
-  let gap = 0;
-  let at = Math.min(reference[0]!, current[0]!);
-  for (let i = 0, j = 0; i < m && j < n;) {
-    const value = Math.min(reference[i]!, current[j]!);
-    while (i < m && reference[i] === value) i++;
-    while (j < n && current[j] === value) j++;
-    const here = i * n - j * m;
-    if (Math.abs(here) > Math.abs(gap)) {
-      gap = here;
-      at = value;
-    }
-  }
-  return { gap, at };
 }
 
 /**

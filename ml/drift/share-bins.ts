@@ -28,11 +28,20 @@ export function shareBins(reference: Float64Array, current: Float64Array, bins =
 const quantile = (sorted: Float64Array, share: number) => sorted[Math.round(share * (sorted.length - 1))]!;
 
 function sharesOf(sorted: Float64Array, edges: readonly number[]): number[] {
-  const counts = edges.map(() => 0);
-  let bin = 0;
-  for (const value of sorted) {
-    while (bin < edges.length - 1 && value >= edges[bin + 1]!) bin += 1;
-    counts[bin]! += 1;
+  const starts = edges.map((edge, bin) => (bin === 0 ? 0 : countBelow(sorted, edge)));
+  return starts.map((start, bin) => ((starts[bin + 1] ?? sorted.length) - start) / sorted.length);
+}
+
+/**
+ * How many values lie below one. @param sorted ascending
+ * @param isIncluded counts those that equal it, too
+ */
+export function countBelow(sorted: Float64Array, value: number, isIncluded = false): number {
+  let low = 0;
+  for (let high = sorted.length; low < high;) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle]! < value || (isIncluded && sorted[middle] === value)) low = middle + 1;
+    else high = middle;
   }
-  return counts.map((count) => count / sorted.length);
+  return low;
 }

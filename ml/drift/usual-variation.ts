@@ -1,6 +1,7 @@
 import type { CategorySample, ColumnDrift, NumberSample } from './column-drift.js';
 import { compareCategories } from './compare-categories.js';
 import { compareNumbers } from './compare-numbers.js';
+import { sortNumbers } from './sort-numbers.js';
 
 /**
  * The largest effect that one window of a reference has against all the others: what the column does by itself, from day to day. A change must be
@@ -36,7 +37,7 @@ export function joinNumbers(windows: readonly NumberSample[]): NumberSample {
     values.set(one.values, at);
     at += one.values.length;
   }
-  return { values: values.sort(), missing: windows.reduce((sum, { missing }) => sum + missing, 0) };
+  return { values: sortNumbers(values), missing: windows.reduce((sum, { missing }) => sum + missing, 0) };
 }
 
 /** Windows of categories as one sample. */

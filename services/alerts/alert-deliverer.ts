@@ -54,7 +54,6 @@ export function createAlertDeliverer(context: {
         });
         if (count > 0) await transaction.alertAttempt.create({ data: { deliveryId: id, ...attempt } });
       }),
-    removeEnded: (before) => prisma.alertDelivery.deleteMany({ where: { finishedAt: { lt: before } } }),
   };
   return new OutboxDeliverer(outbox, context);
 }

@@ -1,4 +1,6 @@
+import type { AlertRule } from '../../core/policy/alert-rules.js';
 import type { AlertSettings } from './alert-settings.js';
+import { BackgroundLoop } from '../background-loop.js';
 import { ChannelListener } from '../database/channel-listener.js';
 import type { Database } from '../database/database.js';
 import type { CheckedDependency } from '../health/check-dependencies.js';
@@ -8,7 +10,7 @@ import type { Logger } from '../telemetry/logger.js';
 import type { ModelsConfig } from '../training/models-config.js';
 import { findOverspent } from './false-alarm-budget.js';
 import { moveAlerts, resolveOrphans } from './move-alerts.js';
-import { observePlatform } from './observe-platform.js';
+import { PlatformWatch } from './platform-watch.js';
 import { listReceivers } from './receivers.js';
 import { listRules } from './rule-catalogue.js';
 import { tellChanges } from './tell-changes.js';
@@ -41,53 +43,46 @@ const FIRST_MS = 86_400_000;
  */
 export class AlertEngine {
   readonly #listener: ChannelListener;
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> | undefined;
-  #isAskedAgain = false;
-  #isStopped = false;
+  readonly #loop: BackgroundLoop;
+  readonly #platform: PlatformWatch;
 
   constructor(private readonly context: AlertEngineContext) {
+    this.#platform = new PlatformWatch(context);
+    this.#loop = new BackgroundLoop({
+      look: () => this.pass(new Date()),
+      everyMs: POLL_MS,
+      problem: 'alerts cannot be looked at at present',
+      logger: context.logger,
+    });
     this.#listener = new ChannelListener({
       ...context,
       channel: FINDINGS_CHANNEL,
-      onNotice: () => setTimeout(() => this.#look(), GATHER_MS).unref(),
+      onNotice: () => setTimeout(() => this.#loop.look(), GATHER_MS).unref(),
     });
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.#look(), POLL_MS);
     void this.#listener.start();
-    this.#look();
+    this.#loop.start();
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearInterval(this.#timer);
-    await this.#listener.stop();
-    await this.#running;
+    await Promise.all([this.#listener.stop(), this.#loop.stop()]);
   }
 
-  #look(): void {
-    this.#isAskedAgain = true;
-    this.#running ??= this.#passUntilQuiet()
-      .catch((error: unknown) => this.context.logger.warn({ err: error }, 'alerts cannot be looked at at present'))
-      .finally(() => (this.#running = undefined));
-  }
-
-  async #passUntilQuiet(): Promise<void> {
-    while (this.#isAskedAgain && !this.#isStopped) {
-      this.#isAskedAgain = false;
-      await passOverAlerts(this.context, new Date());
-    }
+  /** One look at everything. @returns false when another process is at it */
+  async pass(now: Date): Promise<boolean> {
+    const config = await this.context.readModelsConfig();
+    const rules = await listRules(this.context);
+    await this.#platform.look(rules, now);
+    return moveAndTell(this.context, { rules, config, now });
   }
 }
 
-/** One look at everything. @returns false when another process is at it */
-export async function passOverAlerts(context: AlertEngineContext, now: Date): Promise<boolean> {
-  const { database, settings, readModelsConfig } = context;
-  const config = await readModelsConfig();
-  const rules = await listRules(context);
-  await observePlatform(rules, context, now);
+async function moveAndTell(
+  { database, settings, failPoint }: AlertEngineContext,
+  { rules, config, now }: { rules: readonly AlertRule[]; config: ModelsConfig; now: Date },
+): Promise<boolean> {
   return database.prisma.$transaction(
     async (transaction) => {
       const [lock] = await transaction.$queryRaw<{ locked: boolean }[]>`
@@ -103,7 +98,7 @@ export async function passOverAlerts(context: AlertEngineContext, now: Date): Pr
       await resolveOrphans(transaction, rules);
       const { messagesPerHour } = settings;
       const told = await tellChanges(transaction, { receivers: listReceivers(settings), messagesPerHour, now });
-      if (told > 0) context.failPoint('alerts:before-commit');
+      if (told > 0) failPoint('alerts:before-commit');
       await transaction.$executeRaw`INSERT INTO alert_cursors (name, seen_until)
         SELECT ${CURSOR}, max(found_at) FROM monitor_findings HAVING max(found_at) IS NOT NULL
         ON CONFLICT (name) DO UPDATE SET seen_until = EXCLUDED.seen_until WHERE alert_cursors.seen_until < EXCLUDED.seen_until`;

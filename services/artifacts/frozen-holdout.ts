@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import type { ScoreInput } from '../../core/schemas/prediction.js';
+import { readAtRest } from '../encryption/file-keys.js';
 import { writeStaged } from '../storage/staged-file.js';
 import { sha256 } from './model-bundle.js';
 
@@ -89,6 +89,6 @@ export async function readTrainedUnits(
 }
 
 async function readUnchanged(path: string, digest: string): Promise<Buffer | undefined> {
-  const bytes = await readFile(path).catch(() => undefined);
+  const bytes = await readAtRest(path).catch(() => undefined);
   return bytes && sha256(bytes) === digest ? bytes : undefined;
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
 import type { ViewVersion } from '../../core/schemas/feature-view.js';
 import type { ScoreInput } from '../../core/schemas/prediction.js';
+import { readAtRest } from '../encryption/file-keys.js';
 import { upgradeManifest } from './upgrade-manifest.js';
 
 /** A file of the bundle, and the SHA-256 of its content. */
@@ -136,7 +137,8 @@ export function decodeFile<T>(bundle: ModelBundle, file: string, decode: (bytes:
 /** Reads a file and holds it to its digest. */
 async function readChecked(folder: string, file: string, expected: string): Promise<Buffer> {
   const path = join(folder, file);
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readAtRest(path).catch((error: NodeJS.ErrnoException) => {
+    if (error instanceof ServiceError) throw error;
     throw new ServiceError('artifact_corrupt', `${path} cannot be read (${error.code}).`);
   });
   const actual = sha256(bytes);

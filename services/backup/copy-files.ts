@@ -4,6 +4,8 @@ import { bundleFolder, BUNDLE_MANIFEST, loadManifest } from '../artifacts/model-
 import type { Config } from '../config.js';
 import { digestOfDataset } from '../datasets/commit-dataset.js';
 import { datasetFiles } from '../datasets/dataset-files.js';
+import { sha256AtRest } from '../encryption/file-keys.js';
+import { keyIdOfFile } from '../encryption/sealed-file.js';
 import { uploadPath } from '../uploads/upload-store.js';
 import { writeChecked, type BackupManifest, type Digests } from './backup-folder.js';
 import type { ReferredFiles } from './dump-database.js';
@@ -34,10 +36,13 @@ export async function copyReferred(
 ): Promise<CopiedFiles> {
   const to = storageOf(folder);
   const files: BackupManifest['files'] = [];
+  // What the rows tell are digests of contents, whatever key a file is sealed with.
+  const contents: Digests = new Map();
   const copy = async (from: string, path: string) => {
     try {
       const { sha256, bytes } = await writeChecked(from, join(folder, path));
       digests.set(path, sha256);
+      contents.set(path, (await keyIdOfFile(from)) === undefined ? sha256 : await sha256AtRest(join(folder, path)));
       files.push({ path, bytes });
     } catch (error) {
       if (!isGone(error)) throw error;
@@ -56,7 +61,7 @@ export async function copyReferred(
     const from = uploadPath(config, upload);
     await copy(from, `data/uploads/${from.slice(from.lastIndexOf('/') + 1)}`);
   }
-  return { files, unlike: await compare(referred, { ...config, ...to }, digests) };
+  return { files, unlike: await compare(referred, { ...config, ...to }, contents) };
 }
 
 /** Holds the copies to what the snapshot says of them. */

@@ -73,9 +73,19 @@ export async function loadDatabase(databaseUrl: string, folder: string, manifest
     for (const { name, last_value } of manifest.sequences)
       await client.query('SELECT setval($1::regclass, $2::bigint)', [pg.escapeIdentifier(name), last_value]);
     for (const statement of enable) await client.query(statement);
+    await settleArrivals(client);
     await client.query('COMMIT');
   });
   await applyMigrations(databaseUrl);
+}
+
+/**
+ * Transactions of another cluster may have smaller numbers than those that the rows of the backup carry: the sums of the log would wait for these to
+ * come, and miss what arrives until then. A backup of a release without the function gets it, and is settled, by the migrations that follow.
+ */
+async function settleArrivals(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ known: boolean }>(`SELECT to_regproc('settle_arrivals') IS NOT NULL AS known`);
+  if (rows[0]!.known) await client.query('SELECT settle_arrivals()');
 }
 
 async function loadTable(client: pg.Client, folder: string, table: BackupManifest['tables'][number]): Promise<void> {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { copyFile, link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ServiceError } from '../../core/errors.js';
 import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
+import { sealFinished } from '../encryption/file-keys.js';
 import { syncPath } from '../storage/sync-path.js';
 import { DATA_FILES, MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest, type QualityFinding } from './manifest.js';
 import { profileColumns } from './profile-columns.js';
@@ -223,12 +224,16 @@ function refuseBadData(
   }
 }
 
-/** Moves the finished folder to its name; a twin that another attempt published first is adopted instead. */
+/** Rows and what was learnt from them; the manifest stays as it is, as lists are made of it. */
+const rowFiles = (names: readonly string[]) => names.filter((name) => name !== MANIFEST_FILE);
+
+/** Seals the finished folder where there are keys, and moves it to its name; a twin that another attempt published first is adopted instead. */
 export async function publishSnapshot(
   forming: string,
   final: string,
   manifest: DatasetManifest,
 ): Promise<DatasetManifest> {
+  for (const file of rowFiles(await readdir(forming))) await sealFinished(join(forming, file));
   await mkdir(dirname(final), { recursive: true });
   try {
     await rename(forming, final);

@@ -4,6 +4,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import type { Pool } from 'pg';
 import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
 import { copyFromPostgres } from '../sources/copy-from-postgres.js';
+import { sealFinished } from '../encryption/file-keys.js';
 import { syncPath } from '../storage/sync-path.js';
 import type { ColumnType } from './column-types.js';
 
@@ -135,6 +136,7 @@ async function exportDay(model: string, { day, rows }: Day, context: LogContext)
       `COPY (SELECT * FROM day ORDER BY id) TO ${quoteText(partial)} (FORMAT parquet, COMPRESSION zstd)`,
     );
   });
+  await sealFinished(partial);
   await syncPath(partial);
   await rename(partial, path);
   await syncPath(join(context.daysFolder, model));

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError } from '../../core/errors.js';
-import type { OwnCredentials } from '../auth/own-credentials.js';
+import type { Container } from '../container.js';
 import type { Database, Prisma } from '../database/database.js';
 import { loadScorer } from '../serving/load-scorer.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
@@ -82,13 +83,15 @@ export async function switchRoute(
 const ASK_EVERY_MS = 250;
 const ASK_FOR_MS = 30_000;
 
+type ApiReader = Pick<Container, 'config' | 'apiFetch' | 'credentials'>;
+
 /**
  * Reads the served version back through the public endpoint. Only this makes a rollout a success.
  * @throws ServiceError `deployment_check_failed` when the API serves another version after 30 s; Error while it is away.
  */
 export async function confirmServed(
   deployment: OpenDeployment,
-  context: { database: Database; credentials: OwnCredentials; apiBaseUrl: string; signal: AbortSignal },
+  context: ApiReader & { database: Database; signal: AbortSignal },
 ): Promise<void> {
   const deadline = Date.now() + ASK_FOR_MS;
   let seen: string | null = null;
@@ -99,7 +102,7 @@ export async function confirmServed(
       await recordStep(context.database.prisma, deployment, 'confirm', { served: seen });
       return;
     }
-    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+    await sleep(ASK_EVERY_MS);
   }
   throw new ServiceError(
     'deployment_check_failed',
@@ -108,12 +111,12 @@ export async function confirmServed(
 }
 
 async function servedVersion(
-  { apiBaseUrl, credentials }: { apiBaseUrl: string; credentials: OwnCredentials },
+  { config: { apiBaseUrl }, apiFetch, credentials }: ApiReader,
   model: string,
 ): Promise<string | null> {
   const headers = { ...traceHeaders(), ...(await credentials.headers('viewer')) };
   const options = { headers, signal: AbortSignal.timeout(2000) };
-  const response = await fetch(`${apiBaseUrl}/models/${model}`, options).catch((error: unknown) => {
+  const response = await apiFetch(`${apiBaseUrl}/models/${model}`, options).catch((error: unknown) => {
     throw new Error(`The API at ${apiBaseUrl} cannot be reached to read the served version back.`, { cause: error });
   });
   if (!response.ok) throw new Error(`GET ${apiBaseUrl}/models/${model} answered ${response.status}.`);

@@ -12,8 +12,8 @@ export interface ComparedSides {
   drift: ColumnDrift;
   /** The largest effect that the column has within its reference. */
   usual: number;
-  /** Kept for estimates from probabilities. */
-  samples: { reference: Sample; current: Sample };
+  /** Of predictions: estimates look at their probabilities. */
+  samples?: { reference: Sample; current: Sample };
 }
 
 /** A part of the rows: a value of a feature. */
@@ -25,20 +25,32 @@ export interface Segment {
 
 export const ALL_ROWS: Segment = { name: '' };
 
+/** So many columns of both sides are in memory at once: 100 MiB of the most rows that a side has. */
+const COLUMNS_AT_ONCE = 16;
+
 /**
- * Compares one column of a window with its reference.
- * @param slots windows of the reference, told apart by `slot`; what the column does from one to the next is what is usual of it
+ * Compares columns of a window with their reference.
+ * @param some of `columns`
+ * @param slots windows of the reference, told apart by `slot`; what a column does from one to the next is what is usual of it
  */
 export async function compareSides(
   connection: DuckDBConnection,
-  column: WatchedColumn,
+  some: readonly WatchedColumn[],
   columns: readonly WatchedColumn[],
   sides: { reference: Cells; current: Cells; slots: number; segment: Segment; leastRows: number },
-): Promise<ComparedSides> {
+): Promise<ComparedSides[]> {
   const { where } = sides.segment;
-  const parts = await readSamples(connection, sides.reference, column, columns, { slots: sides.slots, where });
-  const [current] = await readSamples(connection, sides.current, column, columns, { slots: 1, where });
-  return { column, ...compareParts(column.subject, parts, current!, sides.leastRows) };
+  const compared: ComparedSides[] = [];
+  for (let start = 0; start < some.length; start += COLUMNS_AT_ONCE) {
+    const own = some.slice(start, start + COLUMNS_AT_ONCE);
+    const parts = await readSamples(connection, sides.reference, own, columns, { slots: sides.slots, where });
+    const currents = await readSamples(connection, sides.current, own, columns, { slots: 1, where });
+    own.forEach((column, at) => {
+      const { samples, ...found } = compareParts(column.subject, parts[at]!, currents[at]![0]!, sides.leastRows);
+      compared.push({ column, ...found, ...(column.group === 'predictions' ? { samples } : {}) });
+    });
+  }
+  return compared;
 }
 
 function compareParts(
@@ -46,7 +58,7 @@ function compareParts(
   parts: readonly Sample[],
   current: Sample,
   leastRows: number,
-): Omit<ComparedSides, 'column'> {
+): Required<Omit<ComparedSides, 'column'>> {
   const full = parts.filter((part) => rowsOf(part) > 0);
   if ('number' in current) {
     const windows = full.flatMap((part): NumberSample[] => ('number' in part ? [part.number] : []));

@@ -13,11 +13,12 @@ export function estimateEffects(
     // A yes-or-no head answers with the chance of yes; a class comes with how sure it is.
     const watched = kind === 'classification' ? 'confidence' : task === 'binary' ? name : undefined;
     const found = compared.find(({ column }) => column.subject === `prediction:${watched}`);
-    if (!found || !('number' in found.samples.reference) || !('number' in found.samples.current)) return [];
+    const samples = found?.samples;
+    if (!samples || !('number' in samples.reference) || !('number' in samples.current)) return [];
     const sure = (values: Float64Array) =>
       expectedAccuracy(kind === 'classification' ? values : values.map((chance) => Math.max(chance, 1 - chance)));
-    const reference = sure(found.samples.reference.number.values);
-    const current = sure(found.samples.current.number.values);
+    const reference = sure(samples.reference.number.values);
+    const current = sure(samples.current.number.values);
     if (!reference || !current) return [];
     return [
       {

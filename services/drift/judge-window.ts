@@ -31,15 +31,11 @@ export interface WindowJudgement {
 /** What the window shows of each column, over all rows and in each segment. */
 export async function judgeWindow(connection: DuckDBConnection, judgement: WindowJudgement): Promise<Finding[]> {
   const { columns, settings, subject } = judgement;
-  const compared: ComparedSides[] = [];
-  for (const column of columns)
-    compared.push(
-      await compareSides(connection, column, columns, {
-        ...judgement.sides,
-        segment: ALL_ROWS,
-        leastRows: settings.least_rows,
-      }),
-    );
+  const compared = await compareSides(connection, columns, columns, {
+    ...judgement.sides,
+    segment: ALL_ROWS,
+    leastRows: settings.least_rows,
+  });
   const verdicts = judgeFamily(
     compared.map((one) => ({ one, segment: '' })),
     judgement,
@@ -107,14 +103,18 @@ async function seasonalSubjects(
   const found = new Set<string>();
   if (!training) return found;
   const reference = await layOutCells(connection, 'training', columns, training);
-  for (const [at, { column }] of compared.entries()) {
-    const { state, limit } = verdicts[at]!;
-    if (state !== 'steady' || reference.rows[column.group] === 0) continue;
-    const options = { current: sides.current, reference, slots: 1, segment: ALL_ROWS, leastRows: settings.least_rows };
-    const { drift } = await compareSides(connection, column, columns, options);
+  const limits = new Map(
+    compared.flatMap(({ column }, at) => {
+      const { state, limit } = verdicts[at]!;
+      return state === 'steady' && reference.rows[column.group] > 0 ? [[column, limit] as const] : [];
+    }),
+  );
+  const options = { current: sides.current, reference, slots: 1, segment: ALL_ROWS, leastRows: settings.least_rows };
+  for (const { column, drift } of await compareSides(connection, [...limits.keys()], columns, options)) {
     if (drift.state !== 'compared') continue;
     const size = Math.max(0, ...drift.effects.map((effect) => effect.size));
-    if (drift.p_value < SEASONAL_CHANCE && size >= (limit ?? DRIFT_RULE.least_effect)) found.add(column.subject);
+    const limit = limits.get(column) ?? DRIFT_RULE.least_effect;
+    if (drift.p_value < SEASONAL_CHANCE && size >= limit) found.add(column.subject);
   }
   return found;
 }
@@ -136,15 +136,10 @@ async function judgeSegments(
     const cell = cellName(own, columns);
     for (const value of await frequentValues(connection, sides.current, cell, MOST_VALUES)) {
       const segment: Segment = { name: `${name}=${value}`, where: `${cell} = ${quoteText(value)}` };
-      for (const column of inputs) {
-        if (column === own) continue;
-        const one = await compareSides(connection, column, columns, {
-          ...sides,
-          segment,
-          leastRows: settings.least_rows,
-        });
+      const others = inputs.filter((column) => column !== own);
+      const options = { ...sides, segment, leastRows: settings.least_rows };
+      for (const one of await compareSides(connection, others, columns, options))
         cells.push({ one, segment: segment.name });
-      }
     }
   }
   if (cells.length === 0) return [];

@@ -60,22 +60,43 @@ export function cellName(column: WatchedColumn, columns: readonly WatchedColumn[
 }
 
 /**
- * Reads one column of a side, by window.
- * @param options `slots`: how many windows the side has; `where`: SQL over the cells of the column's group
+ * Reads columns of a side, by column and window; numbers of one group in one pass.
+ * @param some of `columns`
+ * @param options `slots`: how many windows the side has; `where`: SQL over the cells of the columns' group
  */
 export async function readSamples(
   connection: DuckDBConnection,
   { side }: Cells,
-  column: WatchedColumn,
+  some: readonly WatchedColumn[],
   columns: readonly WatchedColumn[],
   { slots, where }: { slots: number; where?: string },
-): Promise<Sample[]> {
-  const rows = { relation: tableOf(side, column.group), where, slot: 'slot', slots };
-  const cell = cellName(column, columns);
-  if (column.kind === 'number')
-    return (await readNumbers(connection, rows, numberCell(cell))).map((number) => ({ number }));
-  const text = column.kind === 'presence' ? `CASE WHEN ${cell} IS NOT NULL THEN 'present' END` : cell;
-  return (await readCategories(connection, rows, text)).map((category) => ({ category }));
+): Promise<Sample[][]> {
+  const samples = new Map<WatchedColumn, Sample[]>();
+  for (const group of COLUMN_GROUPS) {
+    const rows = { relation: tableOf(side, group), where, slot: 'slot', slots };
+    const own = some.filter((column) => column.group === group);
+    const numbers = own.filter(({ kind }) => kind === 'number');
+    if (numbers.length > 0) {
+      const cells = numbers.map((column) => numberCell(cellName(column, columns)));
+      const found = await readNumbers(connection, rows, cells);
+      numbers.forEach((column, at) =>
+        samples.set(
+          column,
+          found[at]!.map((number) => ({ number })),
+        ),
+      );
+    }
+    for (const column of own) {
+      if (column.kind === 'number') continue;
+      const cell = cellName(column, columns);
+      const text = column.kind === 'presence' ? `CASE WHEN ${cell} IS NOT NULL THEN 'present' END` : cell;
+      samples.set(
+        column,
+        (await readCategories(connection, rows, text)).map((category) => ({ category })),
+      );
+    }
+  }
+  return some.map((column) => samples.get(column)!);
 }
 
 /** The values of a watched feature by how many rows have them, the most frequent first. */

@@ -1,4 +1,4 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api';
 import type { CategorySample, NumberSample } from '../../ml/drift/column-drift.js';
 import { sortNumbers } from '../../ml/drift/sort-numbers.js';
 import { queryRows } from '../duckdb.js';
@@ -25,36 +25,53 @@ export const filledCell = (cell: string) => `CASE WHEN trim(${cell}) <> '' THEN 
 export const isNoNumber = (cell: string) =>
   `${cell} IS NOT NULL AND lower(trim(${cell})) NOT IN ${MISSING_WORDS} AND ${numberCell(cell)} IS NULL`;
 
+interface GrowingSample {
+  values: Float64Array<ArrayBuffer>;
+  present: number;
+  missing: number;
+}
+
 /**
- * The numbers of a column, sorted, by window. What is no finite number counts as missing.
- * @param cell SQL that gives a DOUBLE
+ * The numbers of columns, sorted, by column and window, in one pass over the rows: all of them are in memory at once. What is no finite number
+ * counts as missing.
+ * @param cells SQL that gives a DOUBLE, one a column
  */
 export async function readNumbers(
   connection: DuckDBConnection,
-  { relation, where, slot = '0', slots = 1 }: SampledRows,
-  cell: string,
-): Promise<NumberSample[]> {
-  const windows = Array.from({ length: slots }, () => ({ values: new Float64Array(1024), present: 0, missing: 0 }));
+  { relation, where, slot, slots = 1 }: SampledRows,
+  cells: readonly string[],
+): Promise<NumberSample[][]> {
+  const grow = (): GrowingSample => ({ values: new Float64Array(4096), present: 0, missing: 0 });
+  const columns = cells.map(() => Array.from({ length: slots }, grow));
   const isWindowed = slots > 1;
-  const result = await connection.stream(
-    `SELECT CAST(${cell} AS DOUBLE)${isWindowed ? `, CAST(${slot} AS INTEGER)` : ''} FROM ${relation} ${filter(where)}`,
-  );
+  // NaN for NULL: the engine's marks of what is NULL are slow to ask for.
+  const numbers = cells.map((cell) => `coalesce(CAST(${cell} AS DOUBLE), 'nan'::DOUBLE)`);
+  const selected = isWindowed ? [...numbers, `CAST(${slot} AS INTEGER)`] : numbers;
+  const result = await connection.stream(`SELECT ${selected.join(', ')} FROM ${relation} ${filter(where)}`);
   for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
-    const cells = chunk.getColumnVector(0);
-    const slotOf = isWindowed ? chunk.getColumnVector(1) : undefined;
     // Asked once: each time is a call into the engine.
     const rows = chunk.rowCount;
-    for (let row = 0; row < rows; row++) {
-      const window = windows[slotOf ? (slotOf.getItem(row) as number) : 0]!;
-      const value = cells.getItem(row) as number | null;
-      if (value === null || !Number.isFinite(value)) window.missing++;
-      else {
-        if (window.present === window.values.length) window.values = grown(window.values);
-        window.values[window.present++] = value;
-      }
+    const windowOf = isWindowed ? chunk.getColumnVector(cells.length) : undefined;
+    for (const [at, windows] of columns.entries()) takeNumbers(windows, chunk.getColumnVector(at), rows, windowOf);
+  }
+  return columns.map((windows) =>
+    windows.map(({ values, present, missing }) => ({ values: sortNumbers(values.subarray(0, present)), missing })),
+  );
+}
+
+type Vector = ReturnType<DuckDBDataChunk['getColumnVector']>;
+
+function takeNumbers(windows: readonly GrowingSample[], cells: Vector, rows: number, windowOf: Vector | undefined) {
+  let sample = windows[0]!;
+  for (let row = 0; row < rows; row++) {
+    if (windowOf) sample = windows[windowOf.getItem(row) as number]!;
+    const value = cells.getItem(row) as number;
+    if (!Number.isFinite(value)) sample.missing++;
+    else {
+      if (sample.present === sample.values.length) sample.values = grown(sample.values);
+      sample.values[sample.present++] = value;
     }
   }
-  return windows.map(({ values, present, missing }) => ({ values: sortNumbers(values.subarray(0, present)), missing }));
 }
 
 function grown(values: Float64Array): Float64Array<ArrayBuffer> {

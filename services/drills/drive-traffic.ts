@@ -1,9 +1,13 @@
 import { Agent, request } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SANDBOX_MODEL } from '../../core/names.js';
 import { createPrng } from '../../ml/random/prng.js';
 import type { OwnCredentials } from '../auth/own-credentials.js';
-import type { Database } from '../database/database.js';
+import type { Config } from '../config.js';
+import type { Container } from '../container.js';
+import { readTlsFiles } from '../network/tls-files.js';
+import { API_CLIENT_TLS } from '../network/tls-settings.js';
 import { sandboxUnit } from './sandbox-table.js';
 
 export interface TrafficInput {
@@ -40,12 +44,12 @@ export async function driveTraffic(
   {
     database,
     credentials,
-    apiBaseUrl,
+    config,
     signal,
-  }: { database: Database; credentials: OwnCredentials; apiBaseUrl: string; signal: AbortSignal },
+  }: Pick<Container, 'database' | 'credentials' | 'config'> & { signal: AbortSignal },
 ): Promise<TrafficSeen> {
   const seen: TrafficSeen = { requests: 0, failed: 0, arms: {}, isOver: false };
-  const post = createCaller(apiBaseUrl, credentials);
+  const post = createCaller(config, credentials);
   let stopMs = performance.now() + limitSeconds * 1000;
   const isRunning = () => !signal.aborted && performance.now() < stopMs;
   const startMs = performance.now();
@@ -54,13 +58,13 @@ export async function driveTraffic(
   const call = async () => {
     while (isRunning()) {
       const dueMs = startMs + (sent++ / requestsPerSecond) * 1000;
-      if (dueMs > performance.now()) await pause(dueMs - performance.now());
+      if (dueMs > performance.now()) await sleep(dueMs - performance.now());
       await askOnce(post, prng.nextInt(UNITS), seen);
     }
   };
   const look = async () => {
     while (isRunning()) {
-      await pause(LOOK_EVERY_MS);
+      await sleep(LOOK_EVERY_MS);
       const row = await database.prisma.deployment.findUnique({ where: { id: deploymentId } });
       if (!row?.finishedAt || seen.isOver) continue;
       seen.isOver = true;
@@ -71,8 +75,6 @@ export async function driveTraffic(
   signal.throwIfAborted();
   return seen;
 }
-
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 type Post = (path: string, body: object) => Promise<{ status: number; body: Record<string, unknown> }>;
 
@@ -90,9 +92,11 @@ async function askOnce(post: Post, draw: number, seen: TrafficSeen): Promise<voi
 }
 
 /** A caller that does not throw: no answer is one of the status 0. */
-function createCaller(apiBaseUrl: string, credentials: OwnCredentials): Post {
+function createCaller({ apiBaseUrl, tls }: Config, credentials: OwnCredentials): Post {
   const isSecure = apiBaseUrl.startsWith('https:');
-  const agent = isSecure ? new SecureAgent({ keepAlive: false }) : new Agent({ keepAlive: false });
+  const agent = isSecure
+    ? new SecureAgent({ keepAlive: false, ...readTlsFiles(tls.apiClient, API_CLIENT_TLS) })
+    : new Agent({ keepAlive: false });
   return async (path, body) => {
     const signIn = await credentials.headers('predictor').catch(() => ({}));
     return new Promise((resolve) => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from '../../core/schemas/drill.js';
 import type { Database } from '../database/database.js';
 import type { TrafficSeen } from './drive-traffic.js';
@@ -108,7 +109,7 @@ async function readLogged({ pool }: Database, deploymentId: string, { arms }: Tr
     const { all, ...logged } = rows[0]!;
     const expected = Object.entries(arms).reduce((sum, [arm, count]) => (arm === 'none' ? sum : sum + count), 0);
     if (all >= expected || performance.now() > untilMs) return logged;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await sleep(LOOK_EVERY_MS);
   }
 }
 

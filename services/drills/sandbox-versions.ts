@@ -14,6 +14,7 @@ import type { Container } from '../container.js';
 import type { Prisma } from '../database/database.js';
 import { nextVersion } from '../registry/register-version.js';
 import { releaseVersion } from '../release-version.js';
+import { atRest } from '../encryption/file-keys.js';
 import { STAGED } from '../training/training-plan.js';
 import { loadScorer } from '../serving/load-scorer.js';
 import { writeStaged } from '../storage/staged-file.js';
@@ -136,7 +137,7 @@ async function publishCopy(
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
   for (const file of [...files, STAGED.report]) await copyFile(join(from, file), join(partial, file));
-  await writeStaged(join(partial, BUNDLE_MANIFEST), text);
+  await writeStaged(join(partial, BUNDLE_MANIFEST), atRest(Buffer.from(text)));
   try {
     await rename(partial, bundleFolder(modelStoragePath, SANDBOX_MODEL, digest));
   } catch (error) {

@@ -7,6 +7,7 @@ import { loggedDaysFolder } from '../datasets/logged-days.js';
 import { parseRequest } from '../parse-request.js';
 import { versionsOfDataset } from '../lineage/read-lineage.js';
 import type { ErasureReport } from './erasure-store.js';
+import { FILES_LOCK } from './files-lock.js';
 import { redactDataset } from './redact-dataset.js';
 import { filesBelow, searchFiles } from './subject-in-files.js';
 import { countInParquet, eraseFromParquet, type EntityColumns } from './subject-in-parquet.js';
@@ -15,6 +16,7 @@ import { eraseFromTables, searchTables } from './subject-in-rows.js';
 export type ErasureContext = Pick<
   Container,
   | 'config'
+  | 'apiFetch'
   | 'credentials'
   | 'database'
   | 'folders'
@@ -27,9 +29,6 @@ export interface ErasureStep {
   jobId: string;
   erasureId: string;
 }
-
-/** One rewriting of snapshots at a time. */
-const FILES_LOCK = 7_233_011;
 
 /** @throws ServiceError `erasure_not_found` */
 export async function beginErasure(
@@ -74,10 +73,10 @@ const addCounts = (before: Record<string, number> = {}, counts: readonly { store
 /** Has all API processes bring their logs to the database and forget what they answered, and empties what Redis shares. */
 export async function forgetInMemory(
   { erasureId }: ErasureStep,
-  { config, credentials, database, redisFeatures }: ErasureContext,
+  { config, apiFetch, credentials, database, redisFeatures }: ErasureContext,
 ): Promise<void> {
   const subject = await subjectOf(database, erasureId);
-  const response = await fetch(`${config.apiBaseUrl}/subjects/forget`, {
+  const response = await apiFetch(`${config.apiBaseUrl}/subjects/forget`, {
     method: 'POST',
     headers: await credentials.headers('admin'),
     signal: AbortSignal.timeout(30_000),

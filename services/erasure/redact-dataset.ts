@@ -5,7 +5,7 @@ import { jsonOf } from '../database/json-of.js';
 import { datasetFiles } from '../datasets/dataset-files.js';
 import { MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest, type Redaction } from '../datasets/manifest.js';
 import { digestOfDataset, readManifest } from '../datasets/commit-dataset.js';
-import { sha256OfFile } from '../storage/sha256-of-file.js';
+import { sha256AtRest } from '../encryption/file-keys.js';
 import { readStaged, writeStaged } from '../storage/staged-file.js';
 import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
@@ -115,7 +115,7 @@ async function countRows(files: readonly string[]): Promise<number> {
 }
 
 async function describeFile(path: string): Promise<{ rows: number; bytes: number; digest: string }> {
-  return { rows: await countRows([path]), bytes: (await stat(path)).size, digest: await sha256OfFile(path) };
+  return { rows: await countRows([path]), bytes: (await stat(path)).size, digest: await sha256AtRest(path) };
 }
 
 async function writeTrail(

@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createGunzip } from 'node:zlib';
+import { streamFromRest } from '../encryption/file-keys.js';
 import { countInParquet, type EntityColumns } from './subject-in-parquet.js';
 
 /** All files below a folder; one that is not there has none. */
@@ -14,7 +14,7 @@ const WORD = /[\p{L}\p{N}_-]/u;
 
 /** Whether a file has a text as a word of its own, so that `user_1` is not found in `user_12`. Gzip is looked into. */
 export async function fileHasText(file: string, text: string): Promise<boolean> {
-  const stream = createReadStream(file);
+  const stream = streamFromRest(file);
   const bytes = file.endsWith('.gz') ? stream.pipe(createGunzip()) : stream;
   const sought = Buffer.from(text, 'utf8').toString('latin1');
   let rest = '';

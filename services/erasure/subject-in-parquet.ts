@@ -1,6 +1,7 @@
 import { rename, rm } from 'node:fs/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
+import { sealFinished } from '../encryption/file-keys.js';
 import { syncPath } from '../storage/sync-path.js';
 
 /** Columns of whole numbers that name entities: there a person may be a number. */
@@ -51,6 +52,7 @@ export async function eraseFromParquet(file: string, subject: string, entityColu
         `COPY (SELECT * FROM read_parquet(${quoteText(file)}) WHERE NOT (${condition})) TO ${quoteText(partial)} (FORMAT parquet, COMPRESSION zstd)`,
       );
     });
+    await sealFinished(partial);
     await syncPath(partial);
     await rename(partial, file);
   } finally {

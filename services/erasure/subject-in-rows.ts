@@ -1,4 +1,6 @@
 import type { Database } from '../database/database.js';
+import { ANY_NAMES, blotName, namedIn, namesOf } from './named-in-text.js';
+import { NOT_SEARCHED } from './table-lists.js';
 
 /** What a store was found to hold of a person. */
 export interface StoreCount {
@@ -12,6 +14,9 @@ const asJson = (subject: string) => JSON.stringify(subject);
 /** Rows of predictions: those about the person, and those whose features or answer name the person. */
 const OF_SUBJECT = `(entity_id = $1 OR strpos(features::text, $2) > 0 OR strpos(predictions::text, $2) > 0)`;
 
+/** Rows of a segment that is the person, such as `user=ann`. */
+const IN_SEGMENT = `right(segment, length($1) + 1) = '=' || $1`;
+
 /** Erases a person from the tables. Repeatable. @returns what went, by table */
 export async function eraseFromTables({ pool }: Database, subject: string): Promise<StoreCount[]> {
   const client = await pool.connect();
@@ -19,6 +24,7 @@ export async function eraseFromTables({ pool }: Database, subject: string): Prom
     // A log of years is looked through once; nobody waits for it.
     await client.query("SET statement_timeout = '30min'");
     const json = asJson(subject);
+    const names = namesOf(subject);
     const erase = async (table: string, sql: string, values: unknown[]) => ({
       store: `postgresql:${table}`,
       rows: (await client.query(sql, values)).rowCount ?? 0,
@@ -35,10 +41,23 @@ export async function eraseFromTables({ pool }: Database, subject: string): Prom
         json,
       ]),
       await erase('events', 'DELETE FROM events WHERE strpos(payload, $1) > 0', [json]),
+      // What was found of a segment of the person, or names the person among its samples; and alerts that nobody can follow without it.
+      await erase(
+        'monitor_findings',
+        `DELETE FROM monitor_findings WHERE ${IN_SEGMENT} OR strpos(evidence::text, $2) > 0 OR ($3 <> '' AND summary ~ $3)`,
+        names,
+      ),
+      await erase(
+        'alert_events',
+        `DELETE FROM alert_events WHERE ${ANY_NAMES} AND alert_id IN (SELECT id FROM alerts WHERE ${IN_SEGMENT})`,
+        names,
+      ),
+      await erase('alerts', `DELETE FROM alerts WHERE ${ANY_NAMES} AND ${IN_SEGMENT}`, names),
+      ...(await blotName(client, subject)),
       // A segment, a class or an item may have the person's name; the sums of that hour go with it.
       await erase(
         'performance_rollups',
-        `DELETE FROM performance_rollups WHERE strpos(answers::text, $2) > 0 OR strpos(outcomes::text, $2) > 0 OR right(segment, length($1) + 1) = '=' || $1`,
+        `DELETE FROM performance_rollups WHERE strpos(answers::text, $2) > 0 OR strpos(outcomes::text, $2) > 0 OR ${IN_SEGMENT}`,
         [subject, json],
       ),
       // Requests with filters that name the person, and what materializations say of extreme values.
@@ -68,18 +87,15 @@ export async function eraseFromTables({ pool }: Database, subject: string): Prom
   }
 }
 
-/** Where the person may stand while the erasure is under way. */
-const OWN_TABLE = 'erasures';
-
 /** Looks through every column of every table that can hold a text. @returns the tables where the person still stands */
 export async function searchTables({ pool }: Database, subject: string): Promise<StoreCount[]> {
   const { rows: columns } = await pool.query<{ table: string; columns: { name: string; type: string }[] }>(
     `SELECT c.table_name AS table, json_agg(json_build_object('name', c.column_name, 'type', c.data_type)) AS columns
      FROM information_schema.columns c JOIN pg_class k ON k.relname = c.table_name AND k.relkind IN ('r', 'p') AND NOT k.relispartition
      JOIN pg_namespace n ON n.oid = k.relnamespace AND n.nspname = c.table_schema
-     WHERE c.table_schema = current_schema() AND c.data_type IN ('text', 'character varying', 'json', 'jsonb') AND c.table_name <> $1
+     WHERE c.table_schema = current_schema() AND c.data_type IN ('text', 'character varying', 'json', 'jsonb') AND c.table_name <> ALL($1)
      GROUP BY 1 ORDER BY 1`,
-    [OWN_TABLE],
+    [Object.keys(NOT_SEARCHED)],
   );
   const client = await pool.connect();
   try {
@@ -92,8 +108,8 @@ export async function searchTables({ pool }: Database, subject: string): Promise
           : `${quote(name)} = $1 OR strpos(${quote(name)}, $2) > 0`,
       );
       const { rows } = await client.query<{ rows: number }>(
-        `SELECT count(*)::int AS rows FROM ${quote(table)} WHERE ($1 <> $2) AND (${conditions.join(' OR ')})`,
-        [subject, asJson(subject)],
+        `SELECT count(*)::int AS rows FROM ${quote(table)} WHERE ${ANY_NAMES} AND (${[...conditions, ...namedIn(table)].join(' OR ')})`,
+        namesOf(subject),
       );
       counts.push({ store: `postgresql:${table}`, rows: rows[0]!.rows });
     }

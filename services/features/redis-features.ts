@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createClient } from '@redis/client';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createRedisClient, type RedisAddress } from '../network/redis-client.js';
 import { type Logger } from '../telemetry/logger.js';
 import { withoutCredentials } from '../telemetry/redact.js';
 import { CircuitBreaker } from '../serving/circuit-breaker.js';
@@ -42,15 +43,8 @@ export class RedisFeatures {
   readonly #breaker: CircuitBreaker;
   #isToldAway = false;
 
-  constructor(private readonly options: { url: string; logger: Logger }) {
-    this.#client = createClient({
-      url: options.url,
-      disableOfflineQueue: true,
-      socket: {
-        connectTimeout: PROBE_MS,
-        reconnectStrategy: (retries) => Math.min(LONGEST_WAIT_MS, 100 * 2 ** retries),
-      },
-    });
+  constructor(private readonly options: { redis: RedisAddress; logger: Logger }) {
+    this.#client = createRedisClient(options.redis, { connectMs: PROBE_MS, longestWaitMs: LONGEST_WAIT_MS });
     this.#client.on('error', (error: unknown) => this.#fail(error));
     this.#breaker = new CircuitBreaker({
       probe: () => this.#probe(),
@@ -143,8 +137,7 @@ export class RedisFeatures {
   }
 
   async #connected(): Promise<void> {
-    for (const deadline = Date.now() + PROBE_MS; !this.#client.isReady && Date.now() < deadline;)
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const deadline = Date.now() + PROBE_MS; !this.#client.isReady && Date.now() < deadline;) await sleep(20);
     if (!this.#client.isReady) throw new Error('Redis is not connected');
   }
 

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { LineLevel } from '../../core/names.js';
 import type { Logger } from '../telemetry/logger.js';
-import { LEFT_OUT } from '../telemetry/redact.js';
 import type { JobLog, NewLogLine } from './job-log.js';
 import { isJobId } from './job.js';
 
@@ -110,7 +109,7 @@ export function readLine(text: string): Omit<NewLogLine, 'id'> | undefined {
 function detailOf(fields: Record<string, unknown>): Record<string, unknown> {
   const detail = Object.fromEntries(
     Object.entries(fields)
-      .filter(([name, value]) => !NOT_DETAIL.has(name) && value !== LEFT_OUT)
+      .filter(([name]) => !NOT_DETAIL.has(name))
       .map(([name, value]) => [name, withoutStack(value)]),
   );
   return JSON.stringify(detail).length <= LONGEST_DETAIL

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createClient } from '@redis/client';
+import { createRedisClient, type RedisAddress } from '../network/redis-client.js';
 import type { Logger } from '../telemetry/logger.js';
 import { withoutCredentials } from '../telemetry/redact.js';
 
@@ -31,12 +31,8 @@ export class SharedCounts {
   #telling = false;
   isUp = false;
 
-  constructor(private readonly options: { url: string; logger: Logger }) {
-    this.#client = createClient({
-      url: options.url,
-      disableOfflineQueue: true,
-      socket: { connectTimeout: ANSWER_WITHIN_MS, reconnectStrategy: (retries) => Math.min(5000, 100 * 2 ** retries) },
-    });
+  constructor(private readonly options: { redis: RedisAddress; logger: Logger }) {
+    this.#client = createRedisClient(options.redis, { connectMs: ANSWER_WITHIN_MS, longestWaitMs: 5000 });
     this.#client.on('error', (error: unknown) => this.#fail(error));
     this.#client.on('ready', () => (this.isUp = true));
     this.#connect();

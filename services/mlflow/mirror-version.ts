@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BUNDLE_MANIFEST, bundleFolder, loadManifest } from '../artifacts/model-bundle.js';
 import type { Database } from '../database/database.js';
+import { readAtRest } from '../encryption/file-keys.js';
 import { STAGED } from '../training/training-plan.js';
 import { MlflowError, proxiedPath, type MlflowClient } from './mlflow-client.js';
 import type { MlflowRun } from './mirror-run.js';
@@ -110,7 +110,7 @@ async function uploadFiles(
   const folder = bundleFolder(modelStoragePath, model, digest);
   const { files } = await loadManifest(folder, digest);
   for (const file of [BUNDLE_MANIFEST, ...files.map((one) => one.file), STAGED.report]) {
-    const bytes = await readFile(join(folder, file)).catch((error: NodeJS.ErrnoException) => {
+    const bytes = await readAtRest(join(folder, file)).catch((error: NodeJS.ErrnoException) => {
       // Not every version has a report.
       if (error.code === 'ENOENT' && file === STAGED.report) return undefined;
       throw error;

@@ -1,6 +1,6 @@
+import { BackgroundLoop } from '../background-loop.js';
 import type { Database } from '../database/database.js';
 import type { Logger } from '../telemetry/logger.js';
-import { within } from '../within.js';
 import type { MlflowClient } from './mlflow-client.js';
 import { mirrorRun } from './mirror-run.js';
 import { mirrorVersion, RunNotMirrored } from './mirror-version.js';
@@ -35,36 +35,30 @@ const CLAIM = `UPDATE mlflow_mirrors m SET attempts = m.attempts + 1, next_attem
  * away is waited for however long, while training and serving know nothing of it. Any number of processes may do so.
  */
 export class MlflowMirror {
-  #timer: NodeJS.Timeout | undefined;
-  #round: Promise<void> | undefined;
-  #isStopped = false;
+  readonly #loop: BackgroundLoop;
 
   constructor(
     private readonly context: { client: MlflowClient; database: Database; logger: Logger; modelStoragePath: string },
-  ) {}
+  ) {
+    this.#loop = new BackgroundLoop({
+      look: (signal) => this.#mirrorAll(signal),
+      everyMs: POLL_MS,
+      stopWithinMs: STOP_MS,
+      problem: 'the mirrors cannot be read at present',
+      logger: context.logger,
+    });
+  }
 
   start(): void {
-    this.#timer = setInterval(() => this.#look(), POLL_MS);
-    this.#look();
+    this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearInterval(this.#timer);
-    if (this.#round)
-      await within(STOP_MS, this.#round).catch((error: unknown) =>
-        this.context.logger.debug({ err: error }, 'MLflow has not answered by the end'),
-      );
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
-  #look(): void {
-    this.#round ??= this.#mirrorAll()
-      .catch((error: unknown) => this.context.logger.debug({ err: error }, 'the mirrors cannot be read at present'))
-      .finally(() => (this.#round = undefined));
-  }
-
-  async #mirrorAll(): Promise<void> {
-    while (!this.#isStopped) {
+  async #mirrorAll(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
       const { rows } = await this.context.database.pool.query<Claimed>(CLAIM, [MOST_AT_ONCE]);
       if (rows.length === 0) return;
       await Promise.all(rows.map((claimed) => this.#mirror(claimed)));

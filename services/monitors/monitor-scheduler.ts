@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import { BackgroundLoop } from '../background-loop.js';
 import type { Database } from '../database/database.js';
 import { withTemporal } from '../pipelines/temporal-client.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -7,7 +8,6 @@ import { createMonitorSchedule, monitoredModelOf } from './monitor-schedule.js';
 import { readMonitor } from './monitor-settings.js';
 
 const LOOK_EVERY_MS = 60_000;
-const AGAIN_AFTER_MS = 5000;
 
 interface Dependencies {
   database: Database;
@@ -21,33 +21,26 @@ interface Dependencies {
  * each minute, so that a changed models file needs no restart. Several may run at once: each makes the same of it.
  */
 export class MonitorScheduler {
-  #timer: NodeJS.Timeout | undefined;
-  #isStopped = false;
-  #work = Promise.resolve();
+  readonly #loop: BackgroundLoop;
   /** What each schedule was made of, so that a minute without a change asks nothing of Temporal. */
   readonly #kept = new Map<string, string>();
   #hasListed = false;
 
-  constructor(private readonly dependencies: Dependencies) {}
+  constructor(private readonly dependencies: Dependencies) {
+    this.#loop = new BackgroundLoop({
+      look: () => this.#look(),
+      everyMs: LOOK_EVERY_MS,
+      problem: 'schedules of monitors cannot be kept at present',
+      logger: dependencies.logger,
+    });
+  }
 
   start(): void {
-    this.#work = this.#look().then(
-      () => this.#waitFor(LOOK_EVERY_MS),
-      (error: unknown) => {
-        this.dependencies.logger.debug({ err: error }, 'schedules of monitors cannot be kept at present');
-        this.#waitFor(AGAIN_AFTER_MS);
-      },
-    );
+    this.#loop.start();
   }
 
-  #waitFor(ms: number): void {
-    if (!this.#isStopped) this.#timer = setTimeout(() => this.start(), ms);
-  }
-
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-    await this.#work;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   async #look(): Promise<void> {

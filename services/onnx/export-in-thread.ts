@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { fileKeysNow, type FileKeys } from '../encryption/file-keys.js';
 import { ServiceError, type ErrorCode } from '../../core/errors.js';
 
 const ENTRY = new URL('./export-thread.js', import.meta.url);
@@ -11,6 +12,8 @@ export interface ExportOrder {
   version: string;
   digest: string;
 }
+/** A thread knows nothing of what this one was told. */
+export type ThreadOrder = ExportOrder & { fileKeys: FileKeys };
 export type ExportAnswer = { bytes: Uint8Array } | { code: ErrorCode; message: string };
 
 let last: Promise<unknown> = Promise.resolve();
@@ -27,7 +30,10 @@ export function exportInThread(order: ExportOrder): Promise<Uint8Array> {
 
 async function runThread(order: ExportOrder): Promise<Uint8Array> {
   const answer = await new Promise<ExportAnswer>((resolve, reject) => {
-    const worker = new Worker(ENTRY, { workerData: order, resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB } });
+    const worker = new Worker(ENTRY, {
+      workerData: { ...order, fileKeys: fileKeysNow() } satisfies ThreadOrder,
+      resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB },
+    });
     const what = `the export of ${order.model} ${order.version}`;
     const timer = setTimeout(() => {
       void worker.terminate();

@@ -1,11 +1,14 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { ServiceError } from '../../core/errors.js';
 import { bundleFolder, loadModelBundle } from '../artifacts/model-bundle.js';
-import type { ExportAnswer, ExportOrder } from './export-in-thread.js';
+import { useFileKeys } from '../encryption/file-keys.js';
+import type { ExportAnswer, ThreadOrder } from './export-in-thread.js';
 import { exportOnnx } from './export-version.js';
 
 /** Entry of the thread that exports one version, and ends. */
-async function main({ modelStoragePath, model, version, digest }: ExportOrder): Promise<ExportAnswer> {
+async function main({ modelStoragePath, model, version, digest, fileKeys }: ThreadOrder): Promise<ExportAnswer> {
+  // Bytes that were sent to a thread are no buffers any more.
+  useFileKeys(fileKeys?.map(({ id, key }) => ({ id, key: Buffer.from(key) })));
   try {
     const bundle = await loadModelBundle(bundleFolder(modelStoragePath, model, digest), digest);
     return { bytes: exportOnnx(bundle, version) };
@@ -15,4 +18,4 @@ async function main({ modelStoragePath, model, version, digest }: ExportOrder): 
   }
 }
 
-parentPort?.postMessage(await main(workerData as ExportOrder), []);
+parentPort?.postMessage(await main(workerData as ThreadOrder), []);

@@ -1,5 +1,6 @@
 import { ServiceError } from '../../core/errors.js';
 import { retryDelaySeconds } from '../../core/policy/webhook-retry.js';
+import { BackgroundLoop } from '../background-loop.js';
 import { ChannelListener } from '../database/channel-listener.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -38,8 +39,6 @@ export interface Outbox<Work extends OutboxWork> {
   send(work: Work): Promise<number>;
   /** Only while the message is still claimed by this attempt. */
   record(work: Work, attempt: DeliveryAttempt, fate: DeliveryFate): Promise<void>;
-  /** Forgets what ended before. */
-  removeEnded(before: Date): Promise<unknown>;
 }
 
 /** Besides the notifications the outbox is looked at this often: for what is due again. */
@@ -49,8 +48,6 @@ const MOST_AT_ONCE = 16;
 /** Who has claimed a message has this long to say what came of it; then another may claim it. Longer than an attempt can take. */
 const LEASE_SECONDS = 20;
 const STOP_MS = 2000;
-const RETAIN_EVERY_MS = 3_600_000;
-const RETENTION_DAYS = 30;
 
 /**
  * Sends what an outbox holds, at least once, whoever dies meanwhile: a claim is written before the message is sent, its result after,
@@ -59,54 +56,47 @@ const RETENTION_DAYS = 30;
 export class OutboxDeliverer<Work extends OutboxWork> {
   readonly #busy = new Map<string, Promise<void>>();
   readonly #listener: ChannelListener;
-  #timers: NodeJS.Timeout[] = [];
-  #claiming: Promise<void> | undefined;
-  #isAskedAgain = false;
-  #isStopped = false;
+  readonly #claiming: BackgroundLoop;
 
   constructor(
     private readonly outbox: Outbox<Work>,
     private readonly context: { databaseUrl: string; logger: Logger; failPoint: FailPoint },
   ) {
-    this.#listener = new ChannelListener({ ...context, channel: outbox.channel, onNotice: () => this.#look() });
+    this.#claiming = new BackgroundLoop({
+      look: () => this.#claim(),
+      everyMs: POLL_MS,
+      problem: 'the outbox cannot be read at present',
+      logger: context.logger,
+    });
+    this.#listener = new ChannelListener({
+      ...context,
+      channel: outbox.channel,
+      onNotice: () => this.#claiming.look(),
+    });
   }
 
   start(): void {
-    this.#timers = [setInterval(() => this.#look(), POLL_MS), setInterval(() => void this.#retain(), RETAIN_EVERY_MS)];
     void this.#listener.start();
-    this.#look();
+    this.#claiming.start();
   }
 
   /** Waits a little for what is under way; what is not answered by then is sent again by the next process. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    this.#timers.forEach((timer) => clearInterval(timer));
-    await this.#listener.stop();
-    await this.#claiming;
+    await Promise.all([this.#listener.stop(), this.#claiming.stop()]);
     await within(STOP_MS, Promise.all(this.#busy.values())).catch((error: unknown) =>
       this.context.logger.debug({ err: error }, 'a receiver has not answered by the end'),
     );
   }
 
-  /** Calls that come while one runs are joined into one more. */
-  #look(): void {
-    this.#isAskedAgain = true;
-    this.#claiming ??= this.#claimUntilQuiet()
-      .catch((error: unknown) => this.context.logger.debug({ err: error }, 'the outbox cannot be read at present'))
-      .finally(() => (this.#claiming = undefined));
-  }
-
-  async #claimUntilQuiet(): Promise<void> {
-    while (this.#isAskedAgain && !this.#isStopped && this.#busy.size < MOST_AT_ONCE) {
-      this.#isAskedAgain = false;
-      const claimed = await this.outbox.claim([...this.#busy.keys()], MOST_AT_ONCE - this.#busy.size, LEASE_SECONDS);
-      for (const one of claimed) {
-        const work = this.#deliver(one).finally(() => {
-          this.#busy.delete(one.receiver);
-          this.#look();
-        });
-        this.#busy.set(one.receiver, work);
-      }
+  async #claim(): Promise<void> {
+    if (this.#busy.size >= MOST_AT_ONCE) return;
+    const claimed = await this.outbox.claim([...this.#busy.keys()], MOST_AT_ONCE - this.#busy.size, LEASE_SECONDS);
+    for (const one of claimed) {
+      const work = this.#deliver(one).finally(() => {
+        this.#busy.delete(one.receiver);
+        this.#claiming.look();
+      });
+      this.#busy.set(one.receiver, work);
     }
   }
 
@@ -135,14 +125,6 @@ export class OutboxDeliverer<Work extends OutboxWork> {
     } catch (error) {
       return { at, statusCode: null, latencyMs: latencyMs(), error: describeFailure(error) };
     }
-  }
-
-  async #retain(): Promise<void> {
-    await this.outbox
-      .removeEnded(new Date(Date.now() - RETENTION_DAYS * 86_400_000))
-      .catch((error: unknown) =>
-        this.context.logger.debug({ err: error }, 'old deliveries cannot be removed at present'),
-      );
   }
 }
 

@@ -40,7 +40,7 @@ export async function nextBound(
   { table, from, mostRows }: { table: 'predictions' | 'prediction_outcomes'; from: string; mostRows: number },
 ): Promise<string | undefined> {
   const { rows } = await client.query<{ bound: string; found: boolean }>(
-    `WITH snapshot AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest)
+    `WITH snapshot AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint + arrival_offset() AS oldest)
      SELECT coalesce((SELECT greatest(arrival, $1::bigint + 1) FROM ${table}, snapshot WHERE arrival >= $1 AND arrival < oldest
                       ORDER BY arrival OFFSET $2 LIMIT 1), oldest)::text AS bound,
        EXISTS (SELECT FROM ${table} WHERE arrival >= $1 AND arrival < oldest) AS found FROM snapshot`,

@@ -1,8 +1,8 @@
 import type { PoolClient } from 'pg';
+import { BackgroundLoop } from '../background-loop.js';
 import type { Database } from '../database/database.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { Logger } from '../telemetry/logger.js';
-import { within } from '../within.js';
 import { correctHour, followOutcomes } from './follow-outcomes.js';
 import { followPredictions, type FollowContext } from './follow-predictions.js';
 import { StreamWatch } from './stream-watch.js';
@@ -28,57 +28,42 @@ const FOLLOWER_LOCK = 7233005;
  */
 export class LogFollower {
   readonly #models: WatchedModels;
-  #timer: NodeJS.Timeout | undefined;
-  #round: Promise<void> | undefined;
-  #isStopped = false;
-  #isAway = false;
+  readonly #loop: BackgroundLoop;
 
   constructor(
     private readonly context: WatchedModelsOptions & { database: Database; logger: Logger; failPoint: FailPoint },
   ) {
     this.#models = new WatchedModels(context);
+    this.#loop = new BackgroundLoop({
+      look: (signal) => this.followToEnd(signal),
+      everyMs: LOOK_EVERY_MS,
+      pauseTimes: PAUSE_TIMES,
+      longestPauseMs: LONGEST_PAUSE_MS,
+      stopWithinMs: STOP_MS,
+      problem: 'the log cannot be followed at present',
+      logger: context.logger,
+    });
   }
 
   start(): void {
-    this.#schedule(0);
+    this.#loop.start();
   }
 
   /** Waits a little for the round under way; the database undoes one that does not end in time. */
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-    if (this.#round)
-      await within(STOP_MS, this.#round).catch((error: unknown) =>
-        this.context.logger.debug({ err: error }, 'the log was not followed to the end'),
-      );
-  }
-
-  #schedule(inMs: number): void {
-    if (this.#isStopped) return;
-    this.#timer = setTimeout(() => {
-      const startMs = performance.now();
-      this.#round = this.followToEnd()
-        .then(() => void (this.#isAway = false))
-        .catch((error: unknown) => {
-          if (!this.#isAway) this.context.logger.warn({ err: error }, 'the log cannot be followed at present');
-          this.#isAway = true;
-        })
-        .finally(() => {
-          const tookMs = performance.now() - startMs;
-          this.#schedule(Math.min(LONGEST_PAUSE_MS, Math.max(LOOK_EVERY_MS, PAUSE_TIMES * tookMs)));
-        });
-    }, inMs);
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   /** Follows both logs until nothing is new. Another process may be doing so: then it does nothing. */
-  async followToEnd(): Promise<void> {
+  async followToEnd(signal?: AbortSignal): Promise<void> {
+    const isStopped = () => signal?.aborted === true;
     let isNew = true;
-    while (isNew && !this.#isStopped) {
+    while (isNew && !isStopped()) {
       isNew = (await this.#step(followAnswers)) ?? false;
       if (await this.#step(followTruths)) isNew = true;
     }
     const untilMs = performance.now() + CORRECT_FOR_MS;
-    while (!this.#isStopped && performance.now() < untilMs && (await this.#step(correctHour)));
+    while (!isStopped() && performance.now() < untilMs && (await this.#step(correctHour)));
   }
 
   /** One transaction of the one that follows. @returns undefined where that is another process */

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { SEARCH_ATTRIBUTES } from '../../core/names.js';
 import { ServiceError } from '../../core/errors.js';
@@ -6,6 +5,9 @@ import type { DataConverter } from '@temporalio/common';
 import type { Config } from '../config.js';
 import { KeyRing } from '../encryption/key-ring.js';
 import { createPayloadCodec } from '../encryption/payload-codec.js';
+import { readTlsFiles } from '../network/tls-files.js';
+import { TEMPORAL_TLS } from '../network/tls-settings.js';
+import { compiledScript } from '../project-root.js';
 import { tracedClientInterceptors } from '../telemetry/tracing.js';
 
 export type TemporalSettings = Config['temporal'];
@@ -14,16 +16,16 @@ export type TemporalSettings = Config['temporal'];
 export interface TemporalConnectionOptions {
   address: string;
   apiKey?: string;
-  tls?: { serverRootCACertificate?: Buffer; clientCertPair?: { crt: Buffer; key: Buffer } };
+  tls?: {
+    serverNameOverride?: string;
+    serverRootCACertificate?: Buffer;
+    clientCertPair?: { crt: Buffer; key: Buffer };
+  };
 }
 
-/** Address, API key and TLS files as the SDK wants them. */
+/** Address, API key and TLS files as the SDK wants them. @throws Error for files that cannot work */
 export function connectionOptions(settings: TemporalSettings): TemporalConnectionOptions {
-  const { ca, cert, key } = settings.tlsFiles;
-  const tls = settings.tls && {
-    ...(ca ? { serverRootCACertificate: readFileSync(ca) } : {}),
-    ...(cert && key ? { clientCertPair: { crt: readFileSync(cert), key: readFileSync(key) } } : {}),
-  };
+  const tls = settings.tls && tlsOptions(settings);
   return {
     address: settings.address,
     ...(tls ? { tls } : {}),
@@ -31,9 +33,23 @@ export function connectionOptions(settings: TemporalSettings): TemporalConnectio
   };
 }
 
-/** How what is given to Temporal is written: encrypted, where there are keys. The same for clients and workers. */
+function tlsOptions({ tlsFiles, tlsServerName }: TemporalSettings): TemporalConnectionOptions['tls'] {
+  const { ca, cert, key } = readTlsFiles(tlsFiles, TEMPORAL_TLS);
+  return {
+    ...(tlsServerName === undefined ? {} : { serverNameOverride: tlsServerName }),
+    ...(ca ? { serverRootCACertificate: ca } : {}),
+    ...(cert && key ? { clientCertPair: { crt: cert, key } } : {}),
+  };
+}
+
+/** How what is given to Temporal is written, messages of failures included: encrypted, where there are keys. The same for clients and workers. */
 export function dataConverterOf({ encryptionKeys }: TemporalSettings): DataConverter | undefined {
-  return encryptionKeys && { payloadCodecs: [createPayloadCodec(new KeyRing(encryptionKeys))] };
+  return (
+    encryptionKeys && {
+      payloadCodecs: [createPayloadCodec(new KeyRing(encryptionKeys))],
+      failureConverterPath: compiledScript('workflows/encrypted-failures.js'),
+    }
+  );
 }
 
 /** A client that connects on first use, so that the API starts and predicts while Temporal is away. */

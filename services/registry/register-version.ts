@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FieldProblem } from '../../core/errors.js';
 import type { ModelKind } from '../../core/names.js';
@@ -16,6 +16,7 @@ import { jsonOf } from '../database/json-of.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { CrossValidation, Evaluation, FitOutcome } from '../kinds/recipe.js';
 import { readStaged, readStagedJson, writeStaged } from '../storage/staged-file.js';
+import { atRest, copyToRest } from '../encryption/file-keys.js';
 import { syncPath } from '../storage/sync-path.js';
 import { STAGED, type TrainingPlan } from '../training/training-plan.js';
 
@@ -128,10 +129,9 @@ async function publishBundle(
   await mkdir(partial, { recursive: true });
   const beside = [STAGED.report, ...(hasHoldout ? Object.values(HOLDOUT_FILES) : [])];
   for (const file of [...manifest.files.map((one) => one.file), ...beside]) {
-    await copyFile(join(staging, file), join(partial, file));
-    await syncPath(join(partial, file));
+    await copyToRest(join(staging, file), join(partial, file));
   }
-  await writeStaged(join(partial, BUNDLE_MANIFEST), text);
+  await writeStaged(join(partial, BUNDLE_MANIFEST), atRest(Buffer.from(text)));
   await mkdir(join(modelStoragePath, manifest.model), { recursive: true });
   try {
     await rename(partial, final);

@@ -1,5 +1,6 @@
 import type { RepairState } from '../../core/schemas/repair.js';
-import type { Database } from '../database/database.js';
+import type { Database, Prisma } from '../database/database.js';
+import type { HoldoutStep } from '../deployments/test-holdout.js';
 import { noteStep } from './note-step.js';
 
 const SENTENCES: Record<Exclude<RepairState, 'running'>, string> = {
@@ -41,11 +42,18 @@ export async function noteRollout(
   { repairId, deploymentId }: { repairId: string; deploymentId: string },
   { prisma }: Database,
 ): Promise<{ state: string; reason: string | null }> {
-  const { state, reason } = await prisma.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
+  const { state, reason, steps } = await prisma.deployment.findUniqueOrThrow({ where: { id: deploymentId } });
   const told = state === 'promoted' ? 'has all the traffic now' : `did not get the traffic (${state})`;
-  const summary = `In its rollout ${deploymentId} the new version ${told}: ${reason ?? 'no reason was given.'}`;
+  const summary = `${beforeTraffic(steps)}In its rollout ${deploymentId} the new version ${told}: ${reason ?? 'no reason was given.'}`;
   await noteStep(prisma, repairId, 'rolled_out', summary, { deployment_id: deploymentId, state });
   return { state, reason };
+}
+
+/** A version that is right about the world as it is now is often wrong about that of before; who reads the verdict of that test wonders. */
+function beforeTraffic(steps: Prisma.JsonValue): string {
+  const holdout = (steps as unknown as { step: string; detail: HoldoutStep }[]).find(({ step }) => step === 'holdout');
+  const isLeft = holdout?.detail.tested === true && holdout.detail.left_to_traffic;
+  return isLeft ? `Before any traffic: ${holdout.detail.reason} ` : '';
 }
 
 /** Ends the repair of a job whose workflow was ended from outside and can do so no longer. Repeatable. */

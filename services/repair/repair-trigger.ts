@@ -3,6 +3,7 @@ import { decideRepair, type PastRepair, type RepairDecision } from '../../core/d
 import { ServiceError } from '../../core/errors.js';
 import type { RepairState } from '../../core/schemas/repair.js';
 import { noteEvent, SYSTEM } from '../alerts/move-alerts.js';
+import { BackgroundLoop } from '../background-loop.js';
 import type { Database, Prisma } from '../database/database.js';
 import type { JobStore } from '../jobs/job-store.js';
 import { createRetrainSchedules, type RetrainSchedule } from '../pipelines/retrain-schedule.js';
@@ -28,24 +29,23 @@ const MOST_PAST = 200;
 
 /** Begins repairs because of alerts whose advice is to retrain, of models whose schedule says `on_drift`. Any number of processes may run it. */
 export class RepairTrigger {
-  #timer: NodeJS.Timeout | undefined;
-  #work = Promise.resolve();
-  #isStopped = false;
+  readonly #loop: BackgroundLoop;
 
-  constructor(private readonly context: RepairTriggerContext) {}
-
-  start(): void {
-    this.#work = beginRepairs(this.context, new Date())
-      .catch((error: unknown) => this.context.logger.debug({ err: error }, 'repairs cannot be begun at present'))
-      .then(() => {
-        if (!this.#isStopped) this.#timer = setTimeout(() => this.start(), LOOK_EVERY_MS);
-      });
+  constructor(context: RepairTriggerContext) {
+    this.#loop = new BackgroundLoop({
+      look: () => beginRepairs(context, new Date()),
+      everyMs: LOOK_EVERY_MS,
+      problem: 'repairs cannot be begun at present',
+      logger: context.logger,
+    });
   }
 
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-    await this.#work;
+  start(): void {
+    this.#loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 }
 

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import { bundleFolder } from '../artifacts/model-bundle.js';
+import { readAtRest } from '../encryption/file-keys.js';
 import { STAGED } from '../training/training-plan.js';
 import type { ReportDocument } from './report-document.js';
 
@@ -14,11 +14,11 @@ export async function readReport(
   modelStoragePath: string,
 ): Promise<ReportDocument> {
   const file = join(bundleFolder(modelStoragePath, model, digest), STAGED.report);
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const text = await readAtRest(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return 'null';
     throw error;
   });
-  const document = parse(text, file);
+  const document = parse(text.toString(), file);
   if (document === null)
     throw new ServiceError(
       'report_not_found',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { RetentionPolicy } from '../../core/schemas/retention.js';
 import { QUARANTINE_FILE } from '../datasets/manifest.js';
 import { quoteText, withDuckDb } from '../duckdb.js';
+import { sealFinished } from '../encryption/file-keys.js';
 import { syncPath } from '../storage/sync-path.js';
 import { findHold } from './dataset-holds.js';
 import { planRetention, type ExpiredItem, type RetentionContext } from './plan-retention.js';
@@ -80,6 +81,7 @@ async function emptyQuarantine(file: string): Promise<void> {
         `COPY (SELECT * FROM read_parquet(${quoteText(file)}) LIMIT 0) TO ${quoteText(partial)} (FORMAT parquet)`,
       );
     });
+    await sealFinished(partial);
     await syncPath(partial);
     await rename(partial, file);
   } finally {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { RetentionPolicy } from '../../core/schemas/retention.js';
 import type { Database } from '../database/database.js';
 import { QUARANTINE_FILE, type DatasetManifest } from '../datasets/manifest.js';
+import { countExpiredRows, type ExpiredRows } from './expired-rows.js';
 import { findHold } from './dataset-holds.js';
 
 const DAY_MS = 86_400_000;
@@ -19,6 +20,8 @@ export interface RetentionPlan {
   items: ExpiredItem[];
   /** What the policy would let go, and something relies on. */
   held: { id: string; reason: string }[];
+  /** Rows of the database that go within the hour, whoever asks for it. */
+  records: ExpiredRows[];
 }
 
 export interface RetentionContext {
@@ -35,7 +38,8 @@ export async function planRetention(
   nowMs: number,
 ): Promise<RetentionPlan> {
   const { prisma } = context.database;
-  const plan: RetentionPlan = { items: [], held: [] };
+  const records = await countExpiredRows(context.database, policy.records, new Date(nowMs));
+  const plan: RetentionPlan = { items: [], held: [], records };
   const rows = await prisma.dataset.findMany({ orderBy: [{ createdAt: 'desc' }, { id: 'desc' }] });
   const seen = new Map<string, number>();
   for (const row of rows) {

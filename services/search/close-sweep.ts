@@ -75,8 +75,8 @@ function whyEmpty(rows: readonly { state: string; reason: string | null }[], end
 }
 
 /**
- * The plan of the run with the hyperparameters of the best trial.
- * @throws ServiceError `sweep_failed` where there is none
+ * The plan of the run with the hyperparameters of the best trial; of a search that nobody asked for, as it was where there is none.
+ * @throws ServiceError `sweep_failed` where there is none of one that was asked for
  */
 export async function applySweep(
   plan: TrainingPlan,
@@ -84,7 +84,14 @@ export async function applySweep(
   { database }: { database: Database },
 ): Promise<TrainingPlan> {
   const sweep = await database.prisma.sweep.findUniqueOrThrow({ where: { id: sweepId } });
-  if (sweep.bestTrial === null) throw new ServiceError('sweep_failed', sweep.reason ?? 'The search found nothing.');
+  if (sweep.bestTrial === null) {
+    const reason = sweep.reason ?? 'The search found nothing.';
+    if (!plan.search?.isAutomatic) throw new ServiceError('sweep_failed', reason);
+    return {
+      ...plan,
+      warnings: [...plan.warnings, { path: 'search', message: `the defaults were fitted. ${reason}` }],
+    };
+  }
   const rows = await database.prisma.sweepTrial.findMany({ where: { sweepId }, orderBy: { index: 'asc' } });
   const trials = rows.map(toTrial);
   const best = trials[sweep.bestTrial]!;

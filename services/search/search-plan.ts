@@ -15,6 +15,8 @@ export interface SearchPlan {
   trials: number;
   timeoutSeconds?: number;
   warmStart: boolean | string;
+  /** Nobody asked for it: where it finds nothing, the defaults are fitted. */
+  isAutomatic?: boolean;
 }
 
 /** A trial that may be taken. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError } from '../../core/errors.js';
 import { isDatabaseAway, withDatabase, type Database } from '../database/database.js';
 import { Spool, type SpoolState } from '../spool/spool.js';
@@ -176,7 +177,7 @@ export class OutcomeRecorder {
         // Ids of earlier releases do not tell their time.
         (await prisma.prediction.findFirst({ where: { id } }));
       if (found) return found;
-      if (tries > 1) await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+      if (tries > 1) await sleep(LOOK_AGAIN_MS);
     }
     throw new ServiceError('prediction_not_found', `There is no prediction "${id.slice(0, 100)}".`);
   }

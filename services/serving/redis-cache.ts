@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createClient } from '@redis/client';
+import { createRedisClient, type RedisAddress } from '../network/redis-client.js';
 import { type Logger } from '../telemetry/logger.js';
 import { withoutCredentials } from '../telemetry/redact.js';
 import { within } from '../within.js';
@@ -24,16 +24,14 @@ export class RedisCache {
   #isToldAway = false;
 
   constructor(
-    private readonly options: { url: string; ttlSeconds: number; logger: Logger; onChange: (isUp: boolean) => void },
+    private readonly options: {
+      redis: RedisAddress;
+      ttlSeconds: number;
+      logger: Logger;
+      onChange: (isUp: boolean) => void;
+    },
   ) {
-    this.#client = createClient({
-      url: options.url,
-      disableOfflineQueue: true,
-      socket: {
-        connectTimeout: PROBE_MS,
-        reconnectStrategy: (retries) => Math.min(LONGEST_WAIT_MS, 100 * 2 ** retries),
-      },
-    });
+    this.#client = createRedisClient(options.redis, { connectMs: PROBE_MS, longestWaitMs: LONGEST_WAIT_MS });
     this.#client.on('error', (error: unknown) => this.#fail(error));
     this.#breaker = new CircuitBreaker({
       probe: () => this.#probe(),

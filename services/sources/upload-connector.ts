@@ -1,8 +1,11 @@
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { DataFormat } from '../../core/schemas/ingestion.js';
+import { copyFromRest } from '../encryption/file-keys.js';
+import { keyIdOfFile } from '../encryption/sealed-file.js';
 import { findUpload, uploadPath } from '../uploads/upload-store.js';
-import type { Compression, Connector, SourceRequest } from './connector.js';
+import type { Compression, Connector, FetchContext, SourceRequest } from './connector.js';
 import { convertArrow } from './convert-arrow.js';
 import { takeFile } from './take-file.js';
 import { forbiddenSource } from './seal-source.js';
@@ -23,7 +26,7 @@ export const uploadConnector: Connector = {
 
   async fetch(request, _part, context) {
     const upload = await findUpload(context.database, uploadIdOf(request));
-    const path = uploadPath(context.config, upload);
+    const path = await openedUpload(uploadPath(context.config, upload), context);
     const [format, compression] = [upload.format as DataFormat, upload.compression as Compression];
     const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
@@ -34,6 +37,15 @@ export const uploadConnector: Connector = {
     }
   },
 };
+
+/** A sealed upload in the clear, in the folder of the job; it goes with that. */
+async function openedUpload(path: string, { folder, attempt }: FetchContext): Promise<string> {
+  if ((await keyIdOfFile(path)) === undefined) return path;
+  await mkdir(join(folder, attempt), { recursive: true });
+  const opened = join(folder, attempt, basename(path));
+  await copyFromRest(path, opened);
+  return opened;
+}
 
 function uploadIdOf({ source }: SourceRequest): string {
   const id = source.slice(source.indexOf(':') + 1);

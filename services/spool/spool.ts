@@ -3,6 +3,8 @@ import { open, readdir, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncPath } from '../storage/sync-path.js';
 import type { Logger } from '../telemetry/logger.js';
+import { atRest, fromRest } from '../encryption/file-keys.js';
+import { SealError } from '../encryption/sealed-file.js';
 import { encodeFrame, readFrames, type Frame } from './frame.js';
 import { isOrphaned, ownerName } from './owner.js';
 
@@ -98,7 +100,7 @@ export class Spool {
   append(frame: Frame): boolean {
     let isWritten = false;
     try {
-      const bytes = encodeFrame(frame);
+      const bytes = encodeFrame({ ...frame, payload: atRest(frame.payload) });
       const { segment, file } = this.#writable();
       let written = 0;
       // At its place: what a failed attempt has left is written over.
@@ -233,8 +235,21 @@ export class Spool {
         if (segment.shipped >= segment.bytes && !isOpen) this.#forget(segment);
         this.#underWay = undefined;
       };
-      if (read.frames.length > 0) return { frames: read.frames, done };
+      const frames = read.frames.flatMap((frame) => this.#opened(frame, segment));
+      if (frames.length > 0) return { frames, done };
       done();
+    }
+  }
+
+  /** @throws SealError for a key that is not in the ring: the rows wait until it is */
+  #opened(frame: Frame, { path }: Segment): Frame[] {
+    try {
+      return [{ ...frame, payload: fromRest(frame.payload) }];
+    } catch (error) {
+      if (!(error instanceof SealError) || error.isKeyMissing) throw error;
+      this.options.logger.error({ file: path, rows: frame.rows }, 'rows of a spool file do not open and were skipped');
+      this.options.onLost(frame.rows, 'they were changed on the disk');
+      return [];
     }
   }
 

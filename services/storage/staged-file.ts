@@ -1,4 +1,5 @@
 import { open, readFile, rename } from 'node:fs/promises';
+import { readAtRest } from '../encryption/file-keys.js';
 
 /** Writes a file whole or not at all: a partial one, then fsync, then its name. A dead attempt leaves no torn file. */
 export async function writeStaged(path: string, content: Uint8Array | string): Promise<void> {
@@ -16,7 +17,7 @@ export async function writeStaged(path: string, content: Uint8Array | string): P
 /** The content, or undefined where an earlier attempt did not get that far. */
 export async function readStaged(path: string): Promise<Buffer | undefined> {
   try {
-    return await readFile(path);
+    return await readAtRest(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

@@ -80,7 +80,7 @@ const COUNTS = [
  * looked at is not told at all, rather than as it was once.
  */
 export class InventoryMetrics {
-  readonly #registry = new Registry();
+  readonly registry = new Registry();
   readonly #counts = COUNTS.map(({ metric, sql }) => ({ gauge: this.#gauge(metric), sql }));
   readonly #dependencyUp = this.#gauge({
     name: 'mlops_dependency_up',
@@ -142,11 +142,11 @@ export class InventoryMetrics {
       this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined));
       await this.#refreshing;
     }
-    return this.#registry.getMetricsAsJSON() as Promise<unknown> as Promise<MeasuredMetric[]>;
+    return this.registry.getMetricsAsJSON() as Promise<unknown> as Promise<MeasuredMetric[]>;
   }
 
   #gauge(metric: { name: string; help: string; labelNames: string[] }): Gauge {
-    return new Gauge({ ...metric, registers: [this.#registry] });
+    return new Gauge({ ...metric, registers: [this.registry] });
   }
 
   async #refresh(): Promise<void> {

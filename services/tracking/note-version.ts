@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256OfFile } from '../storage/sha256-of-file.js';
+import { sha256AtRest } from '../encryption/file-keys.js';
 import { BUNDLE_MANIFEST, bundleFolder, loadManifest } from '../artifacts/model-bundle.js';
 import type { Database, Prisma } from '../database/database.js';
 import type { Evaluation } from '../kinds/recipe.js';
@@ -61,6 +61,6 @@ async function listArtifacts(folder: string, digest: string): Promise<RunArtifac
     ...(await Promise.all(
       manifest.files.map(async ({ file, sha256 }) => ({ path: file, sha256, bytes: await sizeOf(file) })),
     )),
-    { path: STAGED.report, sha256: await sha256OfFile(report), bytes: await sizeOf(STAGED.report) },
+    { path: STAGED.report, sha256: await sha256AtRest(report), bytes: await sizeOf(STAGED.report) },
   ];
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Container } from '../container.js';
 import type { TrainerCost } from '../training/run-trainer.js';
 import { describeEnvironment } from './describe-environment.js';
@@ -74,7 +75,7 @@ export function createRunRecorder(
           return await writeEnd(cost);
         } catch (error) {
           if (attempt < LAST_TRIES) {
-            await new Promise((resolve) => setTimeout(resolve, LAST_WAIT_MS));
+            await sleep(LAST_WAIT_MS);
             continue;
           }
           logger.warn({ err: error, run_id: runId }, 'the figures of a run are lost: the database stayed away');

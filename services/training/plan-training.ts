@@ -8,6 +8,7 @@ import type { PlannedKind } from '../kinds/recipe.js';
 import { RECIPES } from '../kinds/recipes.js';
 import { parseRequest } from '../parse-request.js';
 import { releaseVersion } from '../release-version.js';
+import { automaticSearch, describeAutomaticSearch } from '../search/automatic-search.js';
 import { planSearch } from '../search/plan-search.js';
 import { modelDefinition, type ModelDefinition, type ModelsConfig } from './models-config.js';
 import type { TrainingPlan } from './training-plan.js';
@@ -40,7 +41,8 @@ export async function planTraining(
     ...planned
   } = recipe.plan({ definition, request, manifest, autoMl: context.autoMl, gpuEnabled: context.gpuEnabled });
   const problems = [...found, ...checkTrainingData(request, definition, manifest, planned, filters ?? [])];
-  const asked = request.search ?? definition.search;
+  const automatic = automaticSearch({ definition, request, autoMl: context.autoMl, recipe }, manifest.rows);
+  const asked = request.search ?? definition.search ?? automatic;
   const search = asked ? planSearch(asked, recipe, { kind: definition.kind, ...planned }) : undefined;
   problems.push(...(search?.problems ?? []));
   if (problems.length > 0)
@@ -53,6 +55,7 @@ export async function planTraining(
     ...planned,
     warnings: [
       ...planned.warnings,
+      ...(automatic ? [describeAutomaticSearch(automatic)] : []),
       ...(request.cross_validation && !isCrossValidated
         ? [
             {
@@ -77,7 +80,7 @@ export async function planTraining(
     filters: request.training_data?.filters ?? {},
     ...(featureViews.length > 0 ? { featureViews } : {}),
     validationSplit: request.validation_split,
-    ...(search?.plan ? { search: search.plan } : {}),
+    ...(search?.plan ? { search: { ...search.plan, ...(automatic ? { isAutomatic: true } : {}) } } : {}),
     crossValidation: isCrossValidated,
     autoDeploy: request.auto_deploy && !definition.approvals,
     fitTimeoutSeconds: context.maxTrainingTimeSeconds,

@@ -2,11 +2,13 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ServiceError } from '../../core/errors.js';
 import type { DataFormat } from '../../core/schemas/ingestion.js';
 import type { Config } from '../config.js';
 import type { Database, Prisma } from '../database/database.js';
+import { streamsToRest } from '../encryption/file-keys.js';
 import type { Compression } from '../sources/connector.js';
 import { COMPRESSION_ENDINGS } from '../sources/format-of-name.js';
 import { syncPath } from '../storage/sync-path.js';
@@ -143,7 +145,7 @@ async function receiveFile(body: AsyncIterable<Uint8Array>, path: string, mostBy
       yield chunk;
     }
   };
-  await pipeline(counted, createWriteStream(path, { flags: 'wx', flush: true }));
+  await pipeline([Readable.from(counted()), ...streamsToRest(), createWriteStream(path, { flags: 'wx', flush: true })]);
   return { sha256: hash.digest('hex'), bytes };
 }
 

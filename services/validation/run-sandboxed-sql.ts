@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance, StatementType, type DuckDBConnection } from '@duckdb/node-api';
+import { OpenedInputs } from '../encryption/opened-inputs.js';
 import { datasetRows } from '../datasets/dataset-rows.js';
 import { queryRows, quoteText } from '../duckdb.js';
 
@@ -18,7 +19,7 @@ export type SqlOutcome = { rows: number; places: number[] } | { problem: string 
  * no network, no extension, no setting, no write.
  * @param mostPlaces so many row numbers are told at most
  */
-export async function runSandboxedSql(files: readonly string[], sql: string, mostPlaces: number): Promise<SqlOutcome> {
+export async function runSandboxedSql(stored: readonly string[], sql: string, mostPlaces: number): Promise<SqlOutcome> {
   const folder = await mkdtemp(join(tmpdir(), 'mlops-sql-'));
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: MEMORY_LIMIT,
@@ -29,9 +30,12 @@ export async function runSandboxedSql(files: readonly string[], sql: string, mos
     allow_unsigned_extensions: 'false',
   });
   const connection = await instance.connect();
+  let files = stored;
   const timer = setTimeout(() => connection.interrupt(), TIME_LIMIT_MS);
   try {
     await connection.run("SET TimeZone = 'UTC'");
+    const inputs = new OpenedInputs(folder);
+    files = await Promise.all(stored.map((file) => inputs.openPath(file)));
     await connection.run(
       `CREATE VIEW data AS SELECT file_row_number + 1 AS _row, * EXCLUDE (file_row_number) FROM ${datasetRows(files)}`,
     );

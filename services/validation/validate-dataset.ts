@@ -8,6 +8,7 @@ import type { ColumnType } from '../datasets/column-types.js';
 import { datasetFiles } from '../datasets/dataset-files.js';
 import { datasetRows } from '../datasets/dataset-rows.js';
 import { withDuckDb } from '../duckdb.js';
+import { sealFinished } from '../encryption/file-keys.js';
 import { syncPath } from '../storage/sync-path.js';
 import { checkDistribution } from './check-distribution.js';
 import { checkRowExpectations, MOST_KEPT_ROWS, writeFailingRows } from './check-row-expectations.js';
@@ -180,6 +181,7 @@ async function keepFailingRows(
   await mkdir(kept, { recursive: true });
   const partial = join(kept, `${reportId}.${process.pid}.partial`);
   const rows = await writeFailingRows(connection, columns, reasons, partial);
+  await sealFinished(partial);
   await syncPath(partial);
   await rename(partial, join(kept, `${reportId}.parquet`));
   return rows;

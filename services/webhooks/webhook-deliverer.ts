@@ -50,7 +50,6 @@ export function createWebhookDeliverer(context: {
         });
         if (count > 0) await transaction.webhookAttempt.create({ data: { deliveryId: id, ...attempt } });
       }),
-    removeEnded: (before) => prisma.webhookDelivery.deleteMany({ where: { finishedAt: { lt: before } } }),
   };
   return new OutboxDeliverer(outbox, context);
 }

@@ -111,6 +111,17 @@ const PROMISED: Record<string, readonly string[]> = {
     '"action":"token.created"',
     '"intact":true',
   ],
+  'docs/guide/start.md': ['"churn_probability"', '"explanations"', 'SERVING'],
+  'docs/guide/user-behavior.md': [
+    'occurred_at: timestamp',
+    'activity_score, ',
+    'promoted',
+    'engagement_level',
+    'stored',
+  ],
+  'docs/guide/project-success.md': ['beats the answer', 'risk_factors', 'immature_technology', 'stored'],
+  'docs/guide/migration.md': ['churn_flag: boolean', '"status":', 'engagement_level'],
+  'docs/guide/clients.md': ['churn', 'refused 422 features.activity_skore'],
   'docs/guide/serving.md': ['"state":"stored"'],
   'docs/guide/validation.md': [
     'passed unique project_id created_at',

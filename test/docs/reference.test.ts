@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 import { projectRoot } from '../../services/project-root.js';
 import { schemaProblems, type JsonSchema } from '../integration/api/support/json-schema.js';
 
-it('keeps the reference of the environment, of the errors and of the files of models/ the same as the code', () => {
+it('keeps the reference of calls, settings, metrics, errors, workflows and the files of models/ the same as the code', () => {
   const script = join(projectRoot(), 'docs/reference/make-reference.mjs');
   const { status, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
   expect(stderr).toBe('');

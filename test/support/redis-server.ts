@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createClient } from '@redis/client';
 import { freePort } from '../../infra/local/free-port.js';
 import { pause } from './api-client.js';
@@ -20,26 +20,49 @@ export class RedisServer {
   static readonly PASSWORD = 'kept-out-of-logs';
   #process: ChildProcess | undefined;
 
-  private constructor(readonly port: number) {}
+  private constructor(
+    readonly port: number,
+    private readonly tls?: { ca: string; cert: string; key: string },
+  ) {}
 
-  static async start(): Promise<RedisServer> {
-    const server = new RedisServer(await freePort());
+  /** @param tls takes clients with a certificate of `ca` only, and nothing in the clear */
+  static async start(tls?: { ca: string; cert: string; key: string }): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), tls);
     await server.startAgain();
     return server;
   }
 
   url(password = RedisServer.PASSWORD): string {
-    return `redis://:${password}@127.0.0.1:${this.port}`;
+    return `${this.tls ? 'rediss' : 'redis'}://:${password}@127.0.0.1:${this.port}`;
   }
 
   async startAgain(): Promise<void> {
-    const options = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', ''];
+    const { tls, port } = this;
+    const ports = tls
+      ? [
+          '--port',
+          '0',
+          '--tls-port',
+          port,
+          '--tls-cert-file',
+          tls.cert,
+          '--tls-key-file',
+          tls.key,
+          '--tls-ca-cert-file',
+          tls.ca,
+        ]
+      : ['--port', port];
+    const options = [...ports.map(String), '--bind', '127.0.0.1', '--save', ''];
     this.#process = spawn(BINARY!, [...options, '--requirepass', RedisServer.PASSWORD], { stdio: 'ignore' });
     while (!(await this.#answers())) await pause(60);
   }
 
   async #answers(): Promise<boolean> {
-    const client = createClient({ url: this.url(), socket: { reconnectStrategy: false } });
+    const files = this.tls && Object.entries(this.tls).map(([name, path]) => [name, readFileSync(path)] as const);
+    const client = createClient({
+      url: this.url(),
+      socket: { reconnectStrategy: false, ...(files ? { tls: true as const, ...Object.fromEntries(files) } : {}) },
+    });
     client.on('error', () => undefined);
     try {
       await client.connect();

@@ -47,7 +47,11 @@ afterAll(() => service?.stop());
 
 describe('project success', () => {
   it('learns chance and days from the finished projects, and beats base rate and median', async () => {
-    const trained = await service.run('/models/train', { model_type: 'project_success', auto_deploy: true });
+    const trained = await service.run('/models/train', {
+      model_type: 'project_success',
+      auto_deploy: true,
+      search: false,
+    });
     expect(trained).toMatchObject({ promotable: true, deployment: { state: 'promoted' } });
     const metrics = trained['metrics'] as Record<string, Record<string, { value: number }>>;
     // The laws of the simulator allow 0.93 at best (npm run ceiling).

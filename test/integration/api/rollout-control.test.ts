@@ -72,6 +72,13 @@ describe('the test on rows that neither version has learnt from', () => {
     // Its own rows speak for it, so that a canary looks at what is true now.
     const canary = await rollouts.begin({ version: wrong, strategy: 'canary', canary: ENDLESS });
     await rollouts.atShare(canary.deployment_id, 5);
+    const step = (await rollouts.deployment(canary.deployment_id)).steps.find((found) => found.step === 'holdout');
+    expect(step!.detail).toMatchObject({
+      tested: true,
+      verdict: 'ROLLBACK',
+      left_to_traffic: true,
+      reason: expect.stringContaining('so that live traffic decides'),
+    });
   });
 
   it('can be left out, and can be a condition', async () => {

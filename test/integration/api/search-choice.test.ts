@@ -15,6 +15,11 @@ searched:
   target: outcome
   exclude: [coin, spend, signed_up]
   search: {trials: 4, parallelism: 2, seed: 3, warm_start: false}
+undecided:
+  kind: classification
+  source: many
+  target: outcome
+  exclude: [customer, coin, spend, signed_up]
 `;
 const SEARCH = { trials: 8, parallelism: 2, seed: 7, warm_start: false };
 
@@ -80,5 +85,44 @@ describe('what a search chooses', () => {
     expect(searched.details.search!.sweep_id).toBe(`sweep-${plain.job_id}`);
     const without = await train({ model_type: 'searched', search: false });
     expect((await versionOf('searched', without.result!['version'])).details.search).toBeUndefined();
+  });
+
+  it('is made without being asked for where an entry says nothing but what to predict, and rows are enough', async () => {
+    service.file('many.csv', learnableTable(1200));
+    await service.run('/data/ingest', { source: 'many.csv', data_type: 'many' });
+    const { body: accepted } = await service.post<{ job_id: string; warnings?: { path: string; message: string }[] }>(
+      '/models/train',
+      { model_type: 'undecided' },
+    );
+    expect(accepted.warnings).toMatchObject([
+      { path: 'search', message: expect.stringContaining('20 configurations') },
+    ]);
+    // Twenty would tell no more than the first.
+    const sweep = `/sweeps/sweep-${accepted.job_id}`;
+    await eventually(
+      'a trial',
+      async () => {
+        const { body } = await service.get<{ counts?: { completed: number } }>(sweep);
+        return (body.counts?.completed ?? 0) > 0 ? true : undefined;
+      },
+      240_000,
+    );
+    await service.post(`${sweep}/stop`, {});
+    const { result } = await service.ended(accepted.job_id, 240_000);
+    const { details } = await versionOf('undecided', result!['version']);
+    expect(details.search!.entrants.map(({ name }) => name)).toEqual(expect.arrayContaining(['defaults', 'no model']));
+    expect(details.search!.sweep_id).toBe(`sweep-${accepted.job_id}`);
+  });
+
+  it('falls back on the defaults where nobody asked for it and it has found nothing', async () => {
+    const job = await service.start('/models/train', { model_type: 'undecided', validation_split: 0.25 });
+    const sweep = `/sweeps/sweep-${job}`;
+    await eventually('the sweep', async () => ((await service.get(sweep)).status === 200 ? true : undefined));
+    await service.post(`${sweep}/stop`, {});
+    const { status, result } = await service.ended(job, 240_000);
+    expect(status).toBe('completed');
+    const { details } = await versionOf('undecided', result!['version']);
+    const { body } = await service.get<{ counts: { completed: number } }>(sweep);
+    expect(details.search === undefined).toBe(body.counts.completed === 0);
   });
 });

@@ -9,7 +9,7 @@ import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { TestStack } from '../../../infra/local/test-stack.js';
 import type { BackupManifest } from '../../../services/backup/backup-folder.js';
 import { compiledScript } from '../../../services/project-root.js';
-import { createApiClient } from '../../support/api-client.js';
+import { createApiClient, pause } from '../../support/api-client.js';
 import { queryDatabase } from '../../support/query-database.js';
 
 const MODEL = 'project_outcome';
@@ -47,6 +47,20 @@ async function answersOf(url: string) {
   );
 }
 
+/** Waits until all predictions that are in the database, and at least some, are in the sums of the log. @returns how many */
+async function summedUp(url: string, least = 1): Promise<number> {
+  for (let tries = 0; ; tries++) {
+    const [found] = await queryDatabase<{ rows: number; summed: number }>(
+      url,
+      `SELECT (SELECT count(*)::int FROM predictions) AS rows,
+         (SELECT coalesce(sum((answers->>'requests')::int), 0)::int FROM performance_rollups WHERE span = 'day' AND segment = '') AS summed`,
+    );
+    if (found!.rows >= least && found!.summed === found!.rows) return found!.rows;
+    if (tries > 300) throw new Error(`${found!.summed} of ${found!.rows} predictions are summed up.`);
+    await pause(200);
+  }
+}
+
 const rowsOf = (url: string, table: string) => queryDatabase(url, `SELECT t::text FROM "${table}" t ORDER BY 1`);
 const triggersOf = (url: string) =>
   queryDatabase(
@@ -77,7 +91,13 @@ describe('backup and restore', () => {
   let answers: Awaited<ReturnType<typeof answersOf>>;
 
   it('copies a service that answers and trains meanwhile', async () => {
+    // As in a cluster that has seen many transactions: the next one will have seen few.
+    await queryDatabase(
+      stack.addresses.databaseUrl,
+      `CREATE OR REPLACE FUNCTION arrival_offset() RETURNS BIGINT LANGUAGE sql STABLE AS 'SELECT 5000000::bigint'`,
+    );
     answers = await answersOf(stack.api);
+    await summedUp(stack.addresses.databaseUrl);
     const api = createApiClient(() => stack.api);
     const training = api.postUntilAccepted('/models/train', { model_type: MODEL }, 'backup-beside');
     const { code, told } = await command('backup', ['--to', folder], stack.stateDir);
@@ -129,6 +149,13 @@ describe('backup and restore', () => {
         `${name} ${readManifest().tables.find((table) => table.name === name)!.rows}`,
       );
     expect(readdirSync(join(stateDir, 'data', 'datasets')).filter((name) => name.startsWith('ds_'))).toHaveLength(1);
+  });
+
+  it('sums up what was answered before the backup once, and all that is answered since', async () => {
+    const { api, databaseUrl } = restored!.addresses;
+    const rows = await summedUp(databaseUrl);
+    await answersOf(api);
+    expect(await summedUp(databaseUrl, rows + FEATURES.length)).toBeGreaterThanOrEqual(rows + FEATURES.length);
   });
 
   it('goes on numbering where it was, puts schedules back, and works on', async () => {

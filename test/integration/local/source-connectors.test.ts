@@ -6,19 +6,19 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Bool, DateDay, Int64, Table, tableToIPC, TimestampMillisecond, Utf8, vectorFromArray } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TestAuthority, type CertificateFiles } from '../../../infra/local/test-authority.js';
 import { sealSource } from '../../../services/sources/seal-source.js';
 import { commitPulls } from '../../../services/sources/watermark.js';
 import { createWatermarkStore } from '../../../services/sources/watermark-store.js';
 import { queryDatabase } from '../../support/query-database.js';
-import { makeCertificates } from '../../support/self-signed.js';
 import { SourceBench } from '../../support/source-bench.js';
 
 let bench: SourceBench;
-let certificates: ReturnType<typeof makeCertificates>;
+let certificates: CertificateFiles;
 beforeAll(async () => {
   // The folder of the certificates has to be known before the settings are read.
   const folder = execFileSync('mktemp', ['-d', '-t', 'mlops-ca-XXXXXX'], { encoding: 'utf8' }).trim();
-  certificates = makeCertificates(folder);
+  certificates = await (await TestAuthority.create(folder)).issue({ name: 'server', hosts: ['localhost'] });
   bench = await SourceBench.start({ SOURCE_ALLOWED_HOSTS: 'localhost', SOURCE_CA_FILE: certificates.ca });
 });
 afterAll(() => bench?.stop());

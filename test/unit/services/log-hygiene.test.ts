@@ -8,7 +8,7 @@ import { SENSITIVE_FIELDS } from '../../../core/sensitive-fields.js';
 import { noteModel, currentContext, runWithContext } from '../../../services/telemetry/correlation.js';
 import { LogLevelSwitch } from '../../../services/telemetry/log-level.js';
 import { createLogger } from '../../../services/telemetry/logger.js';
-import { redact } from '../../../services/telemetry/redact.js';
+import { redact, usePseudonyms } from '../../../services/telemetry/redact.js';
 
 describe('what is logged', () => {
   it('lacks sensitive fields at any depth, and credentials within texts', () => {
@@ -24,6 +24,31 @@ describe('what is logged', () => {
       source: 'postgresql://reader:***@db/x',
       seq: '10',
     });
+  });
+
+  it('tells ids of entities apart by pseudonyms where there are keys, and never the ids', () => {
+    const logged = {
+      user_id: 'ann',
+      deep: { entity_ids: ['ann', 'bob'], entity: { of: 'ann' } },
+      features: { age: 41 },
+    };
+    expect(redact(logged)).toEqual({ user_id: '***', deep: { entity_ids: '***', entity: '***' }, features: '***' });
+    const [one, other] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+    usePseudonyms([{ key: one }]);
+    const told = redact(logged) as { user_id: string; deep: { entity_ids: string[] } };
+    expect(told).toMatchObject({
+      user_id: expect.stringMatching(/^~[\w-]{12}$/) as string,
+      deep: { entity: '***' },
+      features: '***',
+    });
+    expect(told.deep.entity_ids[0]).toBe(told.user_id);
+    expect(told.deep.entity_ids[1]).not.toBe(told.user_id);
+    // While the key is replaced they stay the same; another key makes others.
+    usePseudonyms([{ key: other }, { key: one }]);
+    expect(redact(logged)).toEqual(told);
+    usePseudonyms([{ key: other }]);
+    expect(redact(logged)['user_id']).not.toBe(told.user_id);
+    usePseudonyms(undefined);
   });
 
   it('ends where it goes deeper than anyone reads, also in a circle', () => {

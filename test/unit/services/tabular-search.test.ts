@@ -7,6 +7,7 @@ import {
   checkTabularSpace,
   defaultTabularSpace,
 } from '../../../services/kinds/tabular/search-space.js';
+import { automaticSearch } from '../../../services/search/automatic-search.js';
 import type { TrainingPlan } from '../../../services/training/training-plan.js';
 
 const subject = (algorithm: string) => ({
@@ -54,5 +55,28 @@ describe('the search of a table', () => {
     expect(() => applyTabularConfiguration(planOf('neural_network'), { hidden_units: 'wide' })).toThrow(
       /^hidden_units/,
     );
+  });
+});
+
+describe('a search that nobody asked for', () => {
+  const recipe = { search: {} as never };
+  const input = { definition: { hyperparameters: {} }, request: {}, autoMl: true, recipe };
+  const isMade = (more: object, rows = 1000) => automaticSearch({ ...input, ...more }, rows) !== undefined;
+
+  it('is made where nothing is said and rows are enough', () => {
+    expect(automaticSearch(input, 1000)).toMatchObject({ trials: 20, warm_start: false });
+    expect(isMade({}, 999)).toBe(false);
+  });
+
+  it.each([
+    ['an algorithm', { definition: { algorithm: 'linear', hyperparameters: {} } }],
+    ['hyperparameters of the entry', { definition: { hyperparameters: { seed: 1 } } }],
+    ['a search of the entry', { definition: { hyperparameters: {}, search: false } }],
+    ['hyperparameters of the request', { request: { hyperparameters: { max_depth: 3 } } }],
+    ['a search of the request', { request: { search: false } }],
+    ['AUTO_ML_ENABLED=false', { autoMl: false }],
+    ['a kind that is not searched', { recipe: {} }],
+  ])('is not made beside %s', (_what, more) => {
+    expect(isMade(more)).toBe(false);
   });
 });

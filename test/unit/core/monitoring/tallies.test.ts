@@ -110,6 +110,41 @@ describe('metrics of a tally', () => {
     expect(own['roc_auc']!.method).toBe('confidence_based');
   });
 
+  it('of several classes are those of the rows, and what their probabilities let expect is what turns out', () => {
+    const heads = [{ name: 'label', task: 'multiclass' }];
+    const labels = ['low', 'middle', 'high'];
+    const answered: Tally = {};
+    const known: Tally = {};
+    const chances: number[] = [];
+    const truths: number[] = [];
+    for (let row = 0; row < 4000; row++) {
+      const weights = labels.map(() => Math.exp(1.5 * prng.nextGaussian()));
+      const total = weights.reduce((sum, one) => sum + one, 0);
+      const own = weights.map((one) => round(one / total));
+      const u = prng.next();
+      const truth = u < own[0]! ? 0 : u < own[0]! + own[1]! ? 1 : 2;
+      const predictions = {
+        label: labels[own.indexOf(Math.max(...own))]!,
+        probabilities: Object.fromEntries(labels.map((label, at) => [label, own[at]!])),
+      };
+      tallyAnswer(answered, answer(predictions), heads);
+      tallyOutcome(known, predictions, { label: labels[truth]! }, heads);
+      chances.push(...own);
+      truths.push(truth);
+    }
+    const realised = realisedMetrics(headOf(known, 'label'));
+    const expected = expectedMetrics(headOf(answered, 'label'), undefined);
+    const probabilities = Float64Array.from(chances);
+    const exact = evaluateClassification({ probabilities, labels: Float64Array.from(truths), classes: 3, seed: 1 });
+    for (const metric of ['accuracy', 'log_loss', 'brier', 'roc_auc']) {
+      const { value, lower, upper } = realised[metric]!;
+      expect(value, metric).toBeCloseTo(exact[metric]!.value!, metric === 'roc_auc' ? 3 : 6);
+      expect(Math.abs(expected[metric]!.value! - value!), metric).toBeLessThan(0.75 * (upper! - lower!));
+      // What chance alone leaves between both is what the interval of the estimate says.
+      expect((expected[metric]!.upper! - expected[metric]!.lower!) / (upper! - lower!)).toBeGreaterThan(0.6);
+    }
+  });
+
   it('of numbers have error, bias, coverage and an estimate from widths once there were truths enough', () => {
     const heads = [{ name: 'value', task: 'regression' }];
     const made = Array.from({ length: 800 }, () => {
