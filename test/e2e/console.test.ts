@@ -306,7 +306,7 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
   it('waits and asks again when the service has too much to do', async () => {
     const { page } = tab;
     let refused = 0;
-    await page.route(/\/jobs\?/, (route) => {
+    await page.route(/:\d+\/jobs\?/, (route) => {
       if (refused++ > 0) return route.continue();
       const body = JSON.stringify({
         type: 'urn:problem:overloaded',
@@ -324,7 +324,7 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
     await tab.go('/jobs?type=deploy');
     await tab.link('deploy churn').first().waitFor();
     expect(refused).toBeGreaterThan(1);
-    await page.unroute(/\/jobs\?/);
+    await page.unroute(/:\d+\/jobs\?/);
   });
 
   it('goes on at the same place after a reload, and by the keyboard alone', async () => {
