@@ -1,8 +1,11 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connect, type Connection } from './connection.js';
 import type { ExitCode } from './exit-codes.js';
 import { readSession } from './session-file.js';
 import { createTerminal, type Terminal } from './terminal.js';
+
+/** The longest page that the service gives. */
+const MOST_LISTED = 500;
 
 /** The options of every command. */
 export interface GlobalOptions {
@@ -84,7 +87,7 @@ function explainTo(terminal: Terminal): Parameters<typeof connect>[1] {
   };
 }
 
-function addGlobalOptions(command: Command): void {
+export function addGlobalOptions(command: Command): void {
   command
     .addOption(new Option('--url <url>', 'address of the service; before MLOPS_URL and the address of `mlops login`'))
     .addOption(new Option('--ca <file>', 'authority of the certificate of the service, in PEM').env('MLOPS_CA'))
@@ -103,6 +106,18 @@ export function outcomeOf(command: Command): Outcome {
   let outcome = outcomes.get(root);
   if (!outcome) outcomes.set(root, (outcome = { exitCode: undefined }));
   return outcome;
+}
+
+/** `--limit`: how many of a list. */
+export function addLimitOption(command: Command, summary = 'at most so many', usual = 20): Command {
+  const option = new Option('--limit <n>', `${summary}, 1 to ${MOST_LISTED}`).default(usual);
+  return command.addOption(
+    option.argParser((text) => {
+      const limit = /^\d+$/.test(text) ? Number(text) : 0;
+      if (limit >= 1 && limit <= MOST_LISTED) return limit;
+      throw new InvalidArgumentError(`It is a whole number from 1 to ${MOST_LISTED}.`);
+    }),
+  );
 }
 
 /** A group of commands, such as `jobs`: without a subcommand it tells its help. */

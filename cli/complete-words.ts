@@ -8,7 +8,8 @@ export function completeWords(program: Command, words: readonly string[]): strin
     if (next) command = next;
   }
   const last = words.at(-1);
-  const option = command.options.find((one) => one.long === last || one.short === last);
+  const option =
+    last === undefined ? undefined : command.options.find((one) => one.long === last || one.short === last);
   if (option?.argChoices) return [...option.argChoices];
   if (option && !option.isBoolean()) return [];
   const subcommands = command.commands.map((one) => one.name()).filter((name) => !name.startsWith('__'));

@@ -26,8 +26,8 @@ export interface Connection {
   post(path: string, body?: unknown): Promise<unknown>;
   /** An answer that is no JSON, such as a stream of events. */
   open(path: string, signal?: AbortSignal): Promise<Response>;
-  /** Sends a file from the disk, never all of it in memory. */
-  sendFile(path: string, file: string, contentType: string): Promise<unknown>;
+  /** Sends a file from the disk, never all of it in memory. @param onSent is told how much has been sent */
+  sendFile(path: string, file: string, contentType: string, onSent?: (bytes: number) => void): Promise<unknown>;
 }
 
 /** @param explain called with each request instead of sending it */
@@ -54,11 +54,16 @@ export function connect(session: Session, explain?: (request: ExplainedRequest) 
     post: (path, body = {}) => loose.post(path, { body }),
     open: (path, signal) =>
       open(path, { headers: { accept: 'text/event-stream, */*' }, ...(signal ? { signal } : {}) }),
-    async sendFile(path, file, contentType) {
+    async sendFile(path, file, contentType, onSent) {
+      const stream = () => {
+        const content = createReadStream(file);
+        if (onSent) content.on('data', () => onSent(content.bytesRead));
+        return Readable.toWeb(content) as unknown as NonNullable<RequestInit['body']>;
+      };
       const response = await open(path, {
         method: 'POST',
         headers: { 'content-type': contentType, 'x-sent-file': file },
-        body: explain ? file : (Readable.toWeb(createReadStream(file)) as unknown as NonNullable<RequestInit['body']>),
+        body: explain ? file : stream(),
         duplex: 'half',
       } as RequestInit);
       return (await response.json()) as unknown;

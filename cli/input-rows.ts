@@ -36,15 +36,25 @@ const malformed = (path: string, at: number, said: string) =>
     'Mend the row, or take it out; rows before it were answered.',
   );
 
-/** Reads rows one after another, never the whole file. @throws CommandError with the row that cannot be read */
-export async function* readRows(path: string, format: RowFormat): AsyncGenerator<PlacedRow> {
-  if (format === 'csv') yield* readCsv(path);
-  else if (format === 'ndjson') yield* readLines(path);
-  else yield* readJson(path);
+/**
+ * Reads rows one after another, never the whole file.
+ * @param path for messages, and what is read where no input is given
+ * @throws CommandError with the row that cannot be read
+ */
+export async function* readRows(
+  path: string,
+  format: RowFormat,
+  input: NodeJS.ReadableStream = openInput(path),
+): AsyncGenerator<PlacedRow> {
+  if (format === 'csv') yield* readCsv(path, input);
+  else if (format === 'ndjson') yield* readLines(path, input);
+  else yield* readJson(path, input);
 }
 
-async function* readCsv(path: string): AsyncGenerator<PlacedRow> {
-  const parser = openInput(path).pipe(parse({ columns: true, bom: true, skip_empty_lines: true }));
+async function* readCsv(path: string, input: NodeJS.ReadableStream): AsyncGenerator<PlacedRow> {
+  // A pipe does not pass failures on.
+  const parser = parse({ columns: true, bom: true, skip_empty_lines: true });
+  input.on('error', (error) => parser.destroy(error)).pipe(parser);
   let at = 0;
   try {
     for await (const row of parser) yield { at: ++at, row: row as Row };
@@ -54,18 +64,18 @@ async function* readCsv(path: string): AsyncGenerator<PlacedRow> {
   }
 }
 
-async function* readLines(path: string): AsyncGenerator<PlacedRow> {
+async function* readLines(path: string, input: NodeJS.ReadableStream): AsyncGenerator<PlacedRow> {
   let at = 0;
-  for await (const line of createInterface({ input: openInput(path), crlfDelay: Infinity })) {
+  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
     if (line.trim() === '') continue;
     yield { at: ++at, row: asRow(path, at, parseJson(path, at, line)) };
   }
 }
 
 /** A JSON file is one object, or a list of them. */
-async function* readJson(path: string): AsyncGenerator<PlacedRow> {
+async function* readJson(path: string, input: NodeJS.ReadableStream): AsyncGenerator<PlacedRow> {
   const chunks: Buffer[] = [];
-  for await (const chunk of openInput(path)) chunks.push(Buffer.from(chunk));
+  for await (const chunk of input) chunks.push(Buffer.from(chunk));
   const value = parseJson(path, 1, Buffer.concat(chunks).toString('utf8'));
   for (const [index, one] of (Array.isArray(value) ? value : [value]).entries())
     yield { at: index + 1, row: asRow(path, index + 1, one) };

@@ -10,6 +10,7 @@ import { addScheduleCommands } from './commands/schedules.js';
 import { addSessionCommands } from './commands/session.js';
 import { addTrainCommands } from './commands/train.js';
 import { addWatchCommands } from './commands/watch.js';
+import { addGlobalOptions } from './command-run.js';
 import { addCompletionCommands } from './complete-words.js';
 import { installedVersion } from './installation.js';
 
@@ -32,6 +33,8 @@ export function createProgram(): Command {
     .showHelpAfterError('(mlops <command> --help shows how it is used)')
     .addHelpText('after', EXIT_CODES)
     .exitOverride();
+  // Also before the command, as other command lines take them.
+  addGlobalOptions(program);
   addSessionCommands(program);
   addDataCommands(program);
   addTrainCommands(program);

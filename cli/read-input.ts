@@ -1,4 +1,4 @@
-import { createReadStream, existsSync } from 'node:fs';
+import { accessSync, constants, createReadStream, existsSync, statSync } from 'node:fs';
 import { EXIT, CommandError } from './exit-codes.js';
 
 /** A file, or the standard input for `-`. @throws CommandError where there is no such file */
@@ -11,6 +11,10 @@ export function openInput(path: string): NodeJS.ReadableStream {
       `There is no file ${path}.`,
       'Give a file, or - for the standard input.',
     );
+  // What may not be read is said now, and not in the middle of something.
+  accessSync(path, constants.R_OK);
+  if (statSync(path).isDirectory())
+    throw new CommandError(EXIT.usage, 'file_unusable', `${path} is a folder.`, 'Name a file in it.');
   return createReadStream(path);
 }
 

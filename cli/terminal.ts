@@ -90,6 +90,12 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
+/** `█████░░░  45 %  what  about 12 s left`, at the pace so far. @param share in [0, 1] */
+export function sharedProgress(share: number, what: string, elapsedMs: number): string {
+  const left = share > 0.02 && elapsedMs > 1000 ? (elapsedMs / 1000) * (1 / share - 1) : undefined;
+  return `${renderBar(share)}  ${what}${left === undefined ? '' : `  about ${formatSeconds(left)} left`}`;
+}
+
 /** @param share in [0, 1] */
 export function renderBar(share: number): string {
   const filled = Math.round(Math.min(1, Math.max(0, share)) * 20);

@@ -135,7 +135,7 @@ function Menu({ location }: { location: string }) {
 function CallerName() {
   const caller = useCaller();
   return caller ? (
-    <Link href="/settings" className="nav-link">
+    <Link href="/settings" className="nav-link caller">
       {caller.subject} ({caller.role})
     </Link>
   ) : null;

@@ -92,9 +92,7 @@ export const environmentSchema = z.object({
   PREDICTION_RETENTION_DAYS: whole(400, 0, 36_500).describe(
     'Days that logged predictions and outcomes are kept; 0 keeps them for ever',
   ),
-  JOB_LOG_DAYS: whole(30, 1, 36_500).describe(
-    'Days that the lines which jobs have logged are kept, of each job the newest 2,000',
-  ),
+  JOB_LOG_DAYS: whole(30, 1, 36_500).describe('Days that the lines which jobs have logged are kept'),
   MAX_REQUEST_WAIT: whole(500, 0, 60_000).describe(
     'Milliseconds that a request may have waited for its turn; later ones are answered 429 at once. 0 turns this off',
   ),

@@ -1,12 +1,15 @@
 import { CancelledFailure } from '@temporalio/common';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { ServiceError } from '../core/errors.js';
+import { SENSITIVE_FIELDS } from '../core/sensitive-fields.js';
 import type { Logger } from '../services/telemetry/logger.js';
 
 /** A step that takes longer says so before it has ended. */
 const LONG_MS = 1000;
 /** Notes about the job itself; its stages and its end are in the log already. */
 const QUIET: ReadonlySet<string> = new Set(['beginJob', 'notePaused', 'finishJob']);
+/** Of no use in the log: what would be left out there, and the job itself. */
+const NO_FIGURES = new Set<string>(['jobId', ...SENSITIVE_FIELDS.secret, ...SENSITIVE_FIELDS.personal]);
 /** Ids, versions, states and the like. */
 const SHORT = /^[\w.:-]{1,80}$/;
 const MOST_FIGURES = 12;
@@ -42,7 +45,7 @@ export function figuresOf(result: unknown): Record<string, unknown> {
   if (typeof result !== 'object' || result === null || Array.isArray(result)) return {};
   const isFigure = (value: unknown) =>
     typeof value === 'number' || typeof value === 'boolean' || (typeof value === 'string' && SHORT.test(value));
-  const figures = Object.entries(result).filter(([name, value]) => name !== 'jobId' && isFigure(value));
+  const figures = Object.entries(result).filter(([name, value]) => !NO_FIGURES.has(name) && isFigure(value));
   return Object.fromEntries(figures.slice(0, MOST_FIGURES));
 }
 

@@ -1,14 +1,15 @@
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { addCommand } from '../command-run.js';
+import { ServiceProblem } from '../../clients/typescript/client.js';
+import { addCommand, addLimitOption } from '../command-run.js';
 import type { Connection } from '../connection.js';
 import { CommandError, EXIT, usageError } from '../exit-codes.js';
 import { finishJob } from '../follow-job.js';
 import { installationRoot } from '../installation.js';
 import { readJsonObject } from '../read-input.js';
-import { renderTable } from '../terminal.js';
+import { renderTable, sharedProgress, type Terminal } from '../terminal.js';
 
 interface IngestOptions {
   type?: string;
@@ -43,11 +44,31 @@ export function describeFile(path: string): { format: string; compression: strin
   return { format, compression: compression ?? 'none' };
 }
 
-async function sourceOf(connection: Connection, source: string, mayUpload: boolean): Promise<string> {
-  const isElsewhere = /^[a-z0-9]+:/.test(source) || !mayUpload || !existsSync(source);
+const isAddress = (source: string) => /^[a-z0-9]+:/.test(source);
+/** A name that is no file here, so that it can only be one of the service. */
+const isSearchedElsewhere = (source: string) => !isAddress(source) && !existsSync(source);
+
+/** The service looked below its own folders, since there is nothing to send. */
+function explainMissing(source: string, { code, message, errors, correlationId }: ServiceProblem): CommandError {
+  const hint = `There is no ${source} in ${process.cwd()} either: a file that is here is sent.`;
+  return new CommandError(EXIT.refused, code, message, hint, errors, correlationId);
+}
+
+async function sourceOf(
+  connection: Connection,
+  terminal: Terminal,
+  source: string,
+  mayUpload: boolean,
+): Promise<string> {
+  const isElsewhere = isAddress(source) || !mayUpload || !existsSync(source);
   if (isElsewhere) return source;
   const query = new URLSearchParams(describeFile(source));
-  const upload = await connection.sendFile(`/data/uploads?${query.toString()}`, source, CONTENT_TYPE);
+  const bytes = Math.max(1, statSync(source).size);
+  const startMs = Date.now();
+  const upload = await connection.sendFile(`/data/uploads?${query.toString()}`, source, CONTENT_TYPE, (sent) =>
+    terminal.move(sharedProgress(sent / bytes, `sending ${source}`, Date.now() - startMs), 'sending'),
+  );
+  terminal.settle();
   return (upload as { source: string }).source;
 }
 
@@ -73,21 +94,23 @@ export function addDataCommands(program: Command): void {
     async act({ connection, terminal, options, args }) {
       const given =
         options.options === undefined ? {} : { options: await readJsonObject(options.options, '--options') };
-      const source = await sourceOf(connection, args[0]!, options.upload);
-      const accepted = await connection.client.post('/data/ingest', {
-        body: { source, data_type: options.type!, ...given } as never,
-      });
+      const source = await sourceOf(connection, terminal, args[0]!, options.upload);
+      const accepted = await connection.client
+        .post('/data/ingest', { body: { source, data_type: options.type!, ...given } as never })
+        .catch((error: unknown) => {
+          if (!isSearchedElsewhere(source) || !(error instanceof ServiceProblem) || error.status !== 422) throw error;
+          throw explainMissing(source, error);
+        });
       return finishJob(connection, terminal, accepted, options.wait);
     },
   });
-  addCommand<{ type?: string; limit: string }>(program, 'datasets', {
+  addCommand<{ type?: string; limit: number }>(program, 'datasets', {
     summary: 'what has been ingested, newest first',
     examples: ['mlops datasets --type projects', 'mlops datasets --json'],
-    options: (command) =>
-      command.option('--type <data_type>', 'only of this name').option('--limit <n>', 'at most so many', '20'),
+    options: (command) => addLimitOption(command.option('--type <data_type>', 'only of this name')),
     async act({ connection, terminal, options }) {
       const page = await connection.client.get('/data/datasets', {
-        query: { data_type: options.type, limit: Number(options.limit) },
+        query: { data_type: options.type, limit: options.limit },
       });
       terminal.print(
         renderTable(

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { components } from '../../clients/typescript/client.js';
 import { LINE_LEVELS, type LineLevel } from '../../core/names.js';
-import { addCommand } from '../command-run.js';
+import { addCommand, addLimitOption } from '../command-run.js';
 import { exitCodeOf, followJob } from '../follow-job.js';
 
 type JobLogLine = components['schemas']['JobLogLine'];
@@ -17,7 +17,7 @@ export function describeLine({ at, level, message, attempt, detail }: JobLogLine
 
 /** `jobs logs`: what a job has logged, and follows it. */
 export function addJobLogsCommand(group: Command): void {
-  addCommand<{ follow?: boolean; level?: LineLevel; limit: string }>(group, 'logs <job>', {
+  addCommand<{ follow?: boolean; level?: LineLevel; limit: number }>(group, 'logs <job>', {
     summary: 'what a job has logged, oldest first: its stages, each attempt of its steps, what went wrong',
     examples: [
       'mlops jobs logs "$JOB"',
@@ -25,10 +25,13 @@ export function addJobLogsCommand(group: Command): void {
       'mlops jobs logs "$JOB" --level warn --json',
     ],
     options: (command) =>
-      command
-        .option('-f, --follow', 'go on until the job has ended; with --json one document a line of the log')
-        .addOption(command.createOption('--level <level>', 'this level and above').choices(LINE_LEVELS))
-        .option('--limit <n>', 'the newest so many; without effect with --follow', '200'),
+      addLimitOption(
+        command
+          .option('-f, --follow', 'go on until the job has ended; with --json one document a line of the log')
+          .addOption(command.createOption('--level <level>', 'this level and above').choices(LINE_LEVELS)),
+        'the newest so many; without effect with --follow',
+        200,
+      ),
     async act({ connection, terminal, options: { follow, level, limit }, args }) {
       const path = { job_id: args[0]! };
       if (!follow) {

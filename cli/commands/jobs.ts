@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { JOB_STATUSES, JOB_TYPES } from '../../core/names.js';
-import { addCommand, addGroup } from '../command-run.js';
+import { addCommand, addGroup, addLimitOption } from '../command-run.js';
 import { EXIT } from '../exit-codes.js';
 import { describeEnd, exitCodeOf, finishJob, followJob } from '../follow-job.js';
 import { formatSeconds, renderTable } from '../terminal.js';
@@ -70,17 +70,18 @@ export function addJobCommands(program: Command): void {
 }
 
 function addListCommand(group: Command): void {
-  addCommand<{ status?: string; type?: string; model?: string; limit: string }>(group, 'list', {
+  addCommand<{ status?: string; type?: string; model?: string; limit: number }>(group, 'list', {
     summary: 'jobs, newest first',
     examples: ['mlops jobs list --status failed', 'mlops jobs list --type train --model user_behavior --json'],
     options: (command) =>
-      command
-        .addOption(command.createOption('--status <status>', 'only of this status').choices(JOB_STATUSES))
-        .addOption(command.createOption('--type <type>', 'only of this type').choices(JOB_TYPES))
-        .option('--model <model>', 'only of this model')
-        .option('--limit <n>', 'at most so many', '20'),
+      addLimitOption(
+        command
+          .addOption(command.createOption('--status <status>', 'only of this status').choices(JOB_STATUSES))
+          .addOption(command.createOption('--type <type>', 'only of this type').choices(JOB_TYPES))
+          .option('--model <model>', 'only of this model'),
+      ),
     async act({ connection, terminal, options: { status, type, model, limit } }) {
-      const page = await connection.client.get('/jobs', { query: { status, type, model, limit: Number(limit) } });
+      const page = await connection.client.get('/jobs', { query: { status, type, model, limit } });
       terminal.print(
         renderTable(
           ['JOB', 'TYPE', 'MODEL', 'STATUS', 'STAGE', 'TOOK', 'CREATED'],

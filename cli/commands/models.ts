@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { addCommand } from '../command-run.js';
+import { addCommand, addLimitOption } from '../command-run.js';
 import { EXIT } from '../exit-codes.js';
 import { describeMetrics } from '../follow-job.js';
 import { cellText, renderTable } from '../terminal.js';
@@ -33,10 +33,10 @@ export function addModelCommands(program: Command): void {
       terminal.printJson(page);
     },
   });
-  addCommand<{ limit: string }>(program, 'versions <model> [version]', {
+  addCommand<{ limit: number }>(program, 'versions <model> [version]', {
     summary: 'the versions of a model, newest first, or one of them with its metrics',
     examples: ['mlops versions user_behavior', 'mlops versions user_behavior production'],
-    options: (command) => command.option('--limit <n>', 'at most so many', '20'),
+    options: (command) => addLimitOption(command),
     async act({ connection, terminal, options, args }) {
       const [model, version] = args as [string, string | undefined];
       if (version !== undefined) {
@@ -50,7 +50,7 @@ export function addModelCommands(program: Command): void {
       }
       const page = await connection.client.get('/models/{model}/versions', {
         path: { model },
-        query: { limit: Number(options.limit) },
+        query: { limit: options.limit },
       });
       terminal.print(
         renderTable(

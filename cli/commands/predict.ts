@@ -1,12 +1,13 @@
+import { ReadStream, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { addCommand, type CommandRun } from '../command-run.js';
 import type { Connection } from '../connection.js';
 import { EXIT, usageError, type ExitCode } from '../exit-codes.js';
 import { formatOf, readRows, ROW_FORMATS, type PlacedRow, type Row, type RowFormat } from '../input-rows.js';
 import { openOutput, type RowWriter } from '../output-rows.js';
-import { readJsonObject } from '../read-input.js';
+import { openInput, readJsonObject } from '../read-input.js';
 import { instanceOf, unusedColumns, type Wanted } from '../row-instance.js';
-import { cellText, formatNumber } from '../terminal.js';
+import { cellText, formatNumber, sharedProgress } from '../terminal.js';
 import { wholeNumber } from './train.js';
 
 interface PredictOptions {
@@ -97,6 +98,14 @@ interface Tally {
   failed: number;
 }
 
+/** Tells how far a file has been read; of a pipe only how many rows have come. */
+function describeProgress(path: string, input: NodeJS.ReadableStream): (rows: number) => string {
+  const startMs = Date.now();
+  if (!(input instanceof ReadStream) || path === '-') return (rows) => `${rows} rows`;
+  const bytes = Math.max(1, statSync(path).size);
+  return (rows) => sharedProgress(input.bytesRead / bytes, `${rows} rows`, Date.now() - startMs);
+}
+
 async function predictFile(run: CommandRun<PredictOptions>): Promise<ExitCode> {
   const { connection, terminal, options, args } = run;
   const size = wholeNumber(options.batchSize, '--batch-size') ?? 0;
@@ -106,13 +115,17 @@ async function predictFile(run: CommandRun<PredictOptions>): Promise<ExitCode> {
   const wanted = await wantedBy(connection, args[0]!, options.modelVersion ?? 'production');
   const writer = openOutput(options.output, outputFormat);
   const tally: Tally = { answered: 0, failed: 0 };
+  const input = openInput(options.input!);
+  const describe = describeProgress(options.input!, input);
+  const show = () => terminal.move(describe(tally.answered + tally.failed), 'rows');
   try {
     let batch: PlacedRow[] = [];
-    for await (const placed of readRows(options.input!, format)) {
+    for await (const placed of readRows(options.input!, format, input)) {
       if (placed.at === 1) tellUnused(run, placed.row, wanted);
       batch.push(placed);
       if (batch.length < size) continue;
       await answerBatch(run, batch, wanted, writer, tally);
+      show();
       batch = [];
     }
     if (batch.length > 0) await answerBatch(run, batch, wanted, writer, tally);
@@ -161,5 +174,4 @@ async function answerBatch(
       terminal.remark('… further rows that could not be answered are in the output only.');
   }
   await writer.write(results.map((answer, index) => ({ at: batch[index]!.at, answer })));
-  terminal.move(`${tally.answered + tally.failed} rows`, 'rows');
 }

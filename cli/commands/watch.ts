@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { addCommand, addGroup } from '../command-run.js';
+import { addCommand, addGroup, addLimitOption } from '../command-run.js';
 import { getIfKnown } from '../connection.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { renderTable } from '../terminal.js';
@@ -129,20 +129,23 @@ function addAnalyticsCommands(program: Command): void {
 }
 
 function addAlertCommands(group: Command): void {
-  addCommand<{ model?: string; status?: string; limit: string }>(group, 'list', {
+  addCommand<{ model?: string; status?: string; limit: number }>(group, 'list', {
     summary: 'alerts, newest first; ends with 1 when one is open',
     examples: ['mlops alerts list', 'mlops alerts list --model user_behavior --status open --json'],
     options: (command) =>
-      command
-        .option('--model <model>', 'only of this model')
-        .addOption(
-          command
-            .createOption('--status <status>', 'only of this status')
-            .choices(['open', 'acknowledged', 'resolved']),
-        )
-        .option('--limit <n>', 'at most so many', '20'),
+      addLimitOption(
+        command
+          .option('--model <model>', 'only of this model')
+          .addOption(
+            command
+              .createOption('--status <status>', 'only of this status')
+              .choices(['open', 'acknowledged', 'resolved']),
+          ),
+      ),
     async act({ connection, terminal, options: { model, status, limit } }) {
-      const page = (await getIfKnown(connection, '/alerts', { model, status, limit })) as { items: Alert[] };
+      const page = (await getIfKnown(connection, '/alerts', { model, status, limit: String(limit) })) as {
+        items: Alert[];
+      };
       terminal.print(
         renderTable(
           ['ALERT', 'MODEL', 'SUBJECT', 'SEVERITY', 'STATUS', 'OPENED', 'SUMMARY'],

@@ -75,13 +75,9 @@ function Versions({ versions, model }: { versions: readonly Version[]; model: st
           {
             title: 'Version',
             isHeading: true,
-            cell: ({ version, arm }) => (
-              <>
-                <AppLink to={pathTo.version(model, version)}>{version}</AppLink>
-                {arm && ` (${arm})`}
-              </>
-            ),
+            cell: ({ version }) => <AppLink to={pathTo.version(model, version)}>{version}</AppLink>,
           },
+          { title: 'Arm', cell: ({ arm }) => arm || '—' },
           { title: 'Segment', cell: ({ segment }) => segment || 'all' },
           { title: 'Answers', align: 'right', cell: ({ requests }) => formatNumber(requests) },
           { title: 'Truths', align: 'right', cell: ({ labelled }) => formatNumber(labelled) },

@@ -2,6 +2,7 @@ import { Button, Group, Select, Stack, Text, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { useLocation } from 'wouter';
 import { pathTo } from '../parts/app-link.js';
+import type { RowValues } from '../parts/cells-of.js';
 import { ChartPanel } from '../parts/chart-panel.js';
 import { DataTable } from '../parts/data-table.js';
 import { EmptyState } from '../parts/empty-state.js';
@@ -11,6 +12,7 @@ import { Panel } from '../parts/panel.js';
 import { client, newKey } from '../service/client.js';
 import { useMay } from '../service/use-caller.js';
 import { useRead } from '../service/use-read.js';
+import { CorrectRowButton } from './correct-row-button.js';
 
 /** Rules of a correction, with what each asks for besides its column. */
 const RULES: Record<string, { label: string; fields: readonly string[] }> = {
@@ -35,6 +37,14 @@ export function QuarantinePanel({ datasetId, columns }: { datasetId: string; col
     query: { limit: 200 },
   });
   const mayReplay = useMay('engineer');
+  /** Corrections of single rows that wait for the replay. */
+  const [corrected, setCorrected] = useState<ReadonlyMap<number, RowValues>>(new Map());
+  const correct = (row: number, values: RowValues | undefined) => {
+    const next = new Map(corrected);
+    if (values) next.set(row, values);
+    else next.delete(row);
+    setCorrected(next);
+  };
   return (
     <Loaded of={rows}>
       {({ items }) =>
@@ -47,7 +57,7 @@ export function QuarantinePanel({ datasetId, columns }: { datasetId: string; col
             title="Quarantine"
             note="Rows of the source that failed a check; the good ones are in the dataset"
             rows={items.map(({ row_number: row, reasons, content }) => ({ row, reasons: reasons.join('; '), content }))}
-            actions={mayReplay && <ReplayButton datasetId={datasetId} columns={columns} />}
+            actions={mayReplay && <ReplayButton datasetId={datasetId} columns={columns} corrected={corrected} />}
           >
             <DataTable
               caption="Rows in quarantine"
@@ -57,6 +67,28 @@ export function QuarantinePanel({ datasetId, columns }: { datasetId: string; col
                 { title: 'Row', isHeading: true, align: 'right', cell: ({ row_number: row }) => row },
                 { title: 'Why', cell: ({ reasons }) => reasons.join('; ') },
                 { title: 'Content', cell: ({ content }) => <code>{content}</code> },
+                ...(mayReplay
+                  ? [
+                      {
+                        title: 'Correction',
+                        cell: ({ row_number: row, content }: (typeof items)[number]) => {
+                          const values = corrected.get(row);
+                          return (
+                            <Group gap="xs" wrap="nowrap">
+                              <CorrectRowButton
+                                row={row}
+                                columns={columns}
+                                content={content}
+                                values={values}
+                                onChange={(changed) => correct(row, changed)}
+                              />
+                              {values && <code>{JSON.stringify(values)}</code>}
+                            </Group>
+                          );
+                        },
+                      },
+                    ]
+                  : []),
               ]}
             />
           </ChartPanel>
@@ -66,21 +98,29 @@ export function QuarantinePanel({ datasetId, columns }: { datasetId: string; col
   );
 }
 
-function ReplayButton({ datasetId, columns }: { datasetId: string; columns: readonly string[] }) {
+function ReplayButton({
+  datasetId,
+  columns,
+  corrected,
+}: {
+  datasetId: string;
+  columns: readonly string[];
+  corrected: ReadonlyMap<number, RowValues>;
+}) {
   const [, navigate] = useLocation();
   const [rules, setRules] = useState<readonly Correction[]>([]);
   const change = (index: number, fields: Partial<Correction>) =>
     setRules(rules.map((rule, at) => (at === index ? ({ ...rule, ...fields } as Correction) : rule)));
   return (
     <FormButton
-      label="Correct and replay"
+      label={corrected.size === 0 ? 'Correct and replay' : `Correct and replay (${corrected.size} by hand)`}
       size="compact-xs"
       title="Correct rows and check them again"
       submit="Replay"
       send={() =>
         client.post('/data/datasets/{dataset_id}/quarantine/replay', {
           path: { dataset_id: datasetId },
-          body: { rules: rules.map(sentRule) } as never,
+          body: { rules: rules.map(sentRule), rows: [...corrected].map(sentRow) } as never,
           idempotencyKey: newKey(),
         })
       }
@@ -89,6 +129,7 @@ function ReplayButton({ datasetId, columns }: { datasetId: string; columns: read
       <Text size="sm" c="dimmed">
         Makes a new dataset: the good rows, and those that are good now. Without corrections the rows are held to what
         the data type asks for today.
+        {corrected.size > 0 && ` ${corrected.size} rows were corrected by hand; that is done after what you add here.`}
       </Text>
       <Stack gap="xs">
         {rules.map((rule, index) => (
@@ -136,6 +177,12 @@ function ReplayButton({ datasetId, columns }: { datasetId: string; columns: read
     </FormButton>
   );
 }
+
+/** An empty text is an empty cell. */
+const sentRow = ([row, values]: [number, RowValues]) => ({
+  row_number: row,
+  values: Object.fromEntries(Object.entries(values).map(([column, text]) => [column, text === '' ? null : text])),
+});
 
 /** Only what the rule asks for; a value that reads as a number is one. */
 function sentRule(correction: Correction): Record<string, string | number> {

@@ -24,6 +24,7 @@ const NOT_DETAIL = new Set([
   'correlation_id',
   'trace_id',
   'activity',
+  'model',
   'attempt',
   // Of the SDK, in lines of workflows.
   'sdkComponent',

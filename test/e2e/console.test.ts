@@ -132,6 +132,32 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
     expect(await served()).toBe('v1.0.0');
   });
 
+  it('corrects a row in quarantine by hand, and checks it again', async () => {
+    const { page } = tab;
+    const csv = [
+      'item,price',
+      ...Array.from({ length: 60 }, (_, row) => `i${row},${row === 7 ? 'cheap' : row + 0.25}`),
+    ];
+    const sent = await fetch(`${stack.api}/data/uploads?format=csv`, { method: 'POST', body: `${csv.join('\n')}\n` });
+    const { source } = (await sent.json()) as { source: string };
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ source, data_type: 'prices' });
+    const begun = await fetch(`${stack.api}/data/ingest`, { method: 'POST', headers, body });
+    const { job_id: job } = (await begun.json()) as { job_id: string };
+    await (await fetch(`${stack.api}/jobs/${job}/events`)).text();
+    const ended = (await (await fetch(`${stack.api}/jobs/${job}`)).json()) as { result: { dataset_id: string } };
+    await tab.go(`/datasets/${ended.result.dataset_id}?tab=quarantine`);
+    await tab.button('Correct row 8').click();
+    expect(await tab.findBarriers()).toEqual([]);
+    await page.getByLabel('price').fill('7.5');
+    await tab.button('Keep for the replay').click();
+    await tab.button('Correct and replay (1 by hand)').click();
+    await tab.button('Replay').click();
+    await jobEnds();
+    const replayed = (await (await fetch(`${stack.api}/jobs/${page.url().split('/').at(-1)}`)).json()) as object;
+    expect(replayed).toMatchObject({ result: { rows: 60, quarantined_rows: 0 } });
+  });
+
   it('answers from a form made of the signature, with what each feature did', async () => {
     const { page } = tab;
     await tab.go('/models/churn/versions/v1.0.0?tab=try');
@@ -280,7 +306,7 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
   it('waits and asks again when the service has too much to do', async () => {
     const { page } = tab;
     let refused = 0;
-    await page.route(/\/jobs\?/, (route) => {
+    await page.route(/:\d+\/jobs\?/, (route) => {
       if (refused++ > 0) return route.continue();
       const body = JSON.stringify({
         type: 'urn:problem:overloaded',
@@ -298,7 +324,7 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
     await tab.go('/jobs?type=deploy');
     await tab.link('deploy churn').first().waitFor();
     expect(refused).toBeGreaterThan(1);
-    await page.unroute(/\/jobs\?/);
+    await page.unroute(/:\d+\/jobs\?/);
   });
 
   it('goes on at the same place after a reload, and by the keyboard alone', async () => {
