@@ -63,7 +63,8 @@ export function handleErrors(logger: Logger) {
 function asServiceError(error: unknown, logger: Logger): ServiceError {
   if (error instanceof ServiceError) {
     // That something is away or busy, or that a caller waits no longer, is known and will pass: a line, not a stack.
-    if (error.status === 503 || error.status === 504) logger.warn({ code: error.code, detail: error.message }, 'request refused for now');
+    if (error.status === 503 || error.status === 504)
+      logger.warn({ code: error.code, detail: error.message }, 'request refused for now');
     else if (error.status >= 500) logger.error({ err: error }, 'request failed');
     return error;
   }
