@@ -10,6 +10,7 @@ import { ConsolePage, hasChromium } from '../support/console-page.js';
 
 const MOST_BYTES = 500_000;
 const ROWS = 600;
+const LISTS = 'rollouts experiments runs sweeps schedules features alerts repairs audit settings'.split(' ');
 const CONFIG = `churn:
   kind: classification
   description: Will this customer leave?
@@ -264,7 +265,7 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
     expect(await tab.findBarriers()).toEqual([]);
   });
 
-  it('has no barrier on the pages that differ most, in light and dark, and fits a phone', async () => {
+  it('has no barrier on any page, in light and dark, and fits a phone', async () => {
     const dataset = ((await (await fetch(`${stack.api}/data/datasets`)).json()) as { items: { dataset_id: string }[] })
       .items[0]!.dataset_id;
     const barriers: string[] = [];
@@ -278,19 +279,15 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
       `/datasets/${dataset}?tab=quality`,
       '/quality?model=churn',
       '/performance?model=churn',
-      '/audit',
-      '/settings',
+      ...['lineage', 'report'].map((name) => `/models/churn/versions/v1.1.0?tab=${name}`),
+      ...LISTS.map((name) => `/${name}`),
+      '/nothing-here',
     ];
     for (const [index, path] of looked.entries()) {
       await tab.page.emulateMedia({ colorScheme: index % 2 === 0 ? 'dark' : 'light' });
       await tab.go(path);
       barriers.push(...(await tab.findBarriers()));
     }
-    // These are made of the same parts: that they come without an error is enough.
-    for (const path of ['lineage', 'report'].map((name) => `/models/churn/versions/v1.1.0?tab=${name}`))
-      await tab.go(path);
-    for (const path of ['rollouts', 'experiments', 'runs', 'sweeps', 'schedules', 'features', 'alerts', 'nothing-here'])
-      await tab.go(`/${path}`);
     expect(barriers).toEqual([]);
     const phone = await ConsolePage.open(browser, stack.api, { viewport: { width: 360, height: 740 }, hasTouch: true });
     for (const path of ['/', '/models/churn', '/models/churn/versions/v1.1.0', `/datasets/${dataset}`]) {
