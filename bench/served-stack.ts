@@ -5,7 +5,7 @@ import { compiledScript } from '../services/project-root.js';
 
 /** The whole service with a trained and deployed `user_behavior`: three heads of 100 trees. Its cache is off. */
 export async function startServedStack(env: Record<string, string> = {}): Promise<TestStack> {
-  const stack = await TestStack.start({ PREDICTION_CACHE_TTL: '0', ...env });
+  const stack = await TestStack.start({ PREDICTION_CACHE_TTL: '0', MAX_REQUEST_WAIT: '500', ...env });
   execFileSync(
     process.execPath,
     [compiledScript('simulator/main.js'), '--users', '2000', '--output', join(stack.stateDir, 'demo')],

@@ -5,6 +5,9 @@ import { LocalStack, PARTS, type Part, type StackAddresses } from './local-stack
 import { runSilently } from './progress-lines.js';
 import { deleteStateFolder } from './state-folder.js';
 
+/** Several stacks share the cores of a machine that tests: turning callers away is for the tests of it. */
+export const PATIENT = { MAX_REQUEST_WAIT: '60000' };
+
 /**
  * A whole throw-away service for tests: real PostgreSQL, Temporal, workers and API on free ports. It never uses the servers
  * that DATABASE_URL and TEMPORAL_ADDRESS name: tests must not write into anyone's database.
@@ -37,6 +40,7 @@ export class TestStack {
       DATA_STORAGE_PATH: '',
       DATA_SOURCE_ROOTS: '',
       MODELS_CONFIG: '',
+      ...PATIENT,
       ...this.env,
     };
     return new LocalStack({ stateDir: this.stateDir, port: 0, temporalPort: 0, uiPort: 0, env });

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import type { TestStack } from '../../infra/local/test-stack.js';
+import { PATIENT, type TestStack } from '../../infra/local/test-stack.js';
 import { compiledScript } from '../../services/project-root.js';
 
 export interface ApiProcess {
@@ -27,6 +27,7 @@ export class ApiProcesses {
         PORT: '0',
         HOST: '127.0.0.1',
         API_WORKERS: '1',
+        ...PATIENT,
         ...env,
       },
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
