@@ -15,11 +15,11 @@ export default defineConfig({
         },
       },
       {
-        // Each of these brings up a whole service of its own, which waits as often as it works: three at a time keep two cores busy.
+        // Each of these brings up a whole service of its own, which waits as often as it works: two at a time keep two cores busy.
         test: {
           name: 'stack',
           include: ['test/{integration,e2e,faults,docs}/**/*.test.ts'],
-          maxWorkers: 3,
+          maxWorkers: 2,
           testTimeout: 300_000,
           hookTimeout: 180_000,
           sequence: { groupOrder: 1 },

@@ -13,10 +13,11 @@ let stack: TestStack;
 const processes = new ApiProcesses(() => stack);
 
 const FEATURES = { activity_score: 0.5, project_count: 3 };
+/** On a connection of its own: one that a killed process has left says nothing of the others. */
 const predict = (url: string, user: string) =>
   fetch(`${url}/predict/user-behavior`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', connection: 'close' },
     body: JSON.stringify({ user_id: user, features: FEATURES }),
   });
 

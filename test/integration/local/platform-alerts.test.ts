@@ -113,7 +113,10 @@ describe('what the service watches of itself', () => {
 
   it('looks once a minute, with one query of the log, however often it is asked and whoever else has looked', async () => {
     const query = vi.spyOn(database.pool, 'query');
-    const looks = () => query.mock.calls.filter(([sql]) => sql.includes('JOIN predictions')).length;
+    const looks = () =>
+      query.mock.calls.filter(([sql]: [unknown, ...unknown[]]) =>
+        String((sql as { text?: string }).text ?? sql).includes('JOIN predictions'),
+      ).length;
     try {
       const before = asked;
       for (const seconds of [10, 13, 59]) await engine.pass(at(3, seconds));
