@@ -1,14 +1,8 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { replaySplit, type ReplayLog } from '../../../core/decisions/replay-split.js';
 import { drillRequestSchema, type ReplayDrillRequest } from '../../../core/schemas/drill.js';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { createPrng } from '../../../ml/random/prng.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
 import {
   describeLog,
   readReplayLog,
@@ -17,6 +11,7 @@ import {
   sumUpReplays,
 } from '../../../services/drills/replay-log.js';
 import { createPredictionStore } from '../../../services/serving/prediction-store.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
 const NOW = Date.UTC(2026, 4, 20, 12);
 const HEADS = [{ name: 'churn', task: 'binary' }];
@@ -30,8 +25,7 @@ const REQUEST = drillRequestSchema.parse({
   canary: { guardrails: { error_rate: { margin: 0.05 }, slow_rate: { margin: 0.05 } } },
 }) as ReplayDrillRequest;
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 
 /** 3,000 users in a day, of whom some send hundreds of requests, and whose errors and truths are their own. */
@@ -54,10 +48,8 @@ const rows = users.flatMap((user) =>
 );
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-replay-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
   const lines = rows.map(({ entity, atMs, latency, answer, isError }, at) =>
     JSON.stringify({
       id: `p${at}`,
@@ -87,9 +79,7 @@ beforeAll(async () => {
   );
 });
 afterAll(async () => {
-  await database?.close();
   await server?.stop();
-  deleteStateFolder(folder);
 });
 
 async function readLog(): Promise<{ log: ReplayLog; span: Awaited<ReturnType<typeof describeLog>> }> {

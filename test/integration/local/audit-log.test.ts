@@ -1,22 +1,16 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { alertRuleSchema } from '../../../core/schemas/alert.js';
 import { createRuleCatalogue } from '../../../services/alerts/rule-catalogue.js';
 import { createSilenceStore } from '../../../services/alerts/silence-store.js';
 import { createAuditLog, type AuditEntry } from '../../../services/audit/audit-log.js';
 import { DeniedCalls } from '../../../services/audit/denied-calls.js';
 import { verifyAudit } from '../../../services/audit/verify-audit.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 let vandal: pg.Client;
 
@@ -26,18 +20,14 @@ const verify = (anchor?: { seq: number; hash: string }) => verifyAudit(database,
 const entries = async () => (await createAuditLog(database).list({}, { limit: 500 })).items;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-audit-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
   vandal = new pg.Client({ connectionString: server.url });
   await vandal.connect();
 });
 afterAll(async () => {
   await vandal?.end();
-  await database?.close();
   await server?.stop();
-  deleteStateFolder(folder);
 });
 
 /** Somebody who owns the database, and so can turn its triggers off. @returns what the check says afterwards */

@@ -1,29 +1,19 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { createPrng } from '../../../ml/random/prng.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
 import { deleteDataset } from '../../../services/retention/apply-retention.js';
 import { holdDatasets, releaseDatasets } from '../../../services/retention/dataset-holds.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-holds-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
 });
 afterAll(async () => {
-  await database?.close();
   await server?.stop();
-  deleteStateFolder(folder);
 });
 
 const create = (id: string) =>
@@ -46,7 +36,7 @@ const register = (job: string, lineage: object) =>
       lineage: lineage as never,
     },
   });
-const context = () => ({ database, folders: { datasets: folder, modelStaging: folder } });
+const context = () => ({ database, folders: { datasets: server.folder, modelStaging: server.folder } });
 
 describe('retention beside trainings', () => {
   it('never deletes a dataset that a job holds or a version refers to, in 120 races', async () => {

@@ -1,15 +1,10 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { createPrng } from '../../../ml/random/prng.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
 import { estimateChange } from '../../../services/repair/estimate-change.js';
 import { newPredictionId } from '../../../services/serving/prediction-id.js';
 import { createPredictionStore } from '../../../services/serving/prediction-store.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -19,15 +14,12 @@ const CHANGE = START + DAY_MS + 15 * HOUR_MS;
 const ROWS = 3000;
 const prng = createPrng(5);
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-change-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
   const rows = Array.from({ length: ROWS }, (_, at) => {
     const atMs = START + Math.floor(((at + 0.5) / ROWS) * 3 * DAY_MS);
     const isNew = atMs >= CHANGE;
@@ -51,9 +43,7 @@ beforeAll(async () => {
   await createPredictionStore(database).write(rows, { firstMs: START, lastMs: START + 3 * DAY_MS - 1 });
 });
 afterAll(async () => {
-  await database?.close();
   await server?.stop();
-  if (folder) deleteStateFolder(folder);
 });
 
 it('finds in the log when a column changed within a window of a day, and says nothing of what did not', async () => {

@@ -1,17 +1,12 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { createPrng } from '../../../ml/random/prng.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
 import { closeExperiment } from '../../../services/experiments/close-experiment.js';
 import { evaluateExperiment } from '../../../services/experiments/evaluate-experiment.js';
 import { collectExperiment, describeHistory } from '../../../services/experiments/collect-experiment.js';
 import { daysFor, entitiesBy } from '../../../services/experiments/plan-experiment.js';
 import { createPredictionStore } from '../../../services/serving/prediction-store.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
 const DAY_MS = 86_400_000;
 const NOW = Date.UTC(2026, 4, 20, 12);
@@ -38,8 +33,7 @@ interface Logged {
   revenue?: number;
 }
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 const prng = createPrng(3);
 /** Ten days of 30 entities; the last day is the experiment. Entity 7 sees both arms. */
@@ -60,10 +54,8 @@ const rows = Array.from({ length: 2400 }, (_, at): Logged => {
 });
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-experiment-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
   const lines = rows.map(({ id, atMs, entity, arm, churn }) =>
     JSON.stringify({
       id,
@@ -88,9 +80,7 @@ beforeAll(async () => {
       );
 });
 afterAll(async () => {
-  await database?.close();
   await server?.stop();
-  deleteStateFolder(folder);
 });
 
 type Kind = 'binary' | 'mean' | 'ratio';

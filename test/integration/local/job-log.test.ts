@@ -1,31 +1,21 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { followJobLog } from '../../../api/routes/follow-job-log.js';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
 import { eraseFromTables, searchTables } from '../../../services/erasure/subject-in-rows.js';
 import { createJobLog, MOST_LINES, type JobLog, type NewLogLine } from '../../../services/jobs/job-log.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 let jobLog: JobLog;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-job-log-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
   jobLog = createJobLog(database);
 });
 afterAll(async () => {
-  await database.close();
-  await server.stop();
-  deleteStateFolder(folder);
+  await server?.stop();
 });
 
 let count = 0;

@@ -1,15 +1,10 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { retentionFileSchema } from '../../../core/schemas/retention.js';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
 import { eraseFromTables, searchTables } from '../../../services/erasure/subject-in-rows.js';
 import { NOT_SEARCHED } from '../../../services/erasure/table-lists.js';
 import { countExpiredRows, forgetRows } from '../../../services/retention/expired-rows.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
 const DAY_MS = 86_400_000;
 const NOW = new Date('2026-06-01T00:00:00Z');
@@ -17,20 +12,15 @@ const daysAgo = (days: number) => new Date(NOW.getTime() - days * DAY_MS);
 const { records: POLICY } = retentionFileSchema.parse({ records: { findings: 100, messages: 10 } });
 const PERSON = 'ann.b';
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-records-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
 });
 afterAll(async () => {
-  await database?.close();
   await server?.stop();
-  if (folder) deleteStateFolder(folder);
 });
 
 const job = (id: string, days: number | null) => ({

@@ -1,22 +1,16 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { AlertEngine } from '../../../services/alerts/alert-engine.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
 import { newPredictionId } from '../../../services/serving/prediction-id.js';
 import { createPredictionStore } from '../../../services/serving/prediction-store.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
 const MINUTE_MS = 60_000;
 const START_MS = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS;
 const at = (minute: number, seconds = 0) => new Date(START_MS + minute * MINUTE_MS + seconds * 1000);
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 let engine: AlertEngine;
 let asked = 0;
@@ -38,16 +32,12 @@ const engineOfAProcess = () =>
   });
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-platform-alerts-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
   engine = engineOfAProcess();
 });
 afterAll(async () => {
-  await database?.close();
   await server?.stop();
-  if (folder) deleteStateFolder(folder);
 });
 
 /** Predictions of a minute, all as slow as each other. */

@@ -4,10 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
 import { projectRoot } from '../../../services/project-root.js';
 import { OutcomeRecorder } from '../../../services/serving/outcome-recorder.js';
 import { newPredictionId } from '../../../services/serving/prediction-id.js';
@@ -15,24 +12,20 @@ import { PredictionLog } from '../../../services/serving/prediction-log.js';
 import { createPredictionStore } from '../../../services/serving/prediction-store.js';
 import { encodeFrame } from '../../../services/spool/frame.js';
 import { createMetrics } from '../../../services/telemetry/metrics.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
 const DAY_MS = 86_400_000;
 const NOW = new Date('2026-03-10T12:00:00Z');
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-store-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
 });
 afterAll(async () => {
-  await database?.close();
   await server?.stop();
-  deleteStateFolder(folder);
 });
 beforeEach(() => database.pool.query('TRUNCATE predictions, prediction_outcomes'));
 

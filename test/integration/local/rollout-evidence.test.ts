@@ -1,15 +1,10 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { createPrng } from '../../../ml/random/prng.js';
 import type { SignatureHead } from '../../../services/artifacts/model-bundle.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
 import { collectCanary, collectShadow, findSlowUs } from '../../../services/deployments/collect-evidence.js';
 import { createPredictionStore } from '../../../services/serving/prediction-store.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
 const NOW = Date.UTC(2026, 4, 10, 12);
 const SINCE = new Date(NOW - 3_600_000);
@@ -33,19 +28,14 @@ interface Logged {
   metrics?: Record<string, number>;
 }
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-evidence-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
 });
 afterAll(async () => {
-  await database?.close();
   await server?.stop();
-  deleteStateFolder(folder);
 });
 beforeEach(() => database.pool.query('TRUNCATE predictions, prediction_outcomes'));
 

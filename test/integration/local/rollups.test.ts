@@ -1,24 +1,18 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { createPrng } from '../../../ml/random/prng.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
 import { LogFollower } from '../../../services/performance/log-follower.js';
 import { readRollups, type Rollup } from '../../../services/performance/rollup-store.js';
 import { newPredictionId } from '../../../services/serving/prediction-id.js';
 import { createPredictionStore } from '../../../services/serving/prediction-store.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
 const HOUR_MS = 3_600_000;
 const START = Date.UTC(2026, 4, 20);
 const HEADS = [{ name: 'churn', task: 'binary', classes: ['false', 'true'] }];
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 let dies = false;
 const prng = createPrng(3);
@@ -118,10 +112,8 @@ async function expectExact(): Promise<void> {
 }
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-rollups-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
   await database.prisma.modelVersion.create({
     data: {
       model: 'm',
@@ -142,9 +134,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await database?.close();
   await server?.stop();
-  deleteStateFolder(folder);
 });
 
 describe('rollups of the log', () => {

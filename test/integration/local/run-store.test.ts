@@ -1,26 +1,18 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runsQuerySchema } from '../../../core/schemas/run.js';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
 import { createLogger } from '../../../services/telemetry/logger.js';
 import { createRunRecorder } from '../../../services/tracking/run-recorder.js';
 import { createRunStore, type RunStore } from '../../../services/tracking/run-store.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 let store: RunStore;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-runs-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
   store = createRunStore(database);
   await database.prisma.run.createMany({
     data: [
@@ -32,9 +24,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await database.close();
-  await server.stop();
-  deleteStateFolder(folder);
+  await server?.stop();
 });
 
 function run(id: string, params: object, metrics: object) {

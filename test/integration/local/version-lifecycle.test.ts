@@ -1,15 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { statesAfter, type VersionState } from '../../../core/policy/lifecycle.js';
 import type { Role } from '../../../core/roles.js';
 import { createPrng } from '../../../ml/random/prng.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
 import { abortDeploymentOf, closeDeployment } from '../../../services/deployments/close-deployment.js';
 import { openDeployment } from '../../../services/deployments/open-deployment.js';
 import { setTrial } from '../../../services/deployments/set-trial.js';
@@ -22,9 +18,9 @@ import { decideOnVersion } from '../../../services/registry/version-approvals.js
 import { createVersionStore } from '../../../services/registry/version-store.js';
 import type { ModelsConfig } from '../../../services/training/models-config.js';
 import { INCONSISTENT_STATES } from '../../support/inconsistent-states.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 const failPoint = () => undefined;
 const approvals = { count: 2, role: 'admin' as const };
@@ -33,15 +29,11 @@ const readModelsConfig = () =>
 const context = () => ({ database, readModelsConfig, failPoint });
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-lifecycle-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
 });
 afterAll(async () => {
-  await database?.close();
   await server?.stop();
-  deleteStateFolder(folder);
 });
 
 const rowOf = (model: string, version: string) => ({
@@ -300,7 +292,7 @@ describe('deleting', () => {
     await register('gone', 'v1.0.0');
     await database.prisma.modelVersion.create({ data: { ...rowOf('gone', 'v1.1.0'), digest: 'digest-v1.0.0' } });
     const name = { model: 'gone', version: 'v1.0.0' };
-    await deleteVersion({ database, modelStoragePath: folder }, name, { subject: 'ann', reason: 'By mistake.' });
+    await deleteVersion({ database, modelStoragePath: server.folder }, name, { subject: 'ann', reason: 'By mistake.' });
     await expect(stateOf('gone', 'v1.0.0')).rejects.toMatchObject({ code: 'version_not_found' });
     expect((await historyOf('gone', 'v1.0.0')).at(-1)).toEqual({
       fromState: 'registered',
@@ -311,7 +303,11 @@ describe('deleting', () => {
     });
     await deploy('gone', 'v1.1.0');
     await expect(
-      deleteVersion({ database, modelStoragePath: folder }, { model: 'gone', version: 'v1.1.0' }, { subject: 'ann' }),
+      deleteVersion(
+        { database, modelStoragePath: server.folder },
+        { model: 'gone', version: 'v1.1.0' },
+        { subject: 'ann' },
+      ),
     ).rejects.toMatchObject({ code: 'version_in_use' });
   });
 });

@@ -1,35 +1,25 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
-import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { MOST_ATTEMPTS } from '../../../core/policy/webhook-retry.js';
-import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { openDatabase, type Database } from '../../../services/database/database.js';
+import type { Database } from '../../../services/database/database.js';
 import { createLogger } from '../../../services/telemetry/logger.js';
 import { createWebhookDeliverer } from '../../../services/webhooks/webhook-deliverer.js';
 import { createWebhookStore, type WebhookStore } from '../../../services/webhooks/webhook-store.js';
 import { isSigned, WebhookReceiver } from '../../support/webhook-receiver.js';
+import { MigratedDatabase } from '../../support/migrated-database.js';
 
-let folder: string;
-let server: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let server: MigratedDatabase;
 let database: Database;
 let store: WebhookStore;
 let receiver: WebhookReceiver;
 const deliverers: ReturnType<typeof createWebhookDeliverer>[] = [];
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'mlops-webhooks-'));
-  server = await startEmbeddedPostgres({ stateDir: folder });
-  await applyMigrations(server.url);
-  database = openDatabase(server.url, () => undefined);
+  server = await MigratedDatabase.start();
+  ({ database } = server);
   store = createWebhookStore(database);
 });
 afterAll(async () => {
-  await database?.close();
   await server?.stop();
-  deleteStateFolder(folder);
 });
 beforeEach(async () => {
   receiver = new WebhookReceiver();
@@ -249,8 +239,7 @@ describe('who delivers', () => {
   it('goes on after PostgreSQL was killed', { timeout: 60_000 }, async () => {
     const { webhook_id: id } = await subscribe();
     deliver();
-    await server.kill9();
-    server = await startEmbeddedPostgres({ stateDir: folder, port: server.port });
+    await server.kill9AndStartAgain();
     await until('the database', () =>
       register().then(
         () => true,
