@@ -230,6 +230,7 @@ function listen(server: Server, { host, port }: Config): Promise<AddressInfo> {
 async function applyRetention({
   config,
   database,
+  jobLog,
   logger,
   predictionStore,
   readModelsConfig,
@@ -240,6 +241,7 @@ async function applyRetention({
   const now = new Date();
   await predictionStore.applyRetention(config.predictionRetentionDays, now);
   await uploads.removeExpired(now);
+  await jobLog.removeOlder(config.jobLogDays);
   await createEventStore(database).applyRetention(config.sources.eventRetentionDays, now);
   await forgetRows(database, (await readModelsConfig()).retention.records, now);
 }

@@ -5,7 +5,6 @@ import { TASK_QUEUES } from '../core/names.js';
 import { createAlertDeliverer } from '../services/alerts/alert-deliverer.js';
 import { AlertEngine } from '../services/alerts/alert-engine.js';
 import { checkDependencies } from '../services/health/check-dependencies.js';
-import { BackgroundLoop } from '../services/background-loop.js';
 import { loadConfig } from '../services/config.js';
 import { createContainer, type Container } from '../services/container.js';
 import { createMlflowClient } from '../services/mlflow/mlflow-client.js';
@@ -20,9 +19,6 @@ import { createWorkerMetrics } from '../services/telemetry/worker-metrics.js';
 import { createWebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
 import { exitOnBadStart } from './exit-on-bad-start.js';
 import { installRuntime, runWorker } from './run-worker.js';
-
-/** How often old rows are looked for. */
-const FORGET_EVERY_MS = 3_600_000;
 
 /** Workflows that set an attribute which Temporal does not know would hang, so this comes before the first task. */
 async function ensureSearchAttributes({ config, logger }: Container): Promise<void> {
@@ -68,12 +64,6 @@ await exitOnBadStart(async () => {
     new LogFollower(container),
     new MonitorScheduler(container),
     new RepairTrigger(container),
-    new BackgroundLoop({
-      look: () => container.jobLog.removeOlder(container.config.jobLogDays),
-      everyMs: FORGET_EVERY_MS,
-      problem: 'old lines of jobs cannot be removed at present',
-      logger: container.logger,
-    }),
   ];
   beside.forEach((one) => one.start());
   const client = mlflow && createMlflowClient(mlflow.server, mlflow.token);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request, Response } from 'express';
+import { TERMINAL, type Job } from '../../services/jobs/job.js';
 
 const LOOK_EVERY_MS = 300;
 /** Proxies close a silent connection. */
@@ -19,7 +20,7 @@ export interface StreamedEvent {
 export async function streamJobEvents(
   request: Request,
   response: Response,
-  read: () => Promise<{ status: string }>,
+  read: () => Promise<Pick<Job, 'status'>>,
   readMore: (isOver: boolean) => Promise<StreamedEvent[]>,
   isAllowed: () => Promise<boolean>,
 ): Promise<void> {
@@ -34,7 +35,7 @@ export async function streamJobEvents(
   for (let id = 1; isOpen() && (await isAllowed());) {
     const status = await read().catch(() => undefined);
     const text = status && JSON.stringify(status);
-    const isOver = status !== undefined && ['completed', 'failed', 'cancelled'].includes(status.status);
+    const isOver = status !== undefined && TERMINAL.includes(status.status);
     const events = await readMore(isOver).catch((): StreamedEvent[] => []);
     if (text && text !== last) events.push({ event: 'status', data: text });
     last = text ?? last;

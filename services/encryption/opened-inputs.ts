@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { link, copyFile, mkdir, open, readdir } from 'node:fs/promises';
+import { link, copyFile, mkdir, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { copyFromRest } from './file-keys.js';
-import { isSealed } from './sealed-file.js';
+import { keyIdOfFile } from './sealed-file.js';
 
 /** A path of Parquet files as it stands in SQL, but for those that are written to. */
 const PARQUET = /(?<!\bTO )'((?:[^']|'')*\.parquet)'/g;
-const BEGINNING_BYTES = 8;
 
 /**
  * DuckDB reads Parquet by itself, and cannot look into what is sealed. Sealed files that a statement names are opened into a private folder, once, and
@@ -61,14 +60,5 @@ async function matching(pattern: string): Promise<string[]> {
     .map((name) => join(dirname(pattern), name));
 }
 
-async function isFileSealed(path: string): Promise<boolean> {
-  const handle = await open(path, 'r').catch(() => undefined);
-  if (!handle) return false;
-  try {
-    const beginning = Buffer.alloc(BEGINNING_BYTES);
-    await handle.read(beginning, 0, BEGINNING_BYTES, 0);
-    return isSealed(beginning);
-  } finally {
-    await handle.close();
-  }
-}
+/** What cannot be opened is told of by DuckDB. */
+const isFileSealed = async (path: string) => (await keyIdOfFile(path).catch(() => undefined)) !== undefined;

@@ -62,6 +62,7 @@ export function readTlsSettings(
       }),
     );
   const server = filesOf(API_SERVER_TLS);
+  const apiClient = filesOf(API_CLIENT_TLS);
   const redis = filesOf(REDIS_TLS);
   if (server.ca !== undefined && server.cert === undefined)
     problems.push('TLS_CLIENT_CA_FILE is set, but TLS_CERT_FILE is not: callers show certificates over TLS only.');
@@ -69,14 +70,14 @@ export function readTlsSettings(
     problems.push('REDIS_TLS_ settings are there, but REDIS_URL does not begin with rediss://.');
   for (const [names, files] of [
     [API_SERVER_TLS, server],
-    [API_CLIENT_TLS, filesOf(API_CLIENT_TLS)],
+    [API_CLIENT_TLS, apiClient],
     [REDIS_TLS, redis],
   ] as const)
     if ((files.cert === undefined) !== (files.key === undefined))
       problems.push(`${names.cert} and ${names.key} belong together: set both or neither.`);
   return {
     ...(server.cert === undefined ? {} : { server }),
-    apiClient: filesOf(API_CLIENT_TLS),
+    apiClient,
     redis,
   };
 }
