@@ -163,19 +163,21 @@ beforeAll(async () => {
   stack = await TestStack.start({ WEBHOOK_ALLOWED_HOSTS: '127.0.0.1' });
   const api = createApiClient(() => stack.api);
   // What `npm start` does for a user, with fewer simulated people.
-  simulateFiles(stack.stateDir, 2000);
-  await api.run('/data/ingest', { source: 'user_events.parquet', data_type: 'user_events' }, 'docs-ingest');
-  const trained = await api.run('/models/train', { model_type: 'user_behavior' }, 'docs-train');
+  simulateFiles(stack.stateDir, 600);
+  const demo = async (table: string, model: string, deploy: Record<string, unknown>) => {
+    await api.run('/data/ingest', { source: `${table}.parquet`, data_type: table }, `docs-ingest-${table}`);
+    return api.run('/models/train', { model_type: model, ...deploy }, `docs-train-${model}`);
+  };
+  const [trained] = await Promise.all([
+    demo('user_events', 'user_behavior', {}),
+    ...OTHER_MODELS.map(([table, model]) => demo(table, model, { auto_deploy: true })),
+  ]);
   await api.run(
     '/models/user_behavior/deploy',
     { version: trained['version'], allow_unpromotable: true },
     'docs-deploy',
   );
-  for (const [table, model] of OTHER_MODELS) {
-    await api.run('/data/ingest', { source: `${table}.parquet`, data_type: table }, `docs-ingest-${table}`);
-    await api.run('/models/train', { model_type: model, auto_deploy: true }, `docs-train-${model}`);
-  }
-});
+}, 300_000);
 afterAll(() => stack?.stop());
 
 /** Runs the blocks of one document as one terminal session, and says in which line of the document it stopped. */
