@@ -8,6 +8,7 @@ import { DEFAULT_PARAMETERS, SimulationInputError } from './simulation-parameter
 const HELP = `Simulates a developer platform and writes its source tables: users, user_events, projects, resource_metrics,
 item_interactions. The same flags always give the same rows.
 
+Examples:
   npm run simulate -- --database-url postgresql://user:pass@host:5432/source
   npm run simulate -- --output data/sample --format csv,parquet
 
