@@ -11,6 +11,7 @@ import { within } from '../within.js';
 import type { DependencyHealth } from './degraded-states.js';
 import { installationChecks } from './installation-checks.js';
 import { describeTaskQueues, type TaskQueueState } from './task-queues.js';
+import { checkStoreOf } from '../storage/shared-files.js';
 
 export interface Dependencies {
   config: Config;
@@ -70,6 +71,7 @@ function checksOf(context: Dependencies, queues: Promise<TaskQueueState[]>): Che
 async function checkFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true });
   await access(path, constants.R_OK | constants.W_OK);
+  await checkStoreOf(path);
 }
 
 async function ask(affects: string, check: () => Promise<unknown>): Promise<CheckedDependency> {
