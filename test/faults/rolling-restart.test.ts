@@ -1,5 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -59,7 +58,7 @@ function putLoadOn() {
     const id = String(answer.body['prediction_id']);
     answered.push(id);
     const feedback = { outcome: { churn_probability: false } };
-    expectStatus('feedback', 202, await api.call('POST', `/predictions/${id}/feedback`, feedback));
+    expectStatus('feedback', 200, await api.call('POST', `/predictions/${id}/feedback`, feedback));
   };
   const startJob = async (path: string, body: object, ids: string[]) => {
     const key = `${path}-${ids.length}`;
@@ -68,18 +67,21 @@ function putLoadOn() {
     ids.push(String(answer.body['job_id']));
   };
   const running = [
-    repeat(20, predictAndTell),
-    repeat(20, predictAndTell),
-    repeat(3000, async () =>
-      startJob('/data/ingest', { source: await upload(events), data_type: 'user_events' }, ingestions),
-    ),
-    repeat(4000, () => startJob('/models/train', TRAINING, trainings)),
+    repeat(40, predictAndTell),
+    repeat(40, predictAndTell),
+    repeat(400, async () => void (await upload(events))),
   ];
   return {
     failures,
     answered,
     ingestions,
     trainings,
+    /** An ingestion and a training, which are then under way. */
+    async startJobs() {
+      const source = await upload(events);
+      await startJob('/data/ingest', { source, data_type: 'user_events' }, ingestions);
+      await startJob('/models/train', TRAINING, trainings);
+    },
     async stop() {
       isStopped = true;
       await Promise.all(running);
@@ -123,7 +125,7 @@ async function attemptsOf(client: Client, workflowId: string): Promise<Attempt[]
 }
 
 beforeAll(async () => {
-  ({ events } = (({ events: path }) => ({ events: readFileSync(path) }))(simulateFiles(folder, 300)));
+  events = readFileSync(simulateFiles(folder, 200).events);
   servers = await startSharedServers();
   await startMachine();
   proxy = await startRoundRobin(() => machines.map((machine) => machine.api));
@@ -159,13 +161,14 @@ describe('an installation of two machines with nothing in common but its servers
     const load = putLoadOn();
     await pause(1000);
     for (const part of ['api', 'pipeline-worker', 'training-worker'] as const)
-      for (const machine of machines) await restart(machine, part);
+      for (const machine of machines) {
+        await load.startJobs();
+        await restart(machine, part);
+      }
     await load.stop();
     expect(load.failures).toEqual([]);
 
     const jobs = [...load.ingestions, ...load.trainings];
-    expect(load.ingestions.length).toBeGreaterThan(3);
-    expect(load.trainings.length).toBeGreaterThan(3);
     for (const id of jobs) expect(await api.waitForJob(id)).toMatchObject({ status: 'completed', error: null });
     const count = async (sql: string, ids: readonly string[]) =>
       (await queryDatabase<{ rows: number }>(servers.databaseUrl, sql, [ids]))[0]!.rows;
