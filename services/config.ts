@@ -7,6 +7,7 @@ import { encryptionEnvironment } from './encryption/encryption-settings.js';
 import type { S3Settings } from './network/s3-client.js';
 import type { TlsFiles } from './network/tls-files.js';
 import { readTlsSettings, tlsEnvironment, type TlsSettings } from './network/tls-settings.js';
+import { readReleaseSettings, releaseEnvironment, type ReleaseSettings } from './pipelines/release-settings.js';
 import { routeRates } from './limits/route-rates.js';
 import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { projectRoot } from './project-root.js';
@@ -59,6 +60,7 @@ export const environmentSchema = z.object({
   TEMPORAL_UI_URL: z.string().optional().describe('Address of the Temporal Web UI, for links'),
   API_BASE_URL: z.string().optional().describe('Where workers reach the API to read a served version back'),
   ...storageEnvironment,
+  ...releaseEnvironment,
   DATA_SOURCE_ROOTS: z.string().optional().describe('Folders that file sources may name, separated by `:`'),
   MODELS_CONFIG: z.string().optional().describe('The models file; models/config.yaml'),
   INGEST_CONCURRENCY: whole(2, 1, 64).describe(
@@ -246,6 +248,9 @@ export interface Config extends StorageSettings {
   /** Undefined = nothing is mirrored. */
   mlflow?: { server: string; token?: string };
   jobLogDays: number;
+  workerDeploymentName: string;
+  /** Undefined = workflows go to any worker. */
+  workerRelease?: ReleaseSettings;
   /** Without its path; undefined = nothing is traced. */
   traceEndpoint?: string;
   workerMetrics: { host: string; port: number };
@@ -361,6 +366,8 @@ function toConfig(
       ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }
       : {}),
     jobLogDays: env.JOB_LOG_DAYS,
+    workerDeploymentName: env.WORKER_DEPLOYMENT_NAME,
+    workerRelease: readReleaseSettings(env),
     traceEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
     workerMetrics: { host: env.WORKER_METRICS_HOST, port: env.WORKER_METRICS_PORT },
     logLevel: env.LOG_LEVEL.toLowerCase(),
