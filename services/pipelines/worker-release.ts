@@ -80,7 +80,7 @@ async function askDeployment({ temporal, namespace, deploymentName }: ReleaseCon
     const ask = () => temporal.workflowService.describeWorkerDeployment(asked);
     return (await withTemporal(temporal, ask, DEADLINE_MS)).workerDeploymentInfo ?? undefined;
   } catch (error) {
-    if (isGrpcServiceError(error) && Number(error.code) === NOT_FOUND) return undefined;
+    if (isGrpcServiceError(error) && [NOT_FOUND].includes(error.code)) return undefined;
     throw error;
   }
 }

@@ -42,9 +42,9 @@ function putLoadOn() {
   const answered: string[] = [];
   const ingestions: string[] = [];
   const trainings: string[] = [];
-  let isStopped = false;
+  const stopping = new AbortController();
   const repeat = async (everyMs: number, work: () => Promise<void>) => {
-    while (!isStopped) {
+    while (!stopping.signal.aborted) {
       await work().catch((error: unknown) => failures.push(String(error)));
       await pause(everyMs);
     }
@@ -83,7 +83,7 @@ function putLoadOn() {
       await startJob('/models/train', TRAINING, trainings);
     },
     async stop() {
-      isStopped = true;
+      stopping.abort();
       await Promise.all(running);
     },
   };

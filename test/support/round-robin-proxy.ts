@@ -12,7 +12,7 @@ export async function startRoundRobin(backends: () => readonly string[]) {
   const agent = new Agent({ keepAlive: true });
   let ready: readonly string[] = [];
   let turn = 0;
-  let isStopped = false;
+  const stopping = new AbortController();
 
   const isReady = (backend: string) =>
     fetch(`${backend}/health/ready`, { signal: AbortSignal.timeout(1000) }).then(
@@ -24,7 +24,7 @@ export async function startRoundRobin(backends: () => readonly string[]) {
     ready = answers.flat();
   };
   const looking = (async () => {
-    while (!isStopped) {
+    while (!stopping.signal.aborted) {
       await look();
       await sleep(LOOK_EVERY_MS);
     }
@@ -54,7 +54,7 @@ export async function startRoundRobin(backends: () => readonly string[]) {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     isReady: (backend: string) => ready.includes(backend),
     async stop() {
-      isStopped = true;
+      stopping.abort();
       await looking;
       server.closeAllConnections();
       server.close();

@@ -30,7 +30,9 @@ describe('the settings', () => {
     expect(load({ WORKER_BUILD_ID: 'v1.4.0' }).workerRelease).toEqual({ deploymentName: 'mlops', buildId: 'v1.4.0' });
     expect(() => load({ WORKER_BUILD_ID: 'a b' })).toThrow(/WORKER_BUILD_ID="a b": must be of letters/);
     expect(() => load({ WORKER_DEPLOYMENT_NAME: 'ml.ops' })).toThrow(/WORKER_DEPLOYMENT_NAME="ml.ops"/);
-    expect(() => load({ MODEL_STORAGE_PATH: 's3://Bad_Bucket/x' })).toThrow(/MODEL_STORAGE_PATH=.*s3:\/\/bucket\/mlops/);
+    expect(() => load({ MODEL_STORAGE_PATH: 's3://Bad_Bucket/x' })).toThrow(
+      /MODEL_STORAGE_PATH=.*s3:\/\/bucket\/mlops/,
+    );
   });
 
   it('are refused all at once, each with its name, its value and what it may be', () => {
