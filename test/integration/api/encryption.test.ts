@@ -22,7 +22,12 @@ let datasetId: string;
 const PLANTED = 'planted-entity';
 const TABLE = learnableTable(300).replace('\nc7,', `\n${PLANTED},`);
 beforeAll(async () => {
-  service = await Service.start(MODELS, { ENCRYPTION_KEYS: `${NEW},${OLD},${NEWER}` });
+  service = await Service.start(MODELS, {
+    ENCRYPTION_KEYS: `${NEW},${OLD},${NEWER}`,
+    // A worker dies when it has sealed the first file anew.
+    NODE_ENV: 'test',
+    FAILPOINT: 'reencrypt:after-file',
+  });
   service.file('planted-name.csv', TABLE);
   const made = await service.run('/data/ingest', { source: 'planted-name.csv', data_type: 'customers' });
   datasetId = made['dataset_id'] as string;
@@ -185,4 +190,43 @@ it('all files come under a new key while the service goes on, also where that wa
   expect(rows.text).toContain(PLANTED);
   expect(holding(PLANTED)).toEqual([]);
   expect((await service.get('/models/customers/versions/v1.0.0/report')).status).toBe(200);
+});
+
+interface Keys {
+  writing_key_id: string | null;
+  keys: { key_id: string | null; files: number; bytes: number }[];
+}
+
+it('a job does the same: a damaged file hinders no other, and a worker that dies in the middle costs nothing', async () => {
+  const before = (await service.get<Keys>('/encryption/keys')).body;
+  expect(before).toMatchObject({ writing_key_id: 'new', keys: [{ key_id: 'newer' }] });
+  const file = parquetOf(datasetId);
+  const kept = readFileSync(file);
+  writeFileSync(file, kept.subarray(0, kept.length - 1));
+  // The worker may die once more.
+  rmSync(join(service.stack.stateDir, 'failpoint-reencrypt-after-file'));
+  const error = await service.fail('/encryption/reencrypt');
+  expect(error).toMatchObject({
+    code: 'artifact_corrupt',
+    detail: expect.stringMatching(
+      /^1 of \d+ files were left as they are, all others are done\. .*data\.parquet cannot/,
+    ) as string,
+  });
+  expect(readdirSync(service.stack.stateDir)).toContain('failpoint-reencrypt-after-file');
+  writeFileSync(file, kept);
+  const half = (await service.get<Keys>('/encryption/keys')).body.keys;
+  expect(half).toMatchObject([{ key_id: 'new' }, { key_id: 'newer', files: 1 }]);
+
+  const asked = { 'idempotency-key': 'rotation' };
+  const [job, again] = await Promise.all(
+    [1, 2].map(() => service.post<{ job_id: string }>('/encryption/reencrypt', undefined, asked)),
+  );
+  expect([job!.status, again!.body.job_id]).toEqual([202, job!.body.job_id]);
+  const ended = await service.ended(job!.body.job_id);
+  expect(ended).toMatchObject({ status: 'completed', request: { key_id: 'new' }, result: { writing_key_id: 'new' } });
+  expect(ended.result).toEqual((await service.get('/encryption/keys')).body);
+  const files = (uses: Keys['keys']) => uses.map((use) => [use.key_id, use.files]);
+  expect(files(ended.result!['keys'] as Keys['keys'])).toEqual([['new', before.keys[0]!.files]]);
+  expect((await service.get(`/data/datasets/${datasetId}/rows?limit=20`)).text).toContain(PLANTED);
+  expect((await service.call('POST', '/encryption/reencrypt', { key_id: 'old' })).status).toBe(422);
 });

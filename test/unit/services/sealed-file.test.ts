@@ -15,6 +15,7 @@ import {
   useFileKeys,
 } from '../../../services/encryption/file-keys.js';
 import { KeyRing } from '../../../services/encryption/key-ring.js';
+import { reencryptFiles, requireWritingKey } from '../../../services/encryption/reencrypt-files.js';
 import {
   isSealed,
   keyIdOfFile,
@@ -127,6 +128,17 @@ describe('files', () => {
       code: 'artifact_corrupt',
       message: expect.stringContaining(path) as string,
     });
+  });
+
+  it('are not sealed anew by a process that writes with another key than was asked for', async () => {
+    const signal = new AbortController().signal;
+    const refused = reencryptFiles('k2', { signal } as Parameters<typeof reencryptFiles>[1]);
+    await expect(refused).rejects.toMatchObject({ code: 'dependency_unavailable', message: /has no ENCRYPTION_KEYS/ });
+    expect(() => requireWritingKey()).toThrow(/ENCRYPTION_KEYS is not set/);
+    useFileKeys([first, second]);
+    const other = reencryptFiles('k2', { signal } as Parameters<typeof reencryptFiles>[1]);
+    await expect(other).rejects.toMatchObject({ message: /writes with the key "k1". Put "k2" first/ });
+    expect(requireWritingKey()).toBe('k1');
   });
 
   it('of Parquet are read by their names, alone, in lists and by pattern, sealed and plain side by side', async () => {
