@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { resolveTemporalBinary } from '../../../infra/local/temporal-binary.js';
+import { filesHolding, newKeys, ownFiles } from '../../support/encryption-keys.js';
 import { Service } from './support/service.js';
 import { learnableTable } from './support/tables.js';
 
 const run = promisify(execFile);
-const key = (id: string) => `${id}:${randomBytes(32).toString('base64')}`;
-const [NEW, OLD, NEWER] = ['new', 'old', 'newer'].map(key) as [string, string, string];
+const [NEW, OLD, NEWER] = ['new', 'old', 'newer'].map(newKeys) as [string, string, string];
 const MODELS = `customers: { kind: classification, source: customers, entity: customer, target: outcome, features: [usage, plan] }
 `;
 
@@ -83,21 +83,9 @@ it('nor what has failed', async () => {
   expect(await historyOf(job.job_id, '--codec-endpoint', `${service.stack.api}/codec`)).toContain(job.error!.detail);
 });
 
-/** All files below the state folder of the service, but for those of PostgreSQL and Temporal. */
-function ownFiles(): string[] {
-  const { stateDir } = service.stack;
-  return ['data', 'models', 'spool', 'events'].flatMap((folder) => {
-    try {
-      return readdirSync(join(stateDir, folder), { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name));
-    } catch {
-      return [];
-    }
-  });
-}
-const holding = (text: string) => ownFiles().filter((file) => readFileSync(file).includes(text));
-const parquetOf = (id: string) => ownFiles().find((file) => file.includes(id) && file.endsWith('data.parquet'))!;
+const holding = (text: string) => filesHolding(service.stack.stateDir, text);
+const parquetOf = (id: string) =>
+  ownFiles(service.stack.stateDir).find((file) => file.includes(id) && file.endsWith('data.parquet'))!;
 
 /** Runs a command of the service as its operator does, and gives what it says. */
 async function command(script: string, keys: string, ...flags: string[]) {
@@ -136,7 +124,7 @@ it('no file has a row, an upload or a model that can be read, and everything wor
   expect(holding(PLANTED)).toEqual([]);
   expect(holding('PAR1')).toEqual([]);
   expect(holding('"golden"')).toEqual([]);
-  expect(ownFiles().length).toBeGreaterThan(5);
+  expect(ownFiles(service.stack.stateDir).length).toBeGreaterThan(5);
 });
 
 it('a file that was changed by one byte is refused with its name', async () => {
