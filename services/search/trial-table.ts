@@ -69,31 +69,41 @@ export interface DrawnTrial {
 }
 
 /** Writes the draw of a trial down that another worker will start. @returns the draw that stands */
-export async function noteDraw({ prisma }: Database, draw: DrawnTrial): Promise<Configuration> {
-  const { sweepId, index } = draw;
-  const data = { ...draw, configuration: draw.configuration as never, attempts: 0 };
-  const { count } = await prisma.sweepTrial.createMany({ data: [data], skipDuplicates: true });
-  if (count > 0) return draw.configuration;
-  const row = await prisma.sweepTrial.findUniqueOrThrow({ where: { sweepId_index: { sweepId, index } } });
-  return row.configuration as Configuration;
+export async function noteDraw(database: Database, draw: DrawnTrial): Promise<Configuration> {
+  return (await writeTrial(database, { ...draw, worker: null, attempts: 0 })).configuration;
 }
 
 /**
  * Writes a trial down before it starts. What an earlier attempt has written stands: its draw, and its end where it has one.
  * @returns the row as it is now
  */
-export async function beginTrial({ prisma }: Database, trial: DrawnTrial & { worker: string }): Promise<BegunTrial> {
-  const { sweepId, index, source, cacheKey, worker } = trial;
+export async function beginTrial(database: Database, trial: DrawnTrial & { worker: string }): Promise<BegunTrial> {
+  return writeTrial(database, { ...trial, attempts: 1 });
+}
+
+/**
+ * A cancelled activity goes on until it hears of it, and so may come after the end of its sweep: its trial is stopped before it begins. The
+ * lock on the sweep puts it before that end or after it.
+ */
+async function writeTrial(
+  { prisma }: Database,
+  trial: DrawnTrial & { worker: string | null; attempts: number },
+): Promise<BegunTrial> {
+  const { sweepId, index, source, cacheKey, worker, attempts } = trial;
   const configuration = JSON.stringify(trial.configuration);
   const [row] = await prisma.$queryRaw<BegunTrial[]>`
-    INSERT INTO sweep_trials AS trial (sweep_id, index, configuration, source, cache_key, worker)
-    VALUES (${sweepId}, ${index}, ${configuration}::jsonb, ${source}, ${cacheKey}, ${worker})
+    WITH sweep AS (SELECT finished_at FROM sweeps WHERE id = ${sweepId} FOR SHARE)
+    INSERT INTO sweep_trials AS trial (sweep_id, index, configuration, source, cache_key, worker, attempts, state, reason, finished_at)
+    SELECT ${sweepId}, ${index}, ${configuration}::jsonb, ${source}, ${cacheKey}, ${worker}, ${attempts}::int,
+      CASE WHEN finished_at IS NULL THEN 'running' ELSE 'stopped' END,
+      CASE WHEN finished_at IS NOT NULL THEN 'The sweep ended before it.' END, finished_at
+    FROM sweep
     ON CONFLICT (sweep_id, index) DO UPDATE
-    SET attempts = trial.attempts + (trial.state = 'running')::int,
-      worker = CASE WHEN trial.state = 'running' THEN EXCLUDED.worker ELSE trial.worker END,
-      reports = CASE WHEN trial.state = 'running' THEN '[]' ELSE trial.reports END,
-      started_at = CASE WHEN trial.state = 'running' THEN now() ELSE trial.started_at END,
-      updated_at = CASE WHEN trial.state = 'running' THEN now() ELSE trial.updated_at END
+    SET attempts = trial.attempts + CASE WHEN trial.state = 'running' THEN ${attempts}::int ELSE 0 END,
+      worker = CASE WHEN trial.state = 'running' THEN coalesce(EXCLUDED.worker, trial.worker) ELSE trial.worker END,
+      reports = CASE WHEN trial.state = 'running' AND ${attempts}::int > 0 THEN '[]' ELSE trial.reports END,
+      started_at = CASE WHEN trial.state = 'running' AND ${attempts}::int > 0 THEN now() ELSE trial.started_at END,
+      updated_at = CASE WHEN trial.state = 'running' AND ${attempts}::int > 0 THEN now() ELSE trial.updated_at END
     RETURNING configuration, state, losses`;
   return row!;
 }

@@ -200,13 +200,13 @@ describe('what a model answered and how well it came true', () => {
         await service.get<{ items: { subject: string; state: string; summary: string; monitor: string }[] }>(
           '/monitors/customers/findings?monitor=stream',
         )
-      ).body.items;
+      ).body.items.filter(({ subject }) => subject === 'stream:missing:usage');
     expect(await told()).toEqual([]);
     const sentMs = Date.now();
     await send(150, features);
     const alarm = await eventually('the alarm', async () => (await told()).find(({ state }) => state === 'alarm'));
     expect(Date.now() - sentMs, 'busy machines take longer').toBeLessThan(30_000);
-    expect(alarm).toMatchObject({ subject: 'stream:missing:usage', monitor: 'stream' });
+    expect(alarm.monitor).toBe('stream');
     expect(alarm.summary).toContain('Many requests without usage');
     await send(1000, () => ({ ...features(), usage: Math.round(prng.next() * 1000) / 10 }));
     await eventually('the end', async () => (await told()).find(({ state }) => state === 'ok'));
