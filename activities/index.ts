@@ -1,6 +1,7 @@
 import type { Container } from '../services/container.js';
 import { createDeploymentActivities } from './deployment-activities.js';
 import { createDrillActivities } from './drill-activities.js';
+import { createEncryptionActivities } from './encryption-activities.js';
 import { createExperimentActivities } from './experiment-activities.js';
 import { createFeatureActivities } from './feature-activities.js';
 import { createIngestionActivities } from './ingestion-activities.js';
@@ -27,6 +28,7 @@ export function createPipelineActivities(container: Container) {
     ...createFeatureActivities(container),
     ...createRepairActivities(container),
     ...createRetentionActivities(container),
+    ...createEncryptionActivities(container),
     ...createSweepActivities(container),
     ...createMonitorActivities(container),
   };

@@ -7,6 +7,7 @@ import { DATA_QUALITY_SCHEMAS } from './openapi-data-quality-schemas.js';
 import { ALERT_SCHEMAS } from './openapi-alert-schemas.js';
 import { REPAIR_SCHEMAS } from './openapi-repair-schemas.js';
 import { DRILL_SCHEMAS } from './openapi-drill-schemas.js';
+import { ENCRYPTION_SCHEMAS } from './openapi-encryption-schemas.js';
 import { INTAKE_SCHEMAS } from './openapi-intake-schemas.js';
 import { FEATURE_SCHEMAS } from './openapi-feature-schemas.js';
 import { JOB_LOG_SCHEMAS } from './openapi-job-log-schemas.js';
@@ -63,6 +64,7 @@ export function buildOpenApi(): Record<string, unknown> {
         ...ALERT_SCHEMAS,
         ...REPAIR_SCHEMAS,
         ...DRILL_SCHEMAS,
+        ...ENCRYPTION_SCHEMAS,
         ...INTAKE_SCHEMAS,
         ...FEATURE_SCHEMAS,
         ...JOB_LOG_SCHEMAS,

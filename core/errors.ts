@@ -48,6 +48,7 @@ export const ERROR_TABLE = {
   webhook_limit: { status: 409, title: 'There are as many webhooks as there can be' },
   alert_conflict: { status: 409, title: 'The state of the alert or the rule does not allow this' },
   repair_conflict: { status: 409, title: 'The model cannot be repaired now' },
+  encryption_conflict: { status: 409, title: 'The keys of the service do not allow this' },
   feature_view_conflict: { status: 409, title: 'The feature view does not allow this now' },
   feature_view_changed: { status: 409, title: 'A feature view of the version has changed' },
   approval_missing: { status: 409, title: 'The version lacks approvals' },

@@ -29,6 +29,7 @@ export const JOB_TYPES = [
   'materialize',
   'retain',
   'erase',
+  'reencrypt',
   'monitor',
   'repair',
 ] as const;

@@ -16,6 +16,7 @@ import { createVersionStore, type VersionStore } from './registry/version-store.
 import { useSharedFiles } from './storage/shared-files.js';
 import { createFailPoint, type FailPoint } from './telemetry/fail-point.js';
 import { LogLevelSwitch } from './telemetry/log-level.js';
+import { clearScratchFolders } from './storage/scratch-folder.js';
 import { usePseudonyms } from './telemetry/redact.js';
 import { createLogger, type Logger } from './telemetry/logger.js';
 import { createModelsConfigReader, type ModelsConfig } from './training/models-config.js';
@@ -63,6 +64,9 @@ export function createContainer(
   const logger = createLogger(component, config.logLevel, jobLogWriter.take);
   const logLevel = new LogLevelSwitch({ stateDir: config.stateDir, configured: config.logLevel, logger });
   logLevel.start();
+  clearScratchFolders().catch((error: unknown) =>
+    logger.warn({ err: error }, 'temporary files of ended processes stay'),
+  );
   const temporal = createTemporalClient(config.temporal);
   const readModelsConfig = createModelsConfigReader(config.modelsConfigPath);
   const redisAddress = config.redisUrl === undefined ? undefined : { url: config.redisUrl, tls: config.tls.redis };

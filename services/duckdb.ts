@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api';
 import { OpenedInputs } from './encryption/opened-inputs.js';
+import { makeScratchFolder } from './storage/scratch-folder.js';
 
 /** A name as SQL: quoted, so that no column of a user can become code. */
 export function quoteIdentifier(name: string): string {
@@ -33,7 +33,7 @@ export async function withDuckDb<T>(
   work: (connection: DuckDBConnection) => Promise<T>,
   { memoryMib = 512, threads }: DuckDbLimits = {},
 ): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'mlops-duckdb-'));
+  const folder = await makeScratchFolder();
   const instance = await DuckDBInstance.create(join(folder, 'work.duckdb'), {
     memory_limit: `${memoryMib}MiB`,
     ...(threads ? { threads: String(threads) } : {}),

@@ -9,6 +9,7 @@ export { drillRollout } from './drill-rollout.js';
 export { materializeFeatures } from './materialize-features.js';
 export { applyRetention } from './apply-retention.js';
 export { eraseSubject } from './erase-subject.js';
+export { reencryptFiles } from './reencrypt-files.js';
 export { runSweep } from './run-sweep.js';
 export { monitorModel } from './monitor-model.js';
 export { repairModel } from './repair-model.js';

@@ -7,6 +7,7 @@ import { dataSchemaRoutes } from './data-schemas.js';
 import { deploymentRoutes } from './deployments.js';
 import { driftRoutes } from './drift.js';
 import { drillRoutes } from './drills.js';
+import { encryptionRoutes } from './encryption.js';
 import { exchangeRoutes } from './exchange.js';
 import { experimentRoutes } from './experiments.js';
 import { featureRoutes } from './features.js';
@@ -78,6 +79,7 @@ export const ALL_ROUTES: readonly RouteDefinition[] = [
   ...tokenRoutes,
   ...auditRoutes,
   ...operateRoutes,
+  ...encryptionRoutes,
   ...codecRoutes,
   ...logLevelRoutes,
 ];

@@ -20,6 +20,7 @@ const TYPES = [
   'materialize',
   'retain',
   'erase',
+  'reencrypt',
 ];
 
 export default function JobsPage() {

@@ -12,4 +12,5 @@ export const JOB_STAGES: Partial<Record<JobType, readonly string[]>> = {
   experiment: ['open', 'observe'],
   materialize: ['plan', 'fill', 'publish'],
   erase: ['open', 'memory', 'rows', 'files', 'search', 'report'],
+  reencrypt: ['seal', 'report'],
 };

@@ -13,8 +13,10 @@ const target = join(root, 'k8s', 'deployment.yaml');
 /** Of every file that the rendered one is made of. */
 function digestOfSources() {
   const hash = createHash('sha256');
-  const names = readdirSync(here, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.yaml'));
-  for (const name of names.map((one) => one.replaceAll('\\', '/')).sort((one, other) => (one < other ? -1 : 1)))
+  const names = readdirSync(here, { recursive: true, encoding: 'utf8' })
+    .map((one) => one.replaceAll('\\', '/'))
+    .filter((name) => /^(base|overlays\/production)\/.*\.yaml$/.test(name));
+  for (const name of names.sort((one, other) => (one < other ? -1 : 1)))
     hash.update(`${name}\n${readFileSync(join(here, name), 'utf8')}\n`);
   return hash.digest('hex');
 }

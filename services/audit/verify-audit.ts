@@ -2,6 +2,8 @@ import type { Database } from '../database/database.js';
 
 /** Rows that are checked by one statement; a few tenths of a second. */
 const CHUNK_ROWS = 50_000;
+/** Statements at a time: each has a core of PostgreSQL, and leaves most of the pool to others. */
+const STATEMENTS = 3;
 
 /** The hash of an entry that somebody has kept elsewhere. */
 export interface AuditAnchor {
@@ -26,12 +28,13 @@ interface Broken {
   is_changed: boolean;
 }
 
-/** From the row before a chunk to its end: the first that is not as it was written, or does not follow on the one before. */
+/** Of the rows behind `$1` up to `$2`, the first that is not as it was written, or does not follow on the one before. */
 const FIND_BROKEN = `SELECT seq, place, seq <> place AS is_first_missing, hash <> right_hash AS is_changed FROM (
     SELECT l.seq, l.hash, l.previous, audit_hash(l) AS right_hash, $1::bigint + row_number() OVER (ORDER BY l.seq) AS place,
       lag(l.hash) OVER (ORDER BY l.seq) AS before
     FROM audit_log l WHERE l.seq > $1 AND l.seq <= $2) AS rows
-  WHERE seq <> place OR hash <> right_hash OR previous <> coalesce(before, decode($3, 'hex'))
+  WHERE seq <> place OR hash <> right_hash
+    OR previous <> coalesce(before, (SELECT hash FROM audit_log WHERE seq = $1), decode(repeat('00', 32), 'hex'))
   ORDER BY seq LIMIT 1`;
 
 /**
@@ -46,16 +49,10 @@ export async function verifyAudit({ pool }: Database, anchor?: AuditAnchor): Pro
     head,
     ...(first_broken ? { first_broken } : {}),
   });
-  let before = '00'.repeat(32);
-  for (let from = 0; from < head.seq; from += CHUNK_ROWS) {
-    const to = Math.min(head.seq, from + CHUNK_ROWS);
-    const broken = (await pool.query<Broken>(FIND_BROKEN, [from, to, before])).rows[0];
-    if (broken) return verdict(describe(broken));
-    const last = await hashOf(pool, to);
-    if (last === undefined) return verdict({ seq: await firstMissing(pool, from, to), reason: MISSING });
-    before = last;
-  }
-  if (head.seq > 0 && before !== head.hash) return verdict({ seq: head.seq, reason: 'The head has another hash.' });
+  const broken = await findFirstBroken(pool, head.seq);
+  if (broken) return verdict(broken);
+  if (head.seq > 0 && (await hashOf(pool, head.seq)) !== head.hash)
+    return verdict({ seq: head.seq, reason: 'The head has another hash.' });
   const beyond = await pool.query('SELECT seq FROM audit_log WHERE seq < 1 LIMIT 1');
   if (beyond.rows.length > 0) return verdict({ seq: 0, reason: 'There is an entry before the first.' });
   if (anchor && (await hashOf(pool, anchor.seq)) !== anchor.hash.toLowerCase())
@@ -64,6 +61,29 @@ export async function verifyAudit({ pool }: Database, anchor?: AuditAnchor): Pro
 }
 
 const MISSING = 'It is missing.';
+
+/** Several chunks at a time, begun in their order, and none behind one that has told of something. */
+async function findFirstBroken(pool: Database['pool'], rows: number): Promise<AuditVerdict['first_broken']> {
+  let next = 0;
+  const found: NonNullable<AuditVerdict['first_broken']>[] = [];
+  const check = async () => {
+    while (next < rows && found.length === 0) {
+      const from = next;
+      next = Math.min(rows, from + CHUNK_ROWS);
+      const one = await findBrokenIn(pool, from, next);
+      if (one) found.push(one);
+    }
+  };
+  await Promise.all(Array.from({ length: STATEMENTS }, check));
+  return found.sort((a, b) => a.seq - b.seq)[0];
+}
+
+async function findBrokenIn(pool: Database['pool'], from: number, to: number): Promise<AuditVerdict['first_broken']> {
+  const broken = (await pool.query<Broken>(FIND_BROKEN, [from, to])).rows[0];
+  if (broken) return describe(broken);
+  if ((await hashOf(pool, to)) !== undefined) return undefined;
+  return { seq: await firstMissing(pool, from, to), reason: MISSING };
+}
 
 /** Of a gap it is the missing entry that is named. */
 function describe({

@@ -7,7 +7,7 @@ import { loggedDaysFolder } from '../datasets/logged-days.js';
 import { parseRequest } from '../parse-request.js';
 import { versionsOfDataset } from '../lineage/read-lineage.js';
 import type { ErasureReport } from './erasure-store.js';
-import { FILES_LOCK } from './files-lock.js';
+import { withFilesLock } from './files-lock.js';
 import { redactDataset } from './redact-dataset.js';
 import { filesBelow, searchFiles } from './subject-in-files.js';
 import { countInParquet, eraseFromParquet, type EntityColumns } from './subject-in-parquet.js';
@@ -109,13 +109,10 @@ export async function eraseFiles(
   context: ErasureContext & { signal: AbortSignal },
   onProgress: (share: number) => void,
 ): Promise<void> {
-  const { database, folders, failPoint, signal } = context;
+  const { database, folders, failPoint } = context;
   const subject = await subjectOf(database, erasureId);
   const entityColumnsOf = await entityColumns(context);
-  const lock = await database.pool.connect();
-  try {
-    await lock.query("SET statement_timeout = '30min'");
-    await lock.query('SELECT pg_advisory_lock($1)', [FILES_LOCK]);
+  await withFilesLock(database, context.signal, async (signal) => {
     await bringAll(folders.datasets);
     const names = (await readdir(folders.datasets).catch(() => [])).filter((name) => name.startsWith('ds_'));
     for (const [at, datasetId] of names.entries()) {
@@ -141,10 +138,7 @@ export async function eraseFiles(
         erased: addCounts(erased, [{ store: 'exported predictions', rows }]),
       }));
     }
-  } finally {
-    // The lock goes with its connection.
-    lock.release(true);
-  }
+  });
 }
 
 /** Columns that name entities, by data type: of models and of feature views. */

@@ -1,7 +1,9 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createGunzip } from 'node:zlib';
-import { streamFromRest } from '../encryption/file-keys.js';
+import { fromRest, streamFromRest } from '../encryption/file-keys.js';
+import { readFrames } from '../spool/frame.js';
+import { SPOOL_ENDING } from '../spool/spool.js';
 import { countInParquet, type EntityColumns } from './subject-in-parquet.js';
 
 /** All files below a folder; one that is not there has none. */
@@ -12,8 +14,9 @@ export async function filesBelow(folder: string): Promise<string[]> {
 
 const WORD = /[\p{L}\p{N}_-]/u;
 
-/** Whether a file has a text as a word of its own, so that `user_1` is not found in `user_12`. Gzip is looked into. */
+/** Whether a file has a text as a word of its own, so that `user_1` is not found in `user_12`. Gzip and spools are looked into. */
 export async function fileHasText(file: string, text: string): Promise<boolean> {
+  if (file.endsWith(SPOOL_ENDING)) return spoolHasText(file, Buffer.from(text, 'utf8').toString('latin1'));
   const stream = streamFromRest(file);
   const bytes = file.endsWith('.gz') ? stream.pipe(createGunzip()) : stream;
   const sought = Buffer.from(text, 'utf8').toString('latin1');
@@ -25,6 +28,12 @@ export async function fileHasText(file: string, text: string): Promise<boolean> 
     rest = read.slice(-(sought.length + 1));
   }
   return hasWord(rest, sought, true);
+}
+
+/** Each write to a spool is sealed by itself. @throws SealError for one that does not open */
+async function spoolHasText(file: string, sought: string): Promise<boolean> {
+  const { frames } = readFrames(await readFile(file), true);
+  return frames.some(({ payload }) => hasWord(fromRest(payload).toString('latin1'), sought, true));
 }
 
 /** @param isEnd nothing comes after; otherwise what stands at the very end is not judged yet */

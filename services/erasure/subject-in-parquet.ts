@@ -1,5 +1,7 @@
 import { rename, rm } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { QUARANTINE_FILE } from '../datasets/manifest.js';
 import { queryRows, quoteIdentifier, quoteText, withDuckDb } from '../duckdb.js';
 import { sealFinished } from '../encryption/file-keys.js';
 import { syncPath } from '../storage/sync-path.js';
@@ -20,6 +22,7 @@ async function conditionOf(
   );
   const conditions = described.flatMap(({ column_name: name, column_type: type }) => {
     const column = quoteIdentifier(name);
+    if (basename(file) === QUARANTINE_FILE) return inQuarantine(name, subject);
     if (type === 'VARCHAR' || type === 'JSON')
       return [`${column} = ${quoteText(subject)}`, `contains(${column}, ${quoteText(JSON.stringify(subject))})`];
     if (type === 'VARCHAR[]')
@@ -28,6 +31,19 @@ async function conditionOf(
     return isNumber ? [`TRY_CAST(${column} AS VARCHAR) = ${quoteText(subject)}`] : [];
   });
   return conditions.length === 0 ? 'false' : `coalesce(${conditions.join(', false) OR coalesce(')}, false)`;
+}
+
+/**
+ * Lines that could not be read are kept as they came, and reasons quote from them, so a name is no value of its own there. A number is looked for in the lines
+ * alone: rather a line too many goes than one too few.
+ */
+function inQuarantine(column: string, subject: string): string[] {
+  const edge = String.raw`[^\pL\pN_-]`;
+  const literal = subject.replaceAll(/[^\p{L}\p{N}_]/gu, String.raw`\$&`);
+  const pattern = quoteText(`(^|${edge})${literal}($|${edge})`);
+  if (column === 'content') return [`regexp_matches(content, ${pattern})`];
+  const isNumber = /^[\d.,-]*$/.test(subject);
+  return column === 'reasons' && !isNumber ? [`regexp_matches(array_to_string(reasons, ' '), ${pattern})`] : [];
 }
 
 /** @returns the rows of a person in a Parquet file */

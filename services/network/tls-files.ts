@@ -28,11 +28,8 @@ export function readTlsFiles(files: TlsFiles, names: TlsSettingNames, now = new 
   for (const part of ['ca', 'cert', 'key'] as const)
     if (files[part] !== undefined) material[part] = readFile(files[part], names[part]);
   if (material.ca) readCertificate(material.ca, `${names.ca}=${files.ca}`);
-  if (!material.cert && !material.key) return material;
-  if (!material.cert || !material.key)
-    throw new Error(
-      `${material.cert ? names.key : names.cert} is not set: a certificate needs its key, and a key its certificate.`,
-    );
+  // That both are set, or neither, is looked at with the settings.
+  if (!material.cert || !material.key) return material;
   const certificate = readCertificate(material.cert, `${names.cert}=${files.cert}`);
   const until = new Date(certificate.validTo);
   if (until < now)

@@ -72,6 +72,7 @@ export function readTlsSettings(
     [API_SERVER_TLS, server],
     [API_CLIENT_TLS, apiClient],
     [REDIS_TLS, redis],
+    [TEMPORAL_TLS, filesOf(TEMPORAL_TLS)],
   ] as const)
     if ((files.cert === undefined) !== (files.key === undefined))
       problems.push(`${names.cert} and ${names.key} belong together: set both or neither.`);

@@ -22,6 +22,7 @@ export const WORKFLOW_OF_JOB: Record<JobType, string> = {
   materialize: 'materializeFeatures',
   retain: 'applyRetention',
   erase: 'eraseSubject',
+  reencrypt: 'reencryptFiles',
   monitor: 'monitorModel',
   repair: 'repairModel',
 };

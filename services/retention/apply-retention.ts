@@ -76,7 +76,8 @@ export async function deleteDataset(id: string, { database, folders }: Retention
   return isDeleted;
 }
 
-async function emptyQuarantine(file: string): Promise<void> {
+/** Leaves the columns without rows. The file is replaced whole or not at all. */
+export async function emptyQuarantine(file: string): Promise<void> {
   const partial = `${file}.${process.pid}.partial`;
   try {
     await withDuckDb(async (connection) => {

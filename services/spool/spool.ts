@@ -11,7 +11,7 @@ import { isOrphaned, ownerName } from './owner.js';
 const SEGMENT_BYTES = 4 * 2 ** 20;
 /** Frames are forced to the disk together, this long after the first of them. */
 const SYNC_AFTER_MS = 100;
-const ENDING = '.spool';
+export const SPOOL_ENDING = '.spool';
 
 /** A file of frames. All but the newest are complete. */
 interface Segment {
@@ -128,7 +128,7 @@ export class Spool {
     if (this.#file !== undefined && newest && newest.bytes < SEGMENT_BYTES)
       return { segment: newest, file: this.#file };
     this.#closeFile();
-    const path = join(this.#own, `${Date.now().toString(36)}-${process.hrtime.bigint().toString(36)}${ENDING}`);
+    const path = join(this.#own, `${Date.now().toString(36)}-${process.hrtime.bigint().toString(36)}${SPOOL_ENDING}`);
     const file = openSync(path, 'wx');
     const segment = { path, bytes: 0, shipped: 0, rows: 0 };
     this.#segments.push(segment);
@@ -276,7 +276,7 @@ export class Spool {
     for (const owner of await readdir(folder)) {
       const left = join(folder, owner);
       if (left === this.#own || !(await isOrphaned(owner, left))) continue;
-      const names = (await readdir(left)).filter((name) => name.endsWith(ENDING)).sort();
+      const names = (await readdir(left)).filter((name) => name.endsWith(SPOOL_ENDING)).sort();
       for (const name of names) await this.#adoptFile(join(left, name));
       rmSync(left, { recursive: true, force: true });
       if (names.length > 0) logger.info({ owner, files: names.length }, 'took over what an ended process had spooled');
@@ -284,7 +284,7 @@ export class Spool {
   }
 
   async #adoptFile(from: string): Promise<void> {
-    const path = join(this.#own, `adopted-${this.#adopted++}${ENDING}`);
+    const path = join(this.#own, `adopted-${this.#adopted++}${SPOOL_ENDING}`);
     try {
       await rename(from, path);
     } catch (error) {

@@ -1,10 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { DuckDBInstance, StatementType, type DuckDBConnection } from '@duckdb/node-api';
 import { OpenedInputs } from '../encryption/opened-inputs.js';
 import { datasetRows } from '../datasets/dataset-rows.js';
 import { queryRows, quoteText } from '../duckdb.js';
+import { makeScratchFolder } from '../storage/scratch-folder.js';
 
 /** What a caller's SELECT may take. */
 const MEMORY_LIMIT = '512MiB';
@@ -20,7 +19,7 @@ export type SqlOutcome = { rows: number; places: number[] } | { problem: string 
  * @param mostPlaces so many row numbers are told at most
  */
 export async function runSandboxedSql(stored: readonly string[], sql: string, mostPlaces: number): Promise<SqlOutcome> {
-  const folder = await mkdtemp(join(tmpdir(), 'mlops-sql-'));
+  const folder = await makeScratchFolder();
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: MEMORY_LIMIT,
     threads: THREADS,

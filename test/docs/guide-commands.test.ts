@@ -110,7 +110,7 @@ const PROMISED: Record<string, readonly string[]> = {
     '"action":"token.created"',
     '"intact":true',
   ],
-  'docs/guide/encryption.md': ['ENCRYPTION_KEYS=20'],
+  'docs/guide/encryption.md': ['ENCRYPTION_KEYS=20', '"writing_key_id":null', 'encryption_conflict'],
   'docs/guide/start.md': ['"churn_probability"', 'SERVING'],
   'docs/guide/user-behavior.md': [
     'occurred_at: timestamp',

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { resolveTemporalBinary } from '../../../infra/local/temporal-binary.js';
+import { filesHolding, newKeys, ownFiles } from '../../support/encryption-keys.js';
 import { Service } from './support/service.js';
 import { learnableTable } from './support/tables.js';
 
 const run = promisify(execFile);
-const key = (id: string) => `${id}:${randomBytes(32).toString('base64')}`;
-const [NEW, OLD, NEWER] = ['new', 'old', 'newer'].map(key) as [string, string, string];
+const [NEW, OLD, NEWER] = ['new', 'old', 'newer'].map(newKeys) as [string, string, string];
 const MODELS = `customers: { kind: classification, source: customers, entity: customer, target: outcome, features: [usage, plan] }
 `;
 
@@ -22,7 +22,12 @@ let datasetId: string;
 const PLANTED = 'planted-entity';
 const TABLE = learnableTable(300).replace('\nc7,', `\n${PLANTED},`);
 beforeAll(async () => {
-  service = await Service.start(MODELS, { ENCRYPTION_KEYS: `${NEW},${OLD},${NEWER}` });
+  service = await Service.start(MODELS, {
+    ENCRYPTION_KEYS: `${NEW},${OLD},${NEWER}`,
+    // A worker dies when it has sealed the first file anew.
+    NODE_ENV: 'test',
+    FAILPOINT: 'reencrypt:after-file',
+  });
   service.file('planted-name.csv', TABLE);
   const made = await service.run('/data/ingest', { source: 'planted-name.csv', data_type: 'customers' });
   datasetId = made['dataset_id'] as string;
@@ -78,21 +83,9 @@ it('nor what has failed', async () => {
   expect(await historyOf(job.job_id, '--codec-endpoint', `${service.stack.api}/codec`)).toContain(job.error!.detail);
 });
 
-/** All files below the state folder of the service, but for those of PostgreSQL and Temporal. */
-function ownFiles(): string[] {
-  const { stateDir } = service.stack;
-  return ['data', 'models', 'spool', 'events'].flatMap((folder) => {
-    try {
-      return readdirSync(join(stateDir, folder), { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name));
-    } catch {
-      return [];
-    }
-  });
-}
-const holding = (text: string) => ownFiles().filter((file) => readFileSync(file).includes(text));
-const parquetOf = (id: string) => ownFiles().find((file) => file.includes(id) && file.endsWith('data.parquet'))!;
+const holding = (text: string) => filesHolding(service.stack.stateDir, text);
+const parquetOf = (id: string) =>
+  ownFiles(service.stack.stateDir).find((file) => file.includes(id) && file.endsWith('data.parquet'))!;
 
 /** Runs a command of the service as its operator does, and gives what it says. */
 async function command(script: string, keys: string, ...flags: string[]) {
@@ -131,7 +124,7 @@ it('no file has a row, an upload or a model that can be read, and everything wor
   expect(holding(PLANTED)).toEqual([]);
   expect(holding('PAR1')).toEqual([]);
   expect(holding('"golden"')).toEqual([]);
-  expect(ownFiles().length).toBeGreaterThan(5);
+  expect(ownFiles(service.stack.stateDir).length).toBeGreaterThan(5);
 });
 
 it('a file that was changed by one byte is refused with its name', async () => {
@@ -185,4 +178,43 @@ it('all files come under a new key while the service goes on, also where that wa
   expect(rows.text).toContain(PLANTED);
   expect(holding(PLANTED)).toEqual([]);
   expect((await service.get('/models/customers/versions/v1.0.0/report')).status).toBe(200);
+});
+
+interface Keys {
+  writing_key_id: string | null;
+  keys: { key_id: string | null; files: number; bytes: number }[];
+}
+
+it('a job does the same: a damaged file hinders no other, and a worker that dies in the middle costs nothing', async () => {
+  const before = (await service.get<Keys>('/encryption/keys')).body;
+  expect(before).toMatchObject({ writing_key_id: 'new', keys: [{ key_id: 'newer' }] });
+  const file = parquetOf(datasetId);
+  const kept = readFileSync(file);
+  writeFileSync(file, kept.subarray(0, kept.length - 1));
+  // The worker may die once more.
+  rmSync(join(service.stack.stateDir, 'failpoint-reencrypt-after-file'));
+  const error = await service.fail('/encryption/reencrypt');
+  expect(error).toMatchObject({
+    code: 'artifact_corrupt',
+    detail: expect.stringMatching(
+      /^1 of \d+ files were left as they are, all others are done\. .*data\.parquet cannot/,
+    ) as string,
+  });
+  expect(readdirSync(service.stack.stateDir)).toContain('failpoint-reencrypt-after-file');
+  writeFileSync(file, kept);
+  const half = (await service.get<Keys>('/encryption/keys')).body.keys;
+  expect(half).toMatchObject([{ key_id: 'new' }, { key_id: 'newer', files: 1 }]);
+
+  const asked = { 'idempotency-key': 'rotation' };
+  const [job, again] = await Promise.all(
+    [1, 2].map(() => service.post<{ job_id: string }>('/encryption/reencrypt', undefined, asked)),
+  );
+  expect([job!.status, again!.body.job_id]).toEqual([202, job!.body.job_id]);
+  const ended = await service.ended(job!.body.job_id);
+  expect(ended).toMatchObject({ status: 'completed', request: { key_id: 'new' }, result: { writing_key_id: 'new' } });
+  expect(ended.result).toEqual((await service.get('/encryption/keys')).body);
+  const files = (uses: Keys['keys']) => uses.map((use) => [use.key_id, use.files]);
+  expect(files(ended.result!['keys'] as Keys['keys'])).toEqual([['new', before.keys[0]!.files]]);
+  expect((await service.get(`/data/datasets/${datasetId}/rows?limit=20`)).text).toContain(PLANTED);
+  expect((await service.call('POST', '/encryption/reencrypt', { key_id: 'old' })).status).toBe(422);
 });

@@ -1,6 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { KeyRing, parseKeys } from '../../../services/encryption/key-ring.js';
+import { openBytes } from '../../../services/encryption/sealed-file.js';
+import { filesHolding, newKeys, ownFiles } from '../../support/encryption-keys.js';
 import { csv, eventually, Service } from './support/service.js';
 import { learnableTable } from './support/tables.js';
 
@@ -16,8 +19,10 @@ const MODELS = `customers:
 const RETENTION = `datasets:
   default: { keep_newest: 1, days: 1 }
 staging_days: 1
+quarantine_days: 1
 `;
 const PERSON = 'c7';
+const KEYS = newKeys();
 
 interface Graph {
   nodes: { id: string; kind: string; detail: Record<string, unknown> }[];
@@ -43,7 +48,12 @@ const ingest = async (file: string, dataType: string) =>
 
 beforeAll(async () => {
   // A worker dies in the middle of filling the online store, and when a snapshot is rewritten but not yet noted.
-  service = await Service.start(MODELS, { NODE_ENV: 'test', FAILPOINT: 'materialize:batch,erase:after-files' });
+  service = await Service.start(MODELS, {
+    NODE_ENV: 'test',
+    FAILPOINT: 'materialize:batch,erase:after-files',
+    // `docs/guide/lineage-and-erasure.md` is run without keys.
+    ENCRYPTION_KEYS: KEYS,
+  });
   const table = learnableTable(400);
   service.file('customers.csv', table);
   const plans = table
@@ -52,7 +62,8 @@ beforeAll(async () => {
     .map((line) => line.split(','))
     .map(([customer, , plan]) => [customer!, plan!, '2023-01-01']);
   // One row for quarantine, and a person whose name begins with that of the other.
-  service.file('plans.csv', csv(['customer', 'plan', 'since'], [...plans, ['c70x', 'pro', '2023-01-01']]));
+  service.file('plans.csv', csv(['customer', 'plan', 'since'], [...plans, ['c70x', 'pro', '2023-01-01'], ['cut off']]));
+  service.file('broken.csv', csv(['customer', 'plan', 'since'], [...plans, [PERSON, 'cut off'], ['c70', 'cut off']]));
   datasets = [await ingest('customers.csv', 'customers'), await ingest('plans.csv', 'plans')];
   const view = {
     owner: 'tests',
@@ -126,16 +137,17 @@ describe('retention', () => {
     });
     expect(plan.items.map(({ kind, id }) => [kind, id])).toEqual([
       ['dataset', more[0]],
+      ['quarantine', datasets[1]],
       ['staging', 'left-by-nobody'],
     ]);
     expect(plan.held).toEqual([{ id: datasets[0], reason: `customers ${version} learnt from it` }]);
     expect(await service.run('/retention/run')).toMatchObject({
-      deleted: { dataset: 1, staging: 1 },
-      ids: [more[0], 'left-by-nobody'],
+      deleted: { dataset: 1, quarantine: 1, staging: 1 },
+      ids: [more[0], datasets[1], 'left-by-nobody'],
     });
     expect((await service.get(`/data/datasets/${more[0]}`)).status).toBe(404);
     for (const id of [...datasets, more[1]!]) expect((await service.get(`/data/datasets/${id}/rows`)).status).toBe(200);
-    expect(await service.run('/retention/run')).toMatchObject({ deleted: { dataset: 0, staging: 0 } });
+    expect(await service.run('/retention/run')).toMatchObject({ deleted: { dataset: 0, quarantine: 0, staging: 0 } });
     const put = await service.call<{ cron: string }>('PUT', '/retention/schedule', { cron: '0 3 * * *' });
     expect(put.body.cron).toBe('0 3 * * *');
     expect((await service.call('PUT', '/retention/schedule', { cron: 'never' })).status).toBe(422);
@@ -146,6 +158,10 @@ describe('retention', () => {
 
 describe('the erasure of a person', () => {
   it('leaves nothing of them in any store, survives a kill, and says which models learnt from them', async () => {
+    // Lines that could not be read are of somebody, too.
+    datasets.push(await ingest('broken.csv', 'plans'));
+    const linesOf = async () => (await service.get(`/data/datasets/${datasets[2]}/quarantine`)).text;
+    expect(await linesOf()).toMatch(/"c7,cut off"[^]*"c70,cut off"/);
     const digestBefore = (await service.get<{ digest: string }>(`/data/datasets/${datasets[0]}`)).body.digest;
     const first = await service.call<{ job_id: string; erasure_id: string }>('DELETE', `/subjects/${PERSON}`);
     expect(first.status).toBe(202);
@@ -164,8 +180,9 @@ describe('the erasure of a person', () => {
       'postgresql:feature_values': 1,
     });
     expect(erasure.report.erased['datasets']).toBeGreaterThanOrEqual(2);
+    expect(await linesOf()).toMatch(/^(?![^]*c7\b)[^]*"c70,cut off"/);
     expect(erasure.report.models).toMatchObject([
-      { model: 'customers', version, datasets: expect.arrayContaining(datasets) },
+      { model: 'customers', version, datasets: expect.arrayContaining(datasets.slice(0, 2)) },
     ]);
     const { body: dataset } = await service.get<{ rows: number; digest: string }>(`/data/datasets/${datasets[0]}`);
     expect(dataset.rows).toBe(399);
@@ -190,8 +207,13 @@ describe('the erasure of a person', () => {
     const temporal = await service.temporal();
     const jobs = await service.query<{ id: string }>(`SELECT id FROM jobs WHERE type = 'erase'`);
     const history = JSON.stringify(await temporal.workflow.getHandle(jobs[0]!.id).fetchHistory());
-    const decoded = [...history.matchAll(/"data":"([^"]*)"/g)]
-      .map((match) => Buffer.from(match[1]!, 'base64').toString('utf8'))
+    const payloads = [...history.matchAll(/\{"metadata":\{[^}]*\},"data":"[^"]*"\}/g)].map(
+      ([text]) => JSON.parse(text) as object,
+    );
+    expect(payloads.length).toBeGreaterThan(10);
+    const opened = await service.post<{ payloads: { data?: string }[] }>('/codec/decode', { payloads });
+    const decoded = opened.body.payloads
+      .map(({ data }) => Buffer.from(data ?? '', 'base64').toString('utf8'))
       .join('\n');
     expect(decoded).toContain(known!.erasure_id);
     expect(decoded).not.toContain(`"${PERSON}"`);
@@ -201,8 +223,24 @@ describe('the erasure of a person', () => {
     expect(job.result).toMatchObject({ complete: true, erased: { 'postgresql:predictions': 0 } });
     expect((await service.get('/erasures/none')).status).toBe(404);
     expect(readdirSync(join(service.stack.stateDir, 'data', 'datasets', datasets[0]!))).not.toContain('redaction.json');
-    expect(
-      readFileSync(join(service.stack.stateDir, 'data', 'datasets', datasets[0]!, 'manifest.json'), 'utf8'),
-    ).not.toContain(`"${PERSON}"`);
+  });
+
+  it('shows in the sealed files, once they are opened, that nothing is left', async () => {
+    const { stateDir } = service.stack;
+    for (const plain of ['PAR1', '"columns"', '"golden"']) expect(filesHolding(stateDir, plain)).toEqual([]);
+    const ring = new KeyRing(parseKeys(KEYS));
+    const files = ownFiles(stateDir).filter((file) => !file.includes('/models/') && !/\.(parquet|spool)$/.test(file));
+    const texts = files.map((file) => openBytes(ring, readFileSync(file)).toString('utf8'));
+    expect(texts.some((text) => text.includes('"redactions"'))).toBe(true);
+    expect(files.filter((_, at) => texts[at]!.includes(`"${PERSON}"`))).toEqual([]);
+    for (const id of datasets)
+      for (const part of ['rows', 'quarantine']) {
+        const { status, text } = await service.get(`/data/datasets/${id}/${part}?limit=500`);
+        expect([status, text.includes('"c70"') || part === 'quarantine', text.includes(`"${PERSON}"`)]).toEqual([
+          200,
+          true,
+          false,
+        ]);
+      }
   });
 });

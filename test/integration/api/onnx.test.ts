@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newKeys } from '../../support/encryption-keys.js';
 import { smallOnnx } from '../../support/small-onnx.js';
 import { Service, type ProblemBody } from './support/service.js';
 import { learnableTable } from './support/tables.js';
@@ -28,7 +29,8 @@ const body = { source: 'small.onnx', features: FEATURES, classes: ['no', 'yes'] 
 
 let service: Service;
 beforeAll(async () => {
-  service = await Service.start(MODELS);
+  // `docs/guide/onnx.md` is run without keys.
+  service = await Service.start(MODELS, { ENCRYPTION_KEYS: newKeys() });
   service.file('customers.csv', learnableTable(600));
   await service.run('/data/ingest', { source: 'customers.csv', data_type: 'customers' });
   await service.run('/models/train', { model_type: 'customers', hyperparameters: { n_estimators: 20 } });

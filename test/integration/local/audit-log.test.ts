@@ -64,6 +64,18 @@ describe('the audit log', () => {
     expect(all.map(({ at }) => at)).toEqual(all.map(({ at }) => at).toSorted());
   });
 
+  it('hashes the same bytes as the first releases did, whatever an entry says', async () => {
+    await note('odd "quotes" \\ \n\t\u0001 \u2028 €', {
+      status: 1,
+      detail: { a: [1.5, null, true, { 'é"': '\\' }], b: 1e21 },
+    });
+    const { rows } = await vandal.query<{ same: string; all: string }>(
+      `SELECT count(*) FILTER (WHERE hash = sha256(previous || convert_to(jsonb_build_array(seq, extract(epoch FROM at), kind, action, subject, role, address,
+         model, target, status, correlation_id, detail)::text, 'UTF8'))) AS same, count(*) AS all FROM audit_log`,
+    );
+    expect(rows[0]!.same).toBe(rows[0]!.all);
+  });
+
   it('holds nobody up who has not committed yet', async () => {
     await vandal.query(`BEGIN; INSERT INTO audit_inbox (kind, action, subject) VALUES ('call', 'slow', 'x')`);
     await note('quick');

@@ -10,6 +10,7 @@ import { TestStack } from '../../../infra/local/test-stack.js';
 import type { BackupManifest } from '../../../services/backup/backup-folder.js';
 import { compiledScript } from '../../../services/project-root.js';
 import { createApiClient, pause } from '../../support/api-client.js';
+import { filesHolding, newKeys } from '../../support/encryption-keys.js';
 import { queryDatabase } from '../../support/query-database.js';
 
 const MODEL = 'project_outcome';
@@ -18,15 +19,17 @@ const FEATURES = [
   { complexity_score: 0.2, team_size: 9 },
   { complexity_score: 0.9 },
 ];
+/** Files are copied as they are; `docs/guide/backup.md` is run without keys. */
+const ENCRYPTION_KEYS = newKeys();
 const work = mkdtempSync(join(tmpdir(), 'mlops-backup-'));
 const folder = join(work, 'backup');
 let stack: TestStack;
 let restored: LocalStack | undefined;
 
 /** Runs a command as `npm run` does, on a state folder. */
-async function command(name: string, flags: string[], stateDir: string, env: Record<string, string> = {}) {
+async function command(name: string, flags: string[], stateDir: string) {
   const child = spawn(process.execPath, [compiledScript('infra/local/on-stack.js'), `commands/${name}.js`, ...flags], {
-    env: { ...process.env, DATABASE_URL: '', TEMPORAL_ADDRESS: '', STATE_DIR: stateDir, ...env },
+    env: { ...process.env, DATABASE_URL: '', TEMPORAL_ADDRESS: '', STATE_DIR: stateDir, ENCRYPTION_KEYS },
   });
   let told = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (told += chunk.toString()));
@@ -69,7 +72,7 @@ const triggersOf = (url: string) =>
   );
 
 beforeAll(async () => {
-  stack = await TestStack.start();
+  stack = await TestStack.start({ ENCRYPTION_KEYS });
   const api = createApiClient(() => stack.api);
   await api.run('/data/ingest', { source: 'projects.csv', data_type: 'projects' }, 'backup-ingest');
   await api.run('/models/train', { model_type: MODEL, auto_deploy: true }, 'backup-train');
@@ -134,13 +137,14 @@ describe('backup and restore', () => {
       port: 0,
       temporalPort: 0,
       uiPort: 0,
-      env: { MODEL_STORAGE_PATH: '', DATA_STORAGE_PATH: '', DATA_SOURCE_ROOTS: '', MODELS_CONFIG: '' },
+      env: { MODEL_STORAGE_PATH: '', DATA_STORAGE_PATH: '', DATA_SOURCE_ROOTS: '', MODELS_CONFIG: '', ENCRYPTION_KEYS },
     });
     const triggers = await triggersOf(stack.addresses.databaseUrl);
     const datasets = await rowsOf(stack.addresses.databaseUrl, 'datasets');
     await stack.stopKeepingState();
     const { api, databaseUrl } = await restored.start(runSilently);
     expect(await answersOf(api)).toEqual(answers);
+    for (const plain of ['PAR1', '"golden"', '"columns"']) expect(filesHolding(stateDir, plain)).toEqual([]);
     expect(await rowsOf(databaseUrl, 'datasets')).toEqual(datasets);
     expect(await triggersOf(databaseUrl)).toEqual(triggers);
     // Of those that nothing writes at a start.

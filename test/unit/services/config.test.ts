@@ -63,6 +63,17 @@ describe('the settings', () => {
     expect(load({ TEMPORAL_API_KEY: 'k' }).temporal.tls).toBe(true);
   });
 
+  it.each([
+    ['TLS_CERT_FILE', 'TLS_KEY_FILE'],
+    ['API_TLS_CERT', 'API_TLS_KEY'],
+    ['TEMPORAL_TLS_CERT', 'TEMPORAL_TLS_KEY'],
+  ])('want %s and %s together', (cert, key) => {
+    for (const one of [cert, key])
+      expect(() => load({ [one]: '/tls/file.pem' })).toThrow(
+        `${cert} and ${key} belong together: set both or neither.`,
+      );
+  });
+
   it('compile fail points in for tests only', () => {
     expect(load({ FAILPOINT: 'x' }).failPoint).toBeUndefined();
     expect(load({ FAILPOINT: 'x', NODE_ENV: 'test' }).failPoint).toBe('x');

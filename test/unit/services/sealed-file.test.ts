@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -15,6 +15,7 @@ import {
   useFileKeys,
 } from '../../../services/encryption/file-keys.js';
 import { KeyRing } from '../../../services/encryption/key-ring.js';
+import { reencryptFiles, requireWritingKey } from '../../../services/encryption/reencrypt-files.js';
 import {
   isSealed,
   keyIdOfFile,
@@ -24,6 +25,9 @@ import {
   SealError,
   sealStream,
 } from '../../../services/encryption/sealed-file.js';
+import { searchFiles } from '../../../services/erasure/subject-in-files.js';
+import { emptyQuarantine } from '../../../services/retention/apply-retention.js';
+import { EMPTY_QUARANTINE_BYTES } from '../../../services/retention/plan-retention.js';
 import { sha256 } from '../../../services/artifacts/model-bundle.js';
 import { Spool } from '../../../services/spool/spool.js';
 import { createLogger } from '../../../services/telemetry/logger.js';
@@ -129,6 +133,17 @@ describe('files', () => {
     });
   });
 
+  it('are not sealed anew by a process that writes with another key than was asked for', async () => {
+    const signal = new AbortController().signal;
+    const refused = reencryptFiles('k2', { signal } as Parameters<typeof reencryptFiles>[1]);
+    await expect(refused).rejects.toMatchObject({ code: 'dependency_unavailable', message: /has no ENCRYPTION_KEYS/ });
+    expect(() => requireWritingKey()).toThrow(/ENCRYPTION_KEYS is not set/);
+    useFileKeys([first, second]);
+    const other = reencryptFiles('k2', { signal } as Parameters<typeof reencryptFiles>[1]);
+    await expect(other).rejects.toMatchObject({ message: /writes with the key "k1". Put "k2" first/ });
+    expect(requireWritingKey()).toBe('k1');
+  });
+
   it('of Parquet are read by their names, alone, in lists and by pattern, sealed and plain side by side', async () => {
     useFileKeys([first]);
     const files = [1, 2, 3].map((at) => join(folder, `data-'${at}.parquet`));
@@ -157,6 +172,22 @@ describe('files', () => {
     await expect(rows(`read_parquet(${quoteText(files[0]!)})`)).rejects.toMatchObject({ code: 'artifact_corrupt' });
   });
 
+  it('of quarantine are told to be empty by their size, sealed and plain', async () => {
+    const path = join(folder, 'quarantine.parquet');
+    for (const keys of [undefined, [{ ...first, id: 'k'.repeat(64) }]]) {
+      useFileKeys(keys);
+      await withDuckDb((connection) =>
+        connection.run(
+          `COPY (SELECT 1::BIGINT AS row_number, '' AS reason, '' AS raw) TO ${quoteText(path)} (FORMAT parquet, COMPRESSION zstd)`,
+        ),
+      );
+      expect(statSync(path).size).toBeGreaterThan(EMPTY_QUARANTINE_BYTES + 50);
+      await emptyQuarantine(path);
+      expect(statSync(path).size).toBeLessThan(EMPTY_QUARANTINE_BYTES - 20);
+      expect(await keyIdOfFile(path)).toBe(keys?.[0]!.id);
+    }
+  });
+
   it('of the spool hold no row that can be read, and give all rows to who has the key', async () => {
     useFileKeys([first]);
     const lost: unknown[] = [];
@@ -171,6 +202,13 @@ describe('files', () => {
       spool.append({ rows: 1, firstMs: now, lastMs: now, payload: Buffer.from(text) });
     useFileKeys([second]);
     await expect(spool.next(1e6)).rejects.toThrow(/"k1", which ENCRYPTION_KEYS does not have/);
+    useFileKeys([second, first]);
+    // Who looks for a person looks into what is sealed, and tells of what does not open.
+    const has = (text: string) => searchFiles(join(folder, 'spool'), text, new Set());
+    expect((await has('planted')).found).toHaveLength(1);
+    expect((await has('plant')).found).toEqual([]);
+    useFileKeys([second]);
+    expect((await has('plant')).found).toEqual([expect.stringMatching(/\.spool \(cannot be read\)$/)]);
     useFileKeys([second, first]);
     const batch = await spool.next(1e6);
     expect(batch!.frames.map(({ payload }) => payload.toString())).toEqual(['"planted 1"\n', '"planted 2"\n']);

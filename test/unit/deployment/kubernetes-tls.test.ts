@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { API_CLIENT_TLS, API_SERVER_TLS } from '../../../services/network/tls-settings.js';
+import { hasDeploymentTools, isSetting, runTool } from '../../support/deployment-tools.js';
+import { readPatchedManifests } from '../../support/patched-manifests.js';
+
+const manifests = readPatchedManifests('tls');
+const named = (kind: string, name: string) => manifests.find((one) => one.kind === kind && one.metadata.name === name)!;
+const podOf = (kind: string, name: string) => named(kind, name).spec.template.spec;
+const WORKLOADS = [
+  ['StatefulSet', 'api', 'api', API_SERVER_TLS],
+  ['Deployment', 'pipeline-worker', 'worker', API_CLIENT_TLS],
+  ['Deployment', 'training-worker', 'worker', API_CLIENT_TLS],
+] as const;
+
+describe('the overlay with TLS', () => {
+  it.skipIf(!hasDeploymentTools())('is what the schemas of Kubernetes allow, strictly', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mlops-manifests-'));
+    try {
+      const files = manifests
+        .filter(({ apiVersion }) => !/^(keda\.sh|cert-manager\.io)\//.test(apiVersion))
+        .map((manifest, at) => {
+          const file = join(folder, `${at}.yaml`);
+          writeFileSync(file, stringify(manifest, { aliasDuplicateObjects: false }));
+          return file;
+        });
+      expect(files.length).toBeGreaterThan(20);
+      expect(runTool('kubernetes-validate', ['--strict', '--quiet', ...files])).toEqual({ code: 0, told: '' });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('gives each process the files of its own certificate, by settings that it knows', () => {
+    for (const [kind, name, certificate, names] of WORKLOADS) {
+      const { volumes, containers } = podOf(kind, name);
+      const { env, volumeMounts } = containers[0];
+      expect(volumes, name).toContainEqual({
+        name: 'tls',
+        secret: { secretName: named('Certificate', certificate).spec.secretName, defaultMode: 0o440 },
+      });
+      expect(volumeMounts, name).toContainEqual({ name: 'tls', mountPath: '/tls', readOnly: true });
+      for (const [part, file] of [
+        ['ca', 'ca.crt'],
+        ['cert', 'tls.crt'],
+        ['key', 'tls.key'],
+      ] as const)
+        expect(env, name).toContainEqual({ name: names[part], value: `/tls/${file}` });
+      expect(env.filter((one: { name: string }) => one.name !== 'POD_NAME' && !isSetting(one.name))).toEqual([]);
+    }
+  });
+
+  it('asks the API over TLS, by a name that stands in its certificate, and signs with one authority', () => {
+    const { startupProbe, livenessProbe, readinessProbe } = podOf('StatefulSet', 'api').containers[0];
+    for (const probe of [startupProbe, livenessProbe, readinessProbe]) expect(probe.httpGet.scheme).toBe('HTTPS');
+    expect(named('Service', 'api').spec.ports[0].appProtocol).toBe('https');
+    const { protocol, hostname, port } = new URL(named('ConfigMap', 'ml-pipeline-settings').data!['API_BASE_URL']!);
+    expect([protocol, port]).toEqual(['https:', '8080']);
+    const { dnsNames, usages } = named('Certificate', 'api').spec;
+    expect(dnsNames).toContain(hostname);
+    expect([usages, named('Certificate', 'worker').spec.usages]).toEqual([['server auth'], ['client auth']]);
+    for (const name of ['api', 'worker'])
+      expect(named('Certificate', name).spec.issuerRef).toEqual({ kind: 'Issuer', name: 'authority' });
+    expect(named('Issuer', 'authority').spec.ca.secretName).toBe(named('Certificate', 'authority').spec.secretName);
+  });
+});
