@@ -125,6 +125,13 @@ describe('the architecture', () => {
     expect(wrong).toEqual([]);
   });
 
+  it('lets no connection of PostgreSQL that breaks end its process', () => {
+    const bare = layered
+      .filter((file) => !['simulator', 'bench'].includes(layerOf(file)!))
+      .filter((file) => readFileSync(file, 'utf8').includes('new pg.Client('));
+    expect(bare).toEqual([]);
+  });
+
   it('reads the environment in one place of the service', () => {
     const wrong = layered
       .filter(

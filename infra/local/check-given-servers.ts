@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import pg from 'pg';
+import { SteadyClient } from '../../services/database/steady-client.js';
 
 const ANSWER_WITHIN_MS = 5000;
 
@@ -24,7 +24,7 @@ async function checkDatabase(given: string): Promise<void> {
     throw new Error(
       `DATABASE_URL is no address of a PostgreSQL. Write it as postgresql://user:password@host:5432/database, ${OWN_DATABASE}.`,
     );
-  const client = new pg.Client({ connectionString: given, connectionTimeoutMillis: ANSWER_WITHIN_MS });
+  const client = new SteadyClient({ connectionString: given, connectionTimeoutMillis: ANSWER_WITHIN_MS });
   try {
     await client.connect();
   } catch (error) {

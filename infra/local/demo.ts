@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
 import { OwnCredentials } from '../../services/auth/own-credentials.js';
 import { loadConfig } from '../../services/config.js';
 import { openDatabase } from '../../services/database/database.js';
+import { SteadyClient } from '../../services/database/steady-client.js';
 import { compiledScript } from '../../services/project-root.js';
 import { createDatabase } from './embedded-postgres.js';
 import type { RunStep, StackAddresses } from './local-stack.js';
@@ -137,7 +137,7 @@ async function startJob(
 }
 
 async function simulate(databaseUrl: string, sourceUrl: string, output: string, signal: AbortSignal): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl });
+  const client = new SteadyClient({ connectionString: databaseUrl });
   await client.connect();
   try {
     await createDatabase(client, SOURCE_DATABASE);

@@ -19,6 +19,7 @@ import pg from 'pg';
 import { freePort } from './free-port.js';
 import { chooseDataFolder, preparedBinaries, unprivilegedAccount, type Account } from './postgres-folders.js';
 import { endProcess, identityOf, isRunning, signalProcess } from '../../services/process-identity.js';
+import { SteadyClient } from '../../services/database/steady-client.js';
 
 /** Where a prepared server is and how it is run. */
 export interface PostgresInstallation {
@@ -157,11 +158,10 @@ function isServerOf(dataDir: string, pid: number): boolean {
 export async function waitForPostgres(installation: PostgresInstallation, isGivenUp: () => boolean): Promise<void> {
   const deadlineMs = Date.now() + 60_000;
   for (;;) {
-    const client = new pg.Client({
+    const client = new SteadyClient({
       connectionString: postgresUrl(installation, 'postgres'),
       connectionTimeoutMillis: 2000,
     });
-    client.on('error', () => undefined);
     try {
       await client.connect();
       await createDatabase(client, 'mlops');

@@ -2,6 +2,7 @@ import { createGzip } from 'node:zlib';
 import pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { MIGRATION_LEDGER } from '../database/apply-migrations.js';
+import { SteadyClient } from '../database/steady-client.js';
 import { writeChecked, type BackupManifest, type BackupTable, type Digests } from './backup-folder.js';
 
 /** Level 1: on JSON it takes a third of the time of the default, for a tenth more bytes. */
@@ -19,7 +20,7 @@ export interface ReferredFiles {
 
 /** A view of the database as of one moment, however long the reader takes; nobody waits for it. */
 export async function openSnapshot(databaseUrl: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'ml-pipeline-backup' });
+  const client = new SteadyClient({ connectionString: databaseUrl, application_name: 'ml-pipeline-backup' });
   await client.connect();
   await client.query(
     'SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET extra_float_digits = 3',

@@ -5,6 +5,7 @@ import { createGunzip } from 'node:zlib';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { applyMigrations, MIGRATION_LEDGER, readMigrations } from '../database/apply-migrations.js';
+import { SteadyClient } from '../database/steady-client.js';
 import type { BackupManifest } from './backup-folder.js';
 import { listTables } from './dump-database.js';
 
@@ -134,7 +135,7 @@ async function tablesBeforeTheirReferrers(client: pg.Client): Promise<string[]> 
 }
 
 async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'ml-pipeline-restore' });
+  const client = new SteadyClient({ connectionString: databaseUrl, application_name: 'ml-pipeline-restore' });
   await client.connect();
   try {
     return await work(client);

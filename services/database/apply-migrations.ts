@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import { projectRoot } from '../project-root.js';
 import { isDatabaseAway } from './database.js';
+import { SteadyClient } from './steady-client.js';
 
 /** Any number that no other user of the same database takes; it serialises migrations that start at once. */
 const ADVISORY_LOCK = 7_233_001;
@@ -29,7 +30,7 @@ export async function applyMigrations(
   databaseUrl: string,
   isWanted: (name: string) => boolean = () => true,
 ): Promise<{ applied: string[] }> {
-  const client = new pg.Client({ connectionString: databaseUrl });
+  const client = new SteadyClient({ connectionString: databaseUrl });
   await client.connect();
   try {
     await client.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK]);
@@ -90,8 +91,7 @@ async function applyMigration(client: pg.Client, name: string, sql: string, chec
  */
 export async function pendingMigrations(databaseUrl: string): Promise<string[]> {
   const wanted = (await readMigrations()).map(({ name }) => name);
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 3000 });
-  client.on('error', () => undefined);
+  const client = new SteadyClient({ connectionString: databaseUrl, connectionTimeoutMillis: 3000 });
   try {
     await client.connect();
     const { rows } = await client.query<{ name: string }>(

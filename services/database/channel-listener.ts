@@ -1,5 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { Logger } from '../telemetry/logger.js';
+import { SteadyClient } from './steady-client.js';
 
 const TRY_AGAIN_MS = 2000;
 
@@ -18,7 +19,7 @@ export class ChannelListener {
   async start(): Promise<void> {
     if (this.#isStopped) return;
     const { databaseUrl, channel, logger, onNotice } = this.context;
-    const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 3000, keepAlive: true });
+    const client = new SteadyClient({ connectionString: databaseUrl, connectionTimeoutMillis: 3000, keepAlive: true });
     this.#client = client;
     const again = () => {
       if (this.#client !== client || this.#isStopped) return;

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { ServiceError } from '../../core/errors.js';
 import { isTracing } from '../telemetry/tracing.js';
 import { PrismaClient } from './generated/client.js';
+import { SteadyClient } from './steady-client.js';
 import { TracedClient } from './traced-client.js';
 
 export type { Prisma } from './generated/client.js';
@@ -20,8 +21,8 @@ export interface Database {
  */
 export function openDatabase(url: string, onError: (error: Error) => void): Database {
   const settings = { connectionString: url, max: 10, connectionTimeoutMillis: 3000, idleTimeoutMillis: 30_000 };
-  const traced = isTracing() ? { Client: TracedClient } : {};
-  const pool = new pg.Pool({ ...settings, ...traced, statement_timeout: 30_000 });
+  const Client = isTracing() ? TracedClient : SteadyClient;
+  const pool = new pg.Pool({ ...settings, Client, statement_timeout: 30_000 });
   pool.on('error', onError);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {

@@ -10,6 +10,7 @@ import type { ColumnType } from '../datasets/column-types.js';
 import { IncrementQuery, type Increment } from './increment-query.js';
 import type { PostgresAddress } from './postgres-address.js';
 import type { ReadTo } from './watermark.js';
+import { SteadyClient } from '../database/steady-client.js';
 
 /** PostgreSQL's own types by their object ids, as ours. All that is not listed stays text. */
 const TYPES_BY_OID: Record<number, ColumnType> = {
@@ -51,7 +52,7 @@ export async function copyFromPostgres(
   },
   onProgress: (share: number) => void,
 ): Promise<PostgresCopy> {
-  const client = new pg.Client({
+  const client = new SteadyClient({
     ...input.address,
     connectionTimeoutMillis: 10_000,
     application_name: 'ml-pipeline-ingest',

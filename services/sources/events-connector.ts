@@ -8,6 +8,7 @@ import { ServiceError } from '../../core/errors.js';
 import { NAME_PATTERN } from '../../core/names.js';
 import type { Connector, SourceRequest } from './connector.js';
 import { forbiddenSource } from './seal-source.js';
+import { SteadyClient } from '../database/steady-client.js';
 
 /** What was sent to `POST /data/events/{data_type}`, in the order in which it arrived in the database. */
 export const eventsConnector: Connector = {
@@ -24,7 +25,7 @@ export const eventsConnector: Connector = {
 
   async fetch(request, _part, { config, folder, attempt, signal }) {
     const path = join(folder, `${attempt}-events.ndjson`);
-    const client = new pg.Client({ connectionString: config.databaseUrl, application_name: 'ml-pipeline-ingest' });
+    const client = new SteadyClient({ connectionString: config.databaseUrl, application_name: 'ml-pipeline-ingest' });
     const stop = () => void client.end();
     try {
       await client.connect();

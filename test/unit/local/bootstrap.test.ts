@@ -36,8 +36,11 @@ const STAND_INS = `
 const VITEST = `
   import { writeFileSync } from 'node:fs';
   const file = process.argv.find((arg) => arg.startsWith('--outputFile.json=')).split('=')[1];
-  if (process.env.REPORT) writeFileSync(file, process.env.REPORT);
-  process.exit(Number(process.env.VITEST_CODE));`;
+  const isAgain = process.argv.includes('--maxWorkers=1');
+  if (isAgain) console.log('again: ' + process.argv.filter((arg) => arg.startsWith('test/')).join(' '));
+  const report = isAgain ? process.env.REPORT_AGAIN : process.env.REPORT;
+  if (report) writeFileSync(file, report);
+  process.exit(Number(isAgain ? process.env.CODE_AGAIN : process.env.VITEST_CODE));`;
 
 const VITE = `
   import { mkdirSync, writeFileSync } from 'node:fs';
@@ -250,5 +253,51 @@ describe('the last line of npm test', () => {
     const result = await node('test.mjs', [], more);
     expect(result.output.trimEnd().split('\n').at(-1)).toBe(line);
     expect(result.code).toBe(code);
+  });
+
+  describe('where a few files failed', () => {
+    const fileOf = (name: string, ...statuses: string[]) => ({
+      name: join(checkout, 'test', name),
+      status: statuses.includes('failed') ? 'failed' : 'passed',
+      assertionResults: statuses.map((status) => ({ status })),
+    });
+    const reportOf = (...testResults: ReturnType<typeof fileOf>[]) => {
+      const all = testResults.flatMap(({ assertionResults }) => assertionResults);
+      const count = (wanted: string) => all.filter(({ status }) => status === wanted).length;
+      const numFailedTestSuites = testResults.filter(({ status }) => status === 'failed').length;
+      return JSON.stringify({
+        ...counts,
+        numPassedTests: count('passed'),
+        numFailedTests: count('failed'),
+        numFailedTestSuites,
+        testResults,
+      });
+    };
+    const run = async (given: string[], again: string | undefined, codeAgain: number, failures = 1) => {
+      const bad = Array.from({ length: failures }, (_, at) => fileOf(`bad-${at}.test.ts`, 'passed', 'failed'));
+      const first = reportOf(fileOf('good.test.ts', 'passed', 'passed'), ...bad);
+      const more = { REPORT: first, VITEST_CODE: '1', REPORT_AGAIN: again, CODE_AGAIN: String(codeAgain) };
+      const { output, code } = await node('test.mjs', given, more);
+      return { output, code, line: output.trimEnd().split('\n').at(-1) };
+    };
+
+    it('they are run once more by themselves, and named where they pass', async () => {
+      const found = await run([], reportOf(fileOf('bad-0.test.ts', 'passed', 'passed')), 0);
+      expect(found).toMatchObject({ code: 0, line: '4 passed, 0 failed' });
+      expect(found.output).toContain('again: test/bad-0.test.ts');
+      expect(found.output).toContain('Unsteady, and worth a look: test/bad-0.test.ts failed at first');
+    });
+
+    it('what fails again has failed', async () => {
+      const found = await run([], reportOf(fileOf('bad-0.test.ts', 'passed', 'failed')), 1);
+      expect(found).toMatchObject({ code: 1, line: '3 passed, 1 failed' });
+      expect(await run([], undefined, 1)).toMatchObject({ code: 1, line: '3 passed, 1 failed' });
+    });
+
+    it('many, or those that were asked for, fail at once', async () => {
+      const good = reportOf(fileOf('bad-0.test.ts', 'passed', 'passed'));
+      expect(await run([], good, 0, 4)).toMatchObject({ code: 1, line: '6 passed, 4 failed' });
+      expect(await run(['test/bad-0.test.ts'], good, 0)).toMatchObject({ code: 1, line: '3 passed, 1 failed' });
+    });
   });
 });
