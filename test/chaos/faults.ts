@@ -49,7 +49,8 @@ type Begin = (world: ChaosStack, part: ChaosPart, seconds: number) => ReturnType
 const kill: Begin = async (world, part, seconds) => {
   // Redis has no supervisor; for it the fault is over when it runs again.
   const killing = world.kill(part, seconds * 1000);
-  return { how: 'SIGKILL; its supervisor starts it again', end: () => killing };
+  const again = part === 'redis' ? 'started again when the fault is over' : 'its supervisor starts it again';
+  return { how: `SIGKILL; ${again}`, end: () => killing };
 };
 
 const pause: Begin = (world, part) => {

@@ -10,7 +10,7 @@ import { createPrng } from '../../ml/random/prng.js';
 import { ChaosStack, CHAOS_PARTS } from './chaos-stack.js';
 import { FAULT_KINDS, FAULTS } from './faults.js';
 import { runFault, type FaultResult } from './run-fault.js';
-import { writeFaultTable } from './write-fault-table.js';
+import { writeFaultRow } from './write-fault-row.js';
 
 function readNames<T extends string>(flag: string, text: string | undefined, known: readonly T[]): readonly T[] {
   if (text === undefined) return known;
@@ -55,12 +55,12 @@ async function main(): Promise<number> {
     for (const [at, fault] of chosen.entries()) {
       const result = await runFault(world, fault, { seconds, prng, name: `chaos-${at}` });
       results.push(result);
+      if (values.write) writeFaultRow(result);
       process.stdout.write(`${JSON.stringify(result)}\n`);
     }
   } finally {
     await world.stop();
   }
-  if (values.write) writeFaultTable(results);
   const broken = results.filter(({ problems }) => problems.length > 0).length;
   process.stdout.write(`${results.length} faults, ${broken} broke an invariant.\n`);
   return broken > 0 ? 1 : 0;

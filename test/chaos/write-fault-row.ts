@@ -27,14 +27,17 @@ function rowOf(result: FaultResult): string[] {
   return [kind, part, how, ...figures.map(String), describeResult(result)];
 }
 
-/** Puts the results of a run into the table of faults, and keeps the rows of faults that it did not make. */
-export function writeFaultTable(results: readonly FaultResult[]): void {
+/** Puts the result into the table of faults, in the place of an older one of the same fault. */
+export function writeFaultRow(result: FaultResult): void {
   const rows = new Map<string, string[]>();
   for (const line of readFileSync(join(projectRoot(), DOCUMENT), 'utf8').split('\n')) {
-    const cells = line.split('|').slice(1, -1);
-    const row = cells.map((cell) => cell.trim());
-    if (row.length === HEAD.length && ORDER.includes(`${row[0]} ${row[1]}`)) rows.set(`${row[0]} ${row[1]}`, row);
+    const row = line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+    const name = `${row[0]} ${row[1]}`;
+    if (row.length === HEAD.length && ORDER.includes(name)) rows.set(name, row);
   }
-  for (const result of results) rows.set(`${result.kind} ${result.part}`, rowOf(result));
+  rows.set(`${result.kind} ${result.part}`, rowOf(result));
   writeFigures(DOCUMENT, PLACE, [HEAD, ...ORDER.flatMap((name) => (rows.has(name) ? [rows.get(name)!] : []))]);
 }
