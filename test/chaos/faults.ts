@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { canLimit, limitFiles, limitMemory } from './bounds.js';
 import { CHAOS_PARTS, DISKS, type ChaosPart, type ChaosStack } from './chaos-stack.js';
 import { signalAll } from './process-tree.js';
@@ -36,6 +37,9 @@ export type FaultKind = (typeof FAULT_KINDS)[number];
 const FAKETIME = ['x86_64', 'aarch64']
   .flatMap((machine) => [`/usr/lib/${machine}-linux-gnu/faketime/libfaketime.so.1`])
   .find((path) => existsSync(path));
+
+/** A part that was started again is at work by then. */
+const AT_WORK_AFTER_MS = 8000;
 
 const WEATHER: Partial<Record<FaultKind, string>> = {
   reset: 'a proxy resets every connection and lets none in',
@@ -79,6 +83,7 @@ const skewClock: Begin = async (world, part, seconds) => {
   const offset = CHAOS_PARTS.indexOf(part) % 2 === 0 ? '+1h' : '-1h';
   const env = { LD_PRELOAD: FAKETIME!, FAKETIME: offset, DONT_FAKE_MONOTONIC: '1', FAKETIME_DISABLE_SHM: '1' };
   await world.kill(part, 0, env);
+  await sleep(AT_WORK_AFTER_MS);
   return {
     how: `libfaketime: started again with a clock ${offset}, and then with the right one`,
     end: () => world.kill(part, seconds),
