@@ -46,11 +46,15 @@ interface Loss {
   rows: number;
 }
 
-/** As something that is better when lower, with its standard error; of a share whose rows are all alike that of Wilson's interval. */
+/**
+ * As something that is better when lower, with its standard error. Rows that are all alike, as those of a list that nobody takes from, show no
+ * spread, and yet the next one may differ: for what is one at best, as good as Wilson's interval has it for shares, that of one row more.
+ */
 function lossOf(metric: string, { value, lower, upper, rows }: MetricEstimate): Loss | undefined {
   if (value === null || lower === null || upper === null) return undefined;
   const error = (upper - lower) / (2 * TWO_SIDED);
-  return { value: betterDirection(metric) === 'higher' ? 1 - value : value, error, rows };
+  if (betterDirection(metric) !== 'higher') return { value, error, rows };
+  return { value: 1 - value, error: error > 0 ? error : 1 / (rows + 1), rows };
 }
 
 /**
@@ -82,7 +86,7 @@ export function judgeDecay(
   if (!found) return unknown('no_reference');
   const { loss: reference, kind, from } = found;
   const limit = reference.value * (1 + rule.margin) + ONE_SIDED * reference.error;
-  const scores = losses.slice(from).map((loss) => scoreOf(loss, limit, rule.leastRows));
+  const scores = losses.slice(from).map((loss) => scoreOf(loss, { limit, reference, leastRows: rule.leastRows }));
   const evidences = shiftEvidence(scores, rule.windowsAFalseAlarm);
   const evidence = evidences.at(-1) ?? 0;
   const asMetric = (loss: number) => (betterDirection(metric) === 'higher' ? 1 - loss : loss);
@@ -102,9 +106,14 @@ export function judgeDecay(
   return { ...judged, ratio, state, severity: state === 'ok' ? 'none' : severityOf(ratio) };
 }
 
-function scoreOf(loss: Loss | undefined, limit: number, leastRows: number): number {
-  if (!loss || loss.rows < leastRows || !(loss.error > 0)) return NaN;
-  return normalScore((loss.value - limit) / loss.error, loss.rows);
+function scoreOf(
+  loss: Loss | undefined,
+  { limit, reference, leastRows }: { limit: number; reference: Loss; leastRows: number },
+): number {
+  if (!loss || loss.rows < leastRows) return NaN;
+  // Errors that are all alike have the spread of one row more, as far off as the reference.
+  const error = loss.error > 0 ? loss.error : Math.abs(loss.value - reference.value) / (loss.rows + 1);
+  return error > 0 ? normalScore((loss.value - limit) / error, loss.rows) : 0;
 }
 
 function severityOf(ratio: number | null): Severity {

@@ -59,6 +59,19 @@ describe('decay of a metric', () => {
     expect(judgeDecay('brier', [around(0.97)], around(0.9, 0.2), RULE).state).toBe('ok');
   });
 
+  it('is seen where all rows are alike and show no spread, by chance or because nothing is right any more', () => {
+    const alike = (value: number, rows = 60) => around(value, 0, rows);
+    const good = [alike(1), alike(1)];
+    expect(judgeDecay('ndcg_at_10', good, alike(1), RULE).state).toBe('ok');
+    // Rows held out of which all were right do not promise that none will ever be wrong.
+    expect(judgeDecay('ndcg_at_10', [...good, around(0.985, 0.03, 60)], alike(1), RULE).state).toBe('ok');
+    expect(judgeDecay('ndcg_at_10', [...good, alike(0)], alike(1), RULE)).toMatchObject({ state: 'alarm', value: 0 });
+    expect(judgeDecay('ndcg_at_10', [alike(0)], around(0.2, 0.02), RULE).state).toBe('alarm');
+    expect(judgeDecay('mae', [alike(2)], alike(2), RULE).state).toBe('ok');
+    expect(judgeDecay('mae', [alike(2), alike(3)], around(2), RULE).state).toBe('alarm');
+    expect(judgeDecay('mae', [alike(2), alike(1)], around(2), RULE).state).toBe('ok');
+  });
+
   it('is unknown, with the reason, where it cannot be told', () => {
     expect(judgeDecay('coverage', [around(0.9)], around(0.9), RULE)).toMatchObject({
       state: 'unknown',
