@@ -10,7 +10,8 @@ import { LATENCY_MS, type Weather } from './unruly-proxy.js';
 export interface BegunFault {
   /** How it was made, as the table says it. */
   how: string;
-  end: () => Promise<void> | void;
+  /** @returns what it has done to the part, where that is not certain beforehand */
+  end: () => Promise<string | void> | string | void;
 }
 
 export interface Fault {
@@ -91,12 +92,15 @@ const skewClock: Begin = async (world, part, seconds) => {
 };
 
 const exhaustMemory: Begin = (world, part) => {
-  const lift = limitMemory(world.pids(part));
+  const pids = world.pids(part);
+  const lift = limitMemory(pids);
   return {
     how: 'prlimit --data: 1 MiB more than it has',
     async end() {
       lift();
+      const hasEnded = pids.some((pid) => !world.pids(part).includes(pid));
       await world.startRedis();
+      return hasEnded ? 'a process of it ended of that' : 'it went on with what it had';
     },
   };
 };

@@ -162,8 +162,8 @@ async function disturb(
   await sleep(prng.next() * 1000);
   const { how, end } = await fault.begin(world, seconds);
   await sleep(seconds * 1000);
-  await end();
+  const effect = await end();
   await sleep(500);
   await promote(world, load, `${name}-deploy`);
-  return { how, jobs: await load.waitForJobs(JOBS_WITHIN_MS) };
+  return { how: effect ? `${how}; ${effect}` : how, jobs: await load.waitForJobs(JOBS_WITHIN_MS) };
 }
