@@ -15,9 +15,9 @@ import {
   settleSlices,
   surveySlices,
   writeSlices,
-  type ItemRange,
 } from '../services/datasets/ingest-parts.js';
 import { runActivity } from './activity-run.js';
+import type { ItemRange } from '../services/datasets/slices.js';
 
 /** Some of the parts or slices of one ingestion, out of how many there are. */
 export interface ItemsOfPlan extends ItemRange {

@@ -12,6 +12,7 @@ import type { TrainerStep } from '../services/training/trainer-process.js';
 import { datasetsOf, type TrainingPlan } from '../services/training/training-plan.js';
 import { runActivity, type StageRange } from './activity-run.js';
 import { SEARCH_PROGRESS } from './search-activities.js';
+import { bringFolder, inSharedFolder } from '../services/storage/shared-files.js';
 
 /** Steps before and after the fits, on the pipeline workers. */
 export function createTrainingActivities(container: Container) {
@@ -34,11 +35,14 @@ export function createTrainingActivities(container: Container) {
       }),
     buildTrainingTable: (plan: TrainingPlan) =>
       runActivity(container, plan.jobId, { stage: 'features', from: 0.02, to: 0.15 }, () =>
-        RECIPES[plan.kind].buildTable(plan, { datasets: folders.datasets, staging: staging(plan) }),
+        inSharedFolder(staging(plan), {}, () =>
+          RECIPES[plan.kind].buildTable(plan, { datasets: folders.datasets, staging: staging(plan) }),
+        ),
       ),
     registerVersion: (plan: TrainingPlan) =>
       runActivity(container, plan.jobId, { stage: 'register', from: 0.97, to: 0.99 }, async () => {
         const { modelStoragePath } = config;
+        await bringFolder(staging(plan));
         const version = await registerVersion(plan, { database, modelStoragePath, staging: staging(plan), failPoint });
         await noteVersionOfRun(plan.jobId, version, { database, modelStoragePath });
         return version;
@@ -50,6 +54,9 @@ const fitFrom = ({ search }: TrainingPlan) => (search ? SEARCH_PROGRESS.to : 0.1
 /** Where cross-validation begins. */
 const fitTo = ({ search }: TrainingPlan) => (search ? 0.7 : 0.35);
 
+/** So much of a fit is lost, beside what a checkpoint lags behind, when its machine is. */
+const SEND_EVERY_MS = 20_000;
+
 /** CPU-bound steps, on the training workers; each in a process of its own. */
 export function createFitActivities(container: Container) {
   const { config, folders } = container;
@@ -58,7 +65,8 @@ export function createFitActivities(container: Container) {
       const limits = { seconds: plan.fitTimeoutSeconds, memoryMb: config.trainingMemoryMb, signal };
       const order = { step, plan, staging: join(folders.modelStaging, plan.jobId), threads: config.trainingThreads };
       const recorder = createRunRecorder(plan.jobId, { step, attempt }, container);
-      return runTrainer(order, limits, { progress: report, measured: recorder.measured, ended: recorder.ended });
+      const told = { progress: report, measured: recorder.measured, ended: recorder.ended };
+      return inSharedFolder(order.staging, { sendEveryMs: SEND_EVERY_MS }, () => runTrainer(order, limits, told));
     });
   return {
     fitModel: (plan: TrainingPlan) =>

@@ -29,6 +29,7 @@ export const OPERATE_SCHEMAS = {
         queue: text,
         kind: { enum: ['workflow', 'activity'] },
         pollers: count,
+        builds: { type: 'array', items: strict({ deployment: text, build_id: text }) },
         backlog: count,
         oldest_seconds: count,
       }),

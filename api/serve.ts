@@ -56,6 +56,7 @@ import { startInferenceServer } from './grpc/inference-server.js';
 import type { ApiContext } from './http-context.js';
 import { limitBodyTime } from './limit-body-time.js';
 import { RateLimiter } from './rate-limiter.js';
+import { createSharedCopies } from '../services/storage/shared-copies.js';
 
 const RECONCILE_EVERY_MS = 10_000;
 const RETAIN_EVERY_MS = 3_600_000;
@@ -268,6 +269,7 @@ function workBeside(context: ApiContext): BackgroundLoop[] {
       stopWithinMs: STOP_WITHIN_MS,
       logger,
     }),
+    ...createSharedCopies(logger),
   ];
 }
 

@@ -16,11 +16,12 @@ import { installedVersion } from './installation.js';
 
 const EXIT_CODES = `
 Exit codes:
-  0  it is done, and well
-  1  a job failed, a verdict is no, rows could not be answered, or doctor found something
-  2  the command line is wrong
-  3  the service, or something that it needs, cannot be reached
-  4  the service refused
+  0    it is done, and well
+  1    a job failed, a verdict is no, rows could not be answered, or doctor found something
+  2    the command line is wrong
+  3    the service, or something that it needs, cannot be reached
+  4    the service refused
+  130  Ctrl-C; a job that was started goes on
 
 MLOPS_URL names the service (default http://127.0.0.1:8080), MLOPS_TOKEN the caller; \`mlops login\` keeps both.`;
 

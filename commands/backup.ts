@@ -4,6 +4,7 @@ import { useFileKeys } from '../services/encryption/file-keys.js';
 import { loadConfig } from '../services/config.js';
 import { createTemporalClient } from '../services/pipelines/temporal-client.js';
 import { readFlags, runCommand } from './run-command.js';
+import { useSharedFiles } from '../services/storage/shared-files.js';
 
 const USAGE = `Usage: npm run backup -- --to FOLDER
 
@@ -15,6 +16,7 @@ await runCommand(async (say) => {
   if (typeof to !== 'string' || to === '') throw new Error(USAGE);
   const config = loadConfig();
   useFileKeys(config.temporal.encryptionKeys);
+  useSharedFiles(config.sharedRoots, config.sources.s3);
   const temporal = createTemporalClient(config.temporal);
   try {
     const folder = resolve(to);

@@ -5,6 +5,7 @@ import { reencryptFiles, reportKeys } from '../services/encryption/reencrypt-fil
 import { FILES_LOCK } from '../services/erasure/files-lock.js';
 import { createFailPoint } from '../services/telemetry/fail-point.js';
 import { readFlags, runCommand } from './run-command.js';
+import { useSharedFiles } from '../services/storage/shared-files.js';
 
 const USAGE = `Usage: npm run reencrypt -- [--check]
 
@@ -15,6 +16,7 @@ await runCommand(async (say) => {
   const { check } = readFlags({ check: { type: 'boolean' } }, USAGE);
   const config = loadConfig();
   useFileKeys(config.temporal.encryptionKeys);
+  useSharedFiles(config.sharedRoots, config.sources.s3);
   if (!check && writingKeyId() === undefined)
     throw new Error(
       'ENCRYPTION_KEYS is not set: there is no key to encrypt with. docs/guide/encryption.md says how to make one.',

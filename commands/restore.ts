@@ -5,6 +5,7 @@ import { loadConfig } from '../services/config.js';
 import { putSchedules } from '../services/pipelines/job-schedule.js';
 import { createTemporalClient } from '../services/pipelines/temporal-client.js';
 import { readFlags, runCommand } from './run-command.js';
+import { useSharedFiles } from '../services/storage/shared-files.js';
 
 const USAGE = `Usage: npm run restore -- --from FOLDER [--check | --schedules]
 
@@ -37,7 +38,9 @@ await runCommand(async (say) => {
     say(`The backup of ${manifest.created_at} is whole: ${digests.size} files have their digests.`);
   } else if (flags['schedules']) await restoreSchedules(folder, say);
   else {
-    const { schedules } = await restoreBackup(folder, { config: loadConfig(), say });
+    const config = loadConfig();
+    useSharedFiles(config.sharedRoots, config.sources.s3);
+    const { schedules } = await restoreBackup(folder, { config, say });
     if (schedules?.length)
       say(
         `Start the service, and then put its ${schedules.length} schedules back: npm run restore -- --from ${folder} --schedules`,

@@ -4,11 +4,14 @@ import { z } from 'zod';
 import { alertEnvironment, toAlertSettings, type AlertSettings } from './alerts/alert-settings.js';
 import { authEnvironment, isLoopback, readAuthSettings, type AuthSettings } from './auth/auth-settings.js';
 import { encryptionEnvironment } from './encryption/encryption-settings.js';
+import type { S3Settings } from './network/s3-client.js';
 import type { TlsFiles } from './network/tls-files.js';
 import { readTlsSettings, tlsEnvironment, type TlsSettings } from './network/tls-settings.js';
+import { readReleaseSettings, releaseEnvironment, type ReleaseSettings } from './pipelines/release-settings.js';
 import { routeRates } from './limits/route-rates.js';
 import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { projectRoot } from './project-root.js';
+import { readStorageSettings, storageEnvironment, type StorageSettings } from './storage/storage-settings.js';
 
 const WHOLE = /^\d+$/;
 
@@ -56,8 +59,8 @@ export const environmentSchema = z.object({
   ...encryptionEnvironment,
   TEMPORAL_UI_URL: z.string().optional().describe('Address of the Temporal Web UI, for links'),
   API_BASE_URL: z.string().optional().describe('Where workers reach the API to read a served version back'),
-  MODEL_STORAGE_PATH: z.string().optional().describe('Folder for model files; $STATE_DIR/models'),
-  DATA_STORAGE_PATH: z.string().optional().describe('Folder for datasets; $STATE_DIR/data'),
+  ...storageEnvironment,
+  ...releaseEnvironment,
   DATA_SOURCE_ROOTS: z.string().optional().describe('Folders that file sources may name, separated by `:`'),
   MODELS_CONFIG: z.string().optional().describe('The models file; models/config.yaml'),
   INGEST_CONCURRENCY: whole(2, 1, 64).describe(
@@ -134,8 +137,8 @@ export const environmentSchema = z.object({
     .optional()
     .describe('Address of an S3-compatible store; Amazon S3 without it'),
   S3_REGION: z.string().default('us-east-1').describe('Region of the S3 store'),
-  S3_ACCESS_KEY_ID: z.string().optional().describe('Access key for s3:// sources'),
-  S3_SECRET_ACCESS_KEY: z.string().optional().describe('Secret of the access key for s3:// sources'),
+  S3_ACCESS_KEY_ID: z.string().optional().describe('Access key for s3:// sources and for files kept in the S3 store'),
+  S3_SECRET_ACCESS_KEY: z.string().optional().describe('Secret of the access key'),
   UPLOAD_MAX_MB: whole(10_240, 1, 16_777_216).describe('MiB that one upload may have'),
   UPLOAD_HOURS: whole(24, 1, 8760).describe('Hours that an upload is kept'),
   EVENT_SPOOL_MB: whole(4096, 16, 1_048_576).describe(
@@ -178,7 +181,7 @@ export interface SourceSettings {
   secretsFile?: string;
   caFile?: string;
   maxBytes: number;
-  s3: { endpoint?: string; region: string; accessKeyId?: string; secretAccessKey?: string };
+  s3: S3Settings;
   uploadMaxBytes: number;
   uploadHours: number;
   eventSpoolBytes: number;
@@ -187,7 +190,7 @@ export interface SourceSettings {
 }
 
 /** The settings of one process, checked and completed. */
-export interface Config {
+export interface Config extends StorageSettings {
   host: string;
   port: number;
   /** 0 = no gRPC. */
@@ -212,8 +215,6 @@ export interface Config {
     encryptionKeys?: readonly { id: string; key: Buffer }[];
   };
   apiBaseUrl: string;
-  modelStoragePath: string;
-  dataStoragePath: string;
   ingestConcurrency: number;
   ingestSliceBytes: number;
   maxSourceBytes: number;
@@ -247,6 +248,9 @@ export interface Config {
   /** Undefined = nothing is mirrored. */
   mlflow?: { server: string; token?: string };
   jobLogDays: number;
+  workerDeploymentName: string;
+  /** Undefined = workflows go to any worker. */
+  workerRelease?: ReleaseSettings;
   /** Without its path; undefined = nothing is traced. */
   traceEndpoint?: string;
   workerMetrics: { host: string; port: number };
@@ -280,6 +284,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   }
   if (parsed.data && parsed.data.ALERT_EMAIL_TO.length > 0 && !parsed.data.SMTP_URL)
     problems.push('ALERT_EMAIL_TO is set, but SMTP_URL is not: say which mail server sends alerts.');
+  const stateDir = absolutePath(parsed.data?.STATE_DIR ?? '');
+  const storage = parsed.data && readStorageSettings(parsed.data, { stateDir, absolutePath }, problems);
   const auth = parsed.data && readAuthSettings(parsed.data, problems);
   const tls = parsed.data && readTlsSettings(parsed.data, absolutePath, problems);
   if (parsed.data && !auth && !isLoopback(parsed.data.HOST)) {
@@ -291,7 +297,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   if (!parsed.success || problems.length > 0) {
     throw new Error(`The configuration is not valid:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   }
-  return toConfig(parsed.data, tls!, auth);
+  return toConfig(parsed.data, { tls: tls!, auth, storage: storage! });
 }
 
 /** Of this machine, or of the container it is. */
@@ -299,7 +305,10 @@ const availableMemory = () => Math.min(totalmem(), process.constrainedMemory() |
 
 const absolutePath = (path: string) => (isAbsolute(path) ? path : resolve(projectRoot(), path));
 
-function toConfig(env: z.output<typeof environmentSchema>, tls: TlsSettings, auth?: AuthSettings): Config {
+function toConfig(
+  env: z.output<typeof environmentSchema>,
+  { tls, auth, storage }: { tls: TlsSettings; auth?: AuthSettings; storage: StorageSettings },
+): Config {
   const stateDir = absolutePath(env.STATE_DIR);
   const roots = env.DATA_SOURCE_ROOTS?.split(':').filter(Boolean) ?? [
     join(projectRoot(), 'data', 'samples'),
@@ -327,8 +336,7 @@ function toConfig(env: z.output<typeof environmentSchema>, tls: TlsSettings, aut
     apiBaseUrl:
       env.API_BASE_URL ??
       `${tls.server ? 'https' : 'http'}://${env.HOST.includes(':') ? `[${env.HOST}]` : env.HOST}:${env.PORT}`,
-    modelStoragePath: env.MODEL_STORAGE_PATH ? absolutePath(env.MODEL_STORAGE_PATH) : join(stateDir, 'models'),
-    dataStoragePath: env.DATA_STORAGE_PATH ? absolutePath(env.DATA_STORAGE_PATH) : join(stateDir, 'data'),
+    ...storage,
     dataSourceRoots: roots.map(absolutePath),
     modelsConfigPath: absolutePath(env.MODELS_CONFIG ?? 'models/config.yaml'),
     ingestConcurrency: env.INGEST_CONCURRENCY,
@@ -358,6 +366,8 @@ function toConfig(env: z.output<typeof environmentSchema>, tls: TlsSettings, aut
       ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }
       : {}),
     jobLogDays: env.JOB_LOG_DAYS,
+    workerDeploymentName: env.WORKER_DEPLOYMENT_NAME,
+    workerRelease: readReleaseSettings(env),
     traceEndpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
     workerMetrics: { host: env.WORKER_METRICS_HOST, port: env.WORKER_METRICS_PORT },
     logLevel: env.LOG_LEVEL.toLowerCase(),

@@ -13,6 +13,7 @@ import { createApiFetch } from './network/api-fetch.js';
 import type { RedisAddress } from './network/redis-client.js';
 import { createTemporalClient } from './pipelines/temporal-client.js';
 import { createVersionStore, type VersionStore } from './registry/version-store.js';
+import { useSharedFiles } from './storage/shared-files.js';
 import { createFailPoint, type FailPoint } from './telemetry/fail-point.js';
 import { LogLevelSwitch } from './telemetry/log-level.js';
 import { usePseudonyms } from './telemetry/redact.js';
@@ -52,6 +53,7 @@ export function createContainer(
   told: { onJobEnd?: (ended: EndedJob, status: string) => void } = {},
 ): Container {
   useFileKeys(config.temporal.encryptionKeys);
+  useSharedFiles(config.sharedRoots, config.sources.s3);
   usePseudonyms(config.temporal.encryptionKeys);
   const database = openDatabase(config.databaseUrl, (error) =>
     logger.debug({ err: error }, 'an idle database connection ended'),

@@ -8,6 +8,7 @@ import { DEFAULT_PARAMETERS, SimulationInputError } from './simulation-parameter
 const HELP = `Simulates a developer platform and writes its source tables: users, user_events, projects, resource_metrics,
 item_interactions. The same flags always give the same rows.
 
+Examples:
   npm run simulate -- --database-url postgresql://user:pass@host:5432/source
   npm run simulate -- --output data/sample --format csv,parquet
 
@@ -53,7 +54,7 @@ async function openSinks(flags: Flags): Promise<SimulationSink[]> {
   return sinks;
 }
 
-/** Runs the command line; answers with the exit code. */
+/** Runs the command line; answers with the exit code: 1 where it failed, 2 where the command line itself is wrong. */
 export async function main(argv: readonly string[]): Promise<number> {
   try {
     const { values } = parseArgs({
@@ -80,9 +81,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     );
     return 0;
   } catch (error) {
-    const hint = error instanceof SimulationInputError || isFlagError(error) ? ' See --help.' : '';
-    process.stderr.write(`simulate: ${error instanceof Error ? error.message : String(error)}${hint}\n`);
-    return 1;
+    const isUsage = error instanceof SimulationInputError || isFlagError(error);
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`simulate: ${message}${isUsage ? ' See --help.' : ''}\n`);
+    return isUsage ? 2 : 1;
   }
 }
 

@@ -19,6 +19,7 @@ import { createWorkerMetrics } from '../services/telemetry/worker-metrics.js';
 import { createWebhookDeliverer } from '../services/webhooks/webhook-deliverer.js';
 import { exitOnBadStart } from './exit-on-bad-start.js';
 import { installRuntime, runWorker } from './run-worker.js';
+import { createSharedCopies } from '../services/storage/shared-copies.js';
 
 /** Workflows that set an attribute which Temporal does not know would hang, so this comes before the first task. */
 async function ensureSearchAttributes({ config, logger }: Container): Promise<void> {
@@ -64,6 +65,7 @@ await exitOnBadStart(async () => {
     new LogFollower(container),
     new MonitorScheduler(container),
     new RepairTrigger(container),
+    ...createSharedCopies(container.logger),
   ];
   beside.forEach((one) => one.start());
   const client = mlflow && createMlflowClient(mlflow.server, mlflow.token);

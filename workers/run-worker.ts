@@ -7,6 +7,7 @@ import {
   type ActivityInboundCallsInterceptor,
   type WorkerOptions,
 } from '@temporalio/worker';
+import type { Config } from '../services/config.js';
 import type { Container } from '../services/container.js';
 import { connectionOptions, dataConverterOf } from '../services/pipelines/temporal-client.js';
 import { isJobId } from '../services/jobs/job.js';
@@ -128,6 +129,13 @@ async function connect(container: Container): Promise<NativeConnection> {
   }
 }
 
+/** With a build id, a workflow stays with the build that it was started on. */
+function deploymentOf({ workerRelease: version }: Config): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  return version
+    ? { workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } }
+    : {};
+}
+
 /**
  * Runs a worker until SIGTERM, SIGINT or the end of the process that started it. Ends the process itself, since an activity
  * that does not listen must not keep it.
@@ -145,6 +153,7 @@ export async function runWorker(
     ...options,
     connection,
     namespace: config.temporal.namespace,
+    ...deploymentOf(config),
     dataConverter: dataConverterOf(config.temporal),
     sinks: runSinks,
     shutdownGraceTime: GRACE,
@@ -168,7 +177,7 @@ export async function runWorker(
   process.on('SIGINT', stop('SIGINT'));
   // The stack that started this worker is gone, so nobody would ever stop it.
   process.on('disconnect', stop('the supervisor is gone'));
-  logger.info({ task_queue: options.taskQueue }, 'worker is ready');
+  logger.info({ task_queue: options.taskQueue, build: config.workerRelease?.buildId }, 'worker is ready');
   process.send?.({ ready: true });
   let exitCode = 0;
   try {

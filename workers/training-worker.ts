@@ -6,6 +6,7 @@ import { startTracing } from '../services/telemetry/tracing.js';
 import { createWorkerMetrics } from '../services/telemetry/worker-metrics.js';
 import { exitOnBadStart } from './exit-on-bad-start.js';
 import { installRuntime, runWorker } from './run-worker.js';
+import { createSharedCopies } from '../services/storage/shared-copies.js';
 
 await exitOnBadStart(async () => {
   const config = loadConfig();
@@ -18,5 +19,7 @@ await exitOnBadStart(async () => {
     activities: createLearningActivities(container),
     maxConcurrentActivityTaskExecutions: container.config.maxConcurrentJobs,
   };
-  await runWorker(container, metrics, options, [metricsServer]);
+  const copies = createSharedCopies(container.logger);
+  copies.forEach((one) => one.start());
+  await runWorker(container, metrics, options, [metricsServer, ...copies]);
 });

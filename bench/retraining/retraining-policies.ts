@@ -1,3 +1,5 @@
+import { judgeRetraining } from '../../core/decisions/judge-retraining.js';
+import { DEFAULT_ROLLOUT_RULE } from '../../core/decisions/rollout-rule.js';
 import { AdaptiveWindow } from '../../ml/drift/adaptive-window.js';
 import {
   defaultRandomForestParameters,
@@ -47,8 +49,7 @@ export type Policy = (turn: Turn) => void;
 const LEAST_CHANCE = 1e-3;
 /** One row in so many is kept from a training, to judge it by. */
 const HELD_OUT_OF = 5;
-/** Two-sided 95 % of the bell curve. */
-const SURE = 1.96;
+const RULE = { ...DEFAULT_ROLLOUT_RULE, leastPairs: 100 };
 
 const lossOf = (chance: number, truth: number) =>
   -Math.log(Math.min(1 - LEAST_CHANCE, Math.max(LEAST_CHANCE, truth === 1 ? chance : 1 - chance)));
@@ -99,18 +100,25 @@ export function runPolicy({ x, y }: LabelledStream, policy: Policy, settings: Po
   return { ...result, error: result.error / answered, logLoss: result.logLoss / answered };
 }
 
-/** Paired: the mean of what the new version loses less than the answers that were given, and how sure that is. */
+/** By the very rule of the service. */
 function isBetter(rows: Uint32Array, chances: Float64Array, given: Float64Array, y: Float64Array): boolean {
-  let sum = 0;
-  let squares = 0;
-  rows.forEach((row, at) => {
-    const less = given[row]! - lossOf(chances[at]!, y[row]!);
-    sum += less;
-    squares += less * less;
-  });
-  const mean = sum / rows.length;
-  const variance = Math.max(0, squares / rows.length - mean * mean);
-  return mean > SURE * Math.sqrt(variance / rows.length);
+  const more = Array.from(rows, (row, at) => lossOf(chances[at]!, y[row]!) - given[row]!);
+  const sum = (of: (one: number) => number) => more.reduce((total, one) => total + of(one), 0);
+  const count = rows.length;
+  const difference = {
+    entities: count,
+    requests: count,
+    total: sum((one) => one),
+    requestsSquared: count,
+    totalSquared: sum((one) => one * one),
+    crossed: sum((one) => one),
+    entitiesWithEvents: sum((one) => Number(one > 0)),
+  };
+  const baselineMean = rows.reduce((total, row) => total + given[row]!, 0) / count;
+  const measures = [{ measure: 'loss:label', harm: 'rises' as const, difference, baselineMean }];
+  return (
+    judgeRetraining({ strategy: 'holdout', windows: 1, seconds: 0, pairs: count, measures }, RULE).outcome === 'better'
+  );
 }
 
 export const neverRetrain: Policy = () => undefined;

@@ -144,5 +144,10 @@ async function runSimulator(flags: readonly string[]): Promise<void> {
     child.on('error', reject);
     child.on('close', resolve);
   });
+  if (code === EXIT.usage)
+    throw usageError(
+      'The simulator cannot use these flags; it says above which.',
+      '`npx mlops simulate --help` lists them.',
+    );
   if (code !== 0) throw new CommandError(EXIT.failed, 'simulation_failed', `The simulator ended with code ${code}.`);
 }

@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 24e7585ddfba0eb8f87f03fc5ced1e6d01ffe1d1e540b206813bf304315788b7.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 542a2a0070506d6ce296bb059319423f0b1fcf9655794a21bf80f1db93a3bc48.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -4565,6 +4565,10 @@ export interface components {
                 /** @enum {unknown} */
                 kind: "workflow" | "activity";
                 pollers: number;
+                builds: {
+                    deployment: string;
+                    build_id: string;
+                }[];
                 backlog: number;
                 oldest_seconds: number;
             }[];

@@ -13,6 +13,7 @@ const PROGRAMS = {
   backup: 'commands/backup.js',
   restore: 'commands/restore.js',
   reencrypt: 'commands/reencrypt.js',
+  release: 'commands/release.js',
 };
 
 const [, , program, ...flags] = process.argv;

@@ -7,6 +7,7 @@ import type { ViewVersion } from '../../core/schemas/feature-view.js';
 import type { ScoreInput } from '../../core/schemas/prediction.js';
 import { readAtRest } from '../encryption/file-keys.js';
 import { upgradeManifest } from './upgrade-manifest.js';
+import { bringFolder } from '../storage/shared-files.js';
 
 /** A file of the bundle, and the SHA-256 of its content. */
 export interface BundleFile {
@@ -95,6 +96,7 @@ export async function loadModelBundle(folder: string, digest: string): Promise<M
 
 /** Reads what a bundle says of itself, and nothing else. @throws ServiceError `artifact_corrupt` that names the file */
 export async function loadManifest(folder: string, digest: string): Promise<BundleManifest> {
+  await bringBundle(folder);
   const text = await readChecked(folder, BUNDLE_MANIFEST, digest);
   const manifest = upgradeManifest(JSON.parse(text.toString('utf8')) as BundleManifest);
   if (manifest.format_version === 2) {
@@ -105,6 +107,15 @@ export async function loadManifest(folder: string, digest: string): Promise<Bund
     'artifact_corrupt',
     `${join(folder, BUNDLE_MANIFEST)} has the format ${String(manifest.format_version)}; this release reads 1 and 2.`,
   );
+}
+
+/** What is here and was whole once is served also while the store is away: its digests tell whether it is right. */
+export async function bringBundle(folder: string): Promise<void> {
+  await bringFolder(folder).catch(async (error: unknown) => {
+    await stat(join(folder, BUNDLE_MANIFEST)).catch(() => {
+      throw error;
+    });
+  });
 }
 
 /** A bundle may name what lies beside its manifest, and nothing else on the disk. */

@@ -9,6 +9,7 @@ import { keyIdOfFile } from '../encryption/sealed-file.js';
 import { uploadPath } from '../uploads/upload-store.js';
 import { writeChecked, type BackupManifest, type Digests } from './backup-folder.js';
 import type { ReferredFiles } from './dump-database.js';
+import { bringAll } from '../storage/shared-files.js';
 
 /** Of a file that is not there any more. */
 const isGone = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -34,6 +35,7 @@ export async function copyReferred(
   { config, folder }: { config: Config; folder: string },
   digests: Digests,
 ): Promise<CopiedFiles> {
+  await Promise.all([bringAll(config.modelStoragePath), bringAll(config.dataStoragePath)]);
   const to = storageOf(folder);
   const files: BackupManifest['files'] = [];
   // What the rows tell are digests of contents, whatever key a file is sealed with.
@@ -69,7 +71,7 @@ async function compare(referred: ReferredFiles, copied: Config, digests: Digests
   const unlike: string[] = [];
   const digestOf = (path: string) => digests.get(path.slice(copied.dataStoragePath.length - 'data'.length));
   for (const { id, digest } of referred.datasets) {
-    const found = datasetFiles(join(copied.dataStoragePath, 'datasets'), id).map(digestOf);
+    const found = (await datasetFiles(join(copied.dataStoragePath, 'datasets'), id)).map(digestOf);
     if (digestOfDataset(found.map((one) => one ?? '')) !== digest) unlike.push(`dataset ${id}`);
   }
   for (const { model, digest } of referred.versions)

@@ -6,6 +6,7 @@ import { syncPath } from '../storage/sync-path.js';
 import { readBackup, writeChecked, type BackupManifest, type Digests } from './backup-folder.js';
 import { filesBelow } from './copy-files.js';
 import { loadDatabase, refuseFilledDatabase, refuseNewerBackup } from './load-database.js';
+import { sendAll } from '../storage/shared-files.js';
 
 /**
  * Brings a backup back into an empty installation: every file of it is held to its digest first, then files, then the database, so that
@@ -22,6 +23,7 @@ export async function restoreBackup(
   await refuseFilledDatabase(config.databaseUrl, manifest);
   await refuseOtherFiles(config, manifest);
   for (const { path } of manifest.files) await restoreFile(join(folder, path), targetOf(config, path), path, digests);
+  await Promise.all([sendAll(config.modelStoragePath), sendAll(config.dataStoragePath)]);
   say(`${manifest.files.length} files are back.`);
   await loadDatabase(config.databaseUrl, folder, manifest);
   say(`${manifest.tables.reduce((sum, { rows }) => sum + rows, 0)} rows are back.`);

@@ -12,6 +12,7 @@ import { dataFileName, rejectDuplicates, type DataFile } from './reject-duplicat
 import type { SettledSchema } from './settle-schema.js';
 import { SLICE_FILES, type PartFailure, type PartLayout, type SlicePlace } from './slices.js';
 import type { QuarantinedRow, WrittenSlice } from './write-slice.js';
+import { bringFolder, sendFolder } from '../storage/shared-files.js';
 
 export interface CommitInput {
   datasetId: string;
@@ -44,7 +45,7 @@ const MOST_LINE_BYTES = 16 * 2 ** 20;
  */
 export async function commitDataset(input: CommitInput): Promise<DatasetManifest> {
   const final = join(input.folder, input.datasetId);
-  const finished = await readManifest(final);
+  const finished = await findFinished(final);
   if (finished) return finished;
   // Within the staging folder, so that what a killed attempt has left goes with it.
   const forming = join(input.staging, `forming-${input.attempt}`);
@@ -66,8 +67,16 @@ export function digestOfDataset(digests: readonly string[]): string {
   return digests.length === 1 ? digests[0]! : createHash('sha256').update(digests.join('\n')).digest('hex');
 }
 
+/** The manifest of a snapshot that an earlier attempt has finished, which may have died before other machines could see it; or undefined. */
+export async function findFinished(final: string): Promise<DatasetManifest | undefined> {
+  const finished = await readManifest(final);
+  if (finished) await sendFolder(final);
+  return finished;
+}
+
 /** The manifest of a finished snapshot, or undefined. */
 export async function readManifest(folder: string): Promise<DatasetManifest | undefined> {
+  await bringFolder(folder, { only: (name) => name === MANIFEST_FILE });
   try {
     return JSON.parse((await readAtRest(join(folder, MANIFEST_FILE))).toString('utf8')) as DatasetManifest;
   } catch (error) {
@@ -239,8 +248,10 @@ export async function publishSnapshot(
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
     const twin = await readManifest(final);
     if (!twin) throw error;
+    await sendFolder(final);
     return twin;
   }
   await syncPath(dirname(final));
+  await sendFolder(final);
   return manifest;
 }

@@ -7,6 +7,7 @@ import type { Preprocessor } from '../preprocessing/fit-preprocessor.js';
 import { PREPROCESSOR_FILE } from '../preprocessing/preprocess-dataset.js';
 import { readStaged } from '../storage/staged-file.js';
 import { DATA_FILES, QUARANTINE_FILE, type DatasetManifest } from './manifest.js';
+import { bringFolder } from '../storage/shared-files.js';
 
 type DatasetRow = Prisma.DatasetGetPayload<object>;
 
@@ -34,13 +35,15 @@ export function createDatasetStore({ prisma }: Database, folder: string) {
       );
     return row;
   }
-  const readRows = (id: string, file: string, order: string, limit: number) =>
-    withDuckDb((connection) =>
+  const readRows = async (id: string, file: string, order: string, limit: number) => {
+    await bringFolder(join(folder, id));
+    return withDuckDb((connection) =>
       queryRows<Record<string, unknown>>(
         connection,
         `SELECT * FROM read_parquet(${quoteText(join(folder, id, file))}) ${order} LIMIT ${limit}`,
       ),
     );
+  };
 
   return {
     async list(filter: { dataType?: string }, page: { limit: number; cursor?: string }) {
@@ -75,6 +78,7 @@ export function createDatasetStore({ prisma }: Database, folder: string) {
     /** What a preprocessed dataset was made by. */
     async preprocessor(id: string) {
       await find(id);
+      await bringFolder(join(folder, id), { only: (name) => name === PREPROCESSOR_FILE });
       const stored = await readStaged(join(folder, id, PREPROCESSOR_FILE));
       if (!stored)
         throw new ServiceError('dataset_not_found', `The dataset ${id} was not made by POST /data/preprocess.`);

@@ -6,22 +6,19 @@ import { commitDataset } from './commit-dataset.js';
 import { snapshotOf, stagingFolder, type IngestionContext, type IngestionPlan } from './ingestion.js';
 import { slicePart } from './slice-part.js';
 import { collectWritten, listSlices, settleColumns, surveySliceAt, writeSliceAt, type Slicing } from './slice-steps.js';
-import { SLICE_FILES, type PartFailure } from './slices.js';
+import { isNote, isOfParts, isOfSlices, SLICE_FILES, type ItemRange, type PartFailure } from './slices.js';
 import { createTurns } from './take-turns.js';
+import { bringFolder, inSharedFolder } from '../storage/shared-files.js';
 
 export type PartsContext = IngestionContext & { attempt: string; signal: AbortSignal };
-
-/** Items `from` (included) to `to` of a list that lies in the staging folder: so nothing but numbers travels through a workflow. */
-export interface ItemRange {
-  from: number;
-  to: number;
-}
 
 /** Looks at the source once. @returns how many parts it has */
 export async function planParts(plan: IngestionPlan, context: PartsContext): Promise<{ parts: number }> {
   const folder = stagingFolder(context, plan);
-  const { parts } = await planSource(plan, { ...context, folder });
-  return { parts: parts.length };
+  return inSharedFolder(folder, { bring: isNote }, async () => {
+    const { parts } = await planSource(plan, { ...context, folder });
+    return { parts: parts.length };
+  });
 }
 
 /**
@@ -35,7 +32,19 @@ export async function bringParts(
   onProgress: (share: number) => void,
 ): Promise<void> {
   const folder = stagingFolder(context, plan);
-  const { parts } = await planSource(plan, { ...context, folder });
+  const isOwn = (name: string) => isOfParts(name, range);
+  const shared = { bring: (name: string) => isNote(name) || isOwn(name), send: isOwn };
+  await inSharedFolder(folder, shared, () => bringEach(plan, range, { ...context, folder }, onProgress));
+}
+
+async function bringEach(
+  plan: IngestionPlan,
+  range: ItemRange,
+  context: PartsContext & { folder: string },
+  onProgress: (share: number) => void,
+): Promise<void> {
+  const { folder } = context;
+  const { parts } = await planSource(plan, context);
   for (let at = range.from; at < range.to; at++) {
     const part = parts[at]!;
     if (await readStaged(SLICE_FILES.failure(folder, at))) continue;
@@ -63,7 +72,10 @@ export interface SliceWork {
  * @throws ServiceError with the name of a part that cannot be read, unless `options.unreadable_parts` is "skip" and others can be
  */
 export async function orderSlices(plan: IngestionPlan, parts: number, context: PartsContext): Promise<SliceWork> {
-  const { places, failures, needsSurvey } = await listSlices(await slicingOf(plan, parts, context));
+  const slicing = await slicingOf(plan, parts, context);
+  const { places, failures, needsSurvey } = await inSharedFolder(slicing.staging, { bring: isNote }, () =>
+    listSlices(slicing),
+  );
   const [first] = failures;
   if (first && (plan.options.unreadable_parts !== 'skip' || failures.length === parts)) {
     const others = failures.length > 1 ? ` So are ${failures.length - 1} other parts.` : '';
@@ -84,12 +96,15 @@ export async function surveySlices(
   onProgress: (share: number) => void,
 ): Promise<void> {
   const slicing = await slicingOf(plan, parts, context);
-  await eachInTurn(range, context, onProgress, (at) => surveySliceAt(at, slicing));
+  await inSharedFolder(slicing.staging, { bring: isNote }, () =>
+    eachInTurn(range, context, onProgress, (at) => surveySliceAt(at, slicing)),
+  );
 }
 
 /** Settles names and types of all columns. @throws ServiceError as `settleSchema` */
 export async function settleSlices(plan: IngestionPlan, parts: number, context: PartsContext): Promise<void> {
-  await settleColumns(await slicingOf(plan, parts, context));
+  const slicing = await slicingOf(plan, parts, context);
+  await inSharedFolder(slicing.staging, { bring: isNote }, () => settleColumns(slicing));
 }
 
 /** Checks and writes slices. @throws ServiceError as `writeSlice` */
@@ -100,16 +115,17 @@ export async function writeSlices(
   onProgress: (share: number) => void,
 ): Promise<void> {
   const slicing = await slicingOf(plan, parts, context);
-  await eachInTurn(range, context, onProgress, (at) => writeSliceAt(at, slicing));
+  await inSharedFolder(slicing.staging, { bring: isNote }, () =>
+    eachInTurn(range, context, onProgress, (at) => writeSliceAt(at, slicing)),
+  );
   context.failPoint('ingest:after-slice');
 }
 
 /** Makes one dataset of all slices. @throws ServiceError as `commitDataset` */
 export async function commitSlices(plan: IngestionPlan, parts: number, context: PartsContext): Promise<void> {
-  const collected = await collectWritten({
-    ...(await snapshotOf(plan, context)),
-    ...(await slicingOf(plan, parts, context)),
-  });
+  const slicing = await slicingOf(plan, parts, context);
+  await bringFolder(slicing.staging, { only: (name) => isNote(name) || isOfSlices(name) });
+  const collected = await collectWritten({ ...(await snapshotOf(plan, context)), ...slicing });
   await commitDataset(collected);
   context.failPoint('ingest:after-snapshot');
 }

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FieldProblem } from '../../core/errors.js';
 import { ingestRequestSchema, type IngestOptions } from '../../core/schemas/ingestion.js';
@@ -13,6 +12,8 @@ import { commitPulls } from '../sources/watermark.js';
 import { admitDataset } from '../validation/admit-dataset.js';
 import { readManifest } from './commit-dataset.js';
 import { snapshotDataset } from './snapshot-dataset.js';
+import { bringFolder, dropShared, inSharedFolder } from '../storage/shared-files.js';
+import { pathHere } from '../storage/path-here.js';
 
 /** What an ingestion works with. */
 export type IngestionContext = Pick<Container, 'config' | 'database' | 'folders' | 'readModelsConfig' | 'failPoint'>;
@@ -64,15 +65,17 @@ export async function extractSource(
   onProgress: (share: number) => void,
 ): Promise<ExtractedSource> {
   const folder = stagingFolder(context, plan);
-  const { parts } = await planSource(plan, { ...context, folder });
-  const fetched: ExtractedSource['parts'] = [];
-  for (const [at, part] of parts.entries()) {
-    context.signal.throwIfAborted();
-    const onShare = (share: number) => onProgress((at + share) / parts.length);
-    const brought = await fetchPart(plan, part, { ...context, folder, onProgress: onShare });
-    fetched.push({ ...brought, label: part.label });
-  }
-  return { parts: fetched };
+  return inSharedFolder(folder, {}, async () => {
+    const { parts } = await planSource(plan, { ...context, folder });
+    const fetched: ExtractedSource['parts'] = [];
+    for (const [at, part] of parts.entries()) {
+      context.signal.throwIfAborted();
+      const onShare = (share: number) => onProgress((at + share) / parts.length);
+      const brought = await fetchPart(plan, part, { ...context, folder, onProgress: onShare });
+      fetched.push({ ...brought, label: part.label });
+    }
+    return { parts: fetched };
+  });
 }
 
 /** Checks the rows and writes the snapshot. */
@@ -82,10 +85,15 @@ export async function writeDataset(
   onProgress: (share: number) => void,
 ): Promise<void> {
   const { plan, extracted } = input;
+  await bringFolder(stagingFolder(context, plan));
   await snapshotDataset(
     {
       ...(await snapshotOf(plan, context)),
-      raw: extracted.parts.map((part) => ({ ...part, label: part.label ?? plan.sourceLabel })),
+      raw: extracted.parts.map((part) => ({
+        ...part,
+        path: pathHere(stagingFolder(context, plan), part.path),
+        label: part.label ?? plan.sourceLabel,
+      })),
       mostBytes: context.config.maxSourceBytes,
       sliceBytes: context.config.ingestSliceBytes,
     },
@@ -114,7 +122,7 @@ export async function registerDataset(
   const manifest = await readManifest(folder);
   if (!manifest)
     throw new Error(
-      `The snapshot ${folder} is missing. Was DATA_STORAGE_PATH changed, or is it not shared by all workers?`,
+      `The snapshot ${folder} is missing. Was DATA_STORAGE_PATH changed, or is it neither an S3 store nor shared by all workers?`,
     );
   const data = {
     id: plan.datasetId,
@@ -132,7 +140,9 @@ export async function registerDataset(
         { manifest, jobId: plan.jobId, acceptsChanges: plan.options?.schema_changes === 'accept' },
         { ...context, folder: context.folders.datasets },
       );
-  const pulls = await fetchedPulls(stagingFolder(context, plan));
+  const staging = stagingFolder(context, plan);
+  await bringFolder(staging, { only: (name) => name.endsWith('.json') });
+  const pulls = await fetchedPulls(staging);
   await context.database.prisma.$transaction(async (transaction) => {
     const { count } = await transaction.dataset.createMany({ data: [data], skipDuplicates: true });
     if (count > 0) await commitPulls(transaction, { jobId: plan.jobId, datasetId: plan.datasetId, pulls });
@@ -175,5 +185,5 @@ export function stagingFolder(context: IngestionContext, plan: { jobId: string }
 /** Also called when an ingestion has failed or was cancelled. */
 export async function removeIngestionStaging(context: IngestionContext, jobId: string): Promise<void> {
   await context.database.prisma.sourcePull.deleteMany({ where: { jobId } });
-  await rm(stagingFolder(context, { jobId }), { recursive: true, force: true });
+  await dropShared(stagingFolder(context, { jobId }));
 }

@@ -7,6 +7,7 @@ import { copyFromPostgres } from '../sources/copy-from-postgres.js';
 import { sealFinished } from '../encryption/file-keys.js';
 import { syncPath } from '../storage/sync-path.js';
 import type { ColumnType } from './column-types.js';
+import { bringFolder, sendFolder } from '../storage/shared-files.js';
 
 /** Which part of the log. */
 export interface LoggedDays {
@@ -45,6 +46,8 @@ export async function exportLoggedDays(
   onProgress: (share: number) => void = () => {},
 ): Promise<string[]> {
   await mkdir(context.workFolder, { recursive: true });
+  const kept = join(context.daysFolder, wanted.model);
+  await bringFolder(kept);
   const files: string[] = [];
   const days = await findDays(wanted, context);
   for (const [at, day] of days.entries()) {
@@ -52,6 +55,7 @@ export async function exportLoggedDays(
     files.push(await exportDay(wanted.model, day, context));
     onProgress((at + 1) / days.length);
   }
+  await sendFolder(kept);
   return files;
 }
 

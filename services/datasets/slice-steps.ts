@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import type { DataType } from '../../core/schemas/model-config.js';
 import { readStaged, readStagedJson, writeStaged } from '../storage/staged-file.js';
 import type { CommitInput } from './commit-dataset.js';
@@ -5,6 +6,8 @@ import { needsSurvey, settleSchema, type SettledSchema, type SliceSurvey } from 
 import { SLICE_FILES, type PartFailure, type PartLayout, type SlicePlace } from './slices.js';
 import { surveySlice } from './survey-slice.js';
 import { writeSlice, type WrittenSlice } from './write-slice.js';
+import { pathHere } from '../storage/path-here.js';
+import { bringFolder } from '../storage/shared-files.js';
 
 /** What the steps of one ingestion share. All that they leave for each other is in the staging folder, so any worker can go on. */
 export interface Slicing {
@@ -50,7 +53,7 @@ async function readLayouts({ staging, parts }: Slicing): Promise<(PartLayout | u
   const layouts = [];
   for (let part = 0; part < parts; part++) {
     const content = await readStaged(SLICE_FILES.layout(staging, part));
-    layouts.push(content && (JSON.parse(content.toString('utf8')) as PartLayout));
+    layouts.push(content && layoutHere(staging, JSON.parse(content.toString('utf8')) as PartLayout));
   }
   return layouts;
 }
@@ -58,8 +61,17 @@ async function readLayouts({ staging, parts }: Slicing): Promise<(PartLayout | u
 async function openPlace(at: number, { staging }: Slicing): Promise<{ place: SlicePlace; layout: PartLayout }> {
   const { places } = await readStagedJson<SliceList>(SLICE_FILES.index(staging));
   const place = places[at]!;
-  return { place, layout: await readStagedJson<PartLayout>(SLICE_FILES.layout(staging, place.part)) };
+  const layout = layoutHere(staging, await readStagedJson<PartLayout>(SLICE_FILES.layout(staging, place.part)));
+  const name = relative(staging, layout.path);
+  await bringFolder(staging, { only: (one) => one === name });
+  return { place, layout };
 }
+
+/** The part may have been cut on another machine. */
+const layoutHere = (staging: string, layout: PartLayout): PartLayout => ({
+  ...layout,
+  path: pathHere(staging, layout.path),
+});
 
 /** Looks at the cells of one slice, once. @throws ServiceError as `surveySlice` */
 export async function surveySliceAt(at: number, input: Slicing): Promise<void> {

@@ -88,3 +88,23 @@ export const SLICE_FILES = {
   data: (folder: string, at: number) => join(folder, `data-${number(at)}.parquet`),
   quarantine: (folder: string, at: number) => join(folder, `quarantine-${number(at)}.ndjson`),
 };
+
+/** Items `from` (included) to `to` of a list that lies in the staging folder: so nothing but numbers travels through a workflow. */
+export interface ItemRange {
+  from: number;
+  to: number;
+}
+
+/** The small files in which steps note what they have found; each machine that works at a job has them all. */
+export const isNote = (name: string) => name.endsWith('.json');
+
+/** What one of these parts is made of, and what was found of it: by the numbers in `SLICE_FILES` and in the ids of parts. */
+export function isOfParts(name: string, { from, to }: ItemRange): boolean {
+  const unpacked = /^unpacked-(\d+)\./.exec(name)?.[1];
+  const counted = /^(?:(?:layout|bad|failure)-)?(\d+)\b/.exec(name)?.[1];
+  const at = unpacked === undefined ? Number(counted) - 1 : Number(unpacked);
+  return name === 'plan.json' || (at >= from && at < to);
+}
+
+/** The rows of slices that were checked. */
+export const isOfSlices = (name: string) => /^(data|quarantine)-\d+\./.test(name);

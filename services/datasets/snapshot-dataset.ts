@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataType } from '../../core/schemas/model-config.js';
-import { commitDataset, readManifest } from './commit-dataset.js';
+import { commitDataset, findFinished } from './commit-dataset.js';
 import type { DatasetManifest } from './manifest.js';
 import { collectWritten, listSlices, settleColumns, surveySliceAt, writeSliceAt, type Slicing } from './slice-steps.js';
 import { slicePart, type RawPart } from './slice-part.js';
@@ -34,7 +34,7 @@ export async function snapshotDataset(
   input: SnapshotInput,
   onProgress: (share: number) => void,
 ): Promise<DatasetManifest> {
-  const finished = await readManifest(join(input.folder, input.datasetId));
+  const finished = await findFinished(join(input.folder, input.datasetId));
   if (finished) return finished;
   const staging = join(input.folder, '.staging', `${input.datasetId}-${input.attempt}`);
   await rm(staging, { recursive: true, force: true });

@@ -19,6 +19,7 @@ import { STAGED } from '../training/training-plan.js';
 import { loadScorer } from '../serving/load-scorer.js';
 import { writeStaged } from '../storage/staged-file.js';
 import { prepareSandboxTable } from './sandbox-table.js';
+import { sendFolder } from '../storage/shared-files.js';
 
 /** The versions that are trained: two good ones that differ by chance only, and one that learned the opposite. */
 export type TrainedVersion = 'good' | 'twin' | 'wrong';
@@ -133,19 +134,21 @@ async function publishCopy(
   modelStoragePath: string,
 ): Promise<void> {
   const from = bundleFolder(modelStoragePath, SANDBOX_MODEL, of);
+  const final = bundleFolder(modelStoragePath, SANDBOX_MODEL, digest);
   const partial = join(modelStoragePath, '.staging', `fault-${digest}-${process.pid}`);
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
   for (const file of [...files, STAGED.report]) await copyFile(join(from, file), join(partial, file));
   await writeStaged(join(partial, BUNDLE_MANIFEST), atRest(Buffer.from(text)));
   try {
-    await rename(partial, bundleFolder(modelStoragePath, SANDBOX_MODEL, digest));
+    await rename(partial, final);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
+  await sendFolder(final);
 }
 
 /** The faults that are put into a version; the one that answers wrongly is trained. */

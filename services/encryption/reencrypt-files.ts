@@ -4,6 +4,7 @@ import { filesBelow } from '../backup/copy-files.js';
 import type { Config } from '../config.js';
 import { sealInPlace, writingKeyId } from './file-keys.js';
 import { keyIdOfFile } from './sealed-file.js';
+import { bringAll, sendAll } from '../storage/shared-files.js';
 
 /** What is under one key. */
 export interface KeyUse {
@@ -21,6 +22,7 @@ export interface ReencryptionReport {
 
 /** Files of finished models, datasets and uploads; half-done work goes by itself. */
 async function restingFiles({ modelStoragePath, dataStoragePath }: Config): Promise<string[]> {
+  await Promise.all([bringAll(modelStoragePath), bringAll(dataStoragePath)]);
   const found = await Promise.all(
     [modelStoragePath, join(dataStoragePath, 'datasets'), join(dataStoragePath, 'uploads')].map(async (folder) =>
       (await filesBelow(folder)).filter((path) => !path.startsWith('.staging')).map((path) => join(folder, path)),
@@ -75,5 +77,6 @@ export async function reencryptFiles(
     sealed++;
     onFile(path);
   }
+  await Promise.all([sendAll(config.modelStoragePath), sendAll(config.dataStoragePath)]);
   return sealed;
 }

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import { eraseJobSchema } from '../../core/schemas/retention.js';
 import type { Container } from '../container.js';
@@ -12,6 +12,7 @@ import { redactDataset } from './redact-dataset.js';
 import { filesBelow, searchFiles } from './subject-in-files.js';
 import { countInParquet, eraseFromParquet, type EntityColumns } from './subject-in-parquet.js';
 import { eraseFromTables, searchTables } from './subject-in-rows.js';
+import { bringAll, sendFolder } from '../storage/shared-files.js';
 
 export type ErasureContext = Pick<
   Container,
@@ -115,6 +116,7 @@ export async function eraseFiles(
   try {
     await lock.query("SET statement_timeout = '30min'");
     await lock.query('SELECT pg_advisory_lock($1)', [FILES_LOCK]);
+    await bringAll(folders.datasets);
     const names = (await readdir(folders.datasets).catch(() => [])).filter((name) => name.startsWith('ds_'));
     for (const [at, datasetId] of names.entries()) {
       signal.throwIfAborted();
@@ -134,6 +136,7 @@ export async function eraseFiles(
       const rows = await countInParquet(file, subject, new Set());
       if (rows === 0) continue;
       await eraseFromParquet(file, subject, new Set());
+      await sendFolder(dirname(file));
       await note(database, erasureId, ({ erased }) => ({
         erased: addCounts(erased, [{ store: 'exported predictions', rows }]),
       }));
@@ -167,6 +170,7 @@ export async function searchSubject({ erasureId }: ErasureStep, context: Erasure
   const { config, database, folders, redisFeatures } = context;
   const subject = await subjectOf(database, erasureId);
   const tables = await searchTables(database, subject);
+  await bringAll(config.dataStoragePath);
   const data = await searchFiles(config.dataStoragePath, subject, new Set());
   const spools = await searchFiles(join(config.stateDir, 'spool'), subject, new Set());
   const searched: ErasureReport['searched'] = [
@@ -199,6 +203,7 @@ async function findModels(
   };
   for (const dataset of datasets)
     for (const version of await versionsOfDataset(prisma, dataset)) add(version).datasets.push(dataset);
+  await bringAll(config.modelStoragePath);
   const files = await searchFiles(config.modelStoragePath, subject, new Set());
   for (const version of await prisma.modelVersion.findMany())
     if (files.found.some((file) => file.startsWith(`${join(version.model, version.digest)}/`)))

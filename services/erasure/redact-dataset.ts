@@ -11,6 +11,7 @@ import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import { forgetReports } from '../validation/report-store.js';
 import { countInParquet, eraseFromParquet, type EntityColumns } from './subject-in-parquet.js';
+import { bringFolder, sendFolder } from '../storage/shared-files.js';
 
 /** What was found before the first file was written again: a kill in the middle leaves it, and the next attempt goes on from it. */
 interface PendingRedaction {
@@ -38,6 +39,7 @@ export async function redactDataset(
   context: RedactContext,
 ): Promise<number> {
   const folder = join(context.datasetsFolder, datasetId);
+  await bringFolder(folder);
   const manifest = await readManifest(folder);
   if (!manifest) return 0;
   const entityColumns = context.entityColumnsOf(manifest.data_type);
@@ -50,6 +52,7 @@ export async function redactDataset(
   const isNamed = profileNames(manifest, subject);
   if (pending.rows + pending.quarantined_rows === 0 && !isNamed) return 0;
   if (!left) await writeStaged(join(folder, PENDING_FILE), JSON.stringify(pending));
+  await sendFolder(folder);
   for (const file of files)
     if ((await countInParquet(file, subject, entityColumns)) > 0) await eraseFromParquet(file, subject, entityColumns);
   context.failPoint('erase:after-files');
@@ -57,6 +60,7 @@ export async function redactDataset(
   // Reports show rows and values as they were.
   await forgetReports(context.database, context.datasetsFolder, datasetId);
   await rm(join(folder, PENDING_FILE), { force: true });
+  await sendFolder(folder, { removes: true });
   return pending.rows + pending.quarantined_rows;
 }
 
@@ -100,6 +104,7 @@ async function settleLeft(
     );
   await writeTrail({ folder, files, subject: undefined }, manifest, pending, context);
   await rm(join(folder, PENDING_FILE), { force: true });
+  await sendFolder(folder, { removes: true });
 }
 
 async function countRows(files: readonly string[]): Promise<number> {
@@ -126,7 +131,7 @@ async function writeTrail(
 ): Promise<void> {
   const { dataset_id: id, redactions = [] } = manifest;
   if (!redactions.some((one) => one.erasure_id === pending.erasure_id)) {
-    const dataFiles = datasetFiles(datasetsFolder, id);
+    const dataFiles = await datasetFiles(datasetsFolder, id);
     const own = await Promise.all(dataFiles.map(describeFile));
     const digest = digestOfDataset(own.map((file) => file.digest));
     const rows = await countRows(files.filter((one) => basename(one) !== QUARANTINE_FILE));

@@ -31,7 +31,7 @@ export async function checkView(
     throw error;
   });
   if (!inputs) return;
-  const files = filesOfInputs(inputs, datasetsFolder);
+  const files = await filesOfInputs(inputs, datasetsFolder);
   await withDuckDb(async (connection) => {
     await lockConnection(connection, Object.values(files).flat());
     const timer = setTimeout(() => connection.interrupt(), LONGEST_MS);

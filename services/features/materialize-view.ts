@@ -48,7 +48,7 @@ export async function materializeView(
   context: FillContext,
   onProgress: (share: number) => void,
 ): Promise<FilledView> {
-  const files = filesOfInputs(plan.inputs, context.datasetsFolder);
+  const files = await filesOfInputs(plan.inputs, context.datasetsFolder);
   return withDuckDb(async (connection) => {
     await lockConnection(connection, Object.values(files).flat());
     await refuseUnsafeSql(connection, plan.definition);

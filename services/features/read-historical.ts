@@ -28,7 +28,7 @@ export async function readHistorical(
   const joined: (ViewVersion & { files: SourceFiles })[] = [];
   for (const version of versions) {
     const inputs = await findInputs(database.prisma, version.definition);
-    joined.push({ ...version, files: filesOfInputs(inputs, datasetsFolder) });
+    joined.push({ ...version, files: await filesOfInputs(inputs, datasetsFolder) });
   }
   const request = Object.fromEntries(joined.flatMap(({ definition }) => Object.entries(definition.request)));
   const files = joined.flatMap(({ files: own }) => Object.values(own).flat());

@@ -26,8 +26,9 @@ export async function findInputs(prisma: Prisma.TransactionClient, view: Feature
   return inputs;
 }
 
-export function filesOfInputs(inputs: ViewInputs, datasets: string): SourceFiles {
-  return Object.fromEntries(
-    Object.entries(inputs).map(([dataType, { dataset_id: id }]) => [dataType, datasetFiles(datasets, id)]),
+export async function filesOfInputs(inputs: ViewInputs, datasets: string): Promise<SourceFiles> {
+  const files = Object.entries(inputs).map(
+    async ([dataType, { dataset_id: id }]) => [dataType, await datasetFiles(datasets, id)] as const,
   );
+  return Object.fromEntries(await Promise.all(files));
 }

@@ -30,7 +30,9 @@ export async function writeJoinedTable(table: JoinedTable): Promise<string> {
   const { views, entity, timestamp, staging } = table;
   const file = join(staging, JOINED_FILE);
   const partial = `${file}.${process.pid}.partial`;
-  const joined = views.map((view) => ({ ...view, files: filesOfInputs(view.inputs, table.datasetsFolder) }));
+  const joined = await Promise.all(
+    views.map(async (view) => ({ ...view, files: await filesOfInputs(view.inputs, table.datasetsFolder) })),
+  );
   const read = [...table.source, ...joined.flatMap(({ files }) => Object.values(files).flat())];
   await mkdir(staging, { recursive: true });
   try {

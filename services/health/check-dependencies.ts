@@ -11,6 +11,8 @@ import { within } from '../within.js';
 import type { DependencyHealth } from './degraded-states.js';
 import { installationChecks } from './installation-checks.js';
 import { describeTaskQueues, type TaskQueueState } from './task-queues.js';
+import { checkStoreOf } from '../storage/shared-files.js';
+import { checkRelease } from '../pipelines/worker-release.js';
 
 export interface Dependencies {
   config: Config;
@@ -59,6 +61,7 @@ function checksOf(context: Dependencies, queues: Promise<TaskQueueState[]>): Che
     ],
     ['pipeline_worker', 'jobs wait until a worker is back', () => hasPoller(TASK_QUEUES.pipeline)],
     ['training_worker', 'training waits until a worker is back', () => hasPoller(TASK_QUEUES.training)],
+    ...releaseChecks(context),
     ['model_storage', 'loading and registering versions', () => checkFolder(config.modelStoragePath)],
     ['data_storage', 'ingestion and training', () => checkFolder(config.dataStoragePath)],
     ...installationChecks(context),
@@ -67,9 +70,18 @@ function checksOf(context: Dependencies, queues: Promise<TaskQueueState[]>): Che
   return checks;
 }
 
+/** Of an installation whose workers have build ids. */
+function releaseChecks({ config, temporal }: Dependencies): Check[] {
+  if (!config.workerRelease) return [];
+  const { deploymentName } = config.workerRelease;
+  const check = () => checkRelease({ temporal, namespace: config.temporal.namespace, deploymentName });
+  return [['worker_release', 'new jobs wait until a build of the workers is current and there', check]];
+}
+
 async function checkFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true });
   await access(path, constants.R_OK | constants.W_OK);
+  await checkStoreOf(path);
 }
 
 async function ask(affects: string, check: () => Promise<unknown>): Promise<CheckedDependency> {

@@ -8,6 +8,8 @@ export interface TaskQueueState {
   kind: 'workflow' | 'activity';
   /** Pollers of workers that were heard of within the last 90 s. */
   pollers: number;
+  /** The builds of these pollers, of workers that have a build id. */
+  builds: { deployment: string; build_id: string }[];
   /** Tasks that wait for a worker, about. */
   backlog: number;
   /** How long the oldest of them has waited. */
@@ -45,10 +47,14 @@ export async function describeTaskQueues(
       const nowSeconds = Date.now() / 1000;
       const isAlive = (poller: { lastAccessTime?: { seconds?: unknown } | null }) =>
         nowSeconds - Number(poller.lastAccessTime?.seconds ?? 0) < SILENT_AFTER_SECONDS;
+      const alive = (pollers ?? []).filter(isAlive);
       return {
         queue,
         kind,
-        pollers: (pollers ?? []).filter(isAlive).length,
+        pollers: alive.length,
+        builds: alive.flatMap(({ deploymentOptions: of }) =>
+          of?.buildId ? [{ deployment: of.deploymentName ?? '', build_id: of.buildId }] : [],
+        ),
         backlog: Number(stats?.approximateBacklogCount ?? 0),
         oldest_seconds: Number(stats?.approximateBacklogAge?.seconds ?? 0),
       };

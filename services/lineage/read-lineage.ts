@@ -53,7 +53,7 @@ export function createLineageReader(
       redactions: manifest.redactions ?? [],
     };
     if (!graph.add('dataset', node, detail)) return;
-    for (const file of datasetFiles(datasetsFolder, id)) {
+    for (const file of await datasetFiles(datasetsFolder, id)) {
       const part = `part:${id}/${basename(file)}`;
       const own = manifest.files?.find(({ name }) => name === basename(file));
       const bytes = manifest.files && manifest.files.length > 1 ? {} : { bytes: manifest.bytes };

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { fileKeysNow, type FileKeys } from '../encryption/file-keys.js';
+import { bringBundle, bundleFolder } from '../artifacts/model-bundle.js';
 import { ServiceError, type ErrorCode } from '../../core/errors.js';
 
 const ENTRY = new URL('./export-thread.js', import.meta.url);
@@ -29,6 +30,7 @@ export function exportInThread(order: ExportOrder): Promise<Uint8Array> {
 }
 
 async function runThread(order: ExportOrder): Promise<Uint8Array> {
+  await bringBundle(bundleFolder(order.modelStoragePath, order.model, order.digest));
   const answer = await new Promise<ExportAnswer>((resolve, reject) => {
     const worker = new Worker(ENTRY, {
       workerData: { ...order, fileKeys: fileKeysNow() } satisfies ThreadOrder,

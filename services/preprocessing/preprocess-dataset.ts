@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import { withDuckDb } from '../duckdb.js';
 import type { ColumnType } from '../datasets/column-types.js';
-import { countReasons, publishSnapshot, readManifest } from '../datasets/commit-dataset.js';
+import { countReasons, publishSnapshot, findFinished } from '../datasets/commit-dataset.js';
 import { datasetFiles } from '../datasets/dataset-files.js';
 import { countRows, datasetRows } from '../datasets/dataset-rows.js';
 import { DATA_FILE, MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest } from '../datasets/manifest.js';
@@ -29,7 +29,7 @@ export async function preprocessDataset(
   onProgress: (share: number) => void,
 ): Promise<DatasetManifest> {
   const final = join(context.folder, plan.datasetId);
-  const finished = await readManifest(final);
+  const finished = await findFinished(final);
   if (finished) return finished;
   const staging = join(context.folder, '.staging', `${plan.datasetId}-${context.attempt}`);
   await rm(staging, { recursive: true, force: true });
@@ -39,7 +39,7 @@ export async function preprocessDataset(
     quarantine: join(staging, QUARANTINE_FILE),
     columns: plan.columns.map(({ name }) => name),
   };
-  const source = datasetRows(datasetFiles(context.folder, plan.source.datasetId));
+  const source = datasetRows(await datasetFiles(context.folder, plan.source.datasetId));
   try {
     const manifest = await withDuckDb(async (connection) => {
       const preprocessor = await fitPreprocessor(connection, source, plan, (share) => onProgress(SHARE_OF_FIT * share));

@@ -5,7 +5,7 @@ import { ServiceError } from '../../core/errors.js';
 import type { DataType } from '../../core/schemas/model-config.js';
 import type { ReplayInput } from '../../core/schemas/replay.js';
 import { reasonsExpression, rowRules, typedCell, typedColumns, type ColumnCheck } from '../datasets/check-rows.js';
-import { countReasons, publishSnapshot, readManifest } from '../datasets/commit-dataset.js';
+import { countReasons, publishSnapshot, findFinished } from '../datasets/commit-dataset.js';
 import { datasetFiles } from '../datasets/dataset-files.js';
 import { countRows, datasetRows } from '../datasets/dataset-rows.js';
 import { DATA_FILE, MANIFEST_FILE, QUARANTINE_FILE, type DatasetManifest } from '../datasets/manifest.js';
@@ -28,7 +28,7 @@ export async function replayQuarantine(
   context: { folder: string; attempt: string; dataType: DataType | undefined },
 ): Promise<DatasetManifest> {
   const final = join(context.folder, plan.datasetId);
-  const finished = await readManifest(final);
+  const finished = await findFinished(final);
   if (finished) return finished;
   const staging = join(context.folder, '.staging', `${plan.datasetId}-${context.attempt}`);
   await rm(staging, { recursive: true, force: true });
@@ -36,7 +36,7 @@ export async function replayQuarantine(
   try {
     const checks = checksOf(plan, context.dataType);
     const made = await withDuckDb(async (connection) => {
-      const good = datasetRows(datasetFiles(context.folder, plan.source.datasetId));
+      const good = datasetRows(await datasetFiles(context.folder, plan.source.datasetId));
       const quarantine = datasetRows([join(context.folder, plan.source.datasetId, QUARANTINE_FILE)]);
       await judgeAgain(connection, plan, checks, { good, quarantine, dataType: context.dataType });
       await refuseNothing(connection, plan);

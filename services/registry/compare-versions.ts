@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { judgeRollout } from '../../core/decisions/judge-rollout.js';
 import type { GuardrailFinding } from '../../core/decisions/rollout-evidence.js';
 import { betterDirection, compareMetric, type Measured } from '../../core/policy/compare-metric.js';
-import { bundleFolder, type SignatureFeature, type SignatureHead } from '../artifacts/model-bundle.js';
+import { bringBundle, bundleFolder, type SignatureFeature, type SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database, Prisma } from '../database/database.js';
 import { compareOnHoldout, HOLDOUT_RULE, NotTestable, recordOf } from '../deployments/compare-on-holdout.js';
 
@@ -168,6 +168,7 @@ async function describeSide(
 /** @returns null when the files are not there */
 async function bytesOf(folder: string): Promise<number | null> {
   try {
+    await bringBundle(folder);
     const sizes = await Promise.all((await readdir(folder)).map(async (file) => (await stat(join(folder, file))).size));
     return sizes.reduce((sum, size) => sum + size, 0);
   } catch (error) {

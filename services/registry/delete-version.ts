@@ -1,10 +1,10 @@
-import { rm } from 'node:fs/promises';
 import { bundleFolder } from '../artifacts/model-bundle.js';
 import { nameSubject } from '../audit/name-subject.js';
 import type { Database } from '../database/database.js';
 import { lockVersion } from './change-state.js';
 import type { VersionName } from './version-events.js';
 import { refuseInUse } from './version-use.js';
+import { dropShared } from '../storage/shared-files.js';
 
 /**
  * Removes a version for good: its row, then its files. What was written about it (history, notes, approvals, predictions) stays, and
@@ -28,6 +28,6 @@ export async function deleteVersion(
     // Registering takes the same lock. Equal trainings share their files.
     await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtext(${`version:${model}`}))`;
     if (await transaction.modelVersion.findFirst({ where: { model, digest } })) return;
-    await rm(bundleFolder(modelStoragePath, model, digest), { recursive: true, force: true });
+    await dropShared(bundleFolder(modelStoragePath, model, digest));
   });
 }

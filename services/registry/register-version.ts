@@ -19,6 +19,7 @@ import { readStaged, readStagedJson, writeStaged } from '../storage/staged-file.
 import { atRest, copyToRest } from '../encryption/file-keys.js';
 import { syncPath } from '../storage/sync-path.js';
 import { STAGED, type TrainingPlan } from '../training/training-plan.js';
+import { bringFolder, sendFolder } from '../storage/shared-files.js';
 
 export interface RegisteredVersion {
   model: string;
@@ -143,6 +144,7 @@ async function publishBundle(
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
+  await sendFolder(final);
   return digest;
 }
 
@@ -166,7 +168,9 @@ async function insertVersion(
     const twin = await transaction.modelVersion.findUnique({ where: { jobId: plan.jobId } });
     if (twin) return twin;
     // A version of the same content may have been deleted since the files were found to be there: the next attempt puts them back.
-    await stat(join(bundleFolder(found.modelStoragePath, plan.model, found.digest), BUNDLE_MANIFEST));
+    const folder = bundleFolder(found.modelStoragePath, plan.model, found.digest);
+    await bringFolder(folder);
+    await stat(join(folder, BUNDLE_MANIFEST));
     const last = await findLast(transaction, plan.model);
     const version = nextVersion(last, manifest.signature);
     return transaction.modelVersion.create({

@@ -1,5 +1,4 @@
 import { judgeRetraining, type RetrainingVerdict } from '../../core/decisions/judge-retraining.js';
-import { judgeRollout } from '../../core/decisions/judge-rollout.js';
 import type { Database } from '../database/database.js';
 import { compareOnFreshRows, HOLDOUT_RULE, NotTestable } from '../deployments/compare-on-holdout.js';
 import { noteStep } from './note-step.js';
@@ -30,7 +29,7 @@ export async function judgeRepair(
   const verdict: RetrainingVerdict =
     evidence instanceof NotTestable
       ? { outcome: 'no_better', reason: `They cannot be compared: ${evidence.reason}` }
-      : judgeRetraining(judgeRollout(evidence, HOLDOUT_RULE));
+      : judgeRetraining(evidence, HOLDOUT_RULE);
   const rows = evidence instanceof NotTestable ? 0 : evidence.pairs;
   const told = { better: 'does better', no_better: 'is not shown to do better', worse: 'does worse' }[verdict.outcome];
   await noteStep(

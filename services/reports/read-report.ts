@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
-import { bundleFolder } from '../artifacts/model-bundle.js';
+import { bringBundle, bundleFolder } from '../artifacts/model-bundle.js';
 import { readAtRest } from '../encryption/file-keys.js';
 import { STAGED } from '../training/training-plan.js';
 import type { ReportDocument } from './report-document.js';
@@ -13,7 +13,9 @@ export async function readReport(
   { model, version, digest }: { model: string; version: string; digest: string },
   modelStoragePath: string,
 ): Promise<ReportDocument> {
-  const file = join(bundleFolder(modelStoragePath, model, digest), STAGED.report);
+  const folder = bundleFolder(modelStoragePath, model, digest);
+  const file = join(folder, STAGED.report);
+  await bringBundle(folder);
   const text = await readAtRest(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return 'null';
     throw error;

@@ -8,6 +8,7 @@ import { syncPath } from '../storage/sync-path.js';
 import { findHold } from './dataset-holds.js';
 import { planRetention, type ExpiredItem, type RetentionContext } from './plan-retention.js';
 import { forgetReports } from '../validation/report-store.js';
+import { bringFolder, dropShared, sendFolder } from '../storage/shared-files.js';
 
 /** Ids that the result of a job names; more are counted. */
 const MOST_NAMED = 100;
@@ -50,11 +51,13 @@ async function deleteItem(item: ExpiredItem, context: RetentionContext): Promise
   const { datasets, modelStaging } = context.folders;
   if (item.kind === 'dataset') return deleteDataset(item.id, context);
   if (item.kind === 'quarantine') {
+    await bringFolder(join(datasets, item.id));
     await emptyQuarantine(join(datasets, item.id, QUARANTINE_FILE));
+    await sendFolder(join(datasets, item.id));
     return true;
   }
   const folders = item.kind === 'orphan' ? [datasets] : [join(datasets, '.staging'), modelStaging];
-  for (const folder of folders) await rm(join(folder, item.id), { recursive: true, force: true });
+  for (const folder of folders) await dropShared(join(folder, item.id));
   return true;
 }
 
@@ -68,7 +71,7 @@ export async function deleteDataset(id: string, { database, folders }: Retention
   });
   if (isDeleted) {
     await forgetReports(database, folders.datasets, id);
-    await rm(join(folders.datasets, id), { recursive: true, force: true });
+    await dropShared(join(folders.datasets, id));
   }
   return isDeleted;
 }

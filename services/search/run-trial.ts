@@ -6,7 +6,7 @@ import { visibleTrials, type Report, type Trial } from '../../ml/search/trial.js
 import { digestOf } from '../canonical-json.js';
 import type { Database } from '../database/database.js';
 import { TrainerCrash } from '../training/trainer-guard.js';
-import type { TrainingPlan } from '../training/training-plan.js';
+import { STAGED, type TrainingPlan } from '../training/training-plan.js';
 import { drawTrial } from './draw-trial.js';
 import { endedBefore, failed, replayMeasurement, type Measurement } from './measure-trial.js';
 import type { SearchPlan } from './search-plan.js';
@@ -22,6 +22,8 @@ import {
   reportsOf,
   type BegunTrial,
 } from './trial-table.js';
+import { bringFolder } from '../storage/shared-files.js';
+import { stateOf } from '../storage/shared-record.js';
 
 export interface TrialRun {
   sweepId: string;
@@ -133,12 +135,15 @@ async function measure(begun: SweepSubject & Begun, context: TrialContext): Prom
   const known = await findEqual(context.database, begun);
   if (known) return { ...replayMeasurement(known.measurement, { search, index, history }), cachedFrom: known.from };
   const { reports, onReport, settle } = collectReports(context, { sweepId, index });
+  const staging = join(context.stagingRoot, plan.jobId);
+  // The table was written before the first trial, and never changes.
+  if (!(await stateOf(join(staging, STAGED.table)))) await bringFolder(staging);
   try {
     const { measurement, peakMemoryMb } = await context.pool.run(
       {
         sweepId,
         plan,
-        staging: join(context.stagingRoot, plan.jobId),
+        staging,
         index,
         configuration,
         history,

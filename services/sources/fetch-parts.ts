@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { readStaged, readStagedJson, writeStaged } from '../storage/staged-file.js';
 import type { FetchContext, FetchedPart, SourceContext, SourcePart, SourcePlan, SourceRequest } from './connector.js';
 import { findConnector } from './find-connector.js';
+import { pathHere } from '../storage/path-here.js';
 
 /**
  * The parts of a source, as they were when the job first looked: a source that grows meanwhile changes nothing.
@@ -31,7 +32,10 @@ export async function fetchPart(
   await mkdir(context.folder, { recursive: true });
   const marker = join(context.folder, `${part.id}.json`);
   const done = await readStaged(marker);
-  if (done) return JSON.parse(done.toString('utf8')) as FetchedPart;
+  if (done) {
+    const brought = JSON.parse(done.toString('utf8')) as FetchedPart;
+    return { ...brought, path: pathHere(context.folder, brought.path) };
+  }
   context.signal.throwIfAborted();
   // A name of its own for each attempt: one that was given up may still be writing.
   const attempt = `${part.id}-${process.pid}-${Date.now().toString(36)}`;

@@ -3,10 +3,11 @@ import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { GetObjectCommand, paginateListObjectsV2, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { GetObjectCommand, paginateListObjectsV2, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import picomatch from 'picomatch';
 import { ServiceError } from '../../core/errors.js';
 import type { Config } from '../config.js';
+import { createS3Client } from '../network/s3-client.js';
 import type { Connector, FetchContext, SourceRequest } from './connector.js';
 import { convertArrow } from './convert-arrow.js';
 import { isPattern, patternTest, refuseTooMany } from './find-files.js';
@@ -89,15 +90,7 @@ function addressOf({ source }: SourceRequest, { sources }: Config): { bucket: st
 }
 
 async function withS3<T>({ sources: { s3 } }: Config, work: (client: S3Client) => Promise<T>): Promise<T> {
-  const client = new S3Client({
-    region: s3.region,
-    ...(s3.endpoint ? { endpoint: s3.endpoint, forcePathStyle: true } : {}),
-    credentials: { accessKeyId: s3.accessKeyId!, secretAccessKey: s3.secretAccessKey! },
-    maxAttempts: MOST_TRIES,
-    // Stores that are compatible do not all know the newer checksums.
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-  });
+  const client = createS3Client(s3, MOST_TRIES);
   try {
     return await work(client);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { DataFormat } from '../../core/schemas/ingestion.js';
 import { copyFromRest } from '../encryption/file-keys.js';
 import { keyIdOfFile } from '../encryption/sealed-file.js';
@@ -9,6 +9,7 @@ import type { Compression, Connector, FetchContext, SourceRequest } from './conn
 import { convertArrow } from './convert-arrow.js';
 import { takeFile } from './take-file.js';
 import { forbiddenSource } from './seal-source.js';
+import { bringFolder } from '../storage/shared-files.js';
 
 /** What was sent to `POST /data/uploads`. Its format was said then. */
 export const uploadConnector: Connector = {
@@ -26,7 +27,9 @@ export const uploadConnector: Connector = {
 
   async fetch(request, _part, context) {
     const upload = await findUpload(context.database, uploadIdOf(request));
-    const path = await openedUpload(uploadPath(context.config, upload), context);
+    const kept = uploadPath(context.config, upload);
+    await bringFolder(dirname(kept), { only: (name) => name === basename(kept) });
+    const path = await openedUpload(kept, context);
     const [format, compression] = [upload.format as DataFormat, upload.compression as Compression];
     const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ServiceError } from '../../core/errors.js';
@@ -12,6 +12,7 @@ import { streamsToRest } from '../encryption/file-keys.js';
 import type { Compression } from '../sources/connector.js';
 import { COMPRESSION_ENDINGS } from '../sources/format-of-name.js';
 import { syncPath } from '../storage/sync-path.js';
+import { dropShared, sendFolder } from '../storage/shared-files.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -61,8 +62,10 @@ export function createUploadStore({ prisma }: Database, config: Config) {
     const id = `upl_${createHash('sha256').update(`${sha256} ${format} ${compression}`).digest('hex').slice(0, 24)}`;
     const expiresAt = new Date(Date.now() + config.sources.uploadHours * HOUR_MS);
     return locked(id, async (transaction) => {
-      await rename(partial, uploadPath(config, { id, format, compression }));
+      const path = uploadPath(config, { id, format, compression });
+      await rename(partial, path);
       await syncPath(uploadsFolder(config));
+      await sendFolder(uploadsFolder(config), { only: (name) => name === basename(path) });
       const row = { id, format, compression, bytes: BigInt(bytes), digest: sha256, createdBy: subject, expiresAt };
       return answerOf(await transaction.upload.upsert({ where: { id }, create: row, update: { expiresAt } }));
     });
@@ -99,7 +102,7 @@ export function createUploadStore({ prisma }: Database, config: Config) {
         await locked(id, async (transaction) => {
           const row = await transaction.upload.findUnique({ where: { id } });
           if (!row || row.expiresAt > now) return;
-          await rm(uploadPath(config, row), { force: true });
+          await dropShared(uploadPath(config, row));
           await transaction.upload.delete({ where: { id } });
         });
       }

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
@@ -6,6 +5,7 @@ import { readPage } from '../database/read-page.js';
 import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
 import { REPORT_ROWS_FOLDER } from './validate-dataset.js';
 import type { ValidationReport } from './validation-report.js';
+import { bringFolder, dropShared } from '../storage/shared-files.js';
 
 type ReportRow = Prisma.ValidationReportGetPayload<object>;
 
@@ -81,6 +81,7 @@ export async function newestReport({ prisma }: Database, datasetId: string): Pro
 export async function reportRows(database: Database, folder: string, id: string, limit: number) {
   await findReport(database, id);
   const file = join(folder, REPORT_ROWS_FOLDER, `${id}.parquet`);
+  await bringFolder(join(folder, REPORT_ROWS_FOLDER), { only: (name) => name === `${id}.parquet` });
   const items = await withDuckDb((connection) =>
     queryRows<Record<string, unknown>>(
       connection,
@@ -93,6 +94,6 @@ export async function reportRows(database: Database, folder: string, id: string,
 /** Removes all reports of a dataset that is no longer what they tell of. Repeatable: the rows go before what names them. */
 export async function forgetReports({ prisma }: Database, folder: string, datasetId: string): Promise<void> {
   const found = await prisma.validationReport.findMany({ where: { datasetId }, select: { id: true } });
-  for (const { id } of found) await rm(join(folder, REPORT_ROWS_FOLDER, `${id}.parquet`), { force: true });
+  for (const { id } of found) await dropShared(join(folder, REPORT_ROWS_FOLDER, `${id}.parquet`));
   await prisma.validationReport.deleteMany({ where: { datasetId } });
 }

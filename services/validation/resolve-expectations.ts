@@ -94,10 +94,10 @@ async function findOther(
       : { problem: { path: `${path}.against`, message: `there is no dataset ${against}` } };
   const hasColumn = found.manifest.columns.some(({ name }) => name === column);
   if (!hasColumn) return { skip: `the dataset ${found.id} has no column ${column}` };
-  return { other: { id: found.id, relation: relationOf(context, found.id) } };
+  return { other: { id: found.id, relation: await relationOf(context, found.id) } };
 }
 
-const relationOf = ({ folder }: ResolveContext, id: string) => datasetRows(datasetFiles(folder, id));
+const relationOf = async ({ folder }: ResolveContext, id: string) => datasetRows(await datasetFiles(folder, id));
 
 async function findDataset({ database }: ResolveContext, id: string) {
   const row = await database.prisma.dataset.findUnique({ where: { id } });
@@ -126,6 +126,6 @@ async function findReference(
         message: `the dataset ${row.id} has no column ${inColumn}; its columns: ${columns.slice(0, 50).join(', ')}`,
       },
     };
-  const values = `(SELECT DISTINCT CAST(${quoteIdentifier(inColumn)} AS VARCHAR) AS value FROM ${relationOf(context, row.id)} WHERE ${quoteIdentifier(inColumn)} IS NOT NULL)`;
+  const values = `(SELECT DISTINCT CAST(${quoteIdentifier(inColumn)} AS VARCHAR) AS value FROM ${await relationOf(context, row.id)} WHERE ${quoteIdentifier(inColumn)} IS NOT NULL)`;
   return { other: { id: row.id, relation: values } };
 }

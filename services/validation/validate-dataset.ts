@@ -18,6 +18,7 @@ import { resolveExpectations, type ResolveContext, type ResolvedExpectation } fr
 import { isOfRows, rowCondition, type RowExpectation } from './row-conditions.js';
 import { runSandboxedSql } from './run-sandboxed-sql.js';
 import { checkName, type CheckResult, type ValidationReport } from './validation-report.js';
+import { sendFolder } from '../storage/shared-files.js';
 
 /** Where the failing rows of reports lie, a file a report. */
 export const REPORT_ROWS_FOLDER = '.validation';
@@ -67,7 +68,7 @@ async function validate(
   context: ResolveContext,
 ): Promise<ValidationReport> {
   const { dataset } = input;
-  const files = datasetFiles(context.folder, dataset.id);
+  const files = await datasetFiles(context.folder, dataset.id);
   await connection.run(
     `CREATE VIEW data AS SELECT file_row_number + 1 AS _row, * EXCLUDE (file_row_number) FROM ${datasetRows(files)}`,
   );
@@ -184,5 +185,6 @@ async function keepFailingRows(
   await sealFinished(partial);
   await syncPath(partial);
   await rename(partial, join(kept, `${reportId}.parquet`));
+  await sendFolder(kept, { only: (name) => name === `${reportId}.parquet` });
   return rows;
 }

@@ -150,11 +150,12 @@ const PROMISED: Record<string, readonly string[]> = {
   ],
 };
 
-/** What the demo trains besides, and on which table. */
-const OTHER_MODELS = [
-  ['projects', 'project_success'],
-  ['resource_metrics', 'anomaly_detection'],
-  ['item_interactions', 'recommendation'],
+/** What the demo trains, on which table, and how: the guides show the searches. */
+const DEMO_MODELS = [
+  ['user_events', 'user_behavior', {}],
+  ['projects', 'project_success', { search: false }],
+  ['resource_metrics', 'anomaly_detection', {}],
+  ['item_interactions', 'recommendation', {}],
 ] as const;
 
 let stack: TestStack;
@@ -162,20 +163,17 @@ let stack: TestStack;
 beforeAll(async () => {
   stack = await TestStack.start({ WEBHOOK_ALLOWED_HOSTS: '127.0.0.1' });
   const api = createApiClient(() => stack.api);
-  // What `npm start` does for a user, with fewer simulated people.
-  simulateFiles(stack.stateDir, 2000);
-  await api.run('/data/ingest', { source: 'user_events.parquet', data_type: 'user_events' }, 'docs-ingest');
-  const trained = await api.run('/models/train', { model_type: 'user_behavior' }, 'docs-train');
-  await api.run(
-    '/models/user_behavior/deploy',
-    { version: trained['version'], allow_unpromotable: true },
-    'docs-deploy',
+  // What `npm start` does for a user, with fewer people and months, and all models at once.
+  simulateFiles(stack.stateDir, 600, '--start', '2023-12-01');
+  await Promise.all(
+    DEMO_MODELS.map(async ([table, model, options]) => {
+      await api.run('/data/ingest', { source: `${table}.parquet`, data_type: table }, `docs-ingest-${table}`);
+      const trained = await api.run('/models/train', { model_type: model, ...options }, `docs-train-${model}`);
+      const deployment = { version: trained['version'], allow_unpromotable: true };
+      await api.run(`/models/${model}/deploy`, deployment, `docs-deploy-${model}`);
+    }),
   );
-  for (const [table, model] of OTHER_MODELS) {
-    await api.run('/data/ingest', { source: `${table}.parquet`, data_type: table }, `docs-ingest-${table}`);
-    await api.run('/models/train', { model_type: model, auto_deploy: true }, `docs-train-${model}`);
-  }
-});
+}, 300_000);
 afterAll(() => stack?.stop());
 
 /** Runs the blocks of one document as one terminal session, and says in which line of the document it stopped. */

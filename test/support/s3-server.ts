@@ -3,7 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { CreateBucketCommand, DeleteObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { freePort } from '../../infra/local/free-port.js';
 
 /** The only pair of keys that s3rver knows; it checks each signature. */
@@ -31,6 +38,15 @@ export async function startS3Server(bucket: string) {
     endpoint,
     put: (key: string, body: string | Uint8Array) =>
       client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body })),
+    async get(key: string): Promise<Buffer> {
+      const { Body: body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+      return Buffer.from(await body!.transformToByteArray());
+    },
+    /** The keys of all objects. */
+    async list(): Promise<string[]> {
+      const { Contents: objects = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket }));
+      return objects.map(({ Key: key }) => key!);
+    },
     remove: (key: string) => client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key })),
     stop() {
       client.destroy();

@@ -26,8 +26,8 @@ export function buildAnomalyTable(
   const time = plan.timestamp
     ? `CAST(epoch_ms(TRY_CAST(${quoteIdentifier(plan.timestamp)} AS TIMESTAMP)) AS DOUBLE)`
     : 'NULL';
-  return stageTable(folders.staging, LEAST_ROWS, (connection, file) =>
-    writeSelection(connection, plan, filesOfPlan(plan, folders), file, {
+  return stageTable(folders.staging, LEAST_ROWS, async (connection, file) =>
+    writeSelection(connection, plan, await filesOfPlan(plan, folders), file, {
       columns: [
         `${label} AS ${quoteIdentifier(LABEL_COLUMN)}`,
         `${entity} AS ${quoteIdentifier(ENTITY_COLUMN)}`,

@@ -21,8 +21,8 @@ export function buildInteractionTable(
   const attributes = settings.attributes.map(
     (name, index) => `CAST(${quoteIdentifier(name)} AS VARCHAR) AS attribute_${index}`,
   );
-  return stageTable(folders.staging, LEAST_ROWS, (connection, file) =>
-    writeSelection(connection, plan, filesOfPlan(plan, folders), file, {
+  return stageTable(folders.staging, LEAST_ROWS, async (connection, file) =>
+    writeSelection(connection, plan, await filesOfPlan(plan, folders), file, {
       columns: [
         `CAST(${user} AS VARCHAR) AS user`,
         `CAST(${item} AS VARCHAR) AS item`,

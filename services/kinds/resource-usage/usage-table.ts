@@ -27,8 +27,8 @@ export function buildUsageTable(
     `epoch_ms(CAST(${quoteIdentifier(settings.time)} AS TIMESTAMP)) AS "_time"`,
     ...numbers.map((column, at) => `CAST(${quoteIdentifier(column)} AS DOUBLE) AS "_value${at}"`),
   ];
-  return stageTable(folders.staging, LEAST_ROWS, (connection, file) =>
-    writeSelection(connection, plan, filesOfPlan(plan, folders), file, {
+  return stageTable(folders.staging, LEAST_ROWS, async (connection, file) =>
+    writeSelection(connection, plan, await filesOfPlan(plan, folders), file, {
       columns,
       conditions: [`${quoteIdentifier(settings.time)} IS NOT NULL`, `${series} IS NOT NULL`],
       orderBy: '"_series", "_time"',

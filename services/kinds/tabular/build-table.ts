@@ -20,7 +20,7 @@ export async function buildTrainingTable(
   plan: TrainingPlan,
   folders: { datasets: string; staging: string },
 ): Promise<{ rows: number }> {
-  const ownRows = filesOfPlan(plan, folders);
+  const ownRows = await filesOfPlan(plan, folders);
   if (plan.kind === 'user_behavior') return buildUserBehavior(plan, ownRows, folders.staging);
   const sources = plan.featureViews
     ? [

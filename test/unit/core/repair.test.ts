@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { decideRepair, type PastRepair } from '../../../core/decisions/decide-repair.js';
 import { judgeRetraining } from '../../../core/decisions/judge-retraining.js';
-import type { GuardrailFinding } from '../../../core/decisions/rollout-evidence.js';
+import { DEFAULT_ROLLOUT_RULE } from '../../../core/decisions/rollout-rule.js';
+import { createPrng } from '../../../ml/random/prng.js';
 import { repairSettingsSchema } from '../../../core/schemas/repair-settings.js';
 import type { RepairState } from '../../../core/schemas/repair.js';
 
@@ -53,32 +54,72 @@ describe('an alert that advises to retrain', () => {
 });
 
 describe('a version that was trained anew', () => {
-  const finding = (measure: string, more: Partial<GuardrailFinding>): GuardrailFinding => ({
+  /** @param change mean and deviation of what the new version loses more, over 400 rows */
+  const measured = (measure: string, [mean, deviation]: [number, number], harm: 'rises' | 'falls' = 'rises') => ({
     measure,
-    finding: 'safe',
-    estimate: -0.1,
-    lower: -0.3,
-    upper: 0.05,
-    margin: 0.1,
-    reason: `${measure} is as it is.`,
-    ...more,
+    harm,
+    baselineMean: 0.5,
+    difference: {
+      entities: 400,
+      requests: 400,
+      total: 400 * mean,
+      requestsSquared: 400,
+      totalSquared: 400 * (mean * mean + deviation * deviation),
+      crossed: 400 * mean,
+      entitiesWithEvents: 200,
+    },
   });
+  const judge = (...measures: ReturnType<typeof measured>[]) =>
+    judgeRetraining(
+      { strategy: 'holdout', windows: 1, seconds: 0, pairs: 400, measures },
+      { ...DEFAULT_ROLLOUT_RULE, leastPairs: 100 },
+    );
+
   it('does better where a loss is shown to be lower and nothing is harmed', () => {
-    const better = judgeRetraining({ findings: [finding('loss:label', { upper: -0.02 })] });
-    expect(better).toEqual({ outcome: 'better', reason: 'loss:label is lower by 0.100, and by 0.0200 at least.' });
+    // One look, one side: 1.645 standard errors, which are 0.05 here.
+    expect(judge(measured('loss:label', [-0.1, 1]))).toEqual({
+      outcome: 'better',
+      reason: 'loss:label is lower by 0.100, and by 0.0177 at least.',
+    });
+    expect(judge(measured('loss:label', [-0.08, 1])).outcome).toBe('no_better');
+    // The more heads, the more of them are lower by chance.
+    expect(judge(measured('loss:label', [-0.085, 1])).outcome).toBe('better');
+    expect(judge(measured('loss:label', [-0.085, 1]), measured('loss:days', [0, 1])).outcome).toBe('no_better');
   });
   it('does not where it may be chance, where only something else is lower, or where nothing could be compared', () => {
-    expect(judgeRetraining({ findings: [finding('loss:label', {})] }).outcome).toBe('no_better');
-    expect(judgeRetraining({ findings: [finding('error_rate', { upper: -0.02 })] }).outcome).toBe('no_better');
-    expect(judgeRetraining({ findings: [finding('loss:label', { upper: null, estimate: null })] }).outcome).toBe(
-      'no_better',
-    );
+    expect(judge(measured('loss:label', [-0.01, 1]))).toEqual({
+      outcome: 'no_better',
+      reason: 'loss:label is lower by 0.0100, which may be chance.',
+    });
+    expect(judge(measured('error_rate', [-0.4, 0.5])).outcome).toBe('no_better');
+    expect(judge()).toEqual({ outcome: 'no_better', reason: 'No loss could be compared.' });
+    const few = measured('loss:label', [-0.4, 0.5]);
+    few.difference = {
+      ...few.difference,
+      entities: 4,
+      requests: 4,
+      total: -1.6,
+      requestsSquared: 4,
+      totalSquared: 0.8,
+    };
+    few.difference = { ...few.difference, crossed: -1.6, entitiesWithEvents: 0 };
+    expect(judge(few).outcome).toBe('no_better');
   });
   it('does worse where anything is harmed, however much a loss is lower', () => {
-    const findings = [
-      finding('loss:label', { upper: -0.02 }),
-      finding('error_rate', { finding: 'harmful', reason: 'More errors.' }),
-    ];
-    expect(judgeRetraining({ findings })).toEqual({ outcome: 'worse', reason: 'More errors.' });
+    expect(judge(measured('loss:label', [-0.4, 0.5]), measured('error_rate', [0.4, 0.4])).outcome).toBe('worse');
+  });
+  it('is called better by chance in one of twenty trainings that changed nothing', () => {
+    const prng = createPrng(8);
+    let better = 0;
+    for (let run = 0; run < 1000; run++) {
+      // As the differences of log losses are: skewed.
+      const more = Array.from({ length: 400 }, () => Math.exp(prng.nextGaussian()) * (prng.next() < 0.5 ? -1 : 1));
+      const sum = (of: (one: number) => number) => more.reduce((total, one) => total + of(one), 0) / 400;
+      const mean = sum((one) => one);
+      const deviation = Math.sqrt(sum((one) => one * one) - mean * mean);
+      if (judge(measured('loss:label', [mean, deviation])).outcome === 'better') better++;
+    }
+    expect(better / 1000).toBeLessThan(0.065);
+    expect(better / 1000).toBeGreaterThan(0.03);
   });
 });

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { featureViewSchema } from '../../../core/schemas/feature-view.js';
 import { queryRows, quoteText, withDuckDb } from '../../../services/duckdb.js';
-import { datasetFiles } from '../../../services/datasets/dataset-files.js';
+import { DATA_FILE } from '../../../services/datasets/manifest.js';
 import { writeJoinedTable } from '../../../services/features/write-joined-table.js';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 let folder: string;
-const fileOf = (dataset: string) => datasetFiles(folder, dataset)[0]!;
+const fileOf = (dataset: string) => join(folder, dataset, DATA_FILE);
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'mlops-join-'));

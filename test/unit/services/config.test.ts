@@ -25,6 +25,16 @@ describe('the settings', () => {
     expect(load({ PREDICTION_CACHE_TTL: '0' }).predictionCacheTtlSeconds).toBe(0);
   });
 
+  it('have no build of the workers unless one is named, and refuse names that Temporal does not take', () => {
+    expect(load().workerRelease).toBeUndefined();
+    expect(load({ WORKER_BUILD_ID: 'v1.4.0' }).workerRelease).toEqual({ deploymentName: 'mlops', buildId: 'v1.4.0' });
+    expect(() => load({ WORKER_BUILD_ID: 'a b' })).toThrow(/WORKER_BUILD_ID="a b": must be of letters/);
+    expect(() => load({ WORKER_DEPLOYMENT_NAME: 'ml.ops' })).toThrow(/WORKER_DEPLOYMENT_NAME="ml.ops"/);
+    expect(() => load({ MODEL_STORAGE_PATH: 's3://Bad_Bucket/x' })).toThrow(
+      /MODEL_STORAGE_PATH=.*s3:\/\/bucket\/mlops/,
+    );
+  });
+
   it('are refused all at once, each with its name, its value and what it may be', () => {
     const wrong = {
       PORT: '80a',

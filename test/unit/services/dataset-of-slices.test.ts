@@ -42,8 +42,8 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('a dataset of several slices', () => {
-  it('holds each row to what the data type expects of it, whichever slices the rows lie in', () => {
-    expect(datasetFiles(datasets, 'ds_hostile').length).toBeGreaterThan(5);
+  it('holds each row to what the data type expects of it, whichever slices the rows lie in', async () => {
+    expect((await datasetFiles(datasets, 'ds_hostile')).length).toBeGreaterThan(5);
     expect(taken.quarantine.map(({ row_number, reasons }) => [row_number, reasons])).toEqual([
       [1500, ['column load: above the maximum of 100']],
       [2000, ['column name: empty, but required']],
@@ -58,10 +58,11 @@ describe('a dataset of several slices', () => {
   });
 
   it('numbers its rows from the first file to the last', async () => {
+    const files = await datasetFiles(datasets, 'ds_hostile');
     const rows = await withDuckDb((connection) =>
       queryRows<{ place: number; id: number }>(
         connection,
-        `SELECT file_row_number AS place, id FROM ${datasetRows(datasetFiles(datasets, 'ds_hostile'))} ORDER BY file_row_number`,
+        `SELECT file_row_number AS place, id FROM ${datasetRows(files)} ORDER BY file_row_number`,
       ),
     );
     expect(rows.map(({ place }) => place)).toEqual(Array.from({ length: ROWS - 4 }, (_, at) => at));
@@ -69,7 +70,7 @@ describe('a dataset of several slices', () => {
   });
 
   it('gives all rows to the SELECT of a caller, and no other file', async () => {
-    const files = datasetFiles(datasets, 'ds_hostile');
+    const files = await datasetFiles(datasets, 'ds_hostile');
     expect(await runSandboxedSql(files, `SELECT _row FROM data WHERE id > ${ROWS - 1}`, 10)).toEqual({
       rows: 1,
       places: [ROWS - 4],

@@ -60,8 +60,8 @@ describe('simulate', () => {
     [['--format', 'csv'], '--format needs --output'],
     [['--colour', 'red'], "Unknown option '--colour'"],
     [[], 'Say where to write'],
-  ])('ends with 1 and says what to change: %j', async (flags, message) => {
-    expect(await main(flags)).toBe(1);
+  ])('ends with 2 and says what to change: %j', async (flags, message) => {
+    expect(await main(flags)).toBe(2);
     expect(printed.err).toContain(message);
     expect(printed.err).toContain('--help');
   });
