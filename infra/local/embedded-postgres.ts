@@ -101,7 +101,11 @@ export function postgresUrl(
 }
 
 /** Starts the server process; `waitForPostgres` tells when it answers. */
-export function spawnPostgres(installation: PostgresInstallation, logFile: string): ChildProcess {
+export function spawnPostgres(
+  installation: PostgresInstallation,
+  logFile: string,
+  env: NodeJS.ProcessEnv = process.env,
+): ChildProcess {
   const { native, dataDir, port, user } = installation;
   removeStalePid(dataDir);
   const settings = {
@@ -122,7 +126,7 @@ export function spawnPostgres(installation: PostgresInstallation, logFile: strin
       cwd: '/',
       detached: true,
       stdio: ['ignore', log, log],
-      env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
+      env: { ...env, LC_ALL: 'C', TZ: 'UTC' },
     });
   } finally {
     closeSync(log);

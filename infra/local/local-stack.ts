@@ -31,6 +31,8 @@ export interface LocalStackOptions {
   external?: { databaseUrl?: string; temporalAddress?: string };
   /** More variables for the workers and the API. */
   env?: Record<string, string>;
+  /** The environment of one part, asked for at each of its starts; of all but Temporal, which has none to change. */
+  envOf?: (part: Part, env: NodeJS.ProcessEnv) => NodeJS.ProcessEnv;
   /** Told when a part has died and is started again. */
   onRestart?: (part: string, how: string) => void;
 }
@@ -206,7 +208,7 @@ export class LocalStack {
   async #startPostgres(): Promise<string> {
     const installation: PostgresInstallation = await installPostgres(this.options.stateDir);
     await this.#startPart('postgres', {
-      spawn: () => spawnPostgres(installation, this.logFile('postgres')),
+      spawn: () => spawnPostgres(installation, this.logFile('postgres'), this.#envOf('postgres', process.env)),
       waitUntilReady: (_child, isGivenUp) => waitForPostgres(installation, isGivenUp),
     });
     return postgresUrl(installation);
@@ -248,6 +250,10 @@ export class LocalStack {
     };
   }
 
+  #envOf(part: Part, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+    return this.options.envOf?.(part, env) ?? env;
+  }
+
   async #startOwnParts(env: NodeJS.ProcessEnv): Promise<void> {
     const scripts: [Part, string][] = [
       ['pipeline-worker', 'workers/pipeline-worker.js'],
@@ -257,7 +263,7 @@ export class LocalStack {
     await Promise.all(
       scripts.map(([part, script]) =>
         this.#startPart(part, {
-          spawn: () => forkService(script, env, this.logFile(part)),
+          spawn: () => forkService(script, this.#envOf(part, env), this.logFile(part)),
           waitUntilReady: (child, hasEnded) => waitForService(part, child, hasEnded, this.logFile(part)),
         }),
       ),

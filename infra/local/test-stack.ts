@@ -1,12 +1,18 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LocalStack, PARTS, type Part, type StackAddresses } from './local-stack.js';
+import { LocalStack, PARTS, type LocalStackOptions, type Part, type StackAddresses } from './local-stack.js';
 import { runSilently } from './progress-lines.js';
 import { deleteStateFolder } from './state-folder.js';
 
 /** Several stacks share the cores of a machine that tests: turning callers away is for the tests of it. */
 export const PATIENT = { MAX_REQUEST_WAIT: '60000' };
+
+/** What a test does to the parts of its stack. */
+export interface StackHooks extends Pick<LocalStackOptions, 'envOf'> {
+  /** Called with the state folder before anything is in it. */
+  prepare?: (stateDir: string) => void;
+}
 
 /**
  * A whole throw-away service for tests: real PostgreSQL, Temporal, workers and API on free ports. It never uses the servers
@@ -18,13 +24,15 @@ export class TestStack {
   private constructor(
     readonly stateDir: string,
     private readonly env: Record<string, string>,
+    private readonly hooks: StackHooks,
   ) {
     this.#stack = this.#create();
   }
 
-  static async start(env: Record<string, string> = {}): Promise<TestStack> {
-    const stack = new TestStack(mkdtempSync(join(tmpdir(), 'mlops-stack-')), env);
+  static async start(env: Record<string, string> = {}, hooks: StackHooks = {}): Promise<TestStack> {
+    const stack = new TestStack(mkdtempSync(join(tmpdir(), 'mlops-stack-')), env, hooks);
     try {
+      hooks.prepare?.(stack.stateDir);
       await stack.startAgain();
     } catch (error) {
       await stack.stop();
@@ -43,7 +51,8 @@ export class TestStack {
       ...PATIENT,
       ...this.env,
     };
-    return new LocalStack({ stateDir: this.stateDir, port: 0, temporalPort: 0, uiPort: 0, env });
+    const { envOf } = this.hooks;
+    return new LocalStack({ stateDir: this.stateDir, port: 0, temporalPort: 0, uiPort: 0, env, envOf });
   }
 
   get addresses(): StackAddresses {

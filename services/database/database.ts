@@ -36,7 +36,7 @@ export function openDatabase(url: string, onError: (error: Error) => void): Data
 }
 
 const AWAY =
-  /ERR_TLS_|SELF_SIGNED_CERT|CERT_HAS_EXPIRED|CERT_NOT_YET_VALID|UNABLE_TO_(?:VERIFY|GET_ISSUER)|does not support SSL|ECONNREFUSED|ECONNRESET|EPIPE|Connection terminated|timeout exceeded when trying to connect|57P0[123]|the database system is|Can't reach database|server closed the connection/i;
+  /ERR_TLS_|SELF_SIGNED_CERT|CERT_HAS_EXPIRED|CERT_NOT_YET_VALID|UNABLE_TO_(?:VERIFY|GET_ISSUER)|does not support SSL|ECONNREFUSED|ECONNRESET|EPIPE|Connection terminated|timeout exceeded when trying to connect|57P0[123]|the database system is|Can't reach database|server (?:has )?closed the connection|P1017|\b53[123]00\b/i;
 
 /** Whether a failure means that PostgreSQL is away, rather than that it said no. */
 export function isDatabaseAway(error: unknown): boolean {

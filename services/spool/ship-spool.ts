@@ -35,6 +35,8 @@ export class SpoolShipper {
   #adoptedMs = -Infinity;
   #isAway = false;
   #isStopped = false;
+  /** Called after each batch. */
+  readonly #waiters = new Set<() => void>();
 
   constructor(private readonly options: ShipperOptions) {}
 
@@ -48,17 +50,37 @@ export class SpoolShipper {
     await this.#shipping;
   }
 
-  /** Ships what was spooled before the call, too; for a caller that is about to read it. */
+  /**
+   * Ships what was spooled before the call, for a caller that is about to read it. What comes in meanwhile is not waited for: under a
+   * steady load there is always more. Returns when it has arrived, or when the destination is away.
+   */
   async flush(): Promise<void> {
-    await this.#shipping;
-    await this.ship();
+    const isThrough = this.options.spool.mark();
+    const shipTwice = async () => {
+      await this.#shipping;
+      if (!isThrough()) await this.ship();
+    };
+    await new Promise<void>((resolve) => {
+      const waiter = () => {
+        if (!isThrough()) return;
+        this.#waiters.delete(waiter);
+        resolve();
+      };
+      this.#waiters.add(waiter);
+      waiter();
+      void shipTwice().then(() => {
+        this.#waiters.delete(waiter);
+        resolve();
+      });
+    });
   }
 
   /** @returns once the last rows have arrived, or stay on disk for the next process because the destination is away */
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
-    await this.flush();
+    await this.#shipping;
+    await this.ship();
     const { spool, logger } = this.options;
     if (!spool.isEmpty) logger.warn({ rows: spool.rows }, 'rows stay on disk; the next process ships them');
     spool.close();
@@ -75,6 +97,7 @@ export class SpoolShipper {
         const arrived = await this.#write(batch.frames);
         batch.done();
         this.options.onShipped(arrived);
+        for (const look of this.#waiters) look();
         this.#pauseMs = LOOK_EVERY_MS;
         if (this.#isAway) logger.info('spooled rows arrive again');
         this.#isAway = false;

@@ -93,6 +93,14 @@ export class Spool {
     return this.#segments.every(({ bytes, shipped }) => bytes === shipped);
   }
 
+  /** @returns tells whether all that waits now has arrived or was given up, whatever has come since */
+  mark(): () => boolean {
+    const waiting = this.#segments
+      .filter(({ bytes, shipped }) => shipped < bytes)
+      .map((segment) => ({ segment, end: segment.bytes }));
+    return () => waiting.every(({ segment, end }) => segment.shipped >= end || !this.#segments.includes(segment));
+  }
+
   /**
    * Writes a frame. A disk that cannot take it costs the rows, which are counted, and never throws.
    * @returns whether the frame was written

@@ -2,13 +2,12 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPrng } from '../../ml/random/prng.js';
-import { PARTS, type Part } from '../../infra/local/local-stack.js';
 import { TestStack } from '../../infra/local/test-stack.js';
 import { createApiClient, pause } from '../support/api-client.js';
 import { queryDatabase } from '../support/query-database.js';
 import { simulateFiles } from '../support/simulate-files.js';
 
-/** Long enough that a kill lands in the middle of something, short enough to run for every part. */
+/** Long enough that a kill lands in the middle of something. */
 const TRAINING = { model_type: 'user_behavior', hyperparameters: { n_estimators: 150 } };
 
 let stack: TestStack;
@@ -67,9 +66,10 @@ describe('whatever is killed, jobs end with the same result', () => {
   });
   afterAll(() => stack?.stop());
 
-  it.each<Part>([...PARTS])('kill -9 of %s in the middle of an ingestion and a training', async (part) => {
-    await survive(part, async () => {
-      stack.kill9(part);
+  // The other parts: chaos.test.ts.
+  it('kill -9 of the training worker in the middle of a long fit', async () => {
+    await survive('training-worker', async () => {
+      stack.kill9('training-worker');
       await pause(300);
     });
     const answer = await api.call('POST', '/predict/user-behavior', {

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@redis/client';
 import { freePort } from '../../infra/local/free-port.js';
-import { pause } from './api-client.js';
 
 const BINARY = ['/usr/bin/redis-server', '/usr/local/bin/redis-server', '/opt/homebrew/bin/redis-server'].find((path) =>
   existsSync(path),
@@ -36,7 +36,15 @@ export class RedisServer {
     return `${this.tls ? 'rediss' : 'redis'}://:${password}@127.0.0.1:${this.port}`;
   }
 
-  async startAgain(): Promise<void> {
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  get isRunning(): boolean {
+    return this.#process?.exitCode === null && this.#process.signalCode === null;
+  }
+
+  async startAgain(env: NodeJS.ProcessEnv = process.env): Promise<void> {
     const { tls, port } = this;
     const ports = tls
       ? [
@@ -53,8 +61,8 @@ export class RedisServer {
         ]
       : ['--port', port];
     const options = [...ports.map(String), '--bind', '127.0.0.1', '--save', ''];
-    this.#process = spawn(BINARY!, [...options, '--requirepass', RedisServer.PASSWORD], { stdio: 'ignore' });
-    while (!(await this.#answers())) await pause(60);
+    this.#process = spawn(BINARY!, [...options, '--requirepass', RedisServer.PASSWORD], { stdio: 'ignore', env });
+    while (!(await this.#answers())) await sleep(60);
   }
 
   async #answers(): Promise<boolean> {

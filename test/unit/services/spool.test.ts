@@ -164,6 +164,37 @@ describe('a shipper', () => {
       onRefused: (rows) => (told.refused += rows),
     });
 
+  it('waits for what was there when it was asked to, and not for what keeps coming', async () => {
+    const spool = open();
+    const arrived: string[] = [];
+    let more = 100;
+    const write = (rows: string[]) => {
+      arrived.push(...rows);
+      // Each write takes long enough for the next row to come.
+      if (more-- > 0) spool.append(frame([`"later ${more}"`]));
+      return new Promise<void>((resolve) => void setImmediate(resolve));
+    };
+    const shipping = shipper(spool, write, { shipped: 0, refused: 0 });
+    spool.append(frame(['"first"']));
+    const all = shipping.ship();
+    spool.append(frame(['"second"']));
+    await shipping.flush();
+    expect(arrived.slice(0, 2)).toEqual(['"first"', '"second"']);
+    expect(arrived.length, 'it came back long before the load was over').toBeLessThan(10);
+    await all;
+    expect(arrived).toHaveLength(102);
+    spool.close();
+  });
+
+  it('comes back when the destination is away', async () => {
+    const spool = open();
+    spool.append(frame(['"one"']));
+    const shipping = shipper(spool, () => Promise.reject(new Error('away')), { shipped: 0, refused: 0 });
+    await shipping.flush();
+    expect(spool.isEmpty).toBe(false);
+    spool.close();
+  });
+
   it('loses none but the rows that are refused, wherever they are', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.boolean(), { minLength: 1, maxLength: 60 }), async (isBad) => {
