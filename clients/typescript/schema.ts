@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 542a2a0070506d6ce296bb059319423f0b1fcf9655794a21bf80f1db93a3bc48.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 15e2f19832d7060f5f54c3687957a987f9b078b1858973a834a3db53499401bb.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -2871,6 +2871,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/encryption/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many files of models, datasets and uploads are under which key
+         * @description By ids; no key is shown. One of `ENCRYPTION_KEYS` that is not in the list, nor the first, is needed by no file any more. It looks into the beginning of each file.
+         */
+        get: operations["get_encryption_keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/encryption/reencrypt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bring all files under the first of the keys
+         * @description Files that are under another key, or not encrypted yet, are written anew, each whole or not at all, while the service goes on. The result of the job is what `GET /encryption/keys` answers then. It ends with `dependency_unavailable` where the workers have another key first, and with `artifact_corrupt` when a file does not open: all others are done by then.
+         */
+        post: operations["post_encryption_reencrypt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/codec/decode": {
         parameters: {
             query?: never;
@@ -3210,7 +3250,7 @@ export interface components {
         JobStatus: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor" | "repair";
+            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "reencrypt" | "monitor" | "repair";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -3225,7 +3265,7 @@ export interface components {
         Job: {
             job_id: string;
             /** @enum {unknown} */
-            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor" | "repair";
+            type: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "reencrypt" | "monitor" | "repair";
             status: components["schemas"]["JobState"];
             progress: number;
             stage: string;
@@ -4026,6 +4066,16 @@ export interface components {
             answered: number;
             stood_in: number;
             scored: number;
+        };
+        KeysReport: {
+            /** @description The first of `ENCRYPTION_KEYS`; null = nothing is encrypted */
+            writing_key_id: string | null;
+            keys: {
+                /** @description null = not encrypted */
+                key_id: string | null;
+                files: number;
+                bytes: number;
+            }[];
         };
         Upload: {
             upload_id: string;
@@ -13675,7 +13725,7 @@ export interface operations {
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
                 status?: "queued" | "running" | "completed" | "failed" | "cancelled";
-                type?: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "monitor" | "repair";
+                type?: "ingest" | "preprocess" | "replay" | "train" | "deploy" | "experiment" | "drill" | "materialize" | "retain" | "erase" | "reencrypt" | "monitor" | "repair";
                 model?: string;
             };
             header?: never;
@@ -24874,6 +24924,190 @@ export interface operations {
             };
             /** @description Something went wrong on our side */
             500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_encryption_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys that files need */
+            200: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeysReport"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role of the caller does not allow this */
+            403: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_encryption_reencrypt: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same job again */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /** @example {} */
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The job was accepted */
+            202: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobAccepted"];
+                };
+            };
+            /** @description The request could not be read */
+            400: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody is signed in */
+            401: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role of the caller does not allow this */
+            403: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The keys of the service do not allow this */
+            409: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type is not supported */
+            415: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit its schema; The Idempotency-Key was used with another body */
+            422: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    /** @description The id of this call in logs, workflows and errors */
+                    "X-Correlation-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A dependency is away */
+            503: {
                 headers: {
                     /** @description The id of this call in logs, workflows and errors */
                     "X-Correlation-Id"?: string;
