@@ -44,6 +44,12 @@ export interface CommandSpec<Options> {
   act: Act<Options>;
 }
 
+const examplesText = (examples: readonly string[]) =>
+  `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}`;
+
+/** The first example of each command of a group, for the help of the group. */
+const groupExamples = new WeakMap<Command, string[]>();
+
 /** Adds a command with the options that all have, and its examples to its help. @param usage such as `train <model>` */
 export function addCommand<Options = object>(
   parent: Command,
@@ -53,7 +59,8 @@ export function addCommand<Options = object>(
   const command = parent.command(usage).summary(summary).description(summary);
   options?.(command);
   addGlobalOptions(command);
-  command.addHelpText('after', `\nExamples:\n${examples.map((example) => `  $ ${example}`).join('\n')}`);
+  command.addHelpText('after', examplesText(examples));
+  groupExamples.get(parent)?.push(examples[0]!);
   return command.action(async (...given: unknown[]) => {
     const all = command.optsWithGlobals<GlobalOptions & Options>();
     const terminal = createTerminal(all.json === true);
@@ -122,5 +129,8 @@ export function addLimitOption(command: Command, summary = 'at most so many', us
 
 /** A group of commands, such as `jobs`: without a subcommand it tells its help. */
 export function addGroup(parent: Command, name: string, summary: string): Command {
-  return parent.command(name).summary(summary).description(summary);
+  const examples: string[] = [];
+  const group = parent.command(name).summary(summary).description(summary);
+  groupExamples.set(group, examples);
+  return group.addHelpText('after', () => examplesText(examples));
 }

@@ -14,9 +14,9 @@ function readPort() {
     const { values } = parseArgs({ options: { port: { type: 'string', default: '8090' } } });
     const port = Number(values.port);
     if (values.port.trim() !== '' && Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-    return fail(`--port is a number between 0 and 65535, not "${values.port}": ${USAGE}`);
+    return fail(`--port is a number between 0 and 65535, not "${values.port}": ${USAGE}`, 2);
   } catch (error) {
-    return fail(`${error.message}\n${USAGE}`);
+    return fail(`${error.message}\n${USAGE}`, 2);
   }
 }
 

@@ -227,7 +227,8 @@ function isAlive(identity) {
   return identityOf(pid) === identity;
 }
 
-export function fail(message) {
+/** @param code 2 for a command that was written wrongly */
+export function fail(message, code = 1) {
   process.stderr.write(`\n${message}\n`);
-  process.exit(1);
+  process.exit(code);
 }
