@@ -45,7 +45,8 @@ export async function installRuntime(
         meta?.['sdkComponent'] === 'workflow'
           ? log('info')(message, { ...meta, job_id: meta['workflowId'] })
           : log('debug')(message, meta),
-      warn: log('warn'),
+      // Training workers run activities only, which is how it is meant.
+      warn: (message, meta) => log(message.startsWith('No workflows registered') ? 'debug' : 'warn')(message, meta),
       error: log('error'),
     },
     shutdownSignals: [],
