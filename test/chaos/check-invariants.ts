@@ -93,7 +93,26 @@ export async function findContradictions(world: ChaosStack): Promise<string[]> {
   return problems;
 }
 
-/** Files under final names are those that the database knows, and what jobs that have ended left half-done is gone. */
+/** Jobs that completed have nothing staged any more; what a failed one has left goes by retention. */
+const CLEARED_WITHIN_MS = 10_000;
+
+async function findStaged(world: ChaosStack): Promise<string[]> {
+  const roots = [join('data', 'datasets', '.staging'), join('models', '.staging')].map((one) =>
+    join(world.stack.stateDir, one),
+  );
+  const deadline = Date.now() + CLEARED_WITHIN_MS;
+  for (;;) {
+    const staged = roots.flatMap((root) => (existsSync(root) ? readdirSync(root) : []));
+    const left = await world.query<{ id: string }>(`SELECT id FROM jobs WHERE status = 'completed' AND id = ANY($1)`, [
+      staged,
+    ]);
+    if (left.length === 0) return [];
+    if (Date.now() > deadline) return left.map(({ id }) => `job ${id} has completed and what it staged is left`);
+    await sleep(300);
+  }
+}
+
+/** Files under final names are those that the database knows, and what completed jobs have staged is gone. */
 export async function findLeftFiles(world: ChaosStack): Promise<string[]> {
   const { stateDir } = world.stack;
   const list = (...path: string[]) => {
@@ -106,6 +125,7 @@ export async function findLeftFiles(world: ChaosStack): Promise<string[]> {
     ...expected.filter((name) => !found.includes(name)).map((name) => `${what} ${name} is known and not on disk`),
   ];
   return [
+    ...(await findStaged(world)),
     ...compare('dataset', list('data', 'datasets'), await known('SELECT id AS name FROM datasets')),
     ...compare(
       'bundle',
