@@ -112,19 +112,26 @@ describe('the direct way of a prediction', () => {
 describe('a caller that sends too much', () => {
   it('is told so beyond RATE_LIMIT, and the service can be watched all the same', async () => {
     const { url } = await processes.start({ RATE_LIMIT: '5' });
-    const answers = [];
-    for (let at = 0; at < 20; at++) answers.push(await post(url, '/predict/customers', { features: FEATURES }));
-    const refused = answers.filter(({ status }) => status === 429);
-    expect(answers.slice(0, 5).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    const isRefused = ({ status }: Response) => status === 429;
+    // All at once: on a slow machine one after the other would be within the limit.
+    const [answers, others] = await Promise.all([
+      Promise.all(Array.from({ length: 40 }, () => post(url, '/predict/customers', { features: FEATURES }))),
+      Promise.all(Array.from({ length: 10 }, () => fetch(`${url}/models`))),
+    ]);
+    const refused = answers.filter(isRefused);
+    const elsewhere = others.filter(isRefused);
+    expect(
+      answers.filter(({ status }) => status === 200).length + others.length - elsewhere.length,
+    ).toBeGreaterThanOrEqual(5);
+    expect(answers.every((answer) => answer.status === 200 || isRefused(answer))).toBe(true);
     expect(refused.length).toBeGreaterThan(0);
     expect(refused[0]!.headers.get('retry-after')).toBe('1');
     expect(await refused[0]!.json()).toMatchObject({ type: 'urn:problem:rate_limited', status: 429 });
-    const other = await fetch(`${url}/models`);
-    expect(((await other.json()) as ProblemBody).type).toBe('urn:problem:rate_limited');
+    expect(((await elsewhere[0]!.json()) as ProblemBody).type).toBe('urn:problem:rate_limited');
     for (let at = 0; at < 20; at++) expect((await fetch(`${url}/health/live`)).status).toBe(200);
     const metrics = await (await fetch(`${url}/metrics`)).text();
     expect(metrics).toMatch(
-      new RegExp(`^mlops_requests_refused_total\\{reason="rate_limited"\\} ${refused.length + 1}$`, 'm'),
+      new RegExp(`^mlops_requests_refused_total\\{reason="rate_limited"\\} ${refused.length + elsewhere.length}$`, 'm'),
     );
   });
 
