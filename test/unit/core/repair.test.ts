@@ -105,6 +105,20 @@ describe('a version that was trained anew', () => {
     few.difference = { ...few.difference, crossed: -1.6, entitiesWithEvents: 0 };
     expect(judge(few).outcome).toBe('no_better');
   });
+  it('needs more to be shown where the rows are few', () => {
+    const over = (rows: number, mean: number) => {
+      const sums = { total: rows * mean, totalSquared: rows * (mean * mean + 1), crossed: rows * mean };
+      return {
+        ...measured('loss:label', [mean, 1]),
+        difference: { ...sums, entities: rows, requests: rows, requestsSquared: rows, entitiesWithEvents: rows / 2 },
+      };
+    };
+    // Two standard errors are enough of 400 rows, and not of 80; four are.
+    expect(judge(over(400, -0.1)).outcome).toBe('better');
+    expect(judge(over(80, -0.22)).outcome).toBe('no_better');
+    expect(judge(over(80, -0.45)).outcome).toBe('better');
+    expect(judge(over(20, -2)).outcome).toBe('no_better');
+  });
   it('does worse where anything is harmed, however much a loss is lower', () => {
     expect(judge(measured('loss:label', [-0.4, 0.5]), measured('error_rate', [0.4, 0.4])).outcome).toBe('worse');
   });
