@@ -45,6 +45,10 @@ export function answerForThisProcess({
   answerSiblings('forget', forget);
   answerSiblings('flush events', flushEvents);
   answerSiblings('loaded version', (model) => routing.served(String(model))?.version ?? null);
+  answerSiblings('version alone', (model) => {
+    const served = routing.served(String(model));
+    return served && !served.rollout ? served.version : null;
+  });
 }
 
 /** The metrics of all API processes and of the workers of this machine, and what there is in the service, as one. */
@@ -84,9 +88,16 @@ export async function lastErrorsOfAll(): Promise<LastErrors[]> {
 
 /** @returns the version of a model that every API process has loaded, or null while they do not agree */
 export async function versionLoadedByAll(model: string): Promise<string | null> {
-  const [first, ...rest] = await askSiblings<string | null>('loaded version', model);
-  return first !== undefined && rest.every((version) => version === first) ? first : null;
+  return agreed(await askSiblings<string | null>('loaded version', model));
 }
+
+/** @returns the version that answers for a model in every API process with none on trial beside it, or null while that is not so */
+export async function versionAloneInAll(model: string): Promise<string | null> {
+  return agreed(await askSiblings<string | null>('version alone', model));
+}
+
+const agreed = ([first, ...rest]: (string | null | undefined)[]) =>
+  first !== undefined && rest.every((version) => version === first) ? first : null;
 
 /** Has all API processes bring the events that they have acknowledged to the database. */
 export async function flushEventsOfAll(): Promise<void> {

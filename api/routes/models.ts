@@ -24,7 +24,7 @@ import { modelDefinition, type ModelDefinition } from '../../services/training/m
 import { planTraining } from '../../services/training/plan-training.js';
 import { callerOf, correlationIdOf, pathParameter, type ApiContext } from '../http-context.js';
 import { idempotencyKeyOf, jobAccepted } from './job-accepted.js';
-import { versionLoadedByAll } from '../all-processes.js';
+import { versionAloneInAll, versionLoadedByAll } from '../all-processes.js';
 import { listOf, ref, type RouteDefinition } from './route-definition.js';
 
 async function presentModel(definition: ModelDefinition, context: ApiContext) {
@@ -252,10 +252,11 @@ export const modelRoutes: RouteDefinition[] = [
 const SERVED_WITHIN_MS = 2000;
 const ASK_EVERY_MS = 25;
 
+/** The version that a rollback leaves may have answered before, beside one on trial: that is over, too. */
 async function isServedByAll(model: string, version: string): Promise<boolean> {
   const untilMs = performance.now() + SERVED_WITHIN_MS;
   while (performance.now() < untilMs) {
-    if ((await versionLoadedByAll(model)) === version) return true;
+    if ((await versionAloneInAll(model)) === version) return true;
     await sleep(ASK_EVERY_MS);
   }
   return false;

@@ -183,7 +183,7 @@ export class LocalStack {
     return join(this.options.stateDir, 'run', `${part}.pid`);
   }
 
-  async #startPart(part: Part, options: Pick<SupervisedOptions, 'spawn' | 'waitUntilReady'>): Promise<void> {
+  async #startPart(part: Part, options: Pick<SupervisedOptions, 'spawn' | 'waitUntilReady' | 'tries'>): Promise<void> {
     this.#refuseWhenStopping();
     const [stopSignal, patienceMs] = STOP[part];
     this.#rotateLog(part);
@@ -210,6 +210,8 @@ export class LocalStack {
     await this.#startPart('postgres', {
       spawn: () => spawnPostgres(installation, this.logFile('postgres'), this.#envOf('postgres', process.env)),
       waitUntilReady: (_child, isGivenUp) => waitForPostgres(installation, isGivenUp),
+      // After a kill, processes of the former server may hold its memory for a moment.
+      tries: 8,
     });
     return postgresUrl(installation);
   }

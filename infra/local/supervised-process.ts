@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   endProcess,
   identityOf,
@@ -18,9 +19,12 @@ export interface SupervisedOptions {
   waitUntilReady: (child: ChildProcess, isGivenUp: () => boolean) => Promise<void>;
   stopSignal: NodeJS.Signals;
   patienceMs: number;
+  /** How often the first start is tried while the process ends before it is ready; 1 without. */
+  tries?: number;
   onRestart?: (name: string, how: string) => void;
 }
 
+const TRY_AGAIN_MS = 1000;
 const FIRST_DELAY_MS = 300;
 const LONGEST_DELAY_MS = 10_000;
 const HEALTHY_AFTER_MS = 60_000;
@@ -43,14 +47,21 @@ export class SupervisedProcess {
     return this.#identity?.pid;
   }
 
-  /** Starts the process and waits until it is ready. @throws Error when it ends before that. */
+  /** Starts the process and waits until it is ready. @throws Error when it ends before that, each time that it may be tried. */
   async start(): Promise<void> {
     this.#isStopping = false;
     this.#delayMs = FIRST_DELAY_MS;
-    const child = this.#launch(false);
-    const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
-    await this.options.waitUntilReady(child, hasEnded);
-    this.#keepAlive(child);
+    for (let tries = this.options.tries ?? 1; ; tries--) {
+      const child = this.#launch(false);
+      const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+      try {
+        await this.options.waitUntilReady(child, hasEnded);
+        return this.#keepAlive(child);
+      } catch (error) {
+        if (tries <= 1 || this.#isStopping || !hasEnded()) throw error;
+        await sleep(TRY_AGAIN_MS);
+      }
+    }
   }
 
   #launch(isRestart: boolean): ChildProcess {

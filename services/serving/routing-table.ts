@@ -134,8 +134,11 @@ export class RoutingTable {
   /** Reads the routes and loads what changed; calls that come while one runs are joined into one more run. */
   async refresh(): Promise<void> {
     this.#isDirty = true;
-    this.#refreshing ??= this.#refreshUntilClean().finally(() => (this.#refreshing = undefined));
-    await this.#refreshing;
+    // One that has just ended may stand here still, and has not seen what this call is about.
+    while (this.#isDirty) {
+      this.#refreshing ??= this.#refreshUntilClean().finally(() => (this.#refreshing = undefined));
+      await this.#refreshing;
+    }
   }
 
   async #refreshUntilClean(): Promise<void> {

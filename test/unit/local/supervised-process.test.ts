@@ -49,6 +49,25 @@ describe('a supervised process', () => {
     }
   });
 
+  it('is tried again where it ends before it is ready, as often as it may be', async () => {
+    let starts = 0;
+    const part = (tries: number, lives: number) =>
+      supervise({
+        tries,
+        spawn: () => run(++starts < lives ? '0' : SLEEPER)(),
+        waitUntilReady: async (child, hasEnded) => {
+          await vi.waitFor(() => expect(hasEnded() || starts >= lives).toBe(true), { timeout: 5000 });
+          if (hasEnded()) throw new Error(`ended ${child.pid}`);
+        },
+      });
+    await part(3, 2).start();
+    expect(starts).toBe(2);
+    await supervised!.stop();
+    starts = 0;
+    await expect(part(2, 4).start()).rejects.toThrow('ended');
+    expect(starts).toBe(2);
+  });
+
   it('waits longer each time it dies at once', async () => {
     const startsMs: number[] = [];
     const part = supervise({
