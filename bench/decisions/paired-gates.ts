@@ -1,12 +1,11 @@
 import { judgeRollout } from '../../core/decisions/judge-rollout.js';
 import type { ArmSums, MeasureEvidence, PairedEvidence, Verdict } from '../../core/decisions/rollout-evidence.js';
-import { DEFAULT_ROLLOUT_RULE } from '../../core/decisions/rollout-rule.js';
+import { DEFAULT_ROLLOUT_RULE, HOLDOUT_RULE } from '../../core/decisions/rollout-rule.js';
 import { createPrng, type Prng } from '../../ml/random/prng.js';
 import type { DecisionGate } from './decision-gates.js';
 import { addEntity, noSums } from './simulated-users.js';
 
 /** The rule of the frozen holdout: see services/deployments/test-holdout.ts. */
-const HOLDOUT_RULE = { ...DEFAULT_ROLLOUT_RULE, leastPairs: 100 };
 
 /** How the losses of two versions differ on a row, new minus present. */
 type Difference = (prng: Prng) => number;

@@ -1,5 +1,5 @@
 import { judgeRetraining } from '../../core/decisions/judge-retraining.js';
-import { DEFAULT_ROLLOUT_RULE } from '../../core/decisions/rollout-rule.js';
+import { HOLDOUT_RULE } from '../../core/decisions/rollout-rule.js';
 import { AdaptiveWindow } from '../../ml/drift/adaptive-window.js';
 import {
   defaultRandomForestParameters,
@@ -49,7 +49,6 @@ export type Policy = (turn: Turn) => void;
 const LEAST_CHANCE = 1e-3;
 /** One row in so many is kept from a training, to judge it by. */
 const HELD_OUT_OF = 5;
-const RULE = { ...DEFAULT_ROLLOUT_RULE, leastPairs: 100 };
 
 const lossOf = (chance: number, truth: number) =>
   -Math.log(Math.min(1 - LEAST_CHANCE, Math.max(LEAST_CHANCE, truth === 1 ? chance : 1 - chance)));
@@ -117,7 +116,8 @@ function isBetter(rows: Uint32Array, chances: Float64Array, given: Float64Array,
   const baselineMean = rows.reduce((total, row) => total + given[row]!, 0) / count;
   const measures = [{ measure: 'loss:label', harm: 'rises' as const, difference, baselineMean }];
   return (
-    judgeRetraining({ strategy: 'holdout', windows: 1, seconds: 0, pairs: count, measures }, RULE).outcome === 'better'
+    judgeRetraining({ strategy: 'holdout', windows: 1, seconds: 0, pairs: count, measures }, HOLDOUT_RULE).outcome ===
+    'better'
   );
 }
 

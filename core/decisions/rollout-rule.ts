@@ -47,6 +47,9 @@ export const DEFAULT_ROLLOUT_RULE: Readonly<RolloutRule> = {
   mostCrossedShare: 0.005,
 };
 
+/** What a holdout is judged by. Bounds that hold at every look are wide enough for so few rows. */
+export const HOLDOUT_RULE: Readonly<RolloutRule> = { ...DEFAULT_ROLLOUT_RULE, leastPairs: 100 };
+
 /**
  * Checks a rule before anything is judged by it.
  * @throws RangeError that names the first number out of range

@@ -1,5 +1,4 @@
 import type { PairedEvidence, PairedMeasure } from '../../core/decisions/rollout-evidence.js';
-import { DEFAULT_ROLLOUT_RULE, type RolloutRule } from '../../core/decisions/rollout-rule.js';
 import type { ShapedPrediction } from '../../core/kinds/shaped-prediction.js';
 import type { ScoreInput } from '../../core/schemas/prediction.js';
 import {
@@ -16,9 +15,6 @@ import type { Scorer } from '../serving/scorer.js';
 import { collectHoldout, type AnsweredCase } from './collect-evidence.js';
 import type { RolloutSettings } from './open-deployment.js';
 import { measuredHeads } from './rollout-measures.js';
-
-/** What such evidence is judged by. Bounds that hold at every look are wide enough for so few rows. */
-export const HOLDOUT_RULE: RolloutRule = { ...DEFAULT_ROLLOUT_RULE, leastPairs: 100 };
 
 /** Why there is nothing to judge by. */
 export class NotTestable {

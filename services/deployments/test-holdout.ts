@@ -1,6 +1,7 @@
 import type { PairedEvidence, RolloutVerdict } from '../../core/decisions/rollout-evidence.js';
+import { HOLDOUT_RULE } from '../../core/decisions/rollout-rule.js';
 import type { Database } from '../database/database.js';
-import { compareOnHoldout, HOLDOUT_RULE, NotTestable, OF_BEFORE } from './compare-on-holdout.js';
+import { compareOnHoldout, NotTestable, OF_BEFORE } from './compare-on-holdout.js';
 import { keepVerdict } from './evaluate-window.js';
 import type { OpenDeployment, RolloutSettings } from './open-deployment.js';
 import { recordStep } from './switch-route.js';

@@ -111,11 +111,15 @@ export async function rampTo(buildId: string, percent: number, waitMs: number, c
   await withTemporal(temporal, set, DEADLINE_MS);
 }
 
+/** The task queues that no worker of a build polls. */
+function queuesWithout(buildId: string, { builds }: ReleaseState): string[] {
+  const workers = builds.find((one) => one.build_id === buildId)?.workers ?? {};
+  return Object.values(TASK_QUEUES).filter((queue) => !workers[queue]);
+}
+
 async function waitForWorkers(buildId: string, waitMs: number, context: ReleaseContext): Promise<void> {
   for (const deadlineMs = Date.now() + waitMs; ; await sleep(POLL_EVERY_MS)) {
-    const { builds } = await describeRelease(context);
-    const workers = builds.find((one) => one.build_id === buildId)?.workers ?? {};
-    const missing = Object.values(TASK_QUEUES).filter((queue) => !workers[queue]);
+    const missing = queuesWithout(buildId, await describeRelease(context));
     if (missing.length === 0) return;
     if (Date.now() > deadlineMs)
       throw new Error(
@@ -129,14 +133,14 @@ async function waitForWorkers(buildId: string, waitMs: number, context: ReleaseC
  * @throws Error that says what is missing, and what to do
  */
 export async function checkRelease(context: ReleaseContext): Promise<void> {
-  const { current, builds, deployment } = await describeRelease(context);
+  const state = await describeRelease(context);
+  const { current, builds, deployment } = state;
   const named = builds.map(({ build_id: id }) => id).join(', ');
   if (current === null)
     throw new Error(
       `no build of the deployment ${deployment} is current, so workers with a build id get nothing. Run \`npm run release -- current BUILD\`; known builds: ${named || 'none'}`,
     );
-  const { workers = {} } = builds.find(({ build_id: id }) => id === current) ?? {};
-  const missing = Object.values(TASK_QUEUES).filter((queue) => !workers[queue]);
+  const missing = queuesWithout(current, state);
   if (missing.length > 0)
     throw new Error(
       `the build ${current} is current, and none of its workers polls ${missing.join(' and ')}. Start them, or make another build current`,

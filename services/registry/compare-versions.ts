@@ -4,9 +4,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { judgeRollout } from '../../core/decisions/judge-rollout.js';
 import type { GuardrailFinding } from '../../core/decisions/rollout-evidence.js';
 import { betterDirection, compareMetric, type Measured } from '../../core/policy/compare-metric.js';
+import { HOLDOUT_RULE } from '../../core/decisions/rollout-rule.js';
 import { bringBundle, bundleFolder, type SignatureFeature, type SignatureHead } from '../artifacts/model-bundle.js';
 import type { Database, Prisma } from '../database/database.js';
-import { compareOnHoldout, HOLDOUT_RULE, NotTestable, recordOf } from '../deployments/compare-on-holdout.js';
+import { compareOnHoldout, NotTestable, recordOf } from '../deployments/compare-on-holdout.js';
 
 type VersionRow = Prisma.ModelVersionGetPayload<object>;
 

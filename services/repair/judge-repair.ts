@@ -1,6 +1,7 @@
 import { judgeRetraining, type RetrainingVerdict } from '../../core/decisions/judge-retraining.js';
+import { HOLDOUT_RULE } from '../../core/decisions/rollout-rule.js';
 import type { Database } from '../database/database.js';
-import { compareOnFreshRows, HOLDOUT_RULE, NotTestable } from '../deployments/compare-on-holdout.js';
+import { compareOnFreshRows, NotTestable } from '../deployments/compare-on-holdout.js';
 import { noteStep } from './note-step.js';
 import type { OpenRepair } from './open-repair.js';
 

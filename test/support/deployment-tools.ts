@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
+import { parseAllDocuments, stringify } from 'yaml';
 import { environmentSchema } from '../../services/config.js';
 import { projectRoot } from '../../services/project-root.js';
 import { findPython } from './python-packages.js';
@@ -44,3 +45,23 @@ export function readManifests(): Manifest[] {
 
 /** Whether a process of the service reads a variable. */
 export const isSetting = (name: string) => name in environmentSchema.shape;
+
+/**
+ * Holds manifests to the schemas of Kubernetes, strictly.
+ * @param others API versions of operators, whose schemas are not those of Kubernetes
+ */
+export function validateManifests(manifests: readonly Manifest[], others: RegExp) {
+  const folder = mkdtempSync(join(tmpdir(), 'mlops-manifests-'));
+  try {
+    const files = manifests
+      .filter(({ apiVersion }) => !others.test(apiVersion))
+      .map((manifest, at) => {
+        const file = join(folder, `${at}.yaml`);
+        writeFileSync(file, stringify(manifest, { aliasDuplicateObjects: false }));
+        return file;
+      });
+    return { files: files.length, ...runTool('kubernetes-validate', ['--strict', '--quiet', ...files]) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decideRepair, type PastRepair } from '../../../core/decisions/decide-repair.js';
 import { judgeRetraining } from '../../../core/decisions/judge-retraining.js';
-import { DEFAULT_ROLLOUT_RULE } from '../../../core/decisions/rollout-rule.js';
+import { HOLDOUT_RULE } from '../../../core/decisions/rollout-rule.js';
 import { createPrng } from '../../../ml/random/prng.js';
 import { repairSettingsSchema } from '../../../core/schemas/repair-settings.js';
 import type { RepairState } from '../../../core/schemas/repair.js';
@@ -70,10 +70,7 @@ describe('a version that was trained anew', () => {
     },
   });
   const judge = (...measures: ReturnType<typeof measured>[]) =>
-    judgeRetraining(
-      { strategy: 'holdout', windows: 1, seconds: 0, pairs: 400, measures },
-      { ...DEFAULT_ROLLOUT_RULE, leastPairs: 100 },
-    );
+    judgeRetraining({ strategy: 'holdout', windows: 1, seconds: 0, pairs: 400, measures }, HOLDOUT_RULE);
 
   it('does better where a loss is shown to be lower and nothing is harmed', () => {
     // One look, one side: 1.645 standard errors, which are 0.05 here.

@@ -1,10 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { stringify } from 'yaml';
 import { API_CLIENT_TLS, API_SERVER_TLS } from '../../../services/network/tls-settings.js';
-import { hasDeploymentTools, isSetting, runTool } from '../../support/deployment-tools.js';
+import { hasDeploymentTools, isSetting, validateManifests } from '../../support/deployment-tools.js';
 import { readPatchedManifests } from '../../support/patched-manifests.js';
 
 const manifests = readPatchedManifests('tls');
@@ -18,20 +14,9 @@ const WORKLOADS = [
 
 describe('the overlay with TLS', () => {
   it.skipIf(!hasDeploymentTools())('is what the schemas of Kubernetes allow, strictly', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'mlops-manifests-'));
-    try {
-      const files = manifests
-        .filter(({ apiVersion }) => !/^(keda\.sh|cert-manager\.io)\//.test(apiVersion))
-        .map((manifest, at) => {
-          const file = join(folder, `${at}.yaml`);
-          writeFileSync(file, stringify(manifest, { aliasDuplicateObjects: false }));
-          return file;
-        });
-      expect(files.length).toBeGreaterThan(20);
-      expect(runTool('kubernetes-validate', ['--strict', '--quiet', ...files])).toEqual({ code: 0, told: '' });
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    const { files, ...verdict } = validateManifests(manifests, /^(keda\.sh|cert-manager\.io)\//);
+    expect(files).toBeGreaterThan(20);
+    expect(verdict).toEqual({ code: 0, told: '' });
   });
 
   it('gives each process the files of its own certificate, by settings that it knows', () => {

@@ -1,16 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseAllDocuments, stringify } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import { TASK_QUEUES } from '../../../core/names.js';
 import { projectRoot } from '../../../services/project-root.js';
 import {
   hasDeploymentTools,
   isSetting,
   readManifests,
-  runTool,
+  validateManifests,
   type Manifest,
 } from '../../support/deployment-tools.js';
 
@@ -52,20 +49,9 @@ describe('k8s/deployment.yaml', () => {
   });
 
   it.skipIf(!hasDeploymentTools())('is what the schemas of Kubernetes allow, strictly', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'mlops-manifests-'));
-    try {
-      const files = manifests
-        .filter(({ apiVersion }) => !OTHERS.test(apiVersion))
-        .map((manifest, at) => {
-          const file = join(folder, `${at}.yaml`);
-          writeFileSync(file, stringify(manifest, { aliasDuplicateObjects: false }));
-          return file;
-        });
-      expect(files.length).toBeGreaterThan(20);
-      expect(runTool('kubernetes-validate', ['--strict', '--quiet', ...files])).toEqual({ code: 0, told: '' });
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    const { files, ...verdict } = validateManifests(manifests, OTHERS);
+    expect(files).toBeGreaterThan(20);
+    expect(verdict).toEqual({ code: 0, told: '' });
   });
 
   it('runs nobody as root, with a token, or with a way to change its own code', () => {
