@@ -26,6 +26,9 @@ const read = (path: string) =>
 const [base, overlay] = [read('infra/compose.yaml'), read('infra/compose.tls.yaml')];
 const targetOf = (volume: string) => volume.split(':')[1]!;
 
+const conditionsOf = ({ depends_on: needs = {} }: Service): Record<string, { condition: string }> =>
+  Array.isArray(needs) ? Object.fromEntries(needs.map((name) => [name, { condition: 'service_started' }])) : needs;
+
 /** As Compose puts a second file on the first: variables and conditions by name, volumes by their place, all else as a whole. */
 function mergeService(one: Service = {}, other: Service): Service {
   const places = new Set((other.volumes ?? []).map(targetOf));
@@ -33,7 +36,7 @@ function mergeService(one: Service = {}, other: Service): Service {
     ...one,
     ...other,
     environment: { ...one.environment, ...other.environment },
-    depends_on: { ...one.depends_on, ...other.depends_on } as Record<string, { condition: string }>,
+    depends_on: { ...conditionsOf(one), ...conditionsOf(other) },
     volumes: [...(one.volumes ?? []).filter((volume) => !places.has(targetOf(volume))), ...(other.volumes ?? [])],
   };
 }
