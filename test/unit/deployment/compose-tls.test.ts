@@ -21,8 +21,8 @@ interface Compose {
   volumes: Record<string, unknown>;
 }
 
-const read = (path: string) =>
-  parse(readRootFile(path).replaceAll(/\$\{\w+:-([^}]*)\}/g, '$1'), { merge: true }) as Compose;
+const VARIABLE = /\$\{(\w+):-([^}]*)\}/g;
+const read = (path: string) => parse(readRootFile(path).replaceAll(VARIABLE, '$2'), { merge: true }) as Compose;
 const [base, overlay] = [read('infra/compose.yaml'), read('infra/compose.tls.yaml')];
 const targetOf = (volume: string) => volume.split(':')[1]!;
 
@@ -68,6 +68,12 @@ describe('infra/compose.tls.yaml', () => {
         if (source!.startsWith('./')) expect(existsSync(join(projectRoot(), 'infra', source!)), source).toBe(true);
         else if (!source!.startsWith('..')) expect(volumes, name).toHaveProperty(source!);
     }
+  });
+
+  it('takes each variable from .env.example, which tells its default', () => {
+    const example = readRootFile('.env.example');
+    for (const [, name, fallback] of readRootFile('infra/compose.tls.yaml').matchAll(VARIABLE))
+      expect(example, name).toMatch(new RegExp(`^# ${name}=${fallback}$`, 'm'));
   });
 
   it('leaves no connection of the service without TLS, and has the other end checked on both sides', () => {
