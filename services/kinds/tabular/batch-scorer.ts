@@ -1,4 +1,4 @@
-import { indexOfLargest, shapePrediction } from '../../../core/kinds/heads.js';
+import { shapePrediction } from '../../../core/kinds/heads.js';
 import { rounded } from '../../../core/kinds/shaped-prediction.js';
 import type { ModelKind } from '../../../core/names.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
@@ -23,6 +23,7 @@ export function createBatchScorer(
 ): BatchScorer {
   return {
     unusedFeatures: encoder.ignored.map(({ name }) => name),
+    areNamesPlain: heads.every(({ stored }) => !stored.name.includes('.')),
     predictRows(inputs) {
       const columns = encoder.columns.length;
       const values = new Float64Array(inputs.length * columns);
@@ -63,7 +64,7 @@ function finishedRows({ stored, model }: LoadedHead, matrix: FeatureMatrix): Flo
   const { outputs } = model;
   const all = model.predict(matrix);
   if (stored.transform !== 'log' && !stored.calibration) return all;
-  for (let at = 0; at < all.length; at += outputs) finish(stored, all.subarray(at, at + outputs));
+  for (let at = 0; at < all.length; at += outputs) finish(stored, all, at);
   return all;
 }
 
@@ -75,13 +76,17 @@ function answerColumns(kind: ModelKind, { stored, model }: LoadedHead, all: Floa
   const { name, task, classes, decision } = stored;
   const confidence = new Float64Array(rows);
   const codes = new Int32Array(rows);
-  const row = new Array<number>(outputs);
-  for (let at = 0; at < rows; at++) {
-    for (let o = 0; o < outputs; o++) row[o] = all[at * outputs + o]!;
-    codes[at] = decision ? decidedClass(decision, row) : indexOfLargest(row);
-    confidence[at] = rounded(task === 'binary' ? Math.max(...row) : row[codes[at]!]!);
+  for (let row = 0, at = 0; row < rows; row++, at += outputs) {
+    let likeliest = 0;
+    for (let o = 1; o < outputs; o++) if (all[at + o]! > all[at + likeliest]!) likeliest = o;
+    codes[row] = decision ? decidedClass(decision, all.subarray(at, at + outputs)) : likeliest;
+    confidence[row] = rounded(all[at + (task === 'binary' ? likeliest : codes[row]!)]!);
   }
-  const probabilityOf = (o: number) => Float64Array.from({ length: rows }, (_, at) => rounded(all[at * outputs + o]!));
+  const probabilityOf = (o: number) => {
+    const values = new Float64Array(rows);
+    for (let row = 0; row < rows; row++) values[row] = rounded(all[row * outputs + o]!);
+    return values;
+  };
   return [
     task === 'binary' ? { name, kind: 'number', values: probabilityOf(1) } : { name, kind: 'category', codes, classes },
     ...(kind === 'classification'
