@@ -7,6 +7,7 @@ import { encodeRow, type TableEncoder } from '../../../ml/preprocess/table-encod
 import { invalidFeatures } from '../../serving/invalid-features.js';
 import type { AnswerColumn, BatchScorer } from '../../serving/scorer.js';
 import { decidedClass, finish, readHead } from './head-answer.js';
+import type { SharedAnswers } from './head-model.js';
 import type { LoadedHead } from './scorer.js';
 import { activitiesOf, mixInSequences } from './sequence-head.js';
 
@@ -34,8 +35,9 @@ export function createBatchScorer(
         return problems.length > 0 ? invalidFeatures(problems, names) : undefined;
       });
       const matrix = { rows: inputs.length, columns, values };
+      const shared: SharedAnswers = new Map();
       const finished = heads.map((head) => {
-        const all = finishedRows(head, matrix);
+        const all = finishedRows(head, matrix, shared);
         const { sequence } = head;
         if (!sequence) return all;
         const histories = inputs.map(({ options }) => activitiesOf(sequence, options));
@@ -54,15 +56,19 @@ export function createBatchScorer(
     },
     predictColumns(columns, start, end) {
       const { matrix, problems } = encodeBatch(encoder, columns, start, end);
-      return { answers: heads.flatMap((head) => answerColumns(kind, head, finishedRows(head, matrix))), problems };
+      const shared: SharedAnswers = new Map();
+      return {
+        answers: heads.flatMap((head) => answerColumns(kind, head, finishedRows(head, matrix, shared))),
+        problems,
+      };
     },
   };
 }
 
 /** `[row * outputs + output]`: what the head answers with, calibrated. */
-function finishedRows({ stored, model }: LoadedHead, matrix: FeatureMatrix): Float64Array {
+function finishedRows({ stored, model }: LoadedHead, matrix: FeatureMatrix, shared: SharedAnswers): Float64Array {
   const { outputs } = model;
-  const all = model.predict(matrix);
+  const all = model.predict(matrix, shared);
   if (stored.transform !== 'log' && !stored.calibration) return all;
   for (let at = 0; at < all.length; at += outputs) finish(stored, all, at);
   return all;
