@@ -129,7 +129,9 @@ describe('the log of predictions', () => {
       }
     })();
     await pause(300);
-    await Promise.all([redis?.kill9(), stack.kill9('postgres'), stack.kill9('temporal')]);
+    stack.kill9('postgres');
+    stack.kill9('temporal');
+    await redis?.kill9();
     await pause(1500);
     over.abort();
     await load;
