@@ -30,9 +30,8 @@ const tellOutcome = (url: string, id: string) =>
     body: JSON.stringify({ outcome: { churn_probability: true }, observed_at: '2026-01-02T00:00:00Z' }),
   });
 
-/** Sends predictions from several callers at once until the signal. @returns the ids that were answered */
-async function predictUntil(url: () => string, signal: AbortSignal): Promise<string[]> {
-  const ids: string[] = [];
+/** Sends predictions from several callers at once until the signal. @param ids receives those that were answered */
+async function predictUntil(url: () => string, signal: AbortSignal, ids: string[]): Promise<void> {
   const caller = async (name: number) => {
     while (!signal.aborted) {
       try {
@@ -45,7 +44,6 @@ async function predictUntil(url: () => string, signal: AbortSignal): Promise<str
     }
   };
   await Promise.all(Array.from({ length: 8 }, (_, name) => caller(name)));
-  return ids;
 }
 
 const query = <Row extends object>(sql: string, values?: unknown[]) =>
@@ -91,14 +89,18 @@ afterAll(async () => {
 describe('the log of predictions', () => {
   it('has every prediction that was answered, through kills of the API in the middle of the load', async () => {
     const over = new AbortController();
-    const answered = predictUntil(() => stack.api, over.signal);
-    for (let kill = 0; kill < 3; kill++) {
-      await pause(900);
+    const ids: string[] = [];
+    const load = predictUntil(() => stack.api, over.signal, ids);
+    const answered = async (count: number) => {
+      for (let tries = 0; tries < 600 && ids.length < count; tries++) await pause(50);
+    };
+    for (let kill = 1; kill <= 3; kill++) {
+      await answered(ids.length + 30);
       stack.kill9('api');
     }
-    await pause(3000);
+    await answered(ids.length + 30);
     over.abort();
-    const ids = await answered;
+    await load;
     expect(ids.length).toBeGreaterThan(100);
     await expectLogged(ids);
   });
