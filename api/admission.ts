@@ -2,10 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import { ServiceError } from '../core/errors.js';
 import { batchOverload, type BatchTurns } from '../services/serving/batch-turns.js';
 import type { Metrics } from '../services/telemetry/metrics.js';
+import { HeldConnections } from './held-connections.js';
 import { clientOf, type RateLimiter } from './rate-limiter.js';
 
 /** The header by which a caller says how many milliseconds it waits for an answer. */
 export const TIMEOUT_HEADER = 'x-timeout-ms';
+/** Whoever watches the service must get an answer above all when it is too busy. */
+export const ALWAYS_ANSWERED = /^\/(health|metrics)\b/;
 const BATCH = /^[^?]*\/(batch|infer)(\?|$)/;
 
 export interface AdmissionOptions {
@@ -26,7 +29,27 @@ export class Admission {
   /** A request that the direct way hands on was looked at already. */
   readonly #admitted = new WeakSet<object>();
 
-  constructor(private readonly options: AdmissionOptions) {}
+  readonly #held: HeldConnections;
+
+  constructor(private readonly options: AdmissionOptions) {
+    this.#held = new HeldConnections(options.maxWaitMs);
+  }
+
+  /**
+   * Looks at a request before anything else is done for it, its headers and body included. A connection whose request has come too late
+   * is not read for a while.
+   * @returns why the request is not to be answered, or undefined
+   */
+  refuseAtOnce({ socket, url }: Pick<IncomingMessage, 'socket' | 'url'>): ServiceError | undefined {
+    const { maxWaitMs, metrics } = this.options;
+    if (maxWaitMs === 0 || ALWAYS_ANSWERED.test(url ?? '')) return undefined;
+    const waitedMs = this.#waitedMs(performance.now());
+    this.#held.note(waitedMs);
+    if (waitedMs > maxWaitMs) this.#held.hold(socket);
+    else if (!this.#held.hasWaited(socket)) return undefined;
+    metrics.requestsRefused.inc({ reason: 'overloaded' });
+    return overload(maxWaitMs);
+  }
 
   /**
    * @param caller the name of one that has signed in
@@ -44,7 +67,10 @@ export class Admission {
       this.#refuseOverload(waitedMs) ??
       this.#refuseBatch(request.url ?? '');
     if (refusal) this.options.metrics.requestsRefused.inc({ reason: refusal.code });
-    else this.#admitted.add(request);
+    else {
+      this.#admitted.add(request);
+      this.#held.countAnswered();
+    }
     return refusal;
   }
 
@@ -81,12 +107,7 @@ export class Admission {
   #refuseOverload(waitedMs: number): ServiceError | undefined {
     const { maxWaitMs } = this.options;
     if (maxWaitMs === 0 || waitedMs <= maxWaitMs) return undefined;
-    return new ServiceError(
-      'overloaded',
-      `The request would have waited longer than ${maxWaitMs} ms. Try again shortly.`,
-      [],
-      1,
-    );
+    return overload(maxWaitMs);
   }
 
   /** Before its body is read. */
@@ -95,6 +116,14 @@ export class Admission {
     return batchTurns.isFull && BATCH.test(url) ? batchOverload(maxWaitMs) : undefined;
   }
 }
+
+const overload = (maxWaitMs: number) =>
+  new ServiceError(
+    'overloaded',
+    `The request would have waited longer than ${maxWaitMs} ms. Try again shortly.`,
+    [],
+    1,
+  );
 
 /** A caller that waits no longer gets no work done. @returns undefined while it waits, or when it does not say how long */
 function refuseLate(waitedMs: number, timeout: string | undefined): ServiceError | undefined {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import helmet from 'helmet';
+import type { ServiceError } from '../core/errors.js';
 import { canonicalModelName } from '../core/names.js';
 import { includesRole, LOCAL_CALLER, mayTouch, type Caller } from '../core/roles.js';
 import type { PredictionAnswer } from '../services/serving/predict.js';
@@ -15,6 +16,7 @@ import { isPlainKind, readPlainInstance } from './routes/plain-instance.js';
 import { KIND_PREDICTIONS } from './routes/predict-kinds.js';
 
 const PATH = /^\/predict\/([a-z][a-z0-9_-]{0,62})$/;
+const PREDICTION = /^\/predict\/[a-z][a-z0-9_-]{0,62}(\/batch)?$/;
 const JSON_TYPE = /^application\/json(;\s*charset=utf-8)?$/i;
 /** What a socket hands over at once; bigger bodies come in pieces. */
 const MOST_BYTES = 65_536;
@@ -52,6 +54,40 @@ export function createFastPredict(
   // Where each request is to have its line in the log, or its trace, all take the way of Express.
   const isVerbose = () => isTracing() || logger.isLevelEnabled('debug');
 
+  interface Sent {
+    status: number;
+    headers: readonly string[];
+    text: string;
+    correlationId: string;
+    startMs: number;
+  }
+
+  function sendText(request: IncomingMessage, response: ServerResponse, sent: Sent): void {
+    const { status, headers, text, correlationId, startMs } = sent;
+    const length = String(Buffer.byteLength(text));
+    response.writeHead(status, [...headers, 'X-Correlation-Id', correlationId, 'Content-Length', length]);
+    response.end(text);
+    metrics.countRequest(request.method!, routeOf(request.url!), status, (performance.now() - startMs) / 1000);
+  }
+
+  function sendRefusal(request: IncomingMessage, response: ServerResponse, refusal: ServiceError, startMs: number) {
+    const correlationId = correlationIdFrom(request.headers['x-correlation-id'] as string | undefined);
+    const text = JSON.stringify(problemOf(refusal, request.url!, correlationId));
+    const { retryAfterSeconds: seconds, status } = refusal;
+    const headers = seconds === undefined ? problemHeaders : [...problemHeaders, 'Retry-After', String(seconds)];
+    sendText(request, response, { status, headers, text, correlationId, startMs });
+  }
+
+  /** Who has come too late to be answered in time is told so before anything else is looked at. @returns whether it was */
+  function refuseAtOnce(request: IncomingMessage, response: ServerResponse): boolean {
+    // Browsers of other sites need headers of their own.
+    if (!PREDICTION.test(request.url!) || request.headers.origin !== undefined) return false;
+    const startMs = performance.now();
+    const refusal = admission.refuseAtOnce(request);
+    if (refusal) sendRefusal(request, response, refusal, startMs);
+    return refusal !== undefined;
+  }
+
   /** @returns whether the request is answered, or will be at the end of this turn */
   function answer(
     request: IncomingMessage,
@@ -63,18 +99,11 @@ export function createFastPredict(
   ): boolean {
     const startMs = performance.now();
     const correlationId = correlationIdFrom(request.headers['x-correlation-id'] as string | undefined);
-    const send = (status: number, headers: readonly string[], text: string) => {
-      const length = String(Buffer.byteLength(text));
-      response.writeHead(status, [...headers, 'X-Correlation-Id', correlationId, 'Content-Length', length]);
-      response.end(text);
-      metrics.countRequest('POST', routeOf(request.url!), status, (performance.now() - startMs) / 1000);
-    };
+    const send = (status: number, headers: readonly string[], text: string) =>
+      sendText(request, response, { status, headers, text, correlationId, startMs });
     const refusal = admission.refuse(request, caller === LOCAL_CALLER ? undefined : caller.subject);
     if (refusal) {
-      const text = JSON.stringify(problemOf(refusal, request.url!, correlationId));
-      const { retryAfterSeconds: seconds } = refusal;
-      const retry = seconds === undefined ? [] : ['Retry-After', String(seconds)];
-      send(refusal.status, [...problemHeaders, ...retry], text);
+      sendRefusal(request, response, refusal, startMs);
       return true;
     }
     const finish = (answered: PredictionAnswer) => {
@@ -120,6 +149,7 @@ export function createFastPredict(
   return (request: IncomingMessage, response: ServerResponse): void => {
     // A proxy then sends its next request elsewhere, before this process stops to listen.
     if (!isAccepting()) response.setHeader('Connection', 'close');
+    if (refuseAtOnce(request, response)) return;
     const length = Number(request.headers['content-length']);
     const served = isVerbose() || !isAccepting() || !(length <= MOST_BYTES) ? undefined : servedModelOf(request);
     const caller = served && !admission.limitsRoute(`POST ${routeOf(request.url!)}`) && callerFor(request, served);
@@ -140,4 +170,5 @@ export function createFastPredict(
 
 const KIND_PATHS = new Set(KIND_PREDICTIONS.map(({ path }) => `/predict/${path}`));
 /** As the metrics name it: models of the config are not told apart here. */
-const routeOf = (url: string) => (KIND_PATHS.has(url) ? url : '/predict/{model}');
+const routeOf = (url: string) =>
+  KIND_PATHS.has(url) ? url : url.endsWith('/batch') ? '/predict/{model}/batch' : '/predict/{model}';

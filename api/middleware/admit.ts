@@ -1,15 +1,14 @@
 import type { NextFunction, Request, Response } from 'express';
-import { deadlineExceeded, readTimeout, TIMEOUT_HEADER, type Admission } from '../admission.js';
+import { ALWAYS_ANSWERED, deadlineExceeded, readTimeout, TIMEOUT_HEADER, type Admission } from '../admission.js';
 import { signedInCallerOf } from '../http-context.js';
 import { CallerGoneError } from '../../services/serving/predict-many.js';
-
-/** Whoever watches the service must get an answer above all when it is too busy. */
-const ALWAYS = /^\/(health|metrics)\b/;
 
 /** Turns requests away that would be answered too late, or of callers that send too many. */
 export function admit(admission: Admission) {
   return (request: Request, response: Response, next: NextFunction): void => {
-    const refusal = ALWAYS.test(request.path) ? undefined : admission.refuse(request, signedInCallerOf(response));
+    const refusal = ALWAYS_ANSWERED.test(request.path)
+      ? undefined
+      : admission.refuse(request, signedInCallerOf(response));
     if (refusal) throw refusal;
     const timeoutMs = readTimeout(request.get(TIMEOUT_HEADER) ?? '');
     if (timeoutMs !== undefined)

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Clock ticks a second, in which Linux counts the time of processes. */
 let ticks: number | undefined;
@@ -11,6 +11,27 @@ export function cpuSecondsOf(pid: number): number {
   // After the name, which may hold blanks: state is the first, utime and stime are the 12th and 13th.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / ticks;
+}
+
+/** The same of a process and all that it has started and that still run. Linux only. */
+export function cpuSecondsOfTree(root: number): number {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name): [pid: number, parent: number] => [Number(name), parentOf(Number(name))]);
+  const tree = [root];
+  for (let at = 0; at < tree.length; at++)
+    tree.push(...parents.filter(([, parent]) => parent === tree[at]).map(([pid]) => pid));
+  return tree.reduce((sum, pid) => sum + cpuSecondsOf(pid), 0);
+}
+
+/** @returns -1 for a process that has ended meanwhile */
+function parentOf(pid: number): number {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return -1;
+  }
 }
 
 /** MiB that a process has in memory, and the most that it ever had. Linux only. */

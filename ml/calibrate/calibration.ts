@@ -142,24 +142,28 @@ export function applyCurve(curve: CalibrationCurve, probability: number): number
 
 /**
  * Corrects one row's probabilities without allocating; `out` may be the same array. They sum to 1 again.
- * @param probabilities `classes` numbers
+ * @param probabilities `classes` numbers from `at` on
  */
-export function applyCalibration(calibration: Calibration, probabilities: Float64Array, out: Float64Array): void {
-  const { classes, curves } = calibration;
+export function applyCalibration(
+  { classes, curves }: Calibration,
+  probabilities: Float64Array,
+  out: Float64Array,
+  at = 0,
+): void {
   if (classes === 2) {
-    const p = applyCurve(curves[0]!, probabilities[1]!);
+    const p = applyCurve(curves[0]!, probabilities[at + 1]!);
     // Untouched probabilities stay the same to the bit.
-    out[0] = curves[0]!.method === 'identity' ? probabilities[0]! : 1 - p;
-    out[1] = p;
+    out[at] = curves[0]!.method === 'identity' ? probabilities[at]! : 1 - p;
+    out[at + 1] = p;
     return;
   }
   let sum = 0;
   let isChanged = false;
   for (let c = 0; c < classes; c++) {
     isChanged ||= curves[c]!.method !== 'identity';
-    out[c] = applyCurve(curves[c]!, probabilities[c]!);
-    sum += out[c]!;
+    out[at + c] = applyCurve(curves[c]!, probabilities[at + c]!);
+    sum += out[at + c]!;
   }
   if (!isChanged) return;
-  for (let c = 0; c < classes; c++) out[c] = sum > 0 ? out[c]! / sum : 1 / classes;
+  for (let c = 0; c < classes; c++) out[at + c] = sum > 0 ? out[at + c]! / sum : 1 / classes;
 }

@@ -45,6 +45,7 @@ export function encodeBatch(
     if (!column) {
       // What a feature without a value becomes is the reader's to say: of a date it may be more than NaN.
       const isRead = reader.read(undefined, cells);
+      if (isRead && isAllNaN(reader, cells)) continue;
       for (let row = 0; row < rows; row++) {
         writeCells(reader, cells, matrix, row);
         if (!isRead && problems.length < MOST_PROBLEMS)
@@ -68,6 +69,13 @@ export function encodeBatch(
 /** A number that nothing is done with can be copied as it is. */
 const isPlainNumber = ({ feature }: Reader) => feature.type === 'number' && !feature.steps && !feature.required;
 
+/** The matrix says so already. */
+function isAllNaN({ feature }: Reader, cells: Float64Array): boolean {
+  for (let column = feature.start; column < feature.start + feature.width; column++)
+    if (!Number.isNaN(cells[column])) return false;
+  return true;
+}
+
 type Report = (row: number, value: unknown) => void;
 
 function writeCells({ feature }: Reader, cells: Float64Array, { rows, values }: FeatureMatrix, row: number): void {
@@ -85,9 +93,11 @@ function copyNumbers(
   const at = feature.start * rows;
   for (let row = 0; row < rows; row++) {
     const value = source[start + row]!;
-    const isInfinite = value - value !== 0 && value === value;
-    values[at + row] = isInfinite ? NaN : value;
-    if (isInfinite) report(start + row, value);
+    values[at + row] = value;
+    // True of NaN, too.
+    if (value - value === 0) continue;
+    values[at + row] = NaN;
+    if (!Number.isNaN(value)) report(start + row, value);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { BatchColumn } from '../../ml/preprocess/encode-batch.js';
-import { cellOf, columnRow } from './column-row.js';
+import { cellOf, rowWriter } from './column-row.js';
 import { idInRange } from './prediction-id.js';
 import { predictionLine } from './prediction-line.js';
 import type { PredictionCall } from './prediction-log.js';
@@ -20,7 +20,7 @@ const MARK = 1;
 const PREFIX_BYTES = 8;
 
 type StoredColumn =
-  | { name: string; kind: 'number' }
+  | { name: string; kind: 'number' | 'numbers' }
   | { name: string; kind: 'category'; classes: readonly (string | number | boolean)[] }
   | { name: string; kind: 'values'; values: unknown[] };
 
@@ -55,7 +55,7 @@ export function encodeColumns(
     const { name } = column;
     if (column.kind === 'number' || column.kind === 'numbers') {
       numbers.push(bytesOf(column.values.subarray(start, end)));
-      return { name, kind: 'number' };
+      return { name, kind: column.kind };
     }
     if (column.kind === 'category') {
       numbers.push(bytesOf(Float64Array.from(column.codes.subarray(start, end))));
@@ -93,22 +93,25 @@ export function expandColumns(payload: Buffer): string[] {
   const load = (stored: StoredColumn): BatchColumn | AnswerColumn => {
     if (stored.kind === 'values') return stored;
     // A copy lies where eight bytes may be read as a number.
-    const values = new Float64Array(Uint8Array.from(payload.subarray(at, at + 8 * rows)).buffer);
+    const start = payload.byteOffset + at;
+    const values = new Float64Array(payload.buffer.slice(start, start + 8 * rows));
     at += 8 * rows;
-    return stored.kind === 'number' ? { ...stored, values } : { ...stored, codes: Int32Array.from(values) };
+    return stored.kind === 'category' ? { ...stored, codes: Int32Array.from(values) } : { ...stored, values };
   };
-  const features = header.features.map(load);
-  const predictions = header.predictions.map(load);
+  const writeFeatures = rowWriter(header.features.map(load));
+  const writePredictions = rowWriter(header.predictions.map(load));
   const entities = header.entities && load(header.entities);
-  return Array.from({ length: rows }, (_, row) => {
-    const entity = entities && cellOf(entities, row);
-    return predictionLine(idInRange(header.idPrefix, header.first + row), header.createdMs, call, {
-      ...(entity === undefined || entity === null ? {} : { entityId: String(entity as string | number) }),
-      features: columnRow(features, row),
-      predictions: columnRow(predictions, row),
+  const lines = new Array<string>(rows);
+  for (let row = 0; row < rows; row++) {
+    const entity = (entities && cellOf(entities, row)) as string | number | null | undefined;
+    lines[row] = predictionLine(idInRange(header.idPrefix, header.first + row), header.createdMs, call, {
+      entityId: entity === undefined || entity === null ? undefined : String(entity),
+      features: writeFeatures(row),
+      predictions: writePredictions(row),
       latencyUs,
       cached: false,
       caller,
     });
-  });
+  }
+  return lines;
 }

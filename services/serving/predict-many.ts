@@ -4,10 +4,11 @@ import type { PredictInput } from '../../core/schemas/prediction.js';
 import type { BatchColumn, BatchProblem } from '../../ml/preprocess/encode-batch.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import type { OnlineFeatures } from '../features/online-features.js';
+import { columnsOfRows, shapeColumns } from './columns-of-rows.js';
 import { fillFeatures, hasViews } from './fill-features.js';
 import type { PredictionLog } from './prediction-log.js';
 import type { BatchTurns } from './batch-turns.js';
-import { writeIdRange } from './prediction-id.js';
+import { idInRange, writeIdRange } from './prediction-id.js';
 import { completeAnswer, type PredictionAnswer, type Predictor } from './predict.js';
 import type { ServedModel } from './routing-table.js';
 import type { AnswerColumn } from './scorer.js';
@@ -125,6 +126,8 @@ async function answerBlock(
   const filled = hasViews(served) ? await fillFeatures(onlineFeatures, served, asked) : undefined;
   const inputs = filled?.map(({ input }) => input) ?? asked;
   const startMs = performance.now();
+  const together = filled ? undefined : answerTogether({ log, metrics }, served, inputs, correlationId);
+  if (together) return together;
   const shapes = served.scorer.batch!.predictRows(inputs);
   const rowSeconds = (performance.now() - startMs) / 1000 / inputs.length;
   return shapes.map((shaped, at) =>
@@ -141,11 +144,65 @@ async function answerBlock(
   );
 }
 
+/** Rows that are alike go as columns all the way, into the log too. @returns undefined where they differ, or one of them does not fit */
+function answerTogether(
+  { log, metrics }: { log: PredictionLog; metrics: Metrics },
+  served: ServedModel,
+  inputs: readonly PredictInput[],
+  correlationId: string,
+): PredictionAnswer[] | undefined {
+  const { scorer, model, version } = served;
+  const batch = scorer.batch!;
+  const asColumns = batch.areNamesPlain ? columnsOfRows(inputs) : undefined;
+  if (!asColumns) return undefined;
+  const startMs = performance.now();
+  const { answers, problems } = batch.predictColumns(asColumns.columns, 0, inputs.length);
+  if (problems.length > 0) return undefined;
+  const seconds = (performance.now() - startMs) / 1000 / inputs.length;
+  metrics.countPrediction(model, version, false, seconds, inputs.length);
+  const idPrefix = logColumns(log, served, { ...asColumns, rows: inputs.length }, answers, {
+    correlationId,
+    caller: inputs[0]?.caller,
+    seconds,
+  });
+  return shapeColumns(answers, inputs.length).map((shaped, row) => {
+    const warnings = scorer.warnings(inputs[row]!);
+    return {
+      prediction_id: idInRange(idPrefix, row),
+      model,
+      model_version: version,
+      ...shaped,
+      cached: false,
+      ...(warnings.length > 0 ? { warnings } : {}),
+    };
+  });
+}
+
+/** @param of what all rows share; its seconds are those of one. @returns what the ids of the rows begin with */
+const logColumns = (
+  log: PredictionLog,
+  { model, version }: ServedModel,
+  { rows, columns, entities }: ColumnBatch,
+  answers: readonly AnswerColumn[],
+  { correlationId, caller, seconds }: { correlationId: string; caller?: string; seconds: number },
+): string =>
+  log.addColumns(
+    { model, version, correlationId },
+    {
+      rows,
+      features: columns,
+      predictions: answers.filter(({ name }) => !name.endsWith('.confidence')),
+      entities,
+      latencyUs: Math.round(seconds * 1e6),
+      caller,
+    },
+  );
+
 /** Rows of columns, and the column that names their entities where there is one. */
 export interface ColumnBatch {
   rows: number;
   columns: readonly BatchColumn[];
-  entities?: BatchColumn;
+  entities: BatchColumn | undefined;
 }
 
 export interface AnsweredColumns {
@@ -186,24 +243,13 @@ async function answerColumns(
     blocks.push(block.answers);
     await slice.giveWay();
   }
-  const seconds = (performance.now() - startMs) / 1000;
+  const seconds = (performance.now() - startMs) / 1000 / Math.max(1, rows);
   const answers = joinBlocks(blocks, rows);
-  if (rows > 0) context.metrics.countPrediction(served.model, served.version, false, seconds / rows, rows);
-  const { model, version } = served;
+  if (rows > 0) context.metrics.countPrediction(served.model, served.version, false, seconds, rows);
   // The rows were answered, so they are logged whether or not the caller is still there.
-  const idPrefix = context.predictionLog.addColumns(
-    { model, version, correlationId: call.correlationId },
-    {
-      rows,
-      features: columns,
-      predictions: answers.filter(({ name }) => !name.endsWith('.confidence')),
-      entities: batch.entities,
-      latencyUs: Math.round((seconds / Math.max(1, rows)) * 1e6),
-      caller: call.caller,
-    },
-  );
+  const idPrefix = logColumns(context.predictionLog, served, batch, answers, { ...call, seconds });
   await context.predictionLog.written();
-  return { version, ids: writeIdRange(idPrefix, rows), answers };
+  return { version: served.version, ids: writeIdRange(idPrefix, rows), answers };
 }
 
 function unreadable(problems: readonly BatchProblem[]): ServiceError {

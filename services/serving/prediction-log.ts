@@ -103,7 +103,11 @@ export class PredictionLog {
     // One time for all rows of a turn.
     if (!this.#isScheduled) this.#schedule();
     const id = newPredictionId(this.#nowMs);
-    this.#lines += predictionLine(id, this.#nowMs, call, row);
+    this.#lines += predictionLine(id, this.#nowMs, call, {
+      ...row,
+      features: JSON.stringify(row.features),
+      predictions: JSON.stringify(row.predictions),
+    });
     this.#rows += 1;
     if (this.#lines.length > FRAME_CHARACTERS) this.#write();
     return id;

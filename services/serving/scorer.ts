@@ -21,6 +21,8 @@ export type AnswerColumn =
 export interface BatchScorer {
   /** Columns of the training table that carried nothing: a caller may send them all the same. */
   readonly unusedFeatures: readonly string[];
+  /** Whether the names of the columns of an answer tell which part of it each is: a head with a dot in its name takes that away. */
+  readonly areNamesPlain: boolean;
   /** One entry a row: its answer, or why it has none. */
   predictRows(inputs: readonly ScoreInput[]): (ShapedPrediction | ServiceError)[];
   /** Rows [start, end) of columns. Where there are problems the answers of their rows take the value as missing. */

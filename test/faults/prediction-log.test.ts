@@ -7,9 +7,11 @@ import { TestStack } from '../../infra/local/test-stack.js';
 import { ApiProcesses } from '../support/api-processes.js';
 import { createApiClient, pause } from '../support/api-client.js';
 import { queryDatabase } from '../support/query-database.js';
+import { hasRedis, RedisServer } from '../support/redis-server.js';
 import { simulateFiles } from '../support/simulate-files.js';
 
 let stack: TestStack;
+let redis: RedisServer | undefined;
 const processes = new ApiProcesses(() => stack);
 
 const FEATURES = { activity_score: 0.5, project_count: 3 };
@@ -21,9 +23,15 @@ const predict = (url: string, user: string) =>
     body: JSON.stringify({ user_id: user, features: FEATURES }),
   });
 
-/** Sends predictions from several callers at once until the signal. @returns the ids that were answered */
-async function predictUntil(url: () => string, signal: AbortSignal): Promise<string[]> {
-  const ids: string[] = [];
+const tellOutcome = (url: string, id: string) =>
+  fetch(`${url}/predictions/${id}/feedback`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', connection: 'close' },
+    body: JSON.stringify({ outcome: { churn_probability: true }, observed_at: '2026-01-02T00:00:00Z' }),
+  });
+
+/** Sends predictions from several callers at once until the signal. @param ids receives those that were answered */
+async function predictUntil(url: () => string, signal: AbortSignal, ids: string[]): Promise<void> {
   const caller = async (name: number) => {
     while (!signal.aborted) {
       try {
@@ -36,7 +44,6 @@ async function predictUntil(url: () => string, signal: AbortSignal): Promise<str
     }
   };
   await Promise.all(Array.from({ length: 8 }, (_, name) => caller(name)));
-  return ids;
 }
 
 const query = <Row extends object>(sql: string, values?: unknown[]) =>
@@ -57,7 +64,13 @@ async function expectLogged(ids: readonly string[]): Promise<void> {
 }
 
 beforeAll(async () => {
-  stack = await TestStack.start({ PREDICTION_CACHE_TTL: '0', AUTO_ML_ENABLED: 'false' });
+  redis = hasRedis() ? await RedisServer.start() : undefined;
+  stack = await TestStack.start({
+    // Almost every prediction asks Redis first, where there is one.
+    PREDICTION_CACHE_TTL: redis ? '1' : '0',
+    AUTO_ML_ENABLED: 'false',
+    ...(redis ? { REDIS_URL: redis.url() } : {}),
+  });
   const api = createApiClient(() => stack.api);
   const { events } = simulateFiles(stack.stateDir, 600);
   await api.run('/data/ingest', { source: events, data_type: 'user_events' }, 'ingest');
@@ -68,44 +81,72 @@ beforeAll(async () => {
   );
 });
 afterEach(() => processes.killAll());
-afterAll(() => stack?.stop());
+afterAll(async () => {
+  await redis?.kill9();
+  await stack?.stop();
+});
 
 describe('the log of predictions', () => {
   it('has every prediction that was answered, through kills of the API in the middle of the load', async () => {
     const over = new AbortController();
-    const answered = predictUntil(() => stack.api, over.signal);
-    for (let kill = 0; kill < 3; kill++) {
-      await pause(900);
+    const ids: string[] = [];
+    const load = predictUntil(() => stack.api, over.signal, ids);
+    const answered = async (count: number) => {
+      for (let tries = 0; tries < 600 && ids.length < count; tries++) await pause(50);
+    };
+    for (let kill = 1; kill <= 3; kill++) {
+      await answered(ids.length + 30);
       stack.kill9('api');
     }
-    await pause(3000);
+    await answered(ids.length + 30);
     over.abort();
-    const ids = await answered;
+    await load;
     expect(ids.length).toBeGreaterThan(100);
     await expectLogged(ids);
   });
 
-  it('has every prediction that was answered while the database was killed', async () => {
+  it('has every prediction and every outcome once that were taken while PostgreSQL, Temporal and Redis were killed at once', async () => {
     // The API was killed in the test before.
     for (let tries = 0; tries < 150 && !(await predict(stack.api, 'u').catch(() => undefined))?.ok; tries++)
       await pause(200);
     const over = new AbortController();
     const failed: number[] = [];
     const ids: string[] = [];
+    const told: string[] = [];
+    const states = new Set<string>();
     const load = (async () => {
       while (!over.signal.aborted) {
         const response = await predict(stack.api, 'u');
-        if (response.status === 200) ids.push(((await response.json()) as { prediction_id: string }).prediction_id);
-        else failed.push(response.status);
+        if (response.status !== 200) {
+          failed.push(response.status);
+          continue;
+        }
+        const { prediction_id: id } = (await response.json()) as { prediction_id: string };
+        ids.push(id);
+        if (ids.length % 4 > 0) continue;
+        const feedback = await tellOutcome(stack.api, id);
+        if (!feedback.ok) failed.push(feedback.status);
+        told.push(id);
+        states.add(((await feedback.json()) as { state: string }).state);
       }
     })();
     await pause(300);
     stack.kill9('postgres');
+    stack.kill9('temporal');
+    await redis?.kill9();
     await pause(1500);
     over.abort();
     await load;
     expect(failed).toEqual([]);
+    expect(states).toContain('waiting');
     await expectLogged(ids);
+    const outcomes = () =>
+      query<{ rows: number; ids: number }>(
+        'SELECT count(*)::int AS rows, count(DISTINCT prediction_id)::int AS ids FROM prediction_outcomes WHERE prediction_id = ANY($1)',
+        [told],
+      );
+    for (let tries = 0; tries < 150 && (await outcomes())[0]!.ids < told.length; tries++) await pause(200);
+    expect(await outcomes()).toEqual([{ rows: told.length, ids: told.length }]);
   });
 });
 
@@ -125,11 +166,7 @@ describe('an API process that can reach neither PostgreSQL nor Temporal', () => 
     }[];
     expect(new Set(bodies.map(({ model_version: version }) => version))).toEqual(new Set(['v1.0.0']));
     const ids = bodies.map((body) => body.prediction_id);
-    const feedback = await fetch(`${url}/predictions/${ids[0]}/feedback`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ outcome: { churn_probability: true }, observed_at: '2026-01-02T00:00:00Z' }),
-    });
+    const feedback = await tellOutcome(url, ids[0]!);
     expect(feedback.status).toBe(202);
     expect(await feedback.json()).toEqual({
       prediction_id: ids[0],

@@ -9,6 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { postJob, runJob, startServedStack } from '../../bench/served-stack.js';
+import { summariseMemory } from './memory-watch.js';
 import { renderLoad } from './render-load.js';
 import { KNOWN_MODELS } from './requests.js';
 import { runLoad, type LoadResult } from './run-load.js';
@@ -73,8 +74,10 @@ async function main(): Promise<number> {
     for (const scenario of all.filter(({ name }) => names.includes(name))) {
       if (stack && scenario.isMixed) await postJob(url, '/models/train', { model_type: 'user_behavior' });
       const result = await runLoad(url, scenario, models);
-      const { seconds: _seconds, scenario: _scenario, ...figures } = result;
-      process.stdout.write(`${JSON.stringify({ name: 'load', scenario: scenario.name, ...figures })}\n`);
+      const { seconds: _seconds, scenario: _scenario, memory, ...figures } = result;
+      process.stdout.write(
+        `${JSON.stringify({ name: 'load', scenario: scenario.name, ...figures, memory: summariseMemory(memory) })}\n`,
+      );
       results.push(result);
     }
     const path = resolve(values.report);

@@ -1,4 +1,5 @@
 import { escapeHtml } from '../../services/reports/escape-html.js';
+import { summariseMemory, type MemorySample } from './memory-watch.js';
 import type { LoadResult, Second } from './run-load.js';
 
 const WIDTH = 720;
@@ -36,13 +37,23 @@ function drawCurve(seconds: readonly Second[]): string {
 <p class="legend">${LINES.map(({ name, colour }) => `<span style="color:${colour}">■</span> ${name}`).join(' ')} <span style="color:#9ca3af">■</span> requests, at most ${mostRequests} a second</p>`;
 }
 
-function renderResult({ scenario, problems, versions, seconds, ...figures }: LoadResult): string {
+/** Nothing for a load that ended before the first look. */
+function renderMemory(memory: readonly MemorySample[]): string {
+  const shown = summariseMemory(memory);
+  if (shown.length === 0) return '';
+  const row = (name: string, of: (sample: MemorySample) => number) =>
+    `<tr><th>${name}</th>${shown.map((sample) => `<td>${of(sample)}</td>`).join('')}</tr>`;
+  return `<table>${row('after, s', ({ second }) => second)}${row('resident, MiB', ({ residentMib }) => residentMib)}${row('heap, MiB', ({ heapMib }) => heapMib)}</table>
+`;
+}
+
+function renderResult({ scenario, problems, versions, seconds, memory, ...figures }: LoadResult): string {
   const { requests, answered, refused, p50Ms, p95Ms, p99Ms, mostMs } = figures;
   return `<section><h2>${escapeHtml(scenario.name)}</h2><p>${escapeHtml(scenario.purpose)}</p>
 <table><tr><th>requests</th><th>answered</th><th>turned away (429)</th><th>p50</th><th>p95</th><th>p99</th><th>slowest</th></tr>
 <tr><td>${requests}</td><td>${answered}</td><td>${refused}</td><td>${ms(p50Ms)}</td><td>${ms(p95Ms)}</td><td>${ms(p99Ms)}</td><td>${ms(mostMs)}</td></tr></table>
 ${drawCurve(seconds)}
-<p>Versions: ${escapeHtml(versions.join(', ') || 'none')}</p>
+${renderMemory(memory)}<p>Versions: ${escapeHtml(versions.join(', ') || 'none')}</p>
 ${problems.length > 0 ? `<ul class="problems">${problems.map((problem) => `<li>${escapeHtml(problem)}</li>`).join('')}</ul>` : '<p>No wrong answer.</p>'}</section>`;
 }
 

@@ -1,5 +1,6 @@
 import { quantile, runOpenLoop, type Answered } from '../../bench/open-loop.js';
 import { arrivalOf } from './requests.js';
+import { judgeMemory, MemoryWatch, type MemorySample } from './memory-watch.js';
 import type { Scenario } from './scenarios.js';
 
 /** The figures of one second. */
@@ -22,6 +23,7 @@ export interface LoadResult {
   mostMs: number;
   seconds: Second[];
   versions: string[];
+  memory: MemorySample[];
   /** What must never be, one sentence each, at most a few of a sort. */
   problems: string[];
 }
@@ -74,6 +76,7 @@ export async function runLoad(url: string, scenario: Scenario, models: readonly 
   let requests = 0;
   let refused = 0;
   const asked = scenario.isMixed ? models : models.slice(0, 1);
+  const memory = new MemoryWatch(url);
   await runOpenLoop({
     url,
     seconds: scenario.seconds,
@@ -85,7 +88,7 @@ export async function runLoad(url: string, scenario: Scenario, models: readonly 
       if (answer.status === 429) refused++;
       if (answer.status === 200) answered.push({ ...answer, text: '', body: '' });
     },
-  });
+  }).finally(() => memory.stop());
   const latencies = answered.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
   return {
     scenario,
@@ -98,7 +101,8 @@ export async function runLoad(url: string, scenario: Scenario, models: readonly 
     mostMs: latencies.at(-1) ?? NaN,
     seconds: bySecond(answered),
     versions: [...check.versions].sort(),
-    problems: check.problems,
+    memory: memory.samples,
+    problems: [...check.problems, ...(scenario.isSteady ? judgeMemory(memory.samples) : [])],
   };
 }
 

@@ -8,6 +8,8 @@ export interface Scenario {
   ratePerSecond: (second: number) => number;
   /** All kinds that are served, instead of the first alone, while a model is trained. */
   isMixed: boolean;
+  /** Memory must not grow in it. */
+  isSteady: boolean;
 }
 
 /**
@@ -23,6 +25,7 @@ export function scenariosFor(rate: number, seconds: number): Scenario[] {
       seconds,
       ratePerSecond: (second) => (2 * rate * second) / seconds,
       isMixed: false,
+      isSteady: false,
     },
     {
       name: 'soak',
@@ -30,6 +33,7 @@ export function scenariosFor(rate: number, seconds: number): Scenario[] {
       seconds: 3 * seconds,
       ratePerSecond: () => rate,
       isMixed: false,
+      isSteady: true,
     },
     {
       name: 'spike',
@@ -37,6 +41,7 @@ export function scenariosFor(rate: number, seconds: number): Scenario[] {
       seconds,
       ratePerSecond: (second) => (Math.abs(second / seconds - 0.5) < 0.1 ? 5 * rate : rate),
       isMixed: false,
+      isSteady: false,
     },
     {
       name: 'mixed',
@@ -44,6 +49,7 @@ export function scenariosFor(rate: number, seconds: number): Scenario[] {
       seconds,
       ratePerSecond: () => rate,
       isMixed: true,
+      isSteady: false,
     },
   ];
 }

@@ -1,4 +1,4 @@
-import { indexOfLargest, shapePrediction } from '../../../core/kinds/heads.js';
+import { shapePrediction } from '../../../core/kinds/heads.js';
 import { rounded } from '../../../core/kinds/shaped-prediction.js';
 import type { ModelKind } from '../../../core/names.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
@@ -7,6 +7,7 @@ import { encodeRow, type TableEncoder } from '../../../ml/preprocess/table-encod
 import { invalidFeatures } from '../../serving/invalid-features.js';
 import type { AnswerColumn, BatchScorer } from '../../serving/scorer.js';
 import { decidedClass, finish, readHead } from './head-answer.js';
+import type { SharedAnswers } from './head-model.js';
 import type { LoadedHead } from './scorer.js';
 import { activitiesOf, mixInSequences } from './sequence-head.js';
 
@@ -23,6 +24,7 @@ export function createBatchScorer(
 ): BatchScorer {
   return {
     unusedFeatures: encoder.ignored.map(({ name }) => name),
+    areNamesPlain: heads.every(({ stored }) => !stored.name.includes('.')),
     predictRows(inputs) {
       const columns = encoder.columns.length;
       const values = new Float64Array(inputs.length * columns);
@@ -33,8 +35,9 @@ export function createBatchScorer(
         return problems.length > 0 ? invalidFeatures(problems, names) : undefined;
       });
       const matrix = { rows: inputs.length, columns, values };
+      const shared: SharedAnswers = new Map();
       const finished = heads.map((head) => {
-        const all = finishedRows(head, matrix);
+        const all = finishedRows(head, matrix, shared);
         const { sequence } = head;
         if (!sequence) return all;
         const histories = inputs.map(({ options }) => activitiesOf(sequence, options));
@@ -53,17 +56,21 @@ export function createBatchScorer(
     },
     predictColumns(columns, start, end) {
       const { matrix, problems } = encodeBatch(encoder, columns, start, end);
-      return { answers: heads.flatMap((head) => answerColumns(kind, head, finishedRows(head, matrix))), problems };
+      const shared: SharedAnswers = new Map();
+      return {
+        answers: heads.flatMap((head) => answerColumns(kind, head, finishedRows(head, matrix, shared))),
+        problems,
+      };
     },
   };
 }
 
 /** `[row * outputs + output]`: what the head answers with, calibrated. */
-function finishedRows({ stored, model }: LoadedHead, matrix: FeatureMatrix): Float64Array {
+function finishedRows({ stored, model }: LoadedHead, matrix: FeatureMatrix, shared: SharedAnswers): Float64Array {
   const { outputs } = model;
-  const all = model.predict(matrix);
+  const all = model.predict(matrix, shared);
   if (stored.transform !== 'log' && !stored.calibration) return all;
-  for (let at = 0; at < all.length; at += outputs) finish(stored, all.subarray(at, at + outputs));
+  for (let at = 0; at < all.length; at += outputs) finish(stored, all, at);
   return all;
 }
 
@@ -75,13 +82,17 @@ function answerColumns(kind: ModelKind, { stored, model }: LoadedHead, all: Floa
   const { name, task, classes, decision } = stored;
   const confidence = new Float64Array(rows);
   const codes = new Int32Array(rows);
-  const row = new Array<number>(outputs);
-  for (let at = 0; at < rows; at++) {
-    for (let o = 0; o < outputs; o++) row[o] = all[at * outputs + o]!;
-    codes[at] = decision ? decidedClass(decision, row) : indexOfLargest(row);
-    confidence[at] = rounded(task === 'binary' ? Math.max(...row) : row[codes[at]!]!);
+  for (let row = 0, at = 0; row < rows; row++, at += outputs) {
+    let likeliest = 0;
+    for (let o = 1; o < outputs; o++) if (all[at + o]! > all[at + likeliest]!) likeliest = o;
+    codes[row] = decision ? decidedClass(decision, all.subarray(at, at + outputs)) : likeliest;
+    confidence[row] = rounded(all[at + (task === 'binary' ? likeliest : codes[row]!)]!);
   }
-  const probabilityOf = (o: number) => Float64Array.from({ length: rows }, (_, at) => rounded(all[at * outputs + o]!));
+  const probabilityOf = (o: number) => {
+    const values = new Float64Array(rows);
+    for (let row = 0; row < rows; row++) values[row] = rounded(all[row * outputs + o]!);
+    return values;
+  };
   return [
     task === 'binary' ? { name, kind: 'number', values: probabilityOf(1) } : { name, kind: 'category', codes, classes },
     ...(kind === 'classification'

@@ -2,10 +2,10 @@ import type { HeadOutput } from '../../../core/kinds/heads.js';
 import { applyCalibration } from '../../../ml/calibrate/calibration.js';
 import type { StoredHead } from './fit-model.js';
 
-/** From the model's own numbers to those that are answered, in place. */
-export function finish({ transform, calibration }: StoredHead, out: Float64Array): void {
-  if (transform === 'log') out[0] = Math.exp(out[0]!);
-  if (calibration) applyCalibration(calibration, out, out);
+/** From the model's own numbers to those that are answered, in place: those of one row, which begin at `at`. */
+export function finish({ transform, calibration }: StoredHead, out: Float64Array, at = 0): void {
+  if (transform === 'log') out[at] = Math.exp(out[at]!);
+  if (calibration) applyCalibration(calibration, out, out, at);
 }
 
 /** The class that costs least, by the threshold on the probability of the positive one. */

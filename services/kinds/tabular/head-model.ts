@@ -31,13 +31,19 @@ export interface RowParts {
   contributions: Float64Array;
 }
 
+/** By model: the answers of all its heads about one matrix. */
+export type SharedAnswers = Map<object, Float64Array>;
+
 /** One fitted head, whatever learned it: class probabilities, or one number. */
 export interface HeadModel {
   readonly algorithm: HeadAlgorithm;
   /** Numbers in one answer: the classes, or 1. */
   readonly outputs: number;
-  /** @returns `[row * outputs + output]` */
-  predict(x: FeatureMatrix): Float64Array;
+  /**
+   * @param shared what heads of the same file have answered about this very matrix, for those that come after
+   * @returns `[row * outputs + output]`
+   */
+  predict(x: FeatureMatrix, shared?: SharedAnswers): Float64Array;
   /** The same for one row of `columns` numbers, without allocating. */
   predictRow(row: Float64Array, out: Float64Array): void;
   explainRow(row: Float64Array): RowParts;

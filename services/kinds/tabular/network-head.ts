@@ -1,7 +1,9 @@
 import { decodeNetwork, encodeNetwork } from '../../../ml/neural/network-format.js';
 import { headOutputs, tabularOutputs, type TabularNetwork } from '../../../ml/neural/tabular-network.js';
-import { predictTabularNetworkRow } from '../../../ml/neural/tabular-prediction.js';
+import { predictTabularNetwork, predictTabularNetworkRow } from '../../../ml/neural/tabular-prediction.js';
 import type { HeadModel } from './head-model.js';
+
+const decoded = new WeakMap<Uint8Array, TabularNetwork>();
 
 /** One of the answers of a network that has several. It runs on typed arrays, without TensorFlow. */
 export function networkHead(network: TabularNetwork, index: number): HeadModel {
@@ -21,13 +23,13 @@ export function networkHead(network: TabularNetwork, index: number): HeadModel {
   return {
     algorithm: 'neural_network',
     outputs,
-    predict(x) {
+    predict(x, shared) {
+      const answered = shared?.get(network) ?? predictTabularNetwork(network, x);
+      shared?.set(network, answered);
+      const width = all.length;
       const answers = new Float64Array(x.rows * outputs);
-      const row = new Float64Array(x.columns);
-      for (let at = 0; at < x.rows; at++) {
-        for (let column = 0; column < x.columns; column++) row[column] = x.values[column * x.rows + at]!;
-        predictRow(row, answers.subarray(at * outputs, (at + 1) * outputs));
-      }
+      for (let row = 0; row < x.rows; row++)
+        for (let o = 0; o < outputs; o++) answers[row * outputs + o] = answered[row * width + first + o]!;
       return answers;
     },
     predictRow,
@@ -65,10 +67,14 @@ function explainByLeavingOut(answerOf: (row: Float64Array) => Float64Array, row:
 
 /** Reads a stored network. @throws Error for bytes that are no such network */
 export function decodeNetworkHead(bytes: Uint8Array, index: number): HeadModel {
-  const network = decodeNetwork(bytes);
-  if (!('description' in network) || network.description.kind !== 'tabular')
-    throw new RangeError('this is no network for tables');
-  const tabular = network as TabularNetwork;
-  if (!tabular.description.heads[index]) throw new RangeError(`the network has no head ${index}`);
-  return networkHead(tabular, index);
+  let network = decoded.get(bytes);
+  if (!network) {
+    const found = decodeNetwork(bytes);
+    if (!('description' in found) || found.description.kind !== 'tabular')
+      throw new RangeError('this is no network for tables');
+    // Heads of one file share its network, and what it answers.
+    decoded.set(bytes, (network = found as TabularNetwork));
+  }
+  if (!network.description.heads[index]) throw new RangeError(`the network has no head ${index}`);
+  return networkHead(network, index);
 }

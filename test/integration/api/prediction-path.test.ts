@@ -109,6 +109,40 @@ describe('the direct way of a prediction', () => {
   });
 });
 
+describe('rows of a batch that are alike', () => {
+  it('are answered and logged as each is alone, and a row that does not fit spoils no other', async () => {
+    const { api } = service.stack;
+    const instances = [
+      { entity_id: 'alike-1', features: { usage: 2, plan: 'basic' } },
+      { entity_id: 'alike-2', features: { usage: -7.25, plan: 'never seen' } },
+      { entity_id: 'alike-3', features: { usage: null, plan: 'pro' } },
+    ];
+    type Answer = Record<string, unknown> & { prediction_id: string };
+    const alone: Answer[] = [];
+    for (const instance of instances)
+      alone.push((await (await post(api, '/predict/customers', instance)).json()) as Answer);
+    const batch = async (all: unknown[]) =>
+      ((await (await post(api, '/predict/customers/batch', { instances: all })).json()) as { results: Answer[] })
+        .results;
+    const together = await batch(instances);
+    const withoutId = (answer: Answer) => ({ ...answer, prediction_id: 'any', cached: 'any' });
+    expect(together.map(withoutId)).toEqual(alone.map(withoutId));
+    const odd = await batch([...instances, { entity_id: 'odd', features: { usage: 'many', plan: 'pro' } }]);
+    expect(odd.slice(0, 3).map(withoutId)).toEqual(alone.map(withoutId));
+    expect(odd[3]).toMatchObject({ error: { code: 'request_invalid', errors: [{ path: 'features.usage' }] } });
+    const ids = [...alone, ...together].map((answer) => answer.prediction_id);
+    const rows = await eventually('the rows', async () => {
+      const found = await service.query<{ id: string }>(
+        'SELECT id, entity_id, version, features, predictions, caller, cached FROM predictions WHERE id = ANY($1)',
+        [ids],
+      );
+      return found.length === 6 ? found : undefined;
+    });
+    const logged = ids.map((id) => ({ ...rows.find((row) => row.id === id), id: 'any', cached: 'any' }));
+    expect(logged.slice(3)).toEqual(logged.slice(0, 3));
+  });
+});
+
 describe('a caller that sends too much', () => {
   it('is told so beyond RATE_LIMIT, and the service can be watched all the same', async () => {
     const { url } = await processes.start({ RATE_LIMIT: '5' });

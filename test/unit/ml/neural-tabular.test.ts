@@ -5,7 +5,7 @@ import type { TabularHeadInput, TabularNetworkInput } from '../../../ml/neural/f
 import { predictTabularGraph } from '../../../ml/neural/tabular-graph.js';
 import { tabularOutputs } from '../../../ml/neural/tabular-network.js';
 import type { TabularNetwork } from '../../../ml/neural/tabular-network.js';
-import { predictTabularNetworkRow } from '../../../ml/neural/tabular-prediction.js';
+import { predictTabularNetwork, predictTabularNetworkRow } from '../../../ml/neural/tabular-prediction.js';
 import { createPrng } from '../../../ml/random/prng.js';
 import { selectNetworkBackend } from '../../../services/training/network-backend.js';
 import { matrixOf } from './matrix-of.js';
@@ -40,6 +40,20 @@ function accuracy(network: TabularNetwork, cells: number[][], truth: ArrayLike<n
 }
 
 describe('a table network without TensorFlow', () => {
+  it('answers the rows of a matrix as each is answered alone, to the bit, however many there are', () => {
+    const prng = createPrng(9);
+    for (let seed = 0; seed < 20; seed++) {
+      const network = makeRandomNetwork(seed);
+      const rows = Array.from({ length: 1 + (seed % 9) }, () =>
+        network.description.columns.map(({ kind }) =>
+          prng.next() < 0.2 ? NaN : kind === 'number' ? 3 * prng.nextGaussian() : prng.nextInt(8) - 1,
+        ),
+      );
+      const together = predictTabularNetwork(network, matrixOf(rows));
+      expect([...together]).toEqual(rows.flatMap((row) => predict(network, row)));
+    }
+  });
+
   it('answers as its graph does within 1e-5, whatever its columns, layers and heads', () => {
     const prng = createPrng(8);
     for (let seed = 0; seed < 40; seed++) {
