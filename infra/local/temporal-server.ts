@@ -25,6 +25,9 @@ const TUNING = [
   'matching.enableFairness=true',
   'matching.numTaskqueueReadPartitions=1',
   'matching.numTaskqueueWritePartitions=1',
+  // Whether a former build has nothing under way is seen within seconds, and not within minutes: its index is in the same file.
+  'matching.wv.VersionDrainageStatusVisibilityGracePeriod="5s"',
+  'matching.wv.VersionDrainageStatusRefreshInterval="2s"',
 ];
 
 /** Starts the server with its Web UI, on loopback only, with its state in a file that survives a kill. */

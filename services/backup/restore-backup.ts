@@ -6,7 +6,7 @@ import { syncPath } from '../storage/sync-path.js';
 import { readBackup, writeChecked, type BackupManifest, type Digests } from './backup-folder.js';
 import { filesBelow } from './copy-files.js';
 import { loadDatabase, refuseFilledDatabase, refuseNewerBackup } from './load-database.js';
-import { sendAll } from '../storage/shared-files.js';
+import { listStored, sendAll } from '../storage/shared-files.js';
 
 /**
  * Brings a backup back into an empty installation: every file of it is held to its digest first, then files, then the database, so that
@@ -41,12 +41,14 @@ function targetOf({ modelStoragePath, dataStoragePath }: Config, path: string): 
 
 async function refuseOtherFiles(config: Config, { files }: BackupManifest): Promise<void> {
   const known = new Set(files.map(({ path }) => targetOf(config, path)));
-  for (const root of [config.modelStoragePath, config.dataStoragePath])
-    for (const name of await filesBelow(root))
+  for (const root of [config.modelStoragePath, config.dataStoragePath]) {
+    const stored = (await listStored(root)).map(({ name }) => name);
+    for (const name of [...stored, ...(await filesBelow(root))])
       if (!known.has(join(root, name)))
         throw new Error(
-          `${root} is not empty: it has ${name}, which is not of this backup. Restore into an empty folder.`,
+          `${root}${stored.includes(name) ? ', as the S3 store has it,' : ''} is not empty: it has ${name}, which is not of this backup. Restore into an empty folder, or below an empty prefix of a bucket.`,
         );
+  }
 }
 
 async function restoreFile(from: string, to: string, path: string, digests: Digests): Promise<void> {

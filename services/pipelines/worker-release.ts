@@ -93,7 +93,7 @@ async function askDeployment({ temporal, namespace, deploymentName }: ReleaseCon
 export async function makeCurrent(buildId: string | null, waitMs: number, context: ReleaseContext): Promise<void> {
   const { temporal, namespace, deploymentName } = context;
   if (buildId !== null) await waitForWorkers(buildId, waitMs, context);
-  const request = { namespace, deploymentName, buildId: buildId ?? '', allowNoPollers: buildId === null };
+  const request = { namespace, deploymentName, buildId: buildId ?? '' };
   const set = () => temporal.workflowService.setWorkerDeploymentCurrentVersion(request);
   await withTemporal(temporal, set, DEADLINE_MS);
 }

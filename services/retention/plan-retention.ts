@@ -1,8 +1,9 @@
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RetentionPolicy } from '../../core/schemas/retention.js';
 import type { Database } from '../database/database.js';
 import { QUARANTINE_FILE, type DatasetManifest } from '../datasets/manifest.js';
+import { bringFolder, listEntries } from '../storage/shared-files.js';
 import { countExpiredRows, type ExpiredRows } from './expired-rows.js';
 import { findHold } from './dataset-holds.js';
 
@@ -75,7 +76,9 @@ async function quarantineOf(
   { folders }: RetentionContext,
 ): Promise<ExpiredItem | undefined> {
   if (days === undefined || row.quarantinedRows === 0 || ageDays <= days) return undefined;
-  const found = await stat(join(folders.datasets, row.id, QUARANTINE_FILE)).catch(() => undefined);
+  const folder = join(folders.datasets, row.id);
+  await bringFolder(folder, { only: (name) => name === QUARANTINE_FILE });
+  const found = await stat(join(folder, QUARANTINE_FILE)).catch(() => undefined);
   // One that has gone already is an empty file.
   if (!found || found.size <= EMPTY_QUARANTINE_BYTES) return undefined;
   return { kind: 'quarantine', id: row.id, bytes: found.size, reason: `older than ${days} days` };
@@ -97,13 +100,12 @@ async function expiredFolders(
     select: { id: true },
   });
   const look = async (kind: 'staging' | 'orphan', folder: string, isWanted: (name: string) => boolean) => {
-    for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
-      if (!isWanted(entry.name) || running.some(({ id }) => entry.name.includes(id))) continue;
-      const found = await stat(join(folder, entry.name)).catch(() => undefined);
-      if (!found || (nowMs - found.mtimeMs) / DAY_MS <= days) continue;
+    for (const { name, bytes, modifiedMs } of await listEntries(folder)) {
+      if (!isWanted(name) || running.some(({ id }) => name.includes(id))) continue;
+      if ((nowMs - modifiedMs) / DAY_MS <= days) continue;
       const reason =
         kind === 'staging' ? `half-done and untouched for ${days} days` : 'no dataset of this id is registered';
-      items.push({ kind, id: entry.name, bytes: found.size, reason });
+      items.push({ kind, id: name, bytes, reason });
     }
   };
   await look('staging', join(folders.datasets, '.staging'), () => true);

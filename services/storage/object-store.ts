@@ -24,6 +24,7 @@ export interface StoredObject {
   name: string;
   etag: string;
   bytes: number;
+  modifiedMs: number;
 }
 
 const MOST_TRIES = 3;
@@ -48,8 +49,9 @@ export class ObjectStore {
       const found: StoredObject[] = [];
       const pages = paginateListObjectsV2({ client: this.#client }, { Bucket: this.bucket, Prefix: prefix });
       for await (const { Contents: objects = [] } of pages)
-        for (const { Key: key, ETag: etag, Size: bytes = 0 } of objects)
-          if (key !== undefined && etag !== undefined) found.push({ name: key.slice(prefix.length), etag, bytes });
+        for (const { Key: key, ETag: etag, Size: bytes = 0, LastModified: modified } of objects)
+          if (key !== undefined && etag !== undefined)
+            found.push({ name: key.slice(prefix.length), etag, bytes, modifiedMs: modified?.getTime() ?? Date.now() });
       return found;
     });
   }

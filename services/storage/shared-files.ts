@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { S3Settings } from '../network/s3-client.js';
 import { inLanes } from './in-lanes.js';
@@ -234,6 +234,35 @@ export async function sendAll(folder: string): Promise<void> {
   if (!root) return;
   const units = new Set((await filesOf(folder)).map((name) => unitOf(root, join(folder, name))));
   for (const unit of units) await sendFolder(unit);
+}
+
+/** A file or folder that lies directly below another one. */
+export interface SharedEntry {
+  name: string;
+  bytes: number;
+  /** When anything in it was written last. */
+  modifiedMs: number;
+}
+
+/** What lies directly below a folder on this machine or in the store: also what a machine has left there that is no more. */
+export async function listEntries(folder: string): Promise<SharedEntry[]> {
+  const found = new Map<string, SharedEntry>();
+  const add = (name: string, bytes: number, modifiedMs: number) => {
+    const known = found.get(name) ?? { name, bytes: 0, modifiedMs: 0 };
+    found.set(name, { name, bytes: known.bytes + bytes, modifiedMs: Math.max(known.modifiedMs, modifiedMs) });
+  };
+  for (const { name, bytes, modifiedMs } of await listStored(folder)) add(name.split('/', 1)[0]!, bytes, modifiedMs);
+  for (const name of await readdir(folder).catch(() => [])) {
+    const here = await stat(join(folder, name)).catch(() => undefined);
+    if (here) add(name, found.has(name) ? 0 : here.size, here.mtimeMs);
+  }
+  return [...found.values()];
+}
+
+/** All objects of the store below a folder; none where there is no store. */
+export async function listStored(folder: string): Promise<StoredObject[]> {
+  const root = rootOf(folder);
+  return root ? (await root.openStore()).list(`${keyOf(root, folder)}/`) : [];
 }
 
 /** Lets copies follow the store: what was deleted, erased or written anew on another machine is so here. */

@@ -25,7 +25,8 @@ export function currentContext(): CallContext | undefined {
   return storage.getStore();
 }
 
-const WELL_FORMED = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+/** It is kept with what the call makes, so that a token is none. */
+const WELL_FORMED = /^(?!mlps_|eyJ)[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 
 /** The caller's own id when it is well formed (so that it can never forge a log line), else a new one. */
 export function correlationIdFrom(header: string | undefined): string {

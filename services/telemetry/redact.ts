@@ -4,8 +4,11 @@ import { SENSITIVE_FIELDS } from '../../core/sensitive-fields.js';
 /** Credentials in a connection string, wherever it turns up in a message. */
 const URL_CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s@/]+@/gi;
 
+/** Service tokens and JWTs, wherever a caller has put one: into a path, a name or a header of its own. */
+const TOKENS = /\b(mlps_)[\w-]{20,}|\b(eyJ)[\w-]{8,}\.[\w-]+\.[\w-]*/g;
+
 export function withoutCredentials(text: string): string {
-  return text.replace(URL_CREDENTIALS, '$1:***@');
+  return text.replace(URL_CREDENTIALS, '$1:***@').replace(TOKENS, '$1$2***');
 }
 
 const SENSITIVE = new Set<string>([...SENSITIVE_FIELDS.secret, ...SENSITIVE_FIELDS.personal]);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { userInfo } from 'node:os';
-import { dataBytes } from './process-tree.js';
+import { mappedBytes } from './process-tree.js';
 
 const MIB = 2 ** 20;
 const BALLAST = 'ballast';
@@ -69,8 +69,11 @@ export function limitFiles(pids: readonly number[]): () => void {
   return () => pids.forEach((pid) => run('prlimit', ['--pid', String(pid), '--fsize=unlimited:']));
 }
 
-/** These processes get next to no memory beyond what they have. @returns takes the limit off again */
-export function limitMemory(pids: readonly number[]): () => void {
-  for (const pid of pids) run('prlimit', ['--pid', String(pid), `--data=${dataBytes(pid) + MIB}:`]);
-  return () => pids.forEach((pid) => run('prlimit', ['--pid', String(pid), '--data=unlimited:']));
+/** These processes, and those that they start, get no more memory than they have: what they ask for is refused. */
+export function limitMemory(pids: readonly number[]): void {
+  for (const pid of pids) run('prlimit', ['--pid', String(pid), `--as=${mappedBytes(pid)}:`]);
+}
+
+export function liftMemory(pids: readonly number[]): void {
+  for (const pid of pids) run('prlimit', ['--pid', String(pid), '--as=unlimited:']);
 }

@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { canLimit, limitFiles, limitMemory } from './bounds.js';
+import { canLimit, liftMemory, limitFiles, limitMemory } from './bounds.js';
 import { CHAOS_PARTS, DISKS, type ChaosPart, type ChaosStack } from './chaos-stack.js';
-import { signalAll } from './process-tree.js';
+import { largestProcess, signalAll } from './process-tree.js';
 import { LATENCY_MS, type Weather } from './unruly-proxy.js';
 
 /** A fault that has begun. */
@@ -91,16 +91,33 @@ const skewClock: Begin = async (world, part, seconds) => {
   };
 };
 
-const exhaustMemory: Begin = (world, part) => {
+/** How often the log of a part tells of an allocation that was refused. */
+function refusedIn(world: ChaosStack, part: ChaosPart): number {
+  if (part === 'redis') return 0;
+  return readFileSync(world.stack.logFile(part), 'utf8').match(/out of memory|cannot allocate memory/gi)?.length ?? 0;
+}
+
+/** What an operator meets: allocations are refused, and where the part does not end of that, the kernel ends its largest process. */
+const exhaustMemory: Begin = async (world, part) => {
+  const refusedBefore = refusedIn(world, part);
   const pids = world.pids(part);
-  const lift = limitMemory(pids);
+  limitMemory(pids);
+  // A statement that wants more than there is, beside those of the load, whose needs are small.
+  if (part === 'postgres') await world.query('SELECT length(repeat($1, 268435456))', ['x']).catch(() => undefined);
   return {
-    how: 'prlimit --data: 1 MiB more than it has',
+    how: 'prlimit --as: nothing beyond what it has',
     async end() {
-      lift();
-      const hasEnded = pids.some((pid) => !world.pids(part).includes(pid));
+      const now = world.pids(part);
+      const largest = now[0] === pids[0] ? largestProcess(now) : undefined;
+      if (largest !== undefined) signalAll([largest], 'SIGKILL');
+      // Also from those that were started meanwhile, which have the limit from their parents.
+      liftMemory([...pids, ...world.pids(part)]);
       await world.startRedis();
-      return hasEnded ? 'a process of it ended of that' : 'it went on with what it had';
+      const refused = refusedIn(world, part) - refusedBefore;
+      return [
+        ...(refused > 0 ? [`its log tells of it ${refused} times`] : []),
+        largest === undefined ? 'it ended of that' : 'then SIGKILL for its largest process, as the kernel does',
+      ].join('; ');
     },
   };
 };

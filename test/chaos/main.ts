@@ -2,7 +2,7 @@
  * Lets one fault after the other happen in each part of a real stack while load of all kinds runs, and holds what is left to the
  * invariants. Prints a JSON line a fault, and ends with 1 when one of them breaks.
  *
- * Run: npm run chaos -- [--only kill,pause] [--part api,postgres] [--seconds 3] [--seed 1] [--list] [--write]
+ * Run: npm run chaos -- [--only kill,pause] [--part api,postgres] [--seconds 5] [--seed 1] [--list] [--write]
  * --write puts the rows into docs/reference/faults.md, in the place of older ones of the same faults.
  */
 import { parseArgs } from 'node:util';
@@ -31,7 +31,7 @@ async function main(): Promise<number> {
     options: {
       only: { type: 'string' },
       part: { type: 'string' },
-      seconds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '5' },
       seed: { type: 'string', default: '1' },
       list: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },

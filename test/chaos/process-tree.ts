@@ -49,6 +49,12 @@ export function signalAll(pids: readonly number[], signal: NodeJS.Signals): void
     }
 }
 
-/** Bytes of writable memory that a process has taken from the system; 0 when it has ended. */
-export const dataBytes = (pid: number): number =>
-  1024 * Number(/^VmData:\s+(\d+) kB/m.exec(read(pid, 'status'))?.[1] ?? 0);
+const statusBytes = (pid: number, name: string): number =>
+  1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(read(pid, 'status'))?.[1] ?? 0);
+
+/** Bytes of the addresses that a process has mapped; 0 when it has ended. */
+export const mappedBytes = (pid: number): number => statusBytes(pid, 'VmSize');
+
+/** That which holds the most memory, and which the kernel would end first. */
+export const largestProcess = (pids: readonly number[]): number | undefined =>
+  pids.toSorted((one, other) => statusBytes(other, 'VmRSS') - statusBytes(one, 'VmRSS'))[0];

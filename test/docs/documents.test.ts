@@ -81,9 +81,9 @@ describe('the documents', () => {
     expect(records.filter((path) => read(path).trimEnd().split('\n').length > 40)).toEqual([]);
   });
 
-  it('name every variable of the example environment as the service or the file of Compose knows it', () => {
+  it('name every variable of the example environment as the service or a file of Compose knows it', () => {
     const reference = read('docs/reference/environment.md');
-    const compose = read('infra/compose.yaml');
+    const compose = read('infra/compose.yaml') + read('infra/compose.tls.yaml');
     const named = [...read('.env.example').matchAll(/^#?\s?([A-Z][A-Z_]+)=/gm)].map((match) => match[1] ?? '');
     expect(named.length).toBeGreaterThan(10);
     const isKnown = (name: string) => reference.includes(`\`${name}\``) || compose.includes(`\${${name}:-`);

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, utimesSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -48,6 +48,11 @@ export async function startS3Server(bucket: string) {
       return objects.map(({ Key: key }) => key!);
     },
     remove: (key: string) => client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key })),
+    /** Makes an object look as if it was last written days ago. */
+    age(key: string, days: number) {
+      const writtenAt = new Date(Date.now() - days * 86_400_000);
+      utimesSync(join(folder, bucket, `${key}._S3rver_object`), writtenAt, writtenAt);
+    },
     stop() {
       client.destroy();
       server.kill('SIGKILL');

@@ -124,6 +124,29 @@ describe('workers with build ids', () => {
     await client.workflow.getHandle(underWay).signal('resume');
     expect(await api.waitForJob(underWay)).toMatchObject({ status: 'completed' });
     expect(await buildsOf(underWay)).toEqual(['v1.0.0']);
+    // Nothing is under way on it any more: its workers may be stopped.
+    const stateOfFormer = async () => {
+      const { builds } = JSON.parse((await release('show')).stdout) as {
+        builds: { build_id: string; state: string }[];
+      };
+      return builds.find(({ build_id: id }) => id === 'v1.0.0')?.state;
+    };
+    await expect.poll(stateOfFormer, { timeout: 60_000, interval: 500 }).toBe('drained');
+  });
+
+  it('get no new workflow once they are turned off, and workers without a build id do', async () => {
+    const off = await release('off');
+    expect(off, off.stderr).toMatchObject({ code: 0 });
+    expect(JSON.parse(off.stdout)).toMatchObject({ current: null, ramping: null });
+    expect(await release('show')).toMatchObject({ code: 1 });
+    const waiting = await startIngestion();
+    expect((await api.call('GET', `/jobs/${waiting}`)).body).toMatchObject({ status: 'queued' });
+    // The same machine, as it is started without WORKER_BUILD_ID.
+    await next.stopPart('pipeline-worker');
+    await next.startPart('pipeline-worker', { WORKER_BUILD_ID: '' });
+    expect(await api.waitForJob(waiting)).toMatchObject({ status: 'completed' });
+    expect(await buildsOf(waiting)).toEqual(['none']);
+    expect(await release('off')).toMatchObject({ code: 0 });
   });
 
   it('are told apart by a usage where the command is not complete', async () => {

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { projectRoot } from '../../../services/project-root.js';
 import { readManifests } from '../../support/deployment-tools.js';
 
@@ -23,6 +24,18 @@ function commandsOf(file: string): string[] {
   return [...lines, ...inText].flatMap(
     (line) => line.match(/(?<=^|\| |&& |\$\()kubectl .*?(?=\)? \| | && |\s+# |\)"|$)/g) ?? [],
   );
+}
+
+/** Where commands run: with the files that they name, which whoever copies them has. */
+const folder = mkdtempSync(join(tmpdir(), 'mlops-kubectl-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function makeNamedFiles(command: string): void {
+  for (const [, name] of command.matchAll(/ (?:--from-file=[^\s=]+=|-f )([\w./-]+\.\w+)/g)) {
+    mkdirSync(dirname(join(folder, name!)), { recursive: true });
+    const isOurs = name!.includes('/');
+    writeFileSync(join(folder, name!), isOurs ? readFileSync(join(projectRoot(), name!)) : 'x');
+  }
 }
 
 const documents = [
@@ -51,10 +64,8 @@ describe('a command of kubectl in the documents', () => {
   it.skipIf(!hasKubectl).each(commands)('is understood: %s: %s', (_file, command) => {
     // The shell takes quotes apart, as it does for whoever copies the line.
     const line = command.replace(/^kubectl/, `kubectl ${NOWHERE.join(' ')}`).replaceAll('…', 'x');
-    const { status, stderr } = spawnSync('bash', ['-c', `${line} < /dev/null`], {
-      cwd: projectRoot(),
-      encoding: 'utf8',
-    });
+    makeNamedFiles(command);
+    const { status, stderr } = spawnSync('bash', ['-c', `${line} < /dev/null`], { cwd: folder, encoding: 'utf8' });
     expect(status === 0 || UNREACHABLE.test(stderr), stderr).toBe(true);
   });
 });

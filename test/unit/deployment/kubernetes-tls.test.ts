@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { API_CLIENT_TLS, API_SERVER_TLS } from '../../../services/network/tls-settings.js';
+import { API_CLIENT_TLS, API_SERVER_TLS, REDIS_TLS, TEMPORAL_TLS } from '../../../services/network/tls-settings.js';
 import { hasDeploymentTools, isSetting, validateManifests } from '../../support/deployment-tools.js';
 import { readPatchedManifests } from '../../support/patched-manifests.js';
 
@@ -50,5 +50,35 @@ describe('the overlay with TLS', () => {
     for (const name of ['api', 'worker'])
       expect(named('Certificate', name).spec.issuerRef).toEqual({ kind: 'Issuer', name: 'authority' });
     expect(named('Issuer', 'authority').spec.ca.secretName).toBe(named('Certificate', 'authority').spec.secretName);
+  });
+
+  it('has PostgreSQL, Redis and Temporal asked over TLS by every process, and by what scales them', () => {
+    const mounted = { name: 'servers', mountPath: '/servers', readOnly: true };
+    const settings = named('ConfigMap', 'ml-pipeline-settings').data!;
+    const files = { ca: '/servers/ca.crt', cert: '/servers/tls.crt', key: '/servers/tls.key' };
+    for (const part of ['ca', 'cert', 'key'] as const) expect(settings[TEMPORAL_TLS[part]]).toBe(files[part]);
+    for (const [kind, name] of [...WORKLOADS, ['Job', 'migrate'] as const]) {
+      const { volumes, containers, initContainers = [] } = podOf(kind, name);
+      const secret = { secretName: 'servers-tls', defaultMode: 0o440 };
+      expect(volumes, name).toContainEqual({ name: 'servers', secret });
+      for (const container of [...containers, ...initContainers])
+        expect(container.volumeMounts, `${name} ${container.name}`).toContainEqual(mounted);
+      for (const part of ['ca', 'cert', 'key'] as const)
+        if (name !== 'migrate') expect(containers[0].env).toContainEqual({ name: REDIS_TLS[part], value: files[part] });
+    }
+    const keys = named('TriggerAuthentication', 'temporal').spec.secretTargetRef as {
+      parameter: string;
+      key: string;
+    }[];
+    expect(keys.map(({ parameter, key }) => `${parameter} ${key}`)).toEqual([
+      'ca ca.crt',
+      'cert tls.crt',
+      'key tls.key',
+    ]);
+    for (const name of ['pipeline-worker', 'training-worker'])
+      expect(named('ScaledObject', name).spec.triggers[0]).toMatchObject({
+        type: 'temporal',
+        authenticationRef: { name: 'temporal' },
+      });
   });
 });

@@ -16,12 +16,14 @@ describe('what is logged', () => {
       model: 'churn',
       request: { features: { age: 41 }, options: [{ password: 'x', table: 't' }] },
       source: 'postgresql://reader:hush@db/x',
+      path: `/jobs/mlps_${'B'.repeat(43)}/eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln`,
       seq: 10n,
     };
     expect(redact(logged)).toEqual({
       model: 'churn',
       request: { features: '***', options: [{ password: '***', table: 't' }] },
       source: 'postgresql://reader:***@db/x',
+      path: '/jobs/mlps_***/eyJ***',
       seq: '10',
     });
   });
