@@ -16,8 +16,8 @@ import { parseArgs } from 'node:util';
 import { judgeDrift } from '../core/decisions/judge-drift.js';
 import type { ColumnDrift } from '../ml/drift/column-drift.js';
 import { compareCategories } from '../ml/drift/compare-categories.js';
-import { compareNumbers } from '../ml/drift/compare-numbers.js';
 import { median } from '../ml/evaluate/median.js';
+import { withComparisonThreads, type CompareColumn } from '../services/drift/comparison-threads.js';
 import { readCategories, readNumbers } from '../services/drift/read-samples.js';
 import { quoteText, withDuckDb } from '../services/duckdb.js';
 
@@ -63,35 +63,37 @@ async function writeSide(file: string, { rows, numbers, categories }: Shape, see
   renameSync(part, file);
 }
 
-/** Values of both sides that are in memory at once: 64 MiB. */
+/** Values of both sides that are read at once: 64 MiB, and as many are compared meanwhile. */
 const VALUES_AT_ONCE = 1 << 23;
 
 async function compareFiles(
-  before: string,
-  after: string,
+  [before, after]: readonly [string, string],
   { rows, numbers, categories }: Shape,
+  compare: CompareColumn,
 ): Promise<ColumnDrift[]> {
   return withDuckDb(async (connection) => {
     const [reference, current] = [before, after].map((file) => ({ relation: `read_parquet(${quoteText(file)})` }));
-    const found: ColumnDrift[] = [];
+    const compared: Promise<{ drift: ColumnDrift }>[] = [];
     const atOnce = Math.max(1, Math.floor(VALUES_AT_ONCE / (2 * rows)));
     const names = Array.from({ length: numbers }, (_, at) => `n${at}`);
     for (let start = 0; start < numbers; start += atOnce) {
       const some = names.slice(start, start + atOnce);
       const one = await readNumbers(connection, reference!, some);
       const other = await readNumbers(connection, current!, some);
-      some.forEach((name, at) => found.push(compareNumbers(name, one[at]![0]!, other[at]![0]!)));
+      // While these are compared the next are read.
+      await Promise.all(compared.slice(0, -atOnce));
+      const windows = (at: number) => ({ column: some[at]!, reference: one[at]!, current: other[at]![0]! });
+      compared.push(...some.map((_, at) => compare({ windows: windows(at), isKept: false })));
     }
-    for (let at = 0; at < categories; at++) {
-      const [one] = await readCategories(connection, reference!, `c${at}`);
-      const [other] = await readCategories(connection, current!, `c${at}`);
-      found.push(compareCategories(`c${at}`, one!, other!));
-    }
-    return found;
+    const texts = Array.from({ length: categories }, (_, at) => `c${at}`);
+    const one = await readCategories(connection, reference!, texts);
+    const other = await readCategories(connection, current!, texts);
+    const found = (await Promise.all(compared)).map(({ drift }) => drift);
+    return [...found, ...texts.map((name, at) => compareCategories(name, one[at]![0]!, other[at]![0]!))];
   });
 }
 
-async function measure(shape: Shape) {
+async function measure(shape: Shape, compare: CompareColumn) {
   const [before, after] = ['before', 'after'].map((name) =>
     join(folder, `${name}-${shape.rows}-${shape.numbers}-${shape.categories}.parquet`),
   ) as [string, string];
@@ -102,7 +104,7 @@ async function measure(shape: Shape) {
   for (let run = 0; run < repeats; run++) {
     const startMs = performance.now();
     const startCpu = process.cpuUsage();
-    const found = await compareFiles(before, after, shape);
+    const found = await compareFiles([before, after], shape, compare);
     const { user, system } = process.cpuUsage(startCpu);
     runs.push({ seconds: (performance.now() - startMs) / 1000, cpu_seconds: (user + system) / 1e6 });
     const { signals } = judgeDrift(found, [], { importance: new Map(), usual: new Map() });
@@ -131,7 +133,12 @@ function measurePeers(rows: number): void {
 try {
   if (flags.only !== 'wide') {
     const shape = { rows: 100_000, numbers: 15, categories: 5 };
-    tell({ bench: 'peers', tool: 'ours', ...shape, ...(await measure(shape)) });
+    tell({
+      bench: 'peers',
+      tool: 'ours',
+      ...shape,
+      ...(await withComparisonThreads((compare) => measure(shape, compare))),
+    });
     measurePeers(shape.rows);
   }
   if (flags.only !== 'peers') {
@@ -140,7 +147,7 @@ try {
       bench: 'wide',
       tool: 'ours',
       ...shape,
-      ...(await measure(shape)),
+      ...(await withComparisonThreads((compare) => measure(shape, compare))),
       peak_rss_mib: Math.round(process.resourceUsage().maxRSS / 1024),
     });
   }

@@ -105,4 +105,14 @@ export function compareSamples(column: string, reference: Sample, current: Sampl
   throw new TypeError(`the two samples of ${column} are of different kinds`);
 }
 
+/** Thirty columns. @param shifts in standard deviations, by the place of the column */
+export function drawTable(
+  rows: number,
+  seeds: [number, ...number[]],
+  shifts: Readonly<Record<number, number>> = {},
+): Sample[] {
+  const prng = prngOf(...seeds);
+  return THIRTY_COLUMNS.map((law, at) => drawColumn(law, rows, prng, shifts[at] ?? 0));
+}
+
 export const prngOf = (seed: number, ...stream: number[]): Prng => createPrng(seed, ...stream);

@@ -36,6 +36,7 @@ export default function AlertsPage() {
         />
         {choice}
       </Group>
+      {model && <Budget model={model} />}
       <Loaded of={alerts}>
         {({ items, next_cursor: next }) =>
           items.length === 0 ? (
@@ -78,6 +79,21 @@ export default function AlertsPage() {
         }
       </Loaded>
     </Page>
+  );
+}
+
+/** What the model may raise in vain within a year, and what of that is used. */
+function Budget({ model }: { model: string }) {
+  const budget = useRead('/alerts/budget', { query: { model } }, { everyMs: LIVE_MS });
+  return (
+    <Loaded of={budget}>
+      {({ used, false_alarms_per_year: most, alerts, used_up: isUsedUp }) => (
+        <Text size="sm">
+          {`False alarms of a year: ${used} of ${most} used, of ${alerts} alerts.`}
+          {isUsedUp && ' Each rule now asks for one more window before it opens an alert.'}
+        </Text>
+      )}
+    </Loaded>
   );
 }
 

@@ -56,6 +56,32 @@ export const MODELS: DashboardSpec = {
           'GET /monitors/{model} says what was found, and what to do.',
           24,
         ),
+        chart(
+          'How well the versions do',
+          'short',
+          {
+            '{{model}} {{version}} {{metric}} {{kind}}': 'mlops_model_quality{model=~"$model"} or vector(0)',
+          },
+          'By the newest window whose truths are due, and what is expected without truths.',
+        ),
+        chart(
+          'Alerts',
+          'short',
+          { '{{model}} {{status}} {{severity}}': 'sum by (model, status, severity) (mlops_alerts) or vector(0)' },
+          'GET /alerts has each with its evidence.',
+        ),
+        chart(
+          'False alarms of a year',
+          'short',
+          { '{{model}}': 'mlops_false_alarms{model=~"$model"} or vector(0)' },
+          'What people have marked as false. GET /alerts/budget says how many a model may have.',
+        ),
+        chart(
+          'Repairs',
+          'short',
+          { '{{model}} {{state}}': 'mlops_repairs{model=~"$model"} or vector(0)' },
+          'GET /repairs/{id} tells the story of each.',
+        ),
       ],
     },
     {

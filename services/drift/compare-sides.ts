@@ -1,8 +1,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { CategorySample, ColumnDrift, NumberSample } from '../../ml/drift/column-drift.js';
 import { compareCategories } from '../../ml/drift/compare-categories.js';
-import { compareNumbers } from '../../ml/drift/compare-numbers.js';
-import { joinCategories, joinNumbers, usualCategoryEffect, usualNumberEffect } from '../../ml/drift/usual-variation.js';
+import { joinCategories, usualCategoryEffect } from '../../ml/drift/usual-variation.js';
+import { withComparisonThreads, type CompareColumn } from './comparison-threads.js';
 import { readSamples, type Cells, type Sample } from './lay-out-cells.js';
 import type { WatchedColumn } from './watched-columns.js';
 
@@ -40,45 +40,48 @@ export async function compareSides(
   sides: { reference: Cells; current: Cells; slots: number; segment: Segment; leastRows: number },
 ): Promise<ComparedSides[]> {
   const { where } = sides.segment;
-  const compared: ComparedSides[] = [];
-  for (let start = 0; start < some.length; start += COLUMNS_AT_ONCE) {
-    const own = some.slice(start, start + COLUMNS_AT_ONCE);
-    const parts = await readSamples(connection, sides.reference, own, columns, { slots: sides.slots, where });
-    const currents = await readSamples(connection, sides.current, own, columns, { slots: 1, where });
-    own.forEach((column, at) => {
-      const { samples, ...found } = compareParts(column.subject, parts[at]!, currents[at]![0]!, sides.leastRows);
-      compared.push({ column, ...found, ...(column.group === 'predictions' ? { samples } : {}) });
-    });
-  }
-  return compared;
+  return withComparisonThreads(async (compare) => {
+    const compared: ComparedSides[] = [];
+    for (let start = 0; start < some.length; start += COLUMNS_AT_ONCE) {
+      const own = some.slice(start, start + COLUMNS_AT_ONCE);
+      const parts = await readSamples(connection, sides.reference, own, columns, { slots: sides.slots, where });
+      const currents = await readSamples(connection, sides.current, own, columns, { slots: 1, where });
+      compared.push(
+        ...(await Promise.all(
+          own.map((column, at) => compareParts(column, parts[at]!, currents[at]![0]!, sides.leastRows, compare)),
+        )),
+      );
+    }
+    return compared;
+  });
 }
 
-function compareParts(
-  subject: string,
+async function compareParts(
+  column: WatchedColumn,
   parts: readonly Sample[],
   current: Sample,
   leastRows: number,
-): Required<Omit<ComparedSides, 'column'>> {
-  const full = parts.filter((part) => rowsOf(part) > 0);
+  compare: CompareColumn,
+): Promise<ComparedSides> {
+  const isKept = column.group === 'predictions';
   if ('number' in current) {
-    const windows = full.flatMap((part): NumberSample[] => ('number' in part ? [part.number] : []));
-    const reference = windows.length === 1 ? windows[0]! : joinNumbers(windows);
-    return {
-      drift: compareNumbers(subject, reference, current.number, leastRows),
-      usual: usualNumberEffect(windows),
-      samples: { reference: { number: reference }, current },
-    };
+    const reference = parts.flatMap((part): NumberSample[] => ('number' in part ? [part.number] : []));
+    const windows = { column: column.subject, reference, current: current.number, leastRows };
+    const { drift, usual, ...kept } = await compare({ windows, isKept });
+    const samples = kept.reference &&
+      kept.current && { reference: { number: kept.reference }, current: { number: kept.current } };
+    return { column, drift, usual, ...(samples && { samples }) };
   }
-  const windows = full.flatMap((part): CategorySample[] => ('category' in part ? [part.category] : []));
+  const windows = parts.flatMap((part): CategorySample[] =>
+    'category' in part && hasRows(part.category) ? [part.category] : [],
+  );
   const reference = joinCategories(windows);
   return {
-    drift: compareCategories(subject, reference, current.category, leastRows),
+    column,
+    drift: compareCategories(column.subject, reference, current.category, leastRows),
     usual: usualCategoryEffect(windows),
-    samples: { reference: { category: reference }, current },
+    ...(isKept && { samples: { reference: { category: reference }, current } }),
   };
 }
 
-function rowsOf(sample: Sample): number {
-  if ('number' in sample) return sample.number.values.length + sample.number.missing;
-  return [...sample.category.counts.values()].reduce((sum, count) => sum + count, sample.category.missing);
-}
+const hasRows = ({ counts, missing }: CategorySample): boolean => counts.size > 0 || missing > 0;

@@ -86,15 +86,18 @@ export async function readSamples(
         ),
       );
     }
-    for (const column of own) {
-      if (column.kind === 'number') continue;
+    const others = own.filter(({ kind }) => kind !== 'number');
+    const texts = others.map((column) => {
       const cell = cellName(column, columns);
-      const text = column.kind === 'presence' ? `CASE WHEN ${cell} IS NOT NULL THEN 'present' END` : cell;
+      return column.kind === 'presence' ? `CASE WHEN ${cell} IS NOT NULL THEN 'present' END` : cell;
+    });
+    const found = await readCategories(connection, rows, texts);
+    others.forEach((column, at) =>
       samples.set(
         column,
-        (await readCategories(connection, rows, text)).map((category) => ({ category })),
-      );
-    }
+        found[at]!.map((category) => ({ category })),
+      ),
+    );
   }
   return some.map((column) => samples.get(column)!);
 }

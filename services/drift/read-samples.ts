@@ -1,6 +1,5 @@
 import type { DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api';
 import type { CategorySample, NumberSample } from '../../ml/drift/column-drift.js';
-import { sortNumbers } from '../../ml/drift/sort-numbers.js';
 import { queryRows } from '../duckdb.js';
 
 /** Rows whose cells are sampled: a table, a view or `read_parquet(…)`, and which of its rows. */
@@ -32,8 +31,8 @@ interface GrowingSample {
 }
 
 /**
- * The numbers of columns, sorted, by column and window, in one pass over the rows: all of them are in memory at once. What is no finite number
- * counts as missing.
+ * The numbers of columns by column and window, in no order, in one pass over the rows: all of them are in memory at once, each sample in a buffer of
+ * its own. What is no finite number counts as missing.
  * @param cells SQL that gives a DOUBLE, one a column
  */
 export async function readNumbers(
@@ -55,7 +54,7 @@ export async function readNumbers(
     for (const [at, windows] of columns.entries()) takeNumbers(windows, chunk.getColumnVector(at), rows, windowOf);
   }
   return columns.map((windows) =>
-    windows.map(({ values, present, missing }) => ({ values: sortNumbers(values.subarray(0, present)), missing })),
+    windows.map(({ values, present, missing }) => ({ values: values.subarray(0, present), missing })),
   );
 }
 
@@ -80,20 +79,31 @@ function grown(values: Float64Array): Float64Array<ArrayBuffer> {
   return larger;
 }
 
-/** How often a column has each value, by window. @param cell SQL that gives a text */
+/**
+ * How often columns have each value, by column and window, in one pass over the rows.
+ * @param cells SQL that gives a text, one a column
+ */
 export async function readCategories(
   connection: DuckDBConnection,
   { relation, where, slot = '0', slots = 1 }: SampledRows,
-  cell: string,
-): Promise<CategorySample[]> {
-  const rows = await queryRows<{ slot: number; value: string | null; rows: number }>(
-    connection,
-    `SELECT ${slot} AS slot, ${cell} AS value, count(*) AS rows FROM ${relation} ${filter(where)} GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2`,
+  cells: readonly string[],
+): Promise<CategorySample[][]> {
+  const columns = cells.map(() =>
+    Array.from({ length: slots }, () => ({ counts: new Map<string, number>(), missing: 0 })),
   );
-  const windows = Array.from({ length: slots }, () => ({ counts: new Map<string, number>(), missing: 0 }));
-  for (const { slot: at, value, rows: found } of rows) {
-    if (value === null) windows[at]!.missing += found;
-    else windows[at]!.counts.set(value, found);
+  if (cells.length === 0) return columns;
+  const names = cells.map((_, at) => `v${at}`);
+  const selected = cells.map((cell, at) => `${cell} AS v${at}`);
+  const rows = await queryRows<{ slot: number; at: number; value: string | null; rows: number }>(
+    connection,
+    `SELECT slot, CASE ${names.map((name, at) => `WHEN grouping(${name}) = 0 THEN ${at}`).join(' ')} END AS at, coalesce(${names.join(', ')}) AS value, count(*) AS rows
+     FROM (SELECT ${slot} AS slot, ${selected.join(', ')} FROM ${relation} ${filter(where)})
+     GROUP BY GROUPING SETS (${names.map((name) => `(slot, ${name})`).join(', ')}) ORDER BY 1, 2, 4 DESC, 3`,
+  );
+  for (const { slot: window, at, value, rows: found } of rows) {
+    const sample = columns[at]![window]!;
+    if (value === null) sample.missing += found;
+    else sample.counts.set(value, found);
   }
-  return windows;
+  return columns;
 }

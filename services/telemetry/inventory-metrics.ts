@@ -70,6 +70,53 @@ const COUNTS = [
       WHERE found_at > now() - interval '24 hours' GROUP BY 1, 2, 3, 4`,
   },
   {
+    metric: {
+      name: 'mlops_model_quality',
+      help: 'How well a version does by the newest window that a monitor could judge within 7 days, all rows: realised from truths, or estimated without them.',
+      labelNames: ['model', 'version', 'kind', 'metric'],
+    },
+    sql: `SELECT DISTINCT ON (model, subject) model, coalesce(version, '') AS version,
+        CASE split_part(subject, ':', 1) WHEN 'metric' THEN 'realised' ELSE 'estimated' END AS kind,
+        split_part(subject, ':', 2) AS metric, value
+      FROM monitor_findings WHERE monitor = 'performance' AND segment = '' AND value IS NOT NULL
+        AND split_part(subject, ':', 1) IN ('metric', 'estimate') AND window_end > now() - interval '7 days'
+      ORDER BY model, subject, window_end DESC`,
+  },
+  {
+    metric: {
+      name: 'mlops_alerts',
+      help: 'Alerts, by status and severity; those that are resolved for 24 hours. Without a model they are of the service itself.',
+      labelNames: ['model', 'monitor', 'status', 'severity'],
+    },
+    sql: `SELECT model, monitor, status, severity, count(*)::int AS value FROM alerts
+      WHERE status <> 'resolved' OR resolved_at > now() - interval '24 hours' GROUP BY 1, 2, 3, 4`,
+  },
+  {
+    metric: {
+      name: 'mlops_false_alarms',
+      help: 'Alerts of the last 365 days that a person has marked as false: what is used of the yearly budget of the model.',
+      labelNames: ['model'],
+    },
+    sql: `SELECT model, count(*) FILTER (WHERE false_alarm)::int AS value FROM alerts
+      WHERE opened_at > now() - interval '365 days' GROUP BY 1`,
+  },
+  {
+    metric: {
+      name: 'mlops_alert_messages',
+      help: 'Messages about alerts, by kind of receiver and state.',
+      labelNames: ['receiver', 'state'],
+    },
+    sql: `SELECT split_part(receiver, ':', 1) AS receiver, state, count(*)::int AS value FROM alert_deliveries GROUP BY 1, 2`,
+  },
+  {
+    metric: {
+      name: 'mlops_repairs',
+      help: 'Repairs, by how they ended; those under way are running.',
+      labelNames: ['model', 'state'],
+    },
+    sql: 'SELECT model, state, count(*)::int AS value FROM repairs GROUP BY 1, 2',
+  },
+  {
     metric: { name: 'mlops_webhook_messages', help: 'Messages to webhooks, by state.', labelNames: ['state'] },
     sql: 'SELECT state, count(*)::int AS value FROM webhook_deliveries GROUP BY 1',
   },

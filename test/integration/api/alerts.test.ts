@@ -234,6 +234,30 @@ describe('what monitors find', () => {
     expect(deliveries.map(({ receiver }) => receiver.split(':')[0])).toEqual(['email']);
     expect(await alertsOf('model=prices&status=open'), 'one window of the third').toHaveLength(1);
   });
+
+  it('is told to Prometheus: how well a version does, what is open, and what of the yearly budget is used', async () => {
+    const judged = { monitor: 'performance' as const, version: '1.0.0', ...ok };
+    await find(
+      finding('prices', 'metric:price.mae', 4, { ...judged, value: 9 }),
+      finding('prices', 'metric:price.mae', 5, { ...judged, value: 12.5 }),
+      finding('prices', 'metric:price.mae', 5, { ...judged, segment: 'plan=free', value: 99 }),
+      finding('prices', 'estimate:price.mae', 6, { ...judged, value: 11 }),
+    );
+    const wanted = [
+      'mlops_model_quality{model="prices",version="1.0.0",kind="realised",metric="price.mae"} 12.5',
+      'mlops_model_quality{model="prices",version="1.0.0",kind="estimated",metric="price.mae"} 11',
+      'mlops_alerts{model="prices",monitor="drift",status="open",severity="high"} 1',
+      'mlops_alerts{model="prices",monitor="drift",status="resolved",severity="medium"} 1',
+      'mlops_false_alarms{model="prices"} 1',
+      'mlops_false_alarms{model="orders"} 0',
+    ];
+    const lines = await eventually('the newest values', async () => {
+      const told = (await service.get('/metrics')).text.split('\n');
+      return told.includes(wanted[0]!) ? told : undefined;
+    });
+    expect(lines).toEqual(expect.arrayContaining(wanted));
+    expect(lines.join('\n')).toMatch(/mlops_alert_messages\{receiver="email",state="delivered"\} [1-9]/);
+  });
 });
 
 describe('rules', () => {

@@ -123,7 +123,7 @@ describe('all columns together', () => {
   it('finds nothing where there is nothing, as often as it says', () => {
     const chances = Array.from(
       { length: 60 },
-      (_, run) => tellDomainsApart(matrix(300, 2 * run, 0.5), matrix(200, 2 * run + 1, 0.5), { seed: run })!.p_value,
+      (_, run) => tellDomainsApart(matrix(120, 2 * run, 0.5), matrix(80, 2 * run + 1, 0.5), { seed: run })!.p_value,
     );
     expect(chances.filter((p) => p < 0.1).length).toBeLessThanOrEqual(14);
     expect(chances.filter((p) => p < 0.001)).toEqual([]);

@@ -11,21 +11,35 @@ export interface DriftStream {
   windows: Sample[][];
 }
 
-/** Of a window: columns that the tool names, and what share of all they are. */
-export interface NamedColumns {
-  columns: number;
-  share: number;
+/** A library that is asked, with its defaults. */
+export interface DriftPeer {
+  name: string;
+  python: string;
+  script: string;
 }
 
-/** PEERS_PYTHON is a Python with evidently. */
-export const peersPython = process.env['PEERS_PYTHON'] ?? join(homedir(), '.cache/peers-venv/bin/python');
+export const DRIFT_PEERS: readonly DriftPeer[] = [
+  {
+    name: 'Evidently',
+    python: process.env['PEERS_PYTHON'] ?? join(homedir(), '.cache/peers-venv/bin/python'),
+    script: 'bench/monitors/evidently_drift.py',
+  },
+  {
+    name: 'NannyML',
+    python: process.env['NANNYML_PYTHON'] ?? join(homedir(), '.cache/nannyml-venv/bin/python'),
+    script: 'bench/monitors/nannyml_drift.py',
+  },
+];
 
 /**
- * What Evidently's default report says of each window.
- * @returns by the name of the stream; undefined, and why, where it cannot be asked
+ * Which columns of each window a library says have drifted.
+ * @returns by the name of the stream; a text, and why, where it cannot be asked
  */
-export function askEvidently(streams: readonly DriftStream[]): Map<string, NamedColumns[]> | string {
-  if (!existsSync(peersPython)) return `${peersPython} is not there`;
+export function askPeer(
+  { python, script }: DriftPeer,
+  streams: readonly DriftStream[],
+): Map<string, string[][]> | string {
+  if (!existsSync(python)) return `${python} is not there`;
   const folder = mkdtempSync(join(tmpdir(), 'bench-monitors-'));
   try {
     const file = join(folder, 'streams.ndjson');
@@ -34,16 +48,17 @@ export function askEvidently(streams: readonly DriftStream[]): Map<string, Named
         file,
         `${JSON.stringify({ name, reference: tableOf(reference), windows: windows.map(tableOf) })}\n`,
       );
-    const { status, stdout, stderr } = spawnSync(peersPython, ['bench/monitors/evidently_drift.py', file], {
+    const { status, stdout, stderr } = spawnSync(python, [script, file], {
       encoding: 'utf8',
       maxBuffer: 1 << 28,
+      env: { ...process.env, NML_DISABLE_USAGE_LOGGING: '1' },
     });
     if (status !== 0) return stderr.trim().split('\n').at(-1) ?? 'it ended without a word';
     const lines = stdout.split('\n').filter((line) => line.startsWith('{'));
     return new Map(
       lines.map((line) => {
-        const { name, windows } = JSON.parse(line) as { name: string; windows: NamedColumns[] };
-        return [name, windows];
+        const { name, named } = JSON.parse(line) as { name: string; named: string[][] };
+        return [name, named];
       }),
     );
   } finally {
