@@ -42,8 +42,8 @@ export async function openSweep(
   if (await prisma.sweep.findUnique({ where: { id } })) return opened;
   const schemaDigest = digestOf([plan.kind, plan.features, plan.heads, search.space]);
   const warmStart = await findWarmStart(database, plan, schemaDigest);
-  const { sampler, pruner, seed, space, resource } = search;
-  const settings = { sampler, pruner, seed, parallelism, space, resource };
+  const { sampler, pruner, seed, space, resource, objectives, constraints, ensembleModels } = search;
+  const settings = { sampler, pruner, seed, parallelism, space, resource, objectives, constraints, ensembleModels };
   await prisma.sweep.createMany({
     data: [
       {

@@ -21,6 +21,7 @@ export function networkHead(network: TabularNetwork, index: number): HeadModel {
   return {
     algorithm: 'neural_network',
     outputs,
+    work: { nodes: 0, products: network.weights.length },
     predict(x) {
       const answers = new Float64Array(x.rows * outputs);
       const row = new Float64Array(x.columns);

@@ -31,7 +31,7 @@ interface VersionBody {
       chosen: string;
       reason: string;
       fresh_rows: number;
-      entrants: { name: string; search_loss?: number; fresh_loss: number }[];
+      entrants: { name: string; search_loss?: number; fresh_loss: number; latency_us?: number }[];
       optimism: number;
     };
   };
@@ -65,6 +65,44 @@ describe('what a search chooses', () => {
     const report = await service.get(`/models/customers/versions/${String(job.result!['version'])}/report`);
     expect(report.text).toContain('What the search chose');
     expect(job.result!['deployment']).toMatchObject({ state: 'promoted' });
+  });
+
+  it('has a front of several objectives, keeps to its constraints, and answers with the best together within them', async () => {
+    const search = {
+      ...SEARCH,
+      trials: 10,
+      objectives: [{ metric: 'loss' }, { metric: 'model_bytes' }],
+      constraints: [{ metric: 'latency_us', max: 20 }],
+      ensemble: { models: 4 },
+    };
+    const job = await train({ model_type: 'customers', search });
+    expect(job).toMatchObject({ status: 'completed' });
+    const { body: sweep } = await service.get<{
+      best: { trial: number };
+      front: { trial: number; values: { loss: number; model_bytes: number } }[];
+    }>(`/sweeps/sweep-${job.job_id}`);
+    const { body: trials } = await service.get<{
+      items: { state: string; violation: number; metrics: Record<string, number>; losses: number[] }[];
+    }>(`/sweeps/sweep-${job.job_id}/trials?limit=500`);
+    expect(new Set(trials.items.map(({ state }) => state))).toEqual(new Set(['completed']));
+    for (const { violation, metrics, losses } of trials.items) {
+      expect(losses).toEqual([metrics['loss'], metrics['model_bytes']]);
+      expect(violation > 0).toBe(metrics['latency_us']! > 20);
+    }
+    expect(trials.items.some(({ violation }) => violation > 0)).toBe(true);
+    expect(sweep.front[0]!.trial).toBe(sweep.best.trial);
+    sweep.front.slice(1).forEach(({ values }, at) => {
+      expect(values.loss).toBeGreaterThan(sweep.front[at]!.values.loss);
+      expect(values.model_bytes).toBeLessThan(sweep.front[at]!.values.model_bytes);
+    });
+    expect(job.result!['search']).toEqual({
+      sweep_id: `sweep-${job.job_id}`,
+      trial: sweep.best.trial,
+      front: sweep.front,
+    });
+    const { details } = await versionOf('customers', job.result!['version']);
+    const taken = details.search!.entrants.find(({ name }) => name === details.search!.chosen)!;
+    expect(taken.latency_us).toBeLessThanOrEqual(20);
   });
 
   it('is tried as a canary where another version is served', async () => {

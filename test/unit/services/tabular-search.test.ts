@@ -16,6 +16,7 @@ const subject = (algorithm: string) => ({
   hyperparameters: { seed: 5 },
   heads: [],
   features: ['a', 'b'],
+  settings: { split: 'random' },
 });
 const planOf = (algorithm: string) => ({ ...subject(algorithm), jobId: 'train-1' }) as unknown as TrainingPlan;
 
