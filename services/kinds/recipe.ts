@@ -117,6 +117,10 @@ export interface OpenTrials {
 
 /** How the hyperparameters of a kind are searched. */
 export interface SearchRecipe {
+  /** Whether a run that nobody has said anything of may be searched; the others choose their settings in every training by themselves. */
+  isAutomatic?: boolean;
+  /** What would be fitted without a search: tried first, where the fit does not compare with it itself. */
+  unsearched?: Configuration;
   /** What is searched where nobody says: plain JSON as `parseSearchSpace` reads it. */
   defaultSpace(plan: SearchSubject): Record<string, unknown>;
   /** Parameters that a space names and the kind does not have; paths begin with the name of the parameter. */

@@ -21,7 +21,9 @@ export function planSearch(
   if (!('space' in parsed)) return { problems: [parsed] };
   const goals = readGoals(request, search.metrics(subject));
   const problems = [
-    ...search.checkSpace(parsed.space, subject).map(({ path, message }) => ({ path: `${SPACE}.${path}`, message })),
+    ...search
+      .checkSpace(parsed.space, subject)
+      .map(({ path, message }) => ({ path: path ? `${SPACE}.${path}` : 'search', message })),
     ...goals.problems,
   ];
   if (problems.length > 0) return { problems };

@@ -17,6 +17,7 @@ export const tabularRecipe: KindRecipe = {
   crossValidate: crossValidateModel,
   evaluate: evaluateModel,
   search: {
+    isAutomatic: true,
     defaultSpace: defaultTabularSpace,
     checkSpace: checkTabularSpace,
     metrics: tabularMetrics,

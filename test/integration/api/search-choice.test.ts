@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, Service } from './support/service.js';
+import { createPrng } from '../../../ml/random/prng.js';
 import { learnableTable } from './support/tables.js';
 
 const MODELS = `customers:
@@ -15,6 +16,17 @@ searched:
   target: outcome
   exclude: [coin, spend, signed_up]
   search: {trials: 4, parallelism: 2, seed: 3, warm_start: false}
+load:
+  kind: resource_usage
+  source: load
+  forecast: {time: at, series: null, measures: {cpu: {}}, horizon: 6, seasons: [12], origins: 8}
+machines:
+  kind: anomaly_detection
+  source: machines
+  anomaly: {label: fault}
+taken:
+  kind: recommendation
+  source: taken
 undecided:
   kind: classification
   source: many
@@ -48,6 +60,26 @@ afterAll(() => service?.stop());
 const train = async (body: object) => service.ended(await service.start('/models/train', body), 240_000);
 const versionOf = async (model: string, version: unknown) =>
   (await service.get<VersionBody>(`/models/${model}/versions/${String(version)}`)).body;
+
+/** A season of twelve steps, rows with some known faults, and users of two tastes. */
+function writeKinds(): void {
+  const prng = createPrng(4);
+  const day = (at: number) => new Date(Date.UTC(2026, 0, 1, at)).toISOString();
+  const loads = Array.from(
+    { length: 240 },
+    (_, at) => 0.5 + 0.3 * Math.sin((2 * Math.PI * at) / 12) + 0.03 * prng.nextGaussian(),
+  );
+  service.file('load.csv', ['at,cpu', ...loads.map((cpu, at) => `${day(at)},${cpu.toFixed(4)}`)].join('\n'));
+  const rows = Array.from({ length: 500 }, (_, at) => {
+    const shift = at % 10 === 0 ? 4 : 0;
+    return `${(prng.nextGaussian() + shift).toFixed(3)},${prng.nextGaussian().toFixed(3)},${shift ? 'leak' : ''}`;
+  });
+  service.file('machines.csv', ['heat,noise,fault', ...rows].join('\n'));
+  const events = Array.from({ length: 80 }, (_, user) =>
+    Array.from({ length: 8 }, (__, at) => `u${user},i${2 * prng.nextInt(12) + (user % 2)},${day(user + 100 * at)}`),
+  ).flat();
+  service.file('taken.csv', ['user_id,item_id,occurred_at', ...events].join('\n'));
+}
 
 describe('what a search chooses', () => {
   it('is the best on rows that no trial has seen, with the answer that needs no model beside it, and goes out at once where nothing is served', async () => {
@@ -115,6 +147,32 @@ describe('what a search chooses', () => {
     });
     expect(rollout.strategy).toBe('canary');
     await service.post(`/jobs/deploy-${job.job_id}/cancel`, {});
+  });
+
+  it('is a learner, a detector or a set of forecasters for the kinds that learn from no target', async () => {
+    writeKinds();
+    const names = ['load', 'machines', 'taken'];
+    await Promise.all(names.map((name) => service.run('/data/ingest', { source: `${name}.csv`, data_type: name })));
+    const jobs = await Promise.all(
+      names.map((name) => train({ model_type: name, search: { trials: 4, parallelism: 2, seed: 3 } })),
+    );
+    for (const job of jobs) {
+      expect(job).toMatchObject({ status: 'completed' });
+      const { body } = await service.get<{ best: { loss: number }; counts: { failed: number } }>(
+        `/sweeps/sweep-${job.job_id}`,
+      );
+      expect(body.counts.failed).toBe(0);
+      expect(body.best.loss, 'better than no model').toBeLessThan(1);
+    }
+    const first = await service.get<{ items: { trial: number; configuration: object }[] }>(
+      `/sweeps/sweep-${jobs[1]!.job_id}/trials`,
+    );
+    expect(first.body.items.at(-1)!.configuration).toEqual({ n_estimators: 100, max_samples: '64x256x1024' });
+    // Half of the fifty known faults had a say in the choice.
+    const { body } = await service.get<{ metrics: Record<string, Record<string, { rows: number }>> }>(
+      `/models/machines/versions/${String(jobs[1]!.result!['version'])}`,
+    );
+    expect(body.metrics['is_anomaly']!['detection_rate']!.rows).toBe(25);
   });
 
   it('follows the search of the model’s entry, unless the request says otherwise', async () => {

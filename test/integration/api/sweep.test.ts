@@ -233,7 +233,12 @@ describe('a request for a search', () => {
       { space: { max_depth: { type: 'int', low: 1, high: 2 } } },
       'search.space.algorithm',
     ],
-    ['a kind that has nothing to search', {}, 'search', 'load'],
+    [
+      'a parameter that a kind has not',
+      { space: { depth: { type: 'int', low: 1, high: 2 } } },
+      'search.space.depth',
+      'load',
+    ],
   ])('is refused with its path: %s', async (_, search, path, model) => {
     const { status, body } = await service.post<ProblemBody>('/models/train', requestOf(search, model));
     if (status === 422) return expect(body.errors?.map((error) => error.path)).toContain(path);
