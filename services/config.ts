@@ -74,6 +74,10 @@ export const environmentSchema = z.object({
   TRAINING_MEMORY_TOTAL_MB: whole(0, 0, 16_777_216).describe(
     'Memory that the trials of searches may use together on one worker, in MiB; 0 takes three quarters of the machine’s',
   ),
+  STEP_CACHE_MB: whole(1024, 0, 16_777_216).describe(
+    'Tables of earlier trainings that are kept beside the models, so that the next one of the same rows need not build its own, in MiB together; 0 keeps none, nor does a store in S3',
+  ),
+  STEP_CACHE_DAYS: whole(7, 1, 365).describe('Days after which a table that nobody has used is no longer kept'),
   TRAINING_THREADS: whole(1, 1, 64).describe(
     'Threads that a fit of boosted trees may use; the model is the same to the bit, and several jobs side by side use the cores better',
   ),
@@ -224,6 +228,7 @@ export interface Config extends StorageSettings {
   maxConcurrentJobs: number;
   trainingMemoryMb: number;
   trainingMemoryTotalMb: number;
+  stepCache: { maxBytes: number; maxAgeMs: number };
   trainingThreads: number;
   autoMl: boolean;
   gpuEnabled: boolean;
@@ -346,6 +351,7 @@ function toConfig(
     maxConcurrentJobs: env.MAX_CONCURRENT_JOBS,
     trainingMemoryMb: env.TRAINING_MEMORY_MB,
     trainingMemoryTotalMb: env.TRAINING_MEMORY_TOTAL_MB || Math.floor((0.75 * availableMemory()) / 2 ** 20),
+    stepCache: { maxBytes: env.STEP_CACHE_MB * 2 ** 20, maxAgeMs: env.STEP_CACHE_DAYS * 86_400_000 },
     trainingThreads: env.TRAINING_THREADS,
     autoMl: env.AUTO_ML_ENABLED,
     gpuEnabled: env.GPU_ENABLED,
