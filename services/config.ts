@@ -11,6 +11,7 @@ import { readReleaseSettings, releaseEnvironment, type ReleaseSettings } from '.
 import { routeRates } from './limits/route-rates.js';
 import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { projectRoot } from './project-root.js';
+import { readStepCacheSettings, stepCacheEnvironment } from './training/step-cache-settings.js';
 import { readStorageSettings, storageEnvironment, type StorageSettings } from './storage/storage-settings.js';
 
 const WHOLE = /^\d+$/;
@@ -74,10 +75,7 @@ export const environmentSchema = z.object({
   TRAINING_MEMORY_TOTAL_MB: whole(0, 0, 16_777_216).describe(
     'Memory that the trials of searches may use together on one worker, in MiB; 0 takes three quarters of the machine’s',
   ),
-  STEP_CACHE_MB: whole(1024, 0, 16_777_216).describe(
-    'Tables of earlier trainings that are kept beside the models, so that the next one of the same rows need not build its own, in MiB together; 0 keeps none, nor does a store in S3',
-  ),
-  STEP_CACHE_DAYS: whole(7, 1, 365).describe('Days after which a table that nobody has used is no longer kept'),
+  ...stepCacheEnvironment,
   TRAINING_THREADS: whole(1, 1, 64).describe(
     'Threads that a fit of boosted trees may use; the model is the same to the bit, and several jobs side by side use the cores better',
   ),
@@ -228,7 +226,7 @@ export interface Config extends StorageSettings {
   maxConcurrentJobs: number;
   trainingMemoryMb: number;
   trainingMemoryTotalMb: number;
-  stepCache: { maxBytes: number; maxAgeMs: number };
+  stepCache: ReturnType<typeof readStepCacheSettings>;
   trainingThreads: number;
   autoMl: boolean;
   gpuEnabled: boolean;
@@ -351,7 +349,7 @@ function toConfig(
     maxConcurrentJobs: env.MAX_CONCURRENT_JOBS,
     trainingMemoryMb: env.TRAINING_MEMORY_MB,
     trainingMemoryTotalMb: env.TRAINING_MEMORY_TOTAL_MB || Math.floor((0.75 * availableMemory()) / 2 ** 20),
-    stepCache: { maxBytes: env.STEP_CACHE_MB * 2 ** 20, maxAgeMs: env.STEP_CACHE_DAYS * 86_400_000 },
+    stepCache: readStepCacheSettings(env),
     trainingThreads: env.TRAINING_THREADS,
     autoMl: env.AUTO_ML_ENABLED,
     gpuEnabled: env.GPU_ENABLED,

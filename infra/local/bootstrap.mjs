@@ -5,7 +5,7 @@ import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync, st
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { explainFailure } from './explain-failure.mjs';
+import { checkRoomToInstall, explainFailure } from './explain-failure.mjs';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const LEAST_NODE = [20, 19];
@@ -70,6 +70,7 @@ async function installDependencies() {
   const stamp = join(root, 'node_modules', '.installed-lock');
   const wanted = hashOf(readFileSync(join(root, 'package-lock.json')));
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  if (!existsSync(join(root, 'node_modules'))) checkRoomToInstall(root);
   // The audit and the funding notes need the internet and are nobody's business here.
   // The build needs the development dependencies, which NODE_ENV=production would leave out.
   // What npm has fetched before it need not ask for again, so that a second checkout installs without internet.

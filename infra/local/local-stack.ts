@@ -149,8 +149,10 @@ export class LocalStack {
     await this.#starting;
     await this.#stopParts();
     this.#parts.clear();
+    // Without the lock the folder is another stack's, or none at all.
+    if (!this.#unlock) return;
     rmSync(temporalAddressFile(this.options.stateDir), { force: true });
-    this.#unlock?.();
+    this.#unlock();
     this.#unlock = undefined;
   }
 
@@ -165,6 +167,18 @@ export class LocalStack {
   abandon(): void {
     this.#stopping.abort();
     for (const [name, part] of this.#parts) part.abandon(name === 'postgres' ? 'SIGQUIT' : 'SIGKILL');
+  }
+
+  /** What the workers and the API get, as far as it is known before the servers run. */
+  environment(): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      STATE_DIR: this.options.stateDir,
+      HOST,
+      PORT: String(this.options.port),
+      ...(this.options.logLevel ? { LOG_LEVEL: this.options.logLevel } : {}),
+      ...this.options.env,
+    };
   }
 
   logFile(part: Part): string {
@@ -239,15 +253,12 @@ export class LocalStack {
     apiPort: number;
   }): NodeJS.ProcessEnv {
     return {
-      ...process.env,
+      ...this.environment(),
       DATABASE_URL: input.databaseUrl,
       TEMPORAL_ADDRESS: input.temporal.address,
       TEMPORAL_NAMESPACE: input.temporal.namespace,
       ...(input.temporal.uiUrl ? { TEMPORAL_UI_URL: input.temporal.uiUrl } : {}),
-      STATE_DIR: this.options.stateDir,
-      HOST,
       PORT: String(input.apiPort),
-      ...(this.options.logLevel ? { LOG_LEVEL: this.options.logLevel } : {}),
       ...this.options.env,
     };
   }

@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { compiledScript } from '../../services/project-root.js';
 import { readTail } from './read-tail.js';
 
@@ -30,6 +30,8 @@ export function waitForService(
   hasEnded: () => boolean,
   logFile: string,
 ): Promise<void> {
+  // A log goes on from run to run, and what an earlier one wrote at its end would mislead.
+  const fromByte = statSync(logFile).size;
   return new Promise((resolve, reject) => {
     const finish = (end: () => void) => {
       clearTimeout(timer);
@@ -41,7 +43,8 @@ export function waitForService(
       const message = `${name} was not ready within ${READY_WITHIN_MS / 1000} s. Its log: ${logFile}`;
       finish(() => reject(new Error(message)));
     }, READY_WITHIN_MS);
-    const onExit = () => finish(() => reject(new Error(`${name} ended at its start:\n${lastLines(logFile)}`)));
+    const onExit = () =>
+      finish(() => reject(new Error(`${name} ended at its start:\n${lastLines(logFile, fromByte)}`)));
     const onMessage = (message: unknown) => {
       if ((message as { ready?: boolean }).ready) finish(resolve);
     };
@@ -51,8 +54,8 @@ export function waitForService(
   });
 }
 
-function lastLines(file: string): string {
-  return readTail(file)
+function lastLines(file: string, fromByte: number): string {
+  return readTail(file, fromByte)
     .trimEnd()
     .split('\n')
     .slice(-8)

@@ -3,6 +3,7 @@ import { projectRoot } from '../../services/project-root.js';
 import { EXAMPLE_REQUEST, runDemo } from './demo.js';
 import { checkDiskSpace } from './check-disk-space.js';
 import { checkGivenServers } from './check-given-servers.js';
+import { checkSettings } from './check-settings.js';
 import { LocalStack, type RunStep, type StackAddresses } from './local-stack.js';
 import { runSilently, showStep } from './progress-lines.js';
 import { helpText, parseStackFlags, type StackFlags } from './stack-flags.js';
@@ -38,6 +39,7 @@ async function main(): Promise<void> {
   const stack = createStack(flags);
   stopOnSignals(stack);
   checkDiskSpace(stack.options.stateDir);
+  await checkSettings(stack.environment());
   await checkGivenServers(process.env, (line) => process.stderr.write(`  ! ${line}\n`));
   const addresses = await stack.start(step);
   const answer = flags.demo ? await tryDemo(addresses, step) : undefined;
@@ -112,7 +114,9 @@ function describe(addresses: StackAddresses, answer: unknown): string {
       : [`                    (password in ${join(addresses.stateDir, 'postgres', 'password')})`]),
     `  Logs              ${join(addresses.stateDir, 'logs')}`,
     '',
-    '  A first prediction:',
+    answer
+      ? '  A first prediction:'
+      : '  A first prediction, once user_behavior has a version (docs/guide/your-own-data.md):',
     `    curl -s ${addresses.api}/predict/user-behavior -H 'content-type: application/json' \\`,
     `      -d '${JSON.stringify(EXAMPLE_REQUEST)}'`,
   ];

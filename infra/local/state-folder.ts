@@ -1,13 +1,29 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeOutsideData } from './postgres-folders.js';
 
 /** Shows that a folder was made by this service, so that nothing else is ever deleted. */
 const MARKER = '.ml-pipeline-state';
 
+const REFUSED: Record<string, string> = {
+  EEXIST: 'it is a file',
+  ENOTDIR: 'a part of its path is a file',
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'that file system can only be read',
+};
+
 /** Makes the state folder and marks it as ours. One that has other files in it already may be used, but stays unmarked. */
 export function claimStateFolder(stateDir: string): void {
-  mkdirSync(stateDir, { recursive: true });
+  try {
+    mkdirSync(stateDir, { recursive: true });
+    accessSync(stateDir, constants.W_OK);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    throw new Error(
+      `The state cannot be kept in ${stateDir}: ${REFUSED[code] ?? (error as Error).message}. Choose another folder: npm start -- --state-dir <folder>.`,
+    );
+  }
   if (readdirSync(stateDir).length === 0) writeFileSync(join(stateDir, MARKER), '');
 }
 

@@ -15,7 +15,7 @@ searched:
   entity: customer
   target: outcome
   exclude: [coin, spend, signed_up]
-  search: {trials: 4, parallelism: 2, seed: 3, warm_start: false}
+  search: {trials: 2, parallelism: 2, seed: 3, warm_start: false}
 load:
   kind: resource_usage
   source: load
@@ -104,7 +104,7 @@ describe('what a search chooses', () => {
       ...SEARCH,
       trials: 10,
       objectives: [{ metric: 'loss' }, { metric: 'model_bytes' }],
-      constraints: [{ metric: 'latency_us', max: 20 }],
+      constraints: [{ metric: 'latency_us', max: 1 }],
       ensemble: { models: 4 },
     };
     const job = await train({ model_type: 'customers', search });
@@ -119,7 +119,7 @@ describe('what a search chooses', () => {
     expect(new Set(trials.items.map(({ state }) => state))).toEqual(new Set(['completed']));
     for (const { violation, metrics, losses } of trials.items) {
       expect(losses).toEqual([metrics['loss'], metrics['model_bytes']]);
-      expect(violation > 0).toBe(metrics['latency_us']! > 20);
+      expect(violation > 0).toBe(metrics['latency_us']! > 1);
     }
     expect(trials.items.some(({ violation }) => violation > 0)).toBe(true);
     expect(sweep.front[0]!.trial).toBe(sweep.best.trial);
@@ -134,11 +134,11 @@ describe('what a search chooses', () => {
     });
     const { details } = await versionOf('customers', job.result!['version']);
     const taken = details.search!.entrants.find(({ name }) => name === details.search!.chosen)!;
-    expect(taken.latency_us).toBeLessThanOrEqual(20);
+    expect(taken.latency_us).toBeLessThanOrEqual(1);
   });
 
   it('is tried as a canary where another version is served', async () => {
-    const job = await train({ model_type: 'customers', search: { ...SEARCH, seed: 8 }, auto_deploy: true });
+    const job = await train({ model_type: 'customers', search: { ...SEARCH, trials: 3, seed: 8 }, auto_deploy: true });
     expect(job).toMatchObject({ status: 'completed' });
     expect(job.result!['deployment']).toEqual({ job_id: `deploy-${job.job_id}`, strategy: 'canary' });
     const rollout = await eventually('the rollout', async () => {

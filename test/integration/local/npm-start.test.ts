@@ -136,6 +136,8 @@ describe('npm start', () => {
     const second = start('--port', '0');
     expect(await second.ended).toBe(1);
     expect(second.output()).toMatch(/Another stack \(process \d+\) runs on/);
+    // Commands beside the first one must still find its Temporal.
+    expect(existsSync(join(stateDir, 'run', 'temporal-address'))).toBe(true);
   });
 
   it('recovers from a kill -9 of the supervisor: its children end or are ended, and everything is kept', async () => {

@@ -180,6 +180,18 @@ describe('npm start and npm test in a checkout', () => {
     expect(output).not.toContain('npm config set registry');
   });
 
+  it('refuse to begin on a disk that cannot hold the dependencies', async () => {
+    const check = (free: number) =>
+      write(
+        'room.mjs',
+        `import('./infra/local/explain-failure.mjs').then((it) => it.checkRoomToInstall('/some', ${free}))`,
+      );
+    check(299.5);
+    expect((await node('../../room.mjs')).output).toMatch(/Only 299 MiB .* take about 1700 MiB below \/some/);
+    check(1700);
+    expect(await node('../../room.mjs')).toMatchObject({ code: 0 });
+  });
+
   it('build anew after a build that was killed, also where the sources are those of the build before it', async () => {
     await node('start.mjs');
     const builder = readFileSync(join(checkout, 'infra/local/build.mjs'), 'utf8');

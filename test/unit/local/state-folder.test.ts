@@ -10,6 +10,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+describe('the state folder', () => {
+  it('is refused where it cannot be made, and the message names the flag that helps', () => {
+    writeFileSync(join(folder, 'file'), '');
+    expect(() => claimStateFolder(join(folder, 'file'))).toThrow(/it is a file\. .*--state-dir/);
+    expect(() => claimStateFolder(join(folder, 'file', 'state'))).toThrow(/a part of its path is a file/);
+  });
+});
+
 describe('--fresh', () => {
   it("refuses a folder with someone's files in it, whatever they are called", () => {
     mkdirSync(join(folder, 'postgres'));
