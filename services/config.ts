@@ -12,22 +12,14 @@ import { routeRates } from './limits/route-rates.js';
 import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { projectRoot } from './project-root.js';
 import { readStepCacheSettings, stepCacheEnvironment } from './training/step-cache-settings.js';
+import { whole } from './whole.js';
 import { readStorageSettings, storageEnvironment, type StorageSettings } from './storage/storage-settings.js';
-
-const WHOLE = /^\d+$/;
 
 const flag = (fallback: 'true' | 'false') =>
   z
     .enum(['true', 'false', '1', '0'])
     .default(fallback)
     .transform((value) => value === 'true' || value === '1');
-const whole = (fallback: number, least: number, most: number) =>
-  z
-    .string()
-    .regex(WHOLE, 'must be a whole number')
-    .default(String(fallback))
-    .transform(Number)
-    .pipe(z.number().min(least).max(most));
 
 const hosts = () =>
   z

@@ -1,13 +1,6 @@
-import { z } from 'zod';
+import type { z } from 'zod';
+import { whole } from '../whole.js';
 import type { StepCacheContext } from './step-cache.js';
-
-const whole = (fallback: number, least: number, most: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, 'must be a whole number')
-    .default(String(fallback))
-    .transform(Number)
-    .pipe(z.number().min(least).max(most));
 
 /** How much is kept of earlier trainings. */
 export const stepCacheEnvironment = {
