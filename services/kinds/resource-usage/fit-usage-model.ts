@@ -72,7 +72,15 @@ export async function fitUsageModel(plan: TrainingPlan, staging: string, onProgr
         : null,
     );
     const fresh = outcomes.map((outcome, k) => withoutSearched(plan, outcome, table.series[k]!.values[at]!));
-    judgements.push(judgeMeasure(measure.name, fresh, table, at));
+    const judged = judgeMeasure(measure.name, fresh, table, at);
+    judgements.push(judged);
+    // Origin by origin, the oldest first.
+    judged.origins.toReversed().forEach(({ error, baseError }, origin) =>
+      onProgress((0.95 * (at + 1)) / measures.length, `${measure.name}: origins`, {
+        step: origin + 1,
+        values: { [`${measure.name}.mase`]: error, [`${measure.name}.seasonal_naive_mase`]: baseError },
+      }),
+    );
   }
   if (judgements.every(({ constant, fitted }) => constant + fitted === 0))
     throw new ServiceError(

@@ -132,6 +132,14 @@ describe('what a search chooses', () => {
       trial: sweep.best.trial,
       front: sweep.front,
     });
+    const stream = await (await fetch(`${service.stack.api}/jobs/${job.job_id}/events`)).text();
+    const told = [...stream.matchAll(/event: trial\ndata: (.*)/g)].map(
+      ([, data]) => JSON.parse(data!) as { trial: number; curve: object[] },
+    );
+    expect(new Set(told.map(({ trial }) => trial)).size).toBe(10);
+    expect(told.every(({ curve }) => curve.length === 5)).toBe(true);
+    const { body: runs } = await service.get<{ items: object[] }>(`/runs?parent_id=${job.job_id}&kind=trial&limit=50`);
+    expect(runs.items).toHaveLength(10);
     const { details } = await versionOf('customers', job.result!['version']);
     const taken = details.search!.entrants.find(({ name }) => name === details.search!.chosen)!;
     expect(taken.latency_us).toBeLessThanOrEqual(1);
