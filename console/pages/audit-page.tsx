@@ -66,7 +66,7 @@ export default function AuditPage() {
                       </div>
                     ),
                   },
-                  { title: 'To', cell: ({ target }) => target ?? '—' },
+                  { title: 'To', cell: ({ target }) => <div className="target">{target ?? '—'}</div> },
                   { title: 'Model', cell: ({ model: one }) => one ?? '—' },
                   { title: 'Came of it', cell: (entry) => <Outcome entry={entry} /> },
                 ]}

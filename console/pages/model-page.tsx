@@ -11,6 +11,7 @@ import { Time } from '../parts/format-time.js';
 import { IntervalBar } from '../parts/interval-bar.js';
 import { Loaded } from '../parts/loaded.js';
 import { NextPage } from '../parts/next-page.js';
+import { TELLING } from '../parts/order-metrics.js';
 import { Page } from '../parts/page.js';
 import { Panel } from '../parts/panel.js';
 import { Status } from '../parts/status.js';
@@ -110,9 +111,7 @@ function ModelFacts({ model }: { model: Model }) {
   );
 }
 
-/** The measure by which versions are told apart at a glance: the first of these that the head has. */
-const TELLING = ['roc_auc', 'mase', 'ndcg_at_10', 'r2', 'accuracy', 'rmse', 'mae'];
-
+/** The measure by which versions are told apart at a glance: the first that a head has. */
 function tellingMetric(version: Version) {
   for (const name of TELLING)
     for (const [head, metrics] of Object.entries(version.metrics))

@@ -49,9 +49,11 @@ export default function RolloutPage() {
               {(shown.strategy === 'canary' || shown.strategy === 'shadow') && <EvidencePanel rollout={shown} />}
               <Steps steps={shown.steps as unknown as RolloutStep[]} />
               {shown.commands.length > 0 && <Commands commands={shown.commands} />}
-              <Panel title="Settings">
-                <JsonView value={shown.settings} label="Settings of the rollout" />
-              </Panel>
+              {Object.keys(shown.settings).length > 0 && (
+                <Panel title="Settings">
+                  <JsonView value={shown.settings} label="Settings of the rollout" />
+                </Panel>
+              )}
             </>
           )}
         </Loaded>

@@ -6,6 +6,7 @@ import { formatBytes, formatName, formatNumber, formatValue } from '../parts/for
 import { formatSeconds, Time } from '../parts/format-time.js';
 import { JsonView } from '../parts/json-view.js';
 import { Loaded } from '../parts/loaded.js';
+import { orderMetrics } from '../parts/order-metrics.js';
 import { Page } from '../parts/page.js';
 import { Panel } from '../parts/panel.js';
 import { Status } from '../parts/status.js';
@@ -71,7 +72,7 @@ export default function RunPage() {
               />
             </Panel>
             <Panel title="Figures">
-              <Facts items={Object.entries(metrics).map(([name, value]) => [formatName(name), formatNumber(value)])} />
+              <Facts items={orderMetrics(metrics).map(([name, value]) => [formatName(name), formatNumber(value)])} />
             </Panel>
             <Curves id={id} />
             <Panel title="Where it ran">

@@ -7,6 +7,7 @@ import { formatName, formatNumber } from '../parts/format-number.js';
 import { formatSeconds, Time } from '../parts/format-time.js';
 import { Loaded } from '../parts/loaded.js';
 import { NextPage } from '../parts/next-page.js';
+import { orderMetrics } from '../parts/order-metrics.js';
 import { Page } from '../parts/page.js';
 import { Status } from '../parts/status.js';
 import { useFilter } from '../service/use-filter.js';
@@ -94,7 +95,7 @@ export default function RunsPage() {
 }
 
 const firstFigures = (metrics: Record<string, number>) =>
-  Object.entries(metrics)
+  orderMetrics(metrics)
     .slice(0, 2)
     .map(([name, value]) => `${formatName(name)} ${formatNumber(value)}`)
     .join(', ');

@@ -10,6 +10,7 @@ import { Time } from '../parts/format-time.js';
 import { IntervalBar } from '../parts/interval-bar.js';
 import { JsonView } from '../parts/json-view.js';
 import { Loaded } from '../parts/loaded.js';
+import { orderMetrics } from '../parts/order-metrics.js';
 import { Page } from '../parts/page.js';
 import { Panel } from '../parts/panel.js';
 import { Status } from '../parts/status.js';
@@ -130,7 +131,7 @@ function Metrics({ version }: { version: Version }) {
 type NamedMetric = Metric & { name: string };
 
 function HeadMetrics({ head, metrics }: { head: string; metrics: Record<string, Metric> }) {
-  const rows: NamedMetric[] = Object.entries(metrics).map(([name, metric]) => ({ ...metric, name }));
+  const rows: NamedMetric[] = orderMetrics(metrics).map(([name, metric]) => ({ ...metric, name }));
   return (
     <ChartPanel
       title={formatName(head)}

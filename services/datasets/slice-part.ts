@@ -6,12 +6,13 @@ import type { FetchedPart } from '../sources/connector.js';
 import { readStagedJson, writeStaged } from '../storage/staged-file.js';
 import { readCsvHeader, refuseTooManyColumns, textStart } from './csv-header.js';
 import { createCsvFinder, createJsonFinder, findLine, type FindRecord } from './find-record.js';
-import { scanRecords, type RecordSink } from './scan-records.js';
+import { countLines, scanRecords, type RecordSink } from './scan-records.js';
 import { SLICE_BYTES, SLICE_FILES, type BadRecord, type PartLayout, type Slice, type SliceFormat } from './slices.js';
 import { unpackText } from './unpack-text.js';
 
 /** Bad records of one slice, at most: a slice with more ends early, so that the list stays small. */
 const MOST_BAD_RECORDS = 20_000;
+const LF = 10;
 /** With more bad records than this, and more than half of all, the source is the wrong one. */
 const BAD_TO_GIVE_UP = 1_000_000;
 
@@ -92,6 +93,7 @@ export function scanRules(layout: Pick<PartLayout, 'format' | 'names'>) {
     isLineBased: layout.format !== 'json',
     // Of one column an empty cell is a blank line.
     isBlankRecord: layout.format === 'csv' && layout.names.length === 1,
+    hasPlainLines: layout.format === 'csv',
   };
 }
 
@@ -162,6 +164,16 @@ function createCutter(
       records++;
       if (content[content.length - 2] === 13 && content[content.length - 1] === 10) slice.returns++;
     },
+    run(from, content) {
+      for (let at = 0; at < content.length;) {
+        const isOpen = open !== undefined && bad.length < MOST_BAD_RECORDS;
+        const to = endOfFit(content, at, (isOpen ? open!.from : from + at) + sliceBytes - from);
+        const lines = countLines(content, at, to);
+        grow(from + at, from + to).records += lines;
+        records += lines;
+        at = to;
+      }
+    },
     bad(from, to, reason, content) {
       const slice = grow(from, to);
       slice.records++;
@@ -187,6 +199,15 @@ function createCutter(
       return slices;
     },
   };
+}
+
+/** The end of the last line that ends at `most` or before; of the first one, where not even that does. */
+function endOfFit(content: Buffer, at: number, most: number): number {
+  if (most >= content.length) return content.length;
+  const end = most > at ? content.lastIndexOf(LF, most - 1) + 1 : 0;
+  if (end > at) return end;
+  const first = content.indexOf(LF, at);
+  return first < 0 ? content.length : first + 1;
 }
 
 const tooManyBad = (label: string, bad: number, records: number) =>
