@@ -124,7 +124,7 @@ function judgeFolds(plan: TrainingPlan, { table, heads }: Prepared, { report }: 
       const judged = Uint32Array.from(all.filter((row) => head.folds[row] === fold));
       if (judged.length === 0 || rows.length === 0) continue;
       const held = { x: takeRows(head.x, judged), y: pick(head.y, judged) };
-      const { curve, model } = fitFold(
+      const { curve, ...judgement } = fitFold(
         plan,
         table.isInTime,
         head,
@@ -132,7 +132,7 @@ function judgeFolds(plan: TrainingPlan, { table, heads }: Prepared, { report }: 
         held,
       );
       curves[at]!.push(curve);
-      judgedFolds[at]!.push({ model, answers: model.predict(held.x), y: held.y });
+      judgedFolds[at]!.push({ ...judgement, y: held.y });
     }
     if (report(fold + 1, mean(losses())) === 'prune') return undefined;
   }
@@ -182,7 +182,7 @@ function fitFold(
   head: HeadRows,
   training: Rows,
   held: Rows,
-): { curve: Float64Array; model: HeadModel } {
+): Omit<JudgedFold, 'y'> & { curve: Float64Array } {
   const { x, classes, categorical, monotone } = head;
   const { hyperparameters } = plan;
   if (plan.algorithm === 'gradient_boosting') {
@@ -196,10 +196,15 @@ function fitFold(
       fitGradientBoosting({ ...training, categorical, monotone, loss, parameters, validation: held, onRound }),
     );
     // Where no round is chosen, the last one counts.
-    return { curve: Float64Array.from(parameters.earlyStoppingRounds === null ? curve.slice(-1) : curve), model };
+    return {
+      curve: Float64Array.from(parameters.earlyStoppingRounds === null ? curve.slice(-1) : curve),
+      model,
+      answers: model.predict(held.x),
+    };
   }
   const model = plan.algorithm === 'linear' ? fitLinearFold(plan, head, training) : fitForestFold(plan, head, training);
-  return { curve: Float64Array.of(meanLoss(model, held, classes)), model };
+  const answers = model.predict(held.x);
+  return { curve: Float64Array.of(meanLoss(answers, held.y, classes)), model, answers };
 }
 
 type Rows = { x: FeatureMatrix; y: Float64Array };
@@ -216,8 +221,8 @@ function fitForestFold({ hyperparameters }: TrainingPlan, { classes, x }: HeadRo
   );
 }
 
-function meanLoss(model: HeadModel, { x, y }: Rows, classes: number): number {
-  return answerLosses(model.predict(x), y, classes).reduce((sum, loss) => sum + loss, 0) / y.length;
+function meanLoss(answers: Float64Array, y: Float64Array, classes: number): number {
+  return answerLosses(answers, y, classes).reduce((sum, loss) => sum + loss, 0) / y.length;
 }
 
 /** A network learns all heads at once and keeps rows of its own to be judged on: one measurement at the end. */
