@@ -14,14 +14,13 @@ export interface SliceColumn {
   key: string;
 }
 
-export const ROW = '_mlops_row';
 export const cellOf = (index: number) => `r${index}`;
 /** JSON: whether the cell is a text, so that nothing else is read into it. */
 export const isTextOf = (index: number) => `t${index}`;
 
 /**
- * A SELECT of the rows of a slice: `_mlops_row` counts from 1 the rows that can be read, `r0`, `r1`, … are the columns asked for, whatever
- * they are called. Rows of JSON also have `line`, and `is_object`.
+ * A SELECT of the rows of a slice that can be read, in their order: `r0`, `r1`, … are the columns asked for, whatever they are called. Rows of
+ * JSON also have `line`, and `is_object`.
  * @param file the slice as it was copied; of Parquet the whole file
  */
 export function sliceRelation(layout: PartLayout, slice: Slice, file: string, columns: readonly SliceColumn[]): string {
@@ -29,11 +28,11 @@ export function sliceRelation(layout: PartLayout, slice: Slice, file: string, co
     const cells = columns.map(
       ({ at }, index) => `${at === undefined ? 'NULL::VARCHAR' : `c${at}`} AS ${cellOf(index)}`,
     );
-    return `SELECT row_number() OVER () AS ${ROW}${list(cells)} FROM ${csvReader(layout, slice, file)}`;
+    return `SELECT ${cells.join(', ')} FROM ${csvReader(layout, slice, file)}`;
   }
   if (layout.format === 'parquet') {
     const cells = columns.map(({ at }, index) => `${parquetCell(layout, at)} AS ${cellOf(index)}`);
-    return `SELECT file_row_number - ${slice.from} + 1 AS ${ROW}${list(cells)} FROM read_parquet(${quoteText(file)}, file_row_number = true)
+    return `SELECT ${cells.join(', ')} FROM read_parquet(${quoteText(file)}, file_row_number = true)
       WHERE file_row_number >= ${slice.from} AND file_row_number < ${slice.to}`;
   }
   const keys = columns.map(({ key }) => quoteText(pointerTo(key)));
@@ -42,7 +41,7 @@ export function sliceRelation(layout: PartLayout, slice: Slice, file: string, co
     `json_type(found[${index + 1}]) = 'VARCHAR' AS ${isTextOf(index)}`,
   ]);
   const extracted = keys.length > 0 ? `CASE WHEN is_object THEN json_extract(line, [${keys.join(', ')}]) END` : '[]';
-  return `SELECT ${ROW}, line, is_object${list(cells)} FROM (SELECT *, ${extracted} AS found FROM (${jsonLines(file)}))`;
+  return `SELECT line, is_object${list(cells)} FROM (SELECT *, ${extracted} AS found FROM (${jsonLines(file)}))`;
 }
 
 /** A character that neither a name nor a text of PostgreSQL can have, as JSON writes it. */
@@ -51,7 +50,7 @@ export const HAS_NUL = `contains(line, '\\u0000')`;
 /** The lines of a JSON slice, and which of them are objects. */
 export function jsonLines(file: string): string {
   const reader = `read_csv(${quoteText(file)}, auto_detect = false, header = false, delim = ${NEVER}, quote = '', escape = '', new_line = '\\n', columns = {'line': 'VARCHAR'}, nullstr = chr(30), store_rejects = true, ${bufferOptions})`;
-  return `SELECT row_number() OVER () AS ${ROW}, line, coalesce(CASE WHEN ${HAS_NUL} THEN false WHEN json_valid(line) THEN json_type(line) = 'OBJECT' END, false) AS is_object FROM ${reader}`;
+  return `SELECT line, coalesce(CASE WHEN ${HAS_NUL} THEN false WHEN json_valid(line) THEN json_type(line) = 'OBJECT' END, false) AS is_object FROM ${reader}`;
 }
 
 const list = (cells: readonly string[]) => cells.map((cell) => `, ${cell}`).join('');

@@ -33,9 +33,9 @@ export function surveySlice(input: SliceInput): Promise<SliceSurvey> {
 async function listJsonKeys(connection: DuckDBConnection, { file }: OpenSlice): Promise<SliceColumn[]> {
   const keys = await queryRows<{ key: string }>(
     connection,
-    `SELECT key FROM (SELECT unnest(keys) AS key, unnest(range(len(keys))) AS place, _mlops_row
-       FROM (SELECT json_keys(line) AS keys, _mlops_row FROM (${jsonLines(file)}) WHERE is_object))
-     GROUP BY key ORDER BY min(_mlops_row), min(place) LIMIT ${MOST_COLUMNS + 1}`,
+    `SELECT key FROM (SELECT unnest(keys) AS key, unnest(range(len(keys))) AS place, line_number
+       FROM (SELECT json_keys(line) AS keys, line_number FROM (SELECT *, row_number() OVER () AS line_number FROM (${jsonLines(file)})) WHERE is_object))
+     GROUP BY key ORDER BY min(line_number), min(place) LIMIT ${MOST_COLUMNS + 1}`,
   );
   return keys.map(({ key }) => ({ key, at: undefined }));
 }

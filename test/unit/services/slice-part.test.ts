@@ -47,7 +47,8 @@ describe('a part that is cut into slices', () => {
   it('is cut at the same bytes whether its lines are looked at one by one or many at once', async () => {
     let run = 0;
     const piece = fc.oneof(
-      { weight: 12, arbitrary: fc.constantFrom('1,2\n', 'long,cell\n', 'é,ü\n', `${'x'.repeat(60)},y\n`) },
+      { weight: 60, arbitrary: fc.constantFrom('1,2\n', '12,3\n', 'long,cell\n', 'é,ü\n') },
+      { weight: 2, arbitrary: fc.constant(`${'x'.repeat(60)},y\n`) },
       { weight: 1, arbitrary: fc.constantFrom('\n', '1,2\r\n', '"q",\n', '"\n', '\u0000,1\n', 'a\rb,1\n') },
     );
     const texts = fc.tuple(fc.array(piece, { maxLength: 30 }), fc.constantFrom('', '1,2', 'é'));
