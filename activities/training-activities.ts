@@ -36,7 +36,9 @@ export function createTrainingActivities(container: Container) {
     buildTrainingTable: (plan: TrainingPlan) =>
       runActivity(container, plan.jobId, { stage: 'features', from: 0.02, to: 0.15 }, () =>
         inSharedFolder(staging(plan), {}, () =>
-          RECIPES[plan.kind].buildTable(plan, { datasets: folders.datasets, staging: staging(plan) }),
+          container.stepCache.stageTable(plan, staging(plan), () =>
+            RECIPES[plan.kind].buildTable(plan, { datasets: folders.datasets, staging: staging(plan) }),
+          ),
         ),
       ),
     registerVersion: (plan: TrainingPlan) =>

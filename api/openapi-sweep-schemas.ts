@@ -28,6 +28,12 @@ export const SWEEP_SCHEMAS = {
     best: {
       anyOf: [{ type: 'null' }, strict({ trial: count, loss: nullableNumber, configuration })],
     },
+    front: {
+      type: 'array',
+      items: strict({ trial: count, configuration, values: { type: 'object', additionalProperties: number } }),
+      description:
+        'Of several objectives the trials within the constraints that no other betters in all, by the first objective; the first of them is the best',
+    },
     eta_seconds: nullableNumber,
     reason: nullableText,
     created_at: time,

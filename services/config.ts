@@ -11,22 +11,15 @@ import { readReleaseSettings, releaseEnvironment, type ReleaseSettings } from '.
 import { routeRates } from './limits/route-rates.js';
 import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { projectRoot } from './project-root.js';
+import { readStepCacheSettings, stepCacheEnvironment } from './training/step-cache-settings.js';
+import { whole } from './whole.js';
 import { readStorageSettings, storageEnvironment, type StorageSettings } from './storage/storage-settings.js';
-
-const WHOLE = /^\d+$/;
 
 const flag = (fallback: 'true' | 'false') =>
   z
     .enum(['true', 'false', '1', '0'])
     .default(fallback)
     .transform((value) => value === 'true' || value === '1');
-const whole = (fallback: number, least: number, most: number) =>
-  z
-    .string()
-    .regex(WHOLE, 'must be a whole number')
-    .default(String(fallback))
-    .transform(Number)
-    .pipe(z.number().min(least).max(most));
 
 const hosts = () =>
   z
@@ -74,6 +67,7 @@ export const environmentSchema = z.object({
   TRAINING_MEMORY_TOTAL_MB: whole(0, 0, 16_777_216).describe(
     'Memory that the trials of searches may use together on one worker, in MiB; 0 takes three quarters of the machine’s',
   ),
+  ...stepCacheEnvironment,
   TRAINING_THREADS: whole(1, 1, 64).describe(
     'Threads that a fit of boosted trees may use; the model is the same to the bit, and several jobs side by side use the cores better',
   ),
@@ -224,6 +218,7 @@ export interface Config extends StorageSettings {
   maxConcurrentJobs: number;
   trainingMemoryMb: number;
   trainingMemoryTotalMb: number;
+  stepCache: ReturnType<typeof readStepCacheSettings>;
   trainingThreads: number;
   autoMl: boolean;
   gpuEnabled: boolean;
@@ -346,6 +341,7 @@ function toConfig(
     maxConcurrentJobs: env.MAX_CONCURRENT_JOBS,
     trainingMemoryMb: env.TRAINING_MEMORY_MB,
     trainingMemoryTotalMb: env.TRAINING_MEMORY_TOTAL_MB || Math.floor((0.75 * availableMemory()) / 2 ** 20),
+    stepCache: readStepCacheSettings(env),
     trainingThreads: env.TRAINING_THREADS,
     autoMl: env.AUTO_ML_ENABLED,
     gpuEnabled: env.GPU_ENABLED,

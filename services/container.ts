@@ -13,12 +13,13 @@ import { createApiFetch } from './network/api-fetch.js';
 import type { RedisAddress } from './network/redis-client.js';
 import { createTemporalClient } from './pipelines/temporal-client.js';
 import { createVersionStore, type VersionStore } from './registry/version-store.js';
-import { useSharedFiles } from './storage/shared-files.js';
+import { hasSharedFiles, useSharedFiles } from './storage/shared-files.js';
 import { createFailPoint, type FailPoint } from './telemetry/fail-point.js';
 import { LogLevelSwitch } from './telemetry/log-level.js';
 import { clearScratchFolders } from './storage/scratch-folder.js';
 import { usePseudonyms } from './telemetry/redact.js';
 import { createLogger, type Logger } from './telemetry/logger.js';
+import { StepCache } from './training/step-cache.js';
 import { createModelsConfigReader, type ModelsConfig } from './training/models-config.js';
 
 /** All that the parts of the service share; made once per process and passed in. */
@@ -43,6 +44,8 @@ export interface Container {
   apiFetch: typeof fetch;
   /** How it signs in there. */
   credentials: OwnCredentials;
+  /** Tables of earlier trainings, for the next ones of the same rows. */
+  stepCache: StepCache;
   folders: { datasets: string; modelStaging: string };
   close(): Promise<void>;
 }
@@ -87,6 +90,13 @@ export function createContainer(
     readModelsConfig,
     credentials: new OwnCredentials(database, config.auth !== undefined),
     failPoint: createFailPoint(config.failPoint, config.stateDir),
+    stepCache: new StepCache({
+      folder: join(config.modelStoragePath, '.step-cache'),
+      ...config.stepCache,
+      // Machines that share an S3 store do not see each other's folders, and what one keeps another could not forget.
+      ...(hasSharedFiles() ? { maxBytes: 0 } : {}),
+      logger,
+    }),
     folders: {
       datasets: join(config.dataStoragePath, 'datasets'),
       modelStaging: join(config.modelStoragePath, '.staging'),

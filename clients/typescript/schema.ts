@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 15e2f19832d7060f5f54c3687957a987f9b078b1858973a834a3db53499401bb.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 cc0ac293d416fc09ee7403ab026d1dfe21ba06124f106f30503fdf8b9408b915.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -4372,6 +4372,16 @@ export interface components {
                     [key: string]: unknown;
                 };
             };
+            /** @description Of several objectives the trials within the constraints that no other betters in all, by the first objective; the first of them is the best */
+            front: {
+                trial: number;
+                configuration: {
+                    [key: string]: unknown;
+                };
+                values: {
+                    [key: string]: number;
+                };
+            }[];
             eta_seconds: number | null;
             reason: string | null;
             /** Format: date-time */
@@ -7189,11 +7199,37 @@ export interface operations {
                          */
                         sampler?: "auto" | "gp" | "tpe" | "sobol" | "random";
                         /**
-                         * @description Which trials are ended early
-                         * @default asha
+                         * @description Which trials are ended early: `asha`, or with several objectives `none`, unless given
                          * @enum {string}
                          */
                         pruner?: "none" | "median" | "successive_halving" | "asha" | "hyperband";
+                        /** @description What a trial is judged by; the loss alone unless given. Of several the front of what nothing betters in all is kept, and the first decides */
+                        objectives?: {
+                            /** @description `loss`, or another measure of the kind; a wrong name is answered with those that there are */
+                            metric: string;
+                            /**
+                             * @description The one that is better, unless given
+                             * @enum {string}
+                             */
+                            direction?: "minimize" | "maximize";
+                        }[];
+                        /** @description What a trial must meet to be taken, such as `{metric: latency_us, max: 200}` or `{metric: model_bytes, max: 1000000}` */
+                        constraints?: {
+                            metric: string;
+                            /** @description No more than this */
+                            max?: number;
+                            /** @description No less than this */
+                            min?: number;
+                        }[];
+                        /**
+                         * @default {
+                         *       "models": 3
+                         *     }
+                         */
+                        ensemble?: {
+                            /** @description The best so many trials may answer together, within the constraints on size and latency; 1 for never */
+                            models: number;
+                        };
                         /**
                          * @description The same seed, trials, parallelism, data and warm start give the same table of trials
                          * @default 42
@@ -19651,11 +19687,37 @@ export interface operations {
                              */
                             sampler?: "auto" | "gp" | "tpe" | "sobol" | "random";
                             /**
-                             * @description Which trials are ended early
-                             * @default asha
+                             * @description Which trials are ended early: `asha`, or with several objectives `none`, unless given
                              * @enum {string}
                              */
                             pruner?: "none" | "median" | "successive_halving" | "asha" | "hyperband";
+                            /** @description What a trial is judged by; the loss alone unless given. Of several the front of what nothing betters in all is kept, and the first decides */
+                            objectives?: {
+                                /** @description `loss`, or another measure of the kind; a wrong name is answered with those that there are */
+                                metric: string;
+                                /**
+                                 * @description The one that is better, unless given
+                                 * @enum {string}
+                                 */
+                                direction?: "minimize" | "maximize";
+                            }[];
+                            /** @description What a trial must meet to be taken, such as `{metric: latency_us, max: 200}` or `{metric: model_bytes, max: 1000000}` */
+                            constraints?: {
+                                metric: string;
+                                /** @description No more than this */
+                                max?: number;
+                                /** @description No less than this */
+                                min?: number;
+                            }[];
+                            /**
+                             * @default {
+                             *       "models": 3
+                             *     }
+                             */
+                            ensemble?: {
+                                /** @description The best so many trials may answer together, within the constraints on size and latency; 1 for never */
+                                models: number;
+                            };
                             /**
                              * @description The same seed, trials, parallelism, data and warm start give the same table of trials
                              * @default 42
@@ -22133,11 +22195,37 @@ export interface operations {
                              */
                             sampler?: "auto" | "gp" | "tpe" | "sobol" | "random";
                             /**
-                             * @description Which trials are ended early
-                             * @default asha
+                             * @description Which trials are ended early: `asha`, or with several objectives `none`, unless given
                              * @enum {string}
                              */
                             pruner?: "none" | "median" | "successive_halving" | "asha" | "hyperband";
+                            /** @description What a trial is judged by; the loss alone unless given. Of several the front of what nothing betters in all is kept, and the first decides */
+                            objectives?: {
+                                /** @description `loss`, or another measure of the kind; a wrong name is answered with those that there are */
+                                metric: string;
+                                /**
+                                 * @description The one that is better, unless given
+                                 * @enum {string}
+                                 */
+                                direction?: "minimize" | "maximize";
+                            }[];
+                            /** @description What a trial must meet to be taken, such as `{metric: latency_us, max: 200}` or `{metric: model_bytes, max: 1000000}` */
+                            constraints?: {
+                                metric: string;
+                                /** @description No more than this */
+                                max?: number;
+                                /** @description No less than this */
+                                min?: number;
+                            }[];
+                            /**
+                             * @default {
+                             *       "models": 3
+                             *     }
+                             */
+                            ensemble?: {
+                                /** @description The best so many trials may answer together, within the constraints on size and latency; 1 for never */
+                                models: number;
+                            };
                             /**
                              * @description The same seed, trials, parallelism, data and warm start give the same table of trials
                              * @default 42

@@ -67,6 +67,7 @@ export default function SweepPage() {
                 )}
               </Stack>
             </Panel>
+            {shown.front.length > 0 && <Front front={shown.front} />}
             <Suspense fallback={<div role="status" aria-label="Loading" />}>
               <RunPlots query={{ parent_id: shown.job_id, kind: 'trial' }} />
             </Suspense>
@@ -111,6 +112,35 @@ function SweepActions({ sweep }: { sweep: Sweep }) {
         The training goes on with the best of the trials that are done.
       </ConfirmButton>
     </>
+  );
+}
+
+/** What no other trial betters in all objectives: the choice among them is a matter of taste. */
+function Front({ front }: Pick<Sweep, 'front'>) {
+  const metrics = Object.keys(front[0]?.values ?? {});
+  return (
+    <Panel title="Best in one way or another">
+      <DataTable
+        caption="Trials that no other betters in all objectives"
+        rows={front}
+        keyOf={({ trial }) => String(trial)}
+        columns={[
+          { title: 'Trial', isHeading: true, cell: ({ trial }) => trial },
+          ...metrics.map((metric) => ({
+            title: formatName(metric),
+            align: 'right' as const,
+            cell: ({ values }: Sweep['front'][number]) => formatNumber(values[metric] ?? null),
+          })),
+          {
+            title: 'Configuration',
+            cell: ({ configuration }) =>
+              Object.entries(configuration)
+                .map(([name, value]) => `${formatName(name)} ${formatValue(value)}`)
+                .join(', '),
+          },
+        ]}
+      />
+    </Panel>
   );
 }
 

@@ -12,10 +12,63 @@ export const searchTimeout = z
   .max(7 * 86_400)
   .describe('Seconds that the search may run, pauses apart; then the best so far is taken');
 
+/** More trials of several objectives would take longer to put in order than to draw. */
+export const MOST_TRIALS_OF_SEVERAL = 1000;
+
+const metricName = z.string().min(1).max(128);
+
+const objectiveSchema = z.strictObject({
+  metric: metricName.describe(
+    '`loss`, or another measure of the kind; a wrong name is answered with those that there are',
+  ),
+  direction: z.enum(['minimize', 'maximize']).optional().describe('The one that is better, unless given'),
+});
+
+const constraintSchema = z
+  .strictObject({
+    metric: metricName,
+    max: z.number().optional().describe('No more than this'),
+    min: z.number().optional().describe('No less than this'),
+  })
+  .refine(({ max, min }) => max !== undefined || min !== undefined, 'needs max or min')
+  .refine(({ max, min }) => max === undefined || min === undefined || min <= max, {
+    path: ['min'],
+    message: 'must be at most max',
+  });
+
 export const searchRequestSchema = z.strictObject({
   trials: trialBudget.default(50),
   sampler: z.enum(SAMPLERS).default('auto').describe('How configurations are drawn'),
-  pruner: z.enum(PRUNERS).default('asha').describe('Which trials are ended early'),
+  pruner: z
+    .enum(PRUNERS)
+    .optional()
+    .describe('Which trials are ended early: `asha`, or with several objectives `none`, unless given'),
+  objectives: z
+    .array(objectiveSchema)
+    .min(1)
+    .max(3)
+    .optional()
+    .describe(
+      'What a trial is judged by; the loss alone unless given. Of several the front of what nothing betters in all is kept, and the first decides',
+    ),
+  constraints: z
+    .array(constraintSchema)
+    .max(8)
+    .optional()
+    .describe(
+      'What a trial must meet to be taken, such as `{metric: latency_us, max: 200}` or `{metric: model_bytes, max: 1000000}`',
+    ),
+  ensemble: z
+    .strictObject({
+      models: z
+        .int()
+        .min(1)
+        .max(10)
+        .describe(
+          'The best so many trials may answer together, within the constraints on size and latency; 1 for never',
+        ),
+    })
+    .default({ models: 3 }),
   seed: z
     .int()
     .min(0)

@@ -60,12 +60,14 @@ export function fitRandomForest(input: RandomForestInput): RandomForest {
  * Predicts each training row with those trees that did not see it, which is as honest as a held-out set and costs no data.
  * The draws are made again from the seed, so this works on a decoded forest too.
  * @param x the matrix the forest was fitted on, in the same order
+ * @param onTrees is given what the first trees together say, some times on the way, where it is wanted
  * @returns `predictions[row * outputs + output]`, NaN where `covered[row]` is 0 because every tree saw the row
  */
 export function outOfBagPredictions(
   forest: RandomForest,
   x: FeatureMatrix,
   parameters: RandomForestParameters,
+  onTrees?: (trees: number, sums: Float64Array, votes: Int32Array) => void,
 ): { predictions: Float64Array; covered: Uint8Array } {
   requireColumns(forest, x);
   if (x.rows !== forest.trainRows) {
@@ -76,15 +78,21 @@ export function outOfBagPredictions(
   const { outputs } = forest;
   const predictions = new Float64Array(x.rows * outputs);
   const votes = new Int32Array(x.rows);
-  const atOnce = Math.max(1, Math.floor(MOST_DRAWN_BYTES / x.rows));
+  const steps = onTrees ? CURVE_STEPS : 1;
+  const atOnce = Math.max(1, Math.min(Math.floor(MOST_DRAWN_BYTES / x.rows), Math.ceil(treeCount(forest) / steps)));
   for (let first = 0; first < treeCount(forest); first += atOnce) {
-    addUnseenVotes(forest, x, parameters, first, Math.min(treeCount(forest), first + atOnce), predictions, votes);
+    const end = Math.min(treeCount(forest), first + atOnce);
+    addUnseenVotes(forest, x, parameters, first, end, predictions, votes);
+    onTrees?.(end, predictions, votes);
   }
   for (let row = 0; row < x.rows; row++) {
     for (let o = 0; o < outputs; o++) predictions[row * outputs + o]! /= votes[row]!;
   }
   return { predictions, covered: Uint8Array.from(votes, (count) => (count > 0 ? 1 : 0)) };
 }
+
+/** Of a curve over the trees. */
+const CURVE_STEPS = 10;
 
 /** Trees whose draws are held at a time are limited by this, at a byte a row and tree. */
 const MOST_DRAWN_BYTES = 64 * 1024 * 1024;

@@ -84,6 +84,30 @@ export function chooseCostThreshold(input: {
   };
 }
 
+/**
+ * Mean cost of a row where each fold is acted on from the threshold that is cheapest on the others: what a model is worth to the
+ * stated costs, whether or not its numbers are calibrated.
+ * @param folds of each row
+ */
+export function crossFittedCost(input: {
+  probabilities: Float64Array;
+  labels: ArrayLike<number>;
+  folds: ArrayLike<number>;
+  costs: ErrorCosts;
+}): number {
+  const { probabilities, labels, folds, costs } = input;
+  check(probabilities, labels, costs);
+  const search = createSearch(probabilities, labels, costs);
+  let total = 0;
+  for (const fold of new Set(Array.from(folds))) {
+    const others = Float64Array.from(probabilities, (_, row) => Number(folds[row] !== fold));
+    const threshold = cheapestThreshold(search, others);
+    for (let row = 0; row < probabilities.length; row++)
+      if (folds[row] === fold) total += lossOf(probabilities[row]! >= threshold, labels[row]!, costs);
+  }
+  return total / probabilities.length;
+}
+
 function check(
   probabilities: Float64Array,
   labels: ArrayLike<number>,

@@ -61,8 +61,10 @@ export function chooseRecommender(
   limits: FitLimits,
   attributes?: ItemAttributes,
   onProgress?: (share: number, detail: string) => void,
+  /** Tried besides, such as those that a search has found. */
+  further: readonly Learner[] = [],
 ): RecommenderChoice {
-  const search = new Search(holdOut, drawJudges(holdOut.user.length, holdOut.rest.items, limits.seed));
+  const search = new LearnerSearch(holdOut, limits.seed);
   const trials: RecommenderTrial[] = search.tryPopularities();
   const popular = bestOf(trials);
   // EASE looks for its λ among fewer items: the cube of a third less is a third of the time.
@@ -80,6 +82,7 @@ export function chooseRecommender(
     if (mostEaseItems < Math.min(limits.mostEaseItems, holdOut.rest.items))
       trials.push(search.tryLearner(ease, limits));
   }
+  for (const learner of further) trials.push(search.tryLearner(learner, limits));
   let best = bestOf(trials)!;
   if (attributes) {
     const blends = search.tryContent(best.settings, limits, attributes);
@@ -115,7 +118,9 @@ function drawJudges(count: number, items: number, seed: number): Int32Array {
   return shuffle(all, createPrng(seed, 0x6a756467)).slice(0, most).sort();
 }
 
-class Search {
+/** Tries learners on users whose next item is known. */
+export class LearnerSearch {
+  private readonly judges: Int32Array;
   private readonly strengths: Strength[];
   private readonly historyHalfLives: number[];
   private readonly popularityHalfLives: number[];
@@ -127,9 +132,10 @@ class Search {
 
   constructor(
     private readonly holdOut: HoldOut,
-    private readonly judges: Int32Array,
+    seed: number,
   ) {
     const { rest } = holdOut;
+    this.judges = drawJudges(holdOut.user.length, rest.items, seed);
     this.strengths = rest.weight.some((weight) => weight !== rest.weight[0]) ? ['presence', 'log'] : ['presence'];
     const halfLives = rest.hasTimes ? HALF_LIFE_PARTS.map((parts) => timeSpan(rest) / parts) : [];
     this.historyHalfLives = [Infinity, ...halfLives];

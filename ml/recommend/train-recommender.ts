@@ -12,7 +12,7 @@ import { calibrateShares, judgeRecommender } from './judge-recommender.js';
 import type { RecommenderJudgement } from './judge-recommender.js';
 import { gainAt10 } from './ranking-quality.js';
 import type { Recommender } from './recommender.js';
-import type { FitLimits, RecommenderSettings } from './recommender-settings.js';
+import type { FitLimits, Learner, RecommenderSettings } from './recommender-settings.js';
 import { fitRecommender } from './recommender-settings.js';
 
 export interface TrainRecommenderInput {
@@ -24,6 +24,8 @@ export interface TrainRecommenderInput {
   /** Items that take part in EASE, the most taken first. Default 3,000: a quarter of a minute for each fit. */
   mostEaseItems?: number;
   seed: number;
+  /** Learners that are tried besides those that always are, such as those that a search has found. */
+  learners?: readonly Learner[];
   /** True looks into the judgement too (`report.inspection`), which takes about as long as two more fits. Default false. */
   inspect?: boolean;
   /** Called after each thing that was tried, with how far all is, 0 to 1. */
@@ -52,7 +54,7 @@ export interface RecommenderReport {
 }
 
 /** Fewer users to choose by or to judge by say nothing. */
-const LEAST_USERS = 30;
+export const LEAST_USERS = 30;
 /** Users need so many interactions to be judged; fewer will do where few users have them. */
 const FEWEST_INTERACTIONS = 3;
 const LEAST_INTERACTIONS = [5, 4, FEWEST_INTERACTIONS];
@@ -77,7 +79,7 @@ export function trainRecommender(input: TrainRecommenderInput): { model: Recomme
   const { interactions, attributes, seed, onProgress } = input;
   if (attributes && attributes.items !== interactions.items)
     throw new RangeError(`there are attributes of ${attributes.items} items, but ${interactions.items} items`);
-  const limits: FitLimits = { mostEaseItems: input.mostEaseItems ?? 3000, keep: 500, iterations: 10, seed };
+  const limits = limitsOf(input);
   const { judging, choosing } = holdOutTwice(interactions, seed);
   if (choosing.user.length < LEAST_USERS) {
     const refusal = { code: 'too_few_users', users: choosing.user.length, needed: LEAST_USERS } as const;
@@ -90,6 +92,7 @@ export function trainRecommender(input: TrainRecommenderInput): { model: Recomme
     limits,
     attributes,
     (share, detail) => onProgress?.(0.8 * share, detail),
+    input.learners,
   );
   onProgress?.(0.8, 'judging');
   const popular = judgeRecommender(fitRecommender(judging.rest, choice.popular.settings, limits), judging, seed);
@@ -108,13 +111,24 @@ export function trainRecommender(input: TrainRecommenderInput): { model: Recomme
   return { model, report: { settings, judged, popular, comparison, refusal, trials, best, inspection } };
 }
 
+/** What no choice changes. */
+export const limitsOf = ({
+  mostEaseItems = 3000,
+  seed,
+}: Pick<TrainRecommenderInput, 'mostEaseItems' | 'seed'>): FitLimits => ({
+  mostEaseItems,
+  keep: 500,
+  iterations: 10,
+  seed,
+});
+
 function defaultMethods({ interactions }: TrainRecommenderInput, limits: FitLimits): TriedMethod[] {
   const isLarge = interactions.items > limits.mostEaseItems;
   return isLarge ? ['item-neighbours', 'ease', 'implicit-als'] : ['item-neighbours', 'ease'];
 }
 
 /** Holds out two of all users with enough interactions, of users with fewer where not many have enough. */
-function holdOutTwice(interactions: Interactions, seed: number): { judging: HoldOut; choosing: HoldOut } {
+export function holdOutTwice(interactions: Interactions, seed: number): { judging: HoldOut; choosing: HoldOut } {
   for (const least of LEAST_INTERACTIONS) {
     const judging = holdOutLast(interactions, least, seed);
     if (judging.user.length < ENOUGH_USERS && least > FEWEST_INTERACTIONS) continue;

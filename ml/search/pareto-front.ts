@@ -26,6 +26,26 @@ export function paretoFronts(points: readonly (readonly number[])[]): number[][]
 }
 
 /**
+ * The first front alone, quickly: in the order of their losses, a point can only be dominated by one before it.
+ * @returns positions in `points`, by the first loss, then the next ones, then the position
+ */
+export function firstFront(points: readonly (readonly number[])[]): number[] {
+  const front: number[] = [];
+  for (const at of byFirstLoss(points))
+    if (!front.some((other) => dominates(points[other]!, points[at]!))) front.push(at);
+  return front;
+}
+
+/** Positions by the first loss, of equal ones by the next, and then as they stand. */
+export function byFirstLoss(points: readonly (readonly number[])[]): number[] {
+  const compare = (a: readonly number[], b: readonly number[]) => {
+    const differs = a.findIndex((loss, k) => loss !== b[k]);
+    return differs < 0 ? 0 : a[differs]! - b[differs]!;
+  };
+  return points.map((_, at) => at).sort((a, b) => compare(points[a]!, points[b]!) || a - b);
+}
+
+/**
  * How much room the neighbours of each point of a front leave it (K. Deb et al., "NSGA-II", 2002): the sum over the objectives of the gap
  * between its neighbours, as a share of the front's range; Infinity at the ends.
  */

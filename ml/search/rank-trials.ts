@@ -1,4 +1,4 @@
-import { crowdingDistances, paretoFronts } from './pareto-front.js';
+import { byFirstLoss, crowdingDistances, firstFront, paretoFronts } from './pareto-front.js';
 import type { Trial } from './trial.js';
 
 /** The trials of a history by what they are worth. */
@@ -32,15 +32,25 @@ export function rankTrials(history: readonly Trial[]): RankedTrials {
 }
 
 /**
- * The trials that a choice can be made among: of those that met the constraints all that no other dominates, which of one objective is
- * the first of the best. Empty where none met them: a failed or a pruned trial is never the best.
+ * The trials that a choice can be made among: of those that met the constraints all that no other dominates, by the first objective, then
+ * the next ones; of one objective that is the first of the best. Empty where none met them: a failed or a pruned trial is never the best.
  */
 export function bestTrials(history: readonly Trial[]): Trial[] {
+  const met = metTrials(history);
+  const losses = met.map((trial) => lossesOf(trial)!);
+  if ((losses[0]?.length ?? 1) === 1)
+    return byFirstLoss(losses)
+      .slice(0, 1)
+      .map((at) => met[at]!);
+  return firstFront(losses).map((at) => met[at]!);
+}
+
+/** What came to its end and met the constraints, by index. */
+function metTrials(history: readonly Trial[]): Trial[] {
   const met = history.filter((trial) => lossesOf(trial) !== undefined && violationOf(trial) === 0);
-  const ordered = byLoss(met);
-  if ((lossesOf(ordered[0])?.length ?? 1) === 1) return ordered.slice(0, 1);
-  const [front] = paretoFronts(ordered.map((trial) => lossesOf(trial)!));
-  return front!.map((at) => ordered[at]!);
+  met.sort((a, b) => a.index - b.index);
+  checkObjectives(met);
+  return met;
 }
 
 /** The losses of a trial that can be compared. */
@@ -55,6 +65,17 @@ function violationOf({ outcome }: Trial): number {
 }
 
 function byLoss(trials: readonly Trial[]): Trial[] {
+  checkObjectives(trials);
+  const losses = trials.map((trial) => lossesOf(trial)!);
+  const objectives = losses[0]?.length ?? 1;
+  const order = trials.map((_, at) => at);
+  const ties = (a: number, b: number) => trials[a]!.index - trials[b]!.index;
+  if (objectives === 1) order.sort((a, b) => losses[a]![0]! - losses[b]![0]! || ties(a, b));
+  else return paretoFronts(losses).flatMap((front) => byRoom(front, losses).map((at) => trials[at]!));
+  return order.map((at) => trials[at]!);
+}
+
+function checkObjectives(trials: readonly Trial[]): void {
   const losses = trials.map((trial) => lossesOf(trial)!);
   const objectives = losses[0]?.length ?? 1;
   const wrong = losses.findIndex((list) => list.length !== objectives);
@@ -62,11 +83,6 @@ function byLoss(trials: readonly Trial[]): Trial[] {
     throw new RangeError(
       `trial ${trials[wrong]!.index} has ${losses[wrong]!.length} losses, others have ${objectives}: give one an objective`,
     );
-  const order = trials.map((_, at) => at);
-  const ties = (a: number, b: number) => trials[a]!.index - trials[b]!.index;
-  if (objectives === 1) order.sort((a, b) => losses[a]![0]! - losses[b]![0]! || ties(a, b));
-  else return paretoFronts(losses).flatMap((front) => byRoom(front, losses).map((at) => trials[at]!));
-  return order.map((at) => trials[at]!);
 }
 
 function byRoom(front: readonly number[], losses: readonly (readonly number[])[]): number[] {

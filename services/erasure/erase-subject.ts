@@ -25,6 +25,7 @@ export type ErasureContext = Pick<
   | 'featureViews'
   | 'redisFeatures'
   | 'readModelsConfig'
+  | 'stepCache'
 >;
 export interface ErasureStep {
   jobId: string;
@@ -128,6 +129,8 @@ export async function eraseFiles(
         }));
       onProgress((at + 1) / (names.length + 1));
     }
+    // Tables that were made from the rows that were rewritten.
+    await context.stepCache.clear();
     const days = (await filesBelow(loggedDaysFolder(folders.datasets))).filter((file) => file.endsWith('.parquet'));
     for (const file of days) {
       const rows = await countInParquet(file, subject, new Set());

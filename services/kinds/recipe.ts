@@ -91,13 +91,16 @@ export interface CrossValidation {
   heads: Record<string, Record<string, MetricEstimate>>;
 }
 
-/** What a trial measured. Lower is better; a figure that is not finite makes the trial a failed one. */
+/** What a trial measured: `loss`, lower is better, and what else can be an objective, by name. A trial whose objectives are not finite has failed. */
 export interface TrialResult {
-  losses: readonly number[];
-  /** How far its constraints are missed in all; 0 where they are met. */
-  violation: number;
-  /** What else is worth knowing of it, by name. */
   metrics: Record<string, number>;
+}
+
+/** Something that trials measure. */
+export interface TrialMetric {
+  better: 'lower' | 'higher';
+  /** Whether it says how good the answers are, not what they cost. */
+  isQuality: boolean;
 }
 
 export interface TrialContext {
@@ -114,10 +117,16 @@ export interface OpenTrials {
 
 /** How the hyperparameters of a kind are searched. */
 export interface SearchRecipe {
+  /** Whether a run that nobody has said anything of may be searched; the others choose their settings in every training by themselves. */
+  isAutomatic?: boolean;
+  /** What would be fitted without a search: tried first, where the fit does not compare with it itself. */
+  unsearched?: Configuration;
   /** What is searched where nobody says: plain JSON as `parseSearchSpace` reads it. */
   defaultSpace(plan: SearchSubject): Record<string, unknown>;
   /** Parameters that a space names and the kind does not have; paths begin with the name of the parameter. */
   checkSpace(space: SearchSpace, plan: SearchSubject): FieldProblem[];
+  /** What a trial measures, by name; `loss` is among them. */
+  metrics(plan: SearchSubject): Record<string, TrialMetric>;
   /** What a trial reports its losses by: `least` is where it can first be judged, `most` is its end. */
   resource: { name: string; least: number; most: number };
   /** The plan with the hyperparameters of a configuration. @throws Error that says what is wrong with it */
@@ -127,7 +136,13 @@ export interface SearchRecipe {
 }
 
 /** What is known of a run when its search is planned. */
-export type SearchSubject = Pick<TrainingPlan, 'kind' | 'algorithm' | 'hyperparameters' | 'heads' | 'features'>;
+export type SearchSubject = Pick<
+  TrainingPlan,
+  'kind' | 'algorithm' | 'hyperparameters' | 'heads' | 'features' | 'settings'
+> & {
+  /** Whether some of the features are texts. */
+  hasTexts?: boolean;
+};
 
 /**
  * How a kind learns: one object a kind, found through `recipes.ts`. Each step reads what the one before it has staged, can be

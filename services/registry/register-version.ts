@@ -18,6 +18,7 @@ import type { CrossValidation, Evaluation, FitOutcome } from '../kinds/recipe.js
 import { readStaged, readStagedJson, writeStaged } from '../storage/staged-file.js';
 import { atRest, copyToRest } from '../encryption/file-keys.js';
 import { syncPath } from '../storage/sync-path.js';
+import type { SweepChoice } from '../search/search-plan.js';
 import { STAGED, type TrainingPlan } from '../training/training-plan.js';
 import { bringFolder, sendFolder } from '../storage/shared-files.js';
 
@@ -30,6 +31,8 @@ export interface RegisteredVersion {
   metrics: Evaluation['metrics'];
   /** What was asked for and had no effect. */
   warnings?: readonly FieldProblem[];
+  /** Of a search with several objectives: the trials that none betters in all, the first of which it went on with. */
+  search?: Pick<SweepChoice, 'sweep_id' | 'trial' | 'front'>;
   /** Only where it was asked for. */
   cross_validation?: CrossValidation;
 }
@@ -75,6 +78,7 @@ function toRegistered(row: Prisma.ModelVersionGetPayload<object>): RegisteredVer
     cross_validation: CrossValidation | null;
   };
   const { warnings = [] } = row.parameters as { warnings?: FieldProblem[] };
+  const { sweep } = row.lineage as { sweep?: SweepChoice };
   return {
     model: row.model,
     version: row.version,
@@ -83,6 +87,7 @@ function toRegistered(row: Prisma.ModelVersionGetPayload<object>): RegisteredVer
     reason: (row.verdict as { reason: string }).reason,
     metrics,
     ...(warnings.length > 0 ? { warnings } : {}),
+    ...(sweep?.front ? { search: { sweep_id: sweep.sweep_id, trial: sweep.trial, front: sweep.front } } : {}),
     ...(crossValidation ? { cross_validation: crossValidation } : {}),
   };
 }

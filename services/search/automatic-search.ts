@@ -29,7 +29,7 @@ export function automaticSearch(
     Object.keys(request.hyperparameters ?? {}).length === 0 &&
     definition.search === undefined &&
     request.search === undefined;
-  if (!autoMl || !isUndecided || !recipe.search || rows < LEAST_ROWS_OF_AUTOMATIC_SEARCH) return undefined;
+  if (!autoMl || !isUndecided || !recipe.search?.isAutomatic || rows < LEAST_ROWS_OF_AUTOMATIC_SEARCH) return undefined;
   return searchRequestSchema.parse({ trials: 20, timeout_seconds: 600, warm_start: false });
 }
 

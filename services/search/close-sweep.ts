@@ -6,11 +6,12 @@ import { canonicalJson } from '../canonical-json.js';
 import type { Database } from '../database/database.js';
 import { RECIPES } from '../kinds/recipes.js';
 import type { TrainingPlan } from '../training/training-plan.js';
-import type { Finalist, SweepChoice } from './search-plan.js';
+import { objectivesOf } from './judge-metrics.js';
+import type { Finalist, FrontTrial, SearchPlan, SweepChoice } from './search-plan.js';
 import { toTrial } from './trial-table.js';
 
-/** The more finalists, the more the comparison of them flatters its winner in turn. */
-const MOST_FINALISTS = 3;
+/** So many are kept to be compared on fresh rows; a search whose best may answer together keeps those, too. */
+const LEAST_FINALISTS = 3;
 
 export interface SweepEnd {
   state: Extract<SweepState, 'completed' | 'stopped' | 'failed' | 'cancelled'>;
@@ -67,6 +68,9 @@ function whyEmpty(rows: readonly { state: string; reason: string | null }[], end
   const reasons = new Map<string, number>();
   for (const { state, reason } of rows)
     if (state === 'failed') reasons.set(reason ?? '', (reasons.get(reason ?? '') ?? 0) + 1);
+  const missed = rows.filter(({ state }) => state === 'completed').length;
+  if (missed > 0)
+    return `${missed} of the ${rows.length} trials gave a model, and none of them meets the constraints. GET /sweeps/{sweep_id}/trials has their metrics. Loosen search.constraints, or search smaller models.`;
   const [common] = [...reasons].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
   if (!common)
     return `None of the ${rows.length} trials came to its end before the search did: ${end.reason} Give it more trials or more time.`;
@@ -101,8 +105,9 @@ export async function applySweep(
     trial: best.index,
     configuration: best.configuration,
     loss: lossOf(best),
-    finalists: finalistsOf(trials),
-    defaults: { algorithm: plan.algorithm, hyperparameters: plan.hyperparameters },
+    finalists: finalistsOf(trials, plan.search?.ensembleModels),
+    ...frontOf(plan, trials),
+    defaults: { algorithm: plan.algorithm, hyperparameters: plan.hyperparameters, settings: plan.settings },
     trials: rows.length,
     completed: count('completed'),
     pruned: count('pruned'),
@@ -111,16 +116,41 @@ export async function applySweep(
   return { ...RECIPES[plan.kind].search!.apply(plan, best.configuration), sweep: choice };
 }
 
-/** The best that differ, best first. */
-function finalistsOf(trials: readonly Trial[]): Finalist[] {
+const MOST_OF_FRONT = 50;
+
+function frontOf({ search }: TrainingPlan, trials: readonly Trial[]): Pick<SweepChoice, 'front'> {
+  if (!search || objectivesOf(search).length === 1) return {};
+  return { front: describeFront(search, bestTrials(trials)).slice(0, MOST_OF_FRONT) };
+}
+
+/** The trials of a front with their figures, as their objectives call them. */
+export function describeFront(search: Pick<SearchPlan, 'objectives'>, front: readonly Trial[]): FrontTrial[] {
+  const objectives = objectivesOf(search);
+  return front.map(({ index, configuration, outcome }) => {
+    const losses = outcome.state === 'completed' ? outcome.losses : [];
+    const values = objectives.map(({ metric, direction }, k) => [
+      metric,
+      direction === 'minimize' ? losses[k]! : -losses[k]!,
+    ]);
+    return { trial: index, configuration, values: Object.fromEntries(values) as Record<string, number> };
+  });
+}
+
+/** The best that differ, by the first objective: what no other betters in all, and then the others that met the constraints. */
+function finalistsOf(trials: readonly Trial[], ensembleModels = LEAST_FINALISTS): Finalist[] {
   const seen = new Set<string>();
   const { ranked } = rankTrials(
     trials.filter(({ outcome }) => outcome.state === 'completed' && outcome.violation === 0),
   );
-  return ranked
+  return [...bestTrials(trials), ...ranked]
     .filter(({ configuration }) => seen.size < seen.add(canonicalJson(configuration)).size)
-    .slice(0, MOST_FINALISTS)
-    .map((trial) => ({ trial: trial.index, configuration: trial.configuration, loss: lossOf(trial) }));
+    .slice(0, Math.max(LEAST_FINALISTS, ensembleModels))
+    .map((trial) => ({
+      trial: trial.index,
+      configuration: trial.configuration,
+      // Its last report is the loss, whatever the objectives are.
+      loss: trial.reports.at(-1)?.loss ?? lossOf(trial),
+    }));
 }
 
 /** Ends the sweep of a job whose workflow was ended from outside and can do so no longer. Repeatable. */

@@ -3,6 +3,7 @@ import type { Pruner } from '../../ml/search/pruner.js';
 import type { Configuration } from '../../ml/search/search-space.js';
 import type { Report, Trial } from '../../ml/search/trial.js';
 import type { OpenTrials, TrialResult } from '../kinds/recipe.js';
+import { judgeMetrics, objectivesOf } from './judge-metrics.js';
 import type { SearchPlan } from './search-plan.js';
 
 /** What a trial came to, whoever measured it: the same configuration, data, seed and history give the same. */
@@ -51,7 +52,7 @@ export async function measureTrial(
   try {
     const result = await trials.run(configuration, { seed: search.seed, report });
     if (isPruned) return { state: 'pruned', reports, losses: [], metrics: {} };
-    return { ...judgeResult(result), reports };
+    return { ...judgeResult(search, result), reports };
   } catch (error) {
     return failed(error instanceof Error ? error.message : String(error), reports);
   }
@@ -68,7 +69,7 @@ export function replayMeasurement(measured: Measurement, subject: Omit<TrialSubj
     if (reports.at(-1)!.resource >= subject.search.resource.most) break;
     if (decides(pruner, { ...subject, reports })) return { state: 'pruned', reports, losses: [], metrics: {} };
   }
-  return measured;
+  return { ...judgeResult(subject.search, measured), reports: measured.reports };
 }
 
 const decides = (
@@ -76,12 +77,14 @@ const decides = (
   { search, ...request }: Omit<TrialSubject, 'configuration'> & { reports: readonly Report[] },
 ) => pruner.decide({ ...request, seed: search.seed }) === 'prune';
 
-function judgeResult(result: TrialResult | undefined): Measurement {
-  if (!result || result.losses.length === 0) return failed('it gave no loss', []);
-  const bad = result.losses.find((loss) => !Number.isFinite(loss));
-  if (bad !== undefined) return failed(`its loss is ${bad}, which is no finite number`, []);
-  if (!(result.violation >= 0)) return failed(`its violation is ${result.violation}, which must be 0 or more`, []);
-  return { state: 'completed', reports: [], ...result };
+function judgeResult(search: SearchPlan, result: TrialResult | undefined): Measurement {
+  if (!result) return failed('it gave no figures', []);
+  const { losses, violation } = judgeMetrics(search, result);
+  const objectives = objectivesOf(search);
+  const bad = losses.findIndex((loss) => !Number.isFinite(loss));
+  if (bad >= 0) return failed(`its ${objectives[bad]!.metric} is ${losses[bad]}, which is no finite number`, []);
+  if (!(violation >= 0)) return failed('a metric that is constrained is no number', []);
+  return { state: 'completed', reports: [], losses, violation, metrics: result.metrics };
 }
 
 const MOST_REASON = 500;

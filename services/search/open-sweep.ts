@@ -3,6 +3,7 @@ import { rankTrials } from '../../ml/search/rank-trials.js';
 import { parseSearchSpace, type Configuration } from '../../ml/search/search-space.js';
 import { digestOf } from '../canonical-json.js';
 import type { Database } from '../database/database.js';
+import { RECIPES } from '../kinds/recipes.js';
 import type { TrainingPlan } from '../training/training-plan.js';
 import { fitsSpace } from './draw-trial.js';
 import type { SearchPlan } from './search-plan.js';
@@ -42,8 +43,8 @@ export async function openSweep(
   if (await prisma.sweep.findUnique({ where: { id } })) return opened;
   const schemaDigest = digestOf([plan.kind, plan.features, plan.heads, search.space]);
   const warmStart = await findWarmStart(database, plan, schemaDigest);
-  const { sampler, pruner, seed, space, resource } = search;
-  const settings = { sampler, pruner, seed, parallelism, space, resource };
+  const { sampler, pruner, seed, space, resource, objectives, constraints, ensembleModels } = search;
+  const settings = { sampler, pruner, seed, parallelism, space, resource, objectives, constraints, ensembleModels };
   await prisma.sweep.createMany({
     data: [
       {
@@ -73,7 +74,10 @@ interface WarmStart {
 /** The best of the sweep that is named, or of the last one of the same model, schema and space. */
 async function findWarmStart(database: Database, plan: TrainingPlan, schemaDigest: string): Promise<WarmStart> {
   const { warmStart, space, trials } = plan.search as SearchPlan;
-  const none = { sweep_id: null, configurations: [] };
+  const usable = parseSearchSpace(space);
+  const { unsearched } = RECIPES[plan.kind].search!;
+  const first = unsearched && fitsSpace(usable, unsearched) ? [unsearched] : [];
+  const none = { sweep_id: null, configurations: first };
   if (warmStart === false) return none;
   const ended = { state: { in: ['completed', 'stopped'] } };
   const before =
@@ -92,10 +96,9 @@ async function findWarmStart(database: Database, plan: TrainingPlan, schemaDiges
   if (!before) return none;
   const rows = await database.prisma.sweepTrial.findMany({ where: { sweepId: before.id, state: 'completed' } });
   const { ranked } = rankTrials(rows.map(toTrial));
-  const usable = parseSearchSpace(space);
   const most = Math.min(MOST_WARM, Math.ceil(trials / 5));
   const configurations = ranked.map(({ configuration }) => configuration).filter((one) => fitsSpace(usable, one));
-  return { sweep_id: before.id, configurations: unique(configurations).slice(0, most) };
+  return { sweep_id: before.id, configurations: unique([...first, ...unique(configurations).slice(0, most)]) };
 }
 
 function unique(configurations: readonly Configuration[]): Configuration[] {

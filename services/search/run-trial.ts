@@ -9,6 +9,7 @@ import { TrainerCrash } from '../training/trainer-guard.js';
 import { STAGED, type TrainingPlan } from '../training/training-plan.js';
 import { drawTrial } from './draw-trial.js';
 import { endedBefore, failed, replayMeasurement, type Measurement } from './measure-trial.js';
+import { judgeMetrics } from './judge-metrics.js';
 import type { SearchPlan } from './search-plan.js';
 import type { SweepMemory, SweepSubject } from './sweep-memory.js';
 import type { TrialPool } from './trial-pool.js';
@@ -132,7 +133,7 @@ interface Begun extends TrialRun {
 async function measure(begun: SweepSubject & Begun, context: TrialContext): Promise<Measured> {
   const { plan, rows, sweepId, index, configuration, history } = begun;
   const search = plan.search!;
-  const known = await findEqual(context.database, begun);
+  const known = await findEqual(context.database, search, begun);
   if (known) return { ...replayMeasurement(known.measurement, { search, index, history }), cachedFrom: known.from };
   const { reports, onReport, settle } = collectReports(context, { sweepId, index });
   const staging = join(context.stagingRoot, plan.jobId);
@@ -188,20 +189,17 @@ function collectReports({ database, onReport }: TrialContext, trial: { sweepId: 
   };
 }
 
-/** An equal trial that ran to its end, of whatever sweep. */
-async function findEqual({ prisma }: Database, { sweepId, index, cacheKey }: Begun) {
+/** An equal trial that ran to its end, of whatever sweep, and measured what this one is judged by. */
+async function findEqual({ prisma }: Database, search: SearchPlan, { sweepId, index, cacheKey }: Begun) {
   const row = await prisma.sweepTrial.findFirst({
     where: { cacheKey, state: 'completed', NOT: { sweepId, index } },
     orderBy: [{ finishedAt: 'asc' }, { sweepId: 'asc' }, { index: 'asc' }],
   });
   if (!row) return undefined;
-  const measurement: Measurement = {
-    state: 'completed',
-    reports: reportsOf(row),
-    losses: row.losses as number[],
-    violation: row.violation ?? 0,
-    metrics: row.metrics as Record<string, number>,
-  };
+  const metrics = row.metrics as Record<string, number>;
+  const judged = judgeMetrics(search, { metrics });
+  if (![...judged.losses, judged.violation].every(Number.isFinite)) return undefined;
+  const measurement: Measurement = { state: 'completed', reports: reportsOf(row), ...judged, metrics };
   return { measurement, from: row.cachedFrom ?? `${row.sweepId}/${row.index}` };
 }
 

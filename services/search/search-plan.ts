@@ -15,8 +15,26 @@ export interface SearchPlan {
   trials: number;
   timeoutSeconds?: number;
   warmStart: boolean | string;
+  /** Absent: the loss alone. */
+  objectives?: readonly Objective[];
+  constraints?: readonly Constraint[];
+  /** So many of the best may answer together; three where absent. */
+  ensembleModels?: number;
   /** Nobody asked for it: where it finds nothing, the defaults are fitted. */
   isAutomatic?: boolean;
+}
+
+/** What a trial is judged by. */
+export interface Objective {
+  metric: string;
+  direction: 'minimize' | 'maximize';
+}
+
+/** What a trial must meet to be taken. */
+export interface Constraint {
+  metric: string;
+  max?: number;
+  min?: number;
 }
 
 /** A trial that may be taken. */
@@ -24,6 +42,13 @@ export interface Finalist {
   trial: number;
   configuration: Configuration;
   loss: number;
+}
+
+/** A trial that no other betters in all objectives, with its figures by metric. */
+export interface FrontTrial {
+  trial: number;
+  configuration: Configuration;
+  values: Record<string, number>;
 }
 
 /** What came of a sweep, as the plan and the lineage of the version carry it. */
@@ -35,8 +60,10 @@ export interface SweepChoice {
   loss: number;
   /** The best of the completed trials, best first: the fit compares them on rows that no trial has seen. */
   finalists: readonly Finalist[];
+  /** Of several objectives the trials that none betters in all, by the first objective. */
+  front?: readonly FrontTrial[];
   /** What would have been fitted without a search. */
-  defaults: PlannedVariant;
+  defaults: PlannedVariant & { settings?: unknown };
   trials: number;
   completed: number;
   pruned: number;

@@ -3,7 +3,11 @@ import type { SweepState, TrialState } from '../../core/schemas/search.js';
 import type { Database, Prisma } from '../database/database.js';
 import { readPage } from '../database/read-page.js';
 import { whereModels } from '../database/where-models.js';
-import type { TrialRow } from './trial-table.js';
+import { bestTrials } from '../../ml/search/rank-trials.js';
+import { describeFront } from './close-sweep.js';
+import { objectivesOf } from './judge-metrics.js';
+import type { SearchPlan } from './search-plan.js';
+import { toTrial, type TrialRow } from './trial-table.js';
 
 interface Tally {
   state: string;
@@ -99,13 +103,24 @@ export function createSweepStore({ prisma }: Database) {
       FROM sweep_trials WHERE sweep_id = ${row.id} GROUP BY 1`;
     const [found] = await prisma.$queryRaw<{ index: number }[]>`
       SELECT index FROM sweep_trials WHERE sweep_id = ${row.id} AND state = 'completed' AND violation = 0
-      ORDER BY (losses->>0)::float8, index LIMIT 1`;
+      ORDER BY (losses->>0)::float8, (losses->>1)::float8, (losses->>2)::float8, index LIMIT 1`;
     const index = row.bestTrial ?? found?.index;
     const best =
       index === undefined
         ? null
         : await prisma.sweepTrial.findUnique({ where: { sweepId_index: { sweepId: row.id, index } } });
-    return presentSweep(row, tallies, best);
+    return { ...presentSweep(row, tallies, best), front: await frontOf(row) };
+  }
+
+  /** Of several objectives what none betters in all, so far. */
+  async function frontOf({ id, settings }: SweepRow) {
+    const search = settings as Pick<SearchPlan, 'objectives'>;
+    if (objectivesOf(search).length === 1) return [];
+    const rows = await prisma.sweepTrial.findMany({
+      where: { sweepId: id, state: 'completed', violation: 0 },
+      orderBy: { index: 'asc' },
+    });
+    return describeFront(search, bestTrials(rows.map(toTrial)));
   }
 
   async function find(id: string): Promise<SweepRow> {

@@ -43,7 +43,9 @@ export async function planTraining(
   const problems = [...found, ...checkTrainingData(request, definition, manifest, planned, filters ?? [])];
   const automatic = automaticSearch({ definition, request, autoMl: context.autoMl, recipe }, manifest.rows);
   const asked = request.search ?? definition.search ?? automatic;
-  const search = asked ? planSearch(asked, recipe, { kind: definition.kind, ...planned }) : undefined;
+  const search = asked
+    ? planSearch(asked, recipe, { kind: definition.kind, ...planned, hasTexts: hasTexts(planned, manifest) })
+    : undefined;
   problems.push(...(search?.problems ?? []));
   if (problems.length > 0)
     throw new ServiceError('request_invalid', 'The training request does not fit the model and its data.', problems);
@@ -87,6 +89,9 @@ export async function planTraining(
     codeVersion: releaseVersion(),
   };
 }
+
+const hasTexts = ({ features }: Pick<PlannedKind, 'features'>, { columns }: DatasetManifest) =>
+  columns.some(({ name, type }) => type === 'string' && features.includes(name));
 
 /** A dataset by its id, or the newest good snapshot of a data type. */
 async function findDataset(database: Database, source: string) {

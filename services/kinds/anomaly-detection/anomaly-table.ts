@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { FeatureMatrix } from '../../../ml/matrix.js';
+import { takeRows, type FeatureMatrix } from '../../../ml/matrix.js';
 import { createPrng, shuffle } from '../../../ml/random/prng.js';
 import { queryColumns, quoteIdentifier, quoteText, withDuckDb } from '../../duckdb.js';
 import { filesOfPlan, stageTable, writeSelection } from '../../training/select-rows.js';
@@ -96,6 +96,26 @@ export async function readAnomalyTable(plan: TrainingPlan, staging: string): Pro
       labels,
       values,
     }),
+  };
+}
+
+/** Known anomalies in two halves: one that a search may look at, and one that it may not. */
+export function partKnown(
+  { known, labels }: Pick<AnomalyTable, 'known' | 'labels'>,
+  seed: number,
+): { searched: FeatureMatrix; judged: FeatureMatrix; judgedLabels: string[] } {
+  const order = shuffle(
+    Array.from({ length: known.rows }, (_, row) => row),
+    createPrng(seed, 0x6b6e6f77),
+  );
+  const parts = [order.slice(0, order.length >> 1), order.slice(order.length >> 1)].map((part) =>
+    Uint32Array.from(part).sort(),
+  );
+  const [searched, judged] = parts as [Uint32Array, Uint32Array];
+  return {
+    searched: takeRows(known, searched),
+    judged: takeRows(known, judged),
+    judgedLabels: Array.from(judged, (row) => labels[row]!),
   };
 }
 

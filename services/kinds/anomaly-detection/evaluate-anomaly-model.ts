@@ -12,7 +12,7 @@ import { readStagedJson } from '../../storage/staged-file.js';
 import { STAGED, type TrainingPlan } from '../../training/training-plan.js';
 import type { Evaluation, FitOutcome, OnProgress } from '../recipe.js';
 import { AUTOENCODER_FILE, DETECTOR_FILE, loadDetector, type AnomalyBody } from './anomaly-model.js';
-import { readAnomalyTable } from './anomaly-table.js';
+import { partKnown, readAnomalyTable, type AnomalyTable } from './anomaly-table.js';
 import { buildAnomalyReport } from './report.js';
 import { outputsOfRow } from './scorer.js';
 import { watchSeries } from './watch-series.js';
@@ -32,7 +32,7 @@ export async function evaluateAnomalyModel(
   staging: string,
   onProgress: OnProgress,
 ): Promise<{ evaluation: Evaluation; golden: GoldenCase[]; report: ReportDocument }> {
-  const table = await readAnomalyTable(plan, staging);
+  const table = withoutSearched(plan, await readAnomalyTable(plan, staging));
   const fit = await readStagedJson<FitOutcome>(join(staging, STAGED.fit));
   const body = fit.body as AnomalyBody;
   const files = [DETECTOR_FILE, ...(body.reconstruction ? [AUTOENCODER_FILE] : [])];
@@ -66,6 +66,13 @@ export async function evaluateAnomalyModel(
   };
   const report = buildAnomalyReport(plan, fit, evaluation, watched);
   return { evaluation, golden: goldenCases(detector, body, table.holdout, table.known), report };
+}
+
+/** What a search has looked at says nothing about what it has chosen. */
+function withoutSearched(plan: TrainingPlan, table: AnomalyTable): AnomalyTable {
+  if (!plan.sweep) return table;
+  const { judged, judgedLabels } = partKnown(table, plan.seed);
+  return { ...table, known: judged, labels: judgedLabels };
 }
 
 function share(scores: Float64Array, isAlarm: (score: number) => boolean): MetricEstimate {

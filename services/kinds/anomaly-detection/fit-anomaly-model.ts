@@ -11,6 +11,7 @@ import { AUTOENCODER_FILE, DETECTOR_FILE, type AnomalyBody } from './anomaly-mod
 import { readAnomalyTable } from './anomaly-table.js';
 import type { fitReconstruction as fitView } from './fit-reconstruction.js';
 import { hasAutoencoder, settingsOf } from './plan.js';
+import { forestsOf } from './search-anomalies.js';
 
 /** Calibration scores that are kept: more tell nothing new about one in two thousand. */
 const MOST_CALIBRATION = 20_000;
@@ -31,7 +32,7 @@ export async function fitAnomalyModel(
     );
   onProgress(0.1, 'growing isolation forests');
   const views = fitAnomalyDetector(table.fitting, {
-    trees: Number(plan.hyperparameters['n_estimators']),
+    ...forestsOf(plan.hyperparameters),
     seed: plan.seed,
     onProgress: (share) => onProgress(0.1 + 0.3 * share, 'growing isolation forests'),
   });

@@ -10,6 +10,7 @@ import type { TrainingPlan } from '../../training/training-plan.js';
 import type { FitOutcome, OnProgress } from '../recipe.js';
 import { readInteractionTable } from './interaction-table.js';
 import { settingsOf } from './plan.js';
+import { searchedLearners } from './search-recommender.js';
 import { describeSettings, JUDGEMENT_FILE, stageJudgement } from './staged-judgement.js';
 
 /** The files of a version: the model, what users had taken when it was trained, and the names of all. */
@@ -47,6 +48,7 @@ export async function fitRecommendation(
     methods: settings.methods?.map((method) => METHODS[method]),
     mostEaseItems: settings.most_ease_items,
     seed: plan.seed,
+    learners: searchedLearners(plan),
     inspect: true,
     onProgress: (share, detail) => onProgress(0.05 + 0.9 * share, detail),
   });

@@ -5,12 +5,14 @@ import { fitCurrentValueModel } from '../../../ml/forecast/current-value-model.j
 import { forecastAhead } from '../../../ml/forecast/forecast-ahead.js';
 import { fitSeriesForecaster, type ForecastOutcome } from '../../../ml/forecast/forecast-series.js';
 import { fitGeneralForecaster } from '../../../ml/forecast/general-forecaster.js';
+import { usableSeasons } from '../../../ml/forecast/forecaster.js';
 import { growthPower } from '../../../ml/forecast/step-intervals.js';
 import { writeStaged } from '../../storage/staged-file.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import type { FitOutcome, OnProgress } from '../recipe.js';
 import { JUDGEMENT_FILE, judgeMeasure, type MeasureJudgement } from './judge-usage-model.js';
 import { measuresOf, settingsOf } from './plan.js';
+import { forecastersOf, withoutSearched } from './search-forecasters.js';
 import { readUsageTable, type UsageSeries, type UsageTable } from './usage-table.js';
 import {
   boundsOf,
@@ -69,7 +71,16 @@ export async function fitUsageModel(plan: TrainingPlan, staging: string, onProgr
         ? storeGeneral(fitGeneralForecaster(fitted, (name) => QUICK.has(name), 1 - settings.coverage))
         : null,
     );
-    judgements.push(judgeMeasure(measure.name, outcomes, table, at));
+    const fresh = outcomes.map((outcome, k) => withoutSearched(plan, outcome, table.series[k]!.values[at]!));
+    const judged = judgeMeasure(measure.name, fresh, table, at);
+    judgements.push(judged);
+    // Origin by origin, the oldest first.
+    judged.origins.toReversed().forEach(({ error, baseError }, origin) =>
+      onProgress((0.95 * (at + 1)) / measures.length, `${measure.name}: origins`, {
+        step: origin + 1,
+        values: { [`${measure.name}.mase`]: error, [`${measure.name}.seasonal_naive_mase`]: baseError },
+      }),
+    );
   }
   if (judgements.every(({ constant, fitted }) => constant + fitted === 0))
     throw new ServiceError(
@@ -168,6 +179,7 @@ function fitMeasure(
       bounds: boundsOf(measure),
       mostOrigins: origins,
       longestHistory: settings.history_steps,
+      forecasters: forecastersOf(plan, usableSeasons(values[at]!.length, seasons).length > 0),
       onOrigin: (done, total) => onProgress((k + done / total) / table.series.length, `${measure.name} of ${id}`),
     }),
   );

@@ -10,6 +10,9 @@ import { pick, predictUnseen, type Candidate, type CandidateInput } from './cand
 import { forestHead } from './head-model.js';
 import { forestParameters } from './hyperparameters.js';
 
+/** What a tree or two say of a row may be a chance of 0. */
+const LEAST_CHANCE = 1e-6;
+
 /**
  * A random forest. Each row is judged by the trees that did not see it, which costs no data; where rows are neighbours in
  * time, by forests that did not see their stretch of time.
@@ -50,13 +53,30 @@ export function fitForestCandidate(input: CandidateInput): Candidate {
   };
 }
 
-function outOfBag(forest: RandomForest, { x, hyperparameters, classes }: CandidateInput) {
+function outOfBag(forest: RandomForest, input: CandidateInput) {
+  const { x, hyperparameters, classes, onProgress } = input;
   const { predictions, covered } = outOfBagPredictions(
     forest,
     x,
     forestParameters(hyperparameters, classes === 0, x.rows),
+    (trees, sums, votes) =>
+      onProgress(1, `judging ${trees} trees`, { step: trees, values: { unseen_loss: unseenLoss(input, sums, votes) } }),
   );
   return { unseen: predictions, covered };
+}
+
+/** Log loss or squared error of rows by the trees that did not see them. */
+function unseenLoss({ y, classes }: CandidateInput, sums: Float64Array, votes: Int32Array): number {
+  let [loss, rows] = [0, 0];
+  votes.forEach((count, row) => {
+    if (count === 0) return;
+    rows++;
+    loss +=
+      classes === 0
+        ? (sums[row]! / count - y[row]!) ** 2
+        : -Math.log(Math.max(LEAST_CHANCE, sums[row * classes + y[row]!]! / count));
+  });
+  return loss / rows;
 }
 
 /** A checkpoint that cannot be read is no reason to fail: the trees are grown again. */

@@ -9,7 +9,7 @@ import { fitBoostingCandidate } from './fit-boosting.js';
 import { fitForestCandidate } from './fit-forest.js';
 import { fitLinearCandidate } from './fit-linear.js';
 import { measuredOf, type OnProgress } from '../recipe.js';
-import { blendCandidates } from './blend.js';
+import { blendCandidates, type BlendLimits } from './blend.js';
 import type { HeadAlgorithm, HeadModel, TabularAlgorithm } from './head-model.js';
 import type { HeadTarget } from './training-table.js';
 
@@ -58,6 +58,8 @@ export interface HeadInput {
   categorical: readonly number[];
   monotone?: Int8Array;
   variants: readonly HeadVariant[];
+  /** What several models may come to that answer together. */
+  limits?: BlendLimits;
   seed: number;
   /** Of each variant and transform, by name. */
   checkpoint?: (name: string) => Checkpoint;
@@ -111,14 +113,18 @@ export function fitHead(input: HeadInput): FittedHead {
     const { transform } = variants[index]!;
     return isRegression ? judgeRegression(candidate, y, transform) : judgeClassification(candidate, y, input.seed);
   });
-  const blend = !isRegression && candidates.length > 1 ? blendCandidates(candidates, y) : undefined;
-  if (blend) judged.push(judgeClassification(blend, y, input.seed));
+  for (const transform of transforms) {
+    const alike = candidates.filter((_, index) => variants[index]!.transform === transform);
+    const blend = alike.length > 1 ? blendCandidates(alike, transform ? y.map(Math.log) : y, input.limits) : undefined;
+    if (blend)
+      judged.push(isRegression ? judgeRegression(blend, y, transform) : judgeClassification(blend, y, input.seed));
+  }
   const best = judged.reduce((chosen, one) => (one.loss < chosen.loss ? one : chosen));
   return {
     ...best.fitted,
-    candidates: judged.map((one, index) => ({
+    candidates: judged.map((one) => ({
       algorithm: one.fitted.model.algorithm,
-      ...(variants[index]?.transform ? { transform: variants[index].transform } : {}),
+      ...(one.fitted.transform ? { transform: one.fitted.transform } : {}),
       loss: one.loss,
       isChosen: one === best,
     })),

@@ -9,8 +9,10 @@ import type { TableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import type { SignatureFeature } from '../../artifacts/model-bundle.js';
 import type { NetworkTraining } from '../../reports/sections/network-section.js';
 import { writeStaged } from '../../storage/staged-file.js';
+import { violationOf } from '../../search/judge-metrics.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import { measuredOf, type FitOutcome, type OnProgress } from '../recipe.js';
+import type { BlendLimits } from './blend.js';
 import { checkData } from './check-data.js';
 import { createCheckpoint } from './fit-checkpoint.js';
 import { chooseFinalist, settlePlan, type SearchVerdict } from './choose-finalist.js';
@@ -18,6 +20,7 @@ import { fitEncoder, type FittedEncoder } from './fit-encoder.js';
 import type { NetworkInput } from './fit-network.js';
 import { fitHead, type CandidateResult, type FittedHead, type HeadInput, type HeadVariant } from './fit-head.js';
 import type { HeadAlgorithm } from './head-model.js';
+import { costOf, type ModelCost } from './model-cost.js';
 import { settingsOf, variantsOf } from './plan.js';
 import { encodeSequenceFiles, type SequenceHead, type StoredSequence } from './sequence-head.js';
 import type { SequenceTrial } from './sequence-trial.js';
@@ -59,13 +62,22 @@ export type TriedHeads = Record<string, CandidateResult[]>;
  * attempt that is killed costs at most two seconds of work, and the model is the same to the bit as without the kill.
  */
 export async function fitModel(
-  plan: TrainingPlan,
+  asked: TrainingPlan,
   staging: string,
   onProgress: OnProgress,
   crew?: BoostingCrew,
 ): Promise<FitOutcome> {
-  const table = await readTrainingTable(plan, staging);
+  const table = await readTrainingTable(asked, staging);
   const given = trainingRows(table);
+  const hasSequence = hasSequences(table);
+  const context: FitContext = {
+    staging,
+    crew,
+    onProgress: (share, detail, measured) =>
+      onProgress(hasSequence ? SHARE_BEFORE_SEQUENCES * share : share, detail, measured),
+  };
+  const search = await searchFinalist(asked, table, context);
+  const plan = settlePlan(asked, search);
   const { encoder, rows: training, x } = fitEncoder(plan, table, given);
   if (encoder.columns.length === 0) {
     const why = encoder.ignored.map(({ name, type }) => `${name} (${type})`).join(', ');
@@ -75,18 +87,18 @@ export async function fitModel(
   const heads: StoredHead[] = [];
   const candidates: TriedHeads = {};
   const hyperparameters: Record<string, unknown> = {};
-  const hasSequence = hasSequences(table);
-  const { fittedHeads, warnings, network, search } = await searchAndFit(
+  const { fittedHeads, warnings, network } = await fitHeads(
     plan,
     table,
     { encoder, rows: training, x },
     {
-      staging,
-      crew,
+      ...context,
       onProgress: (share, detail, measured) =>
-        onProgress(hasSequence ? SHARE_BEFORE_SEQUENCES * share : share, detail, measured),
+        context.onProgress(search ? SHARE_OF_FINALISTS + (1 - SHARE_OF_FINALISTS) * share : share, detail, measured),
     },
   );
+  const cost = costOf(fittedHeads.map(({ model }) => model));
+  if (search) warnings.push(...describeMissed(plan, cost));
   const trials: Record<string, SequenceTrial> = {};
   const files: string[] = [];
   for (const [index, target] of table.targets.entries()) {
@@ -128,7 +140,7 @@ export async function fitModel(
       candidates,
       ...(Object.keys(trials).length > 0 ? { sequences: trials } : {}),
       ...(network ? { network } : {}),
-      ...(search ? { search } : {}),
+      ...(search ? { search: { ...search, ...cost } } : {}),
     },
     trainingRows: training.length,
     warnings: [...warnings, ...describeRemoved(given.length, training.length), ...checkData(table)],
@@ -137,26 +149,29 @@ export async function fitModel(
 
 const SHARE_OF_FINALISTS = 0.7;
 
-/** Compares the finalists of a search first, where there was one, and fits what is settled on. */
-async function searchAndFit(
+/** Compares the finalists of a search, where there was one. */
+function searchFinalist(
   plan: TrainingPlan,
   table: TrainingTable,
-  encoded: FittedEncoder,
   { onProgress, ...context }: FitContext,
-): Promise<FittedHeads & { search?: SearchVerdict }> {
-  const search = await chooseFinalist(
+): Promise<SearchVerdict | undefined> {
+  return chooseFinalist(
     plan,
     table,
     async (own, name, searched, onStep) =>
       (await fitHeads(own, table, searched, { ...context, name: `${name}.`, onProgress: onStep })).fittedHeads,
     (share, detail) => onProgress(SHARE_OF_FINALISTS * share, detail),
   );
-  const fitted = await fitHeads(settlePlan(plan, search), table, encoded, {
-    ...context,
-    onProgress: (share, detail, measured) =>
-      onProgress(search ? SHARE_OF_FINALISTS + (1 - SHARE_OF_FINALISTS) * share : share, detail, measured),
-  });
-  return { ...fitted, ...(search ? { search } : {}) };
+}
+
+/** Fitted on more rows than the search had, a model may have grown beyond what it was chosen by. */
+function describeMissed({ search }: TrainingPlan, cost: ModelCost): FieldProblem[] {
+  return (search?.constraints ?? [])
+    .filter((constraint) => violationOf([constraint], { ...cost }, { isPartial: true }) > 0)
+    .map(({ metric, max, min }) => ({
+      path: 'search.constraints',
+      message: `fitted on all training rows, the model has a ${metric} of ${Math.round(cost[metric as keyof ModelCost])}, and ${max === undefined ? `at least ${min}` : `at most ${max}`} was asked for`,
+    }));
 }
 
 interface FitContext {
@@ -276,8 +291,17 @@ export function headInput(
       .map((feature) => feature.start),
     monotone: monotoneColumns(plan, encoder),
     variants: variantsOf(plan) as HeadVariant[],
+    limits: blendLimits(plan),
     seed: plan.seed,
   };
+}
+
+/** Of the constraints of a search what models may come to that answer together: each head has its share. */
+function blendLimits({ search, heads }: TrainingPlan): BlendLimits {
+  const limits: BlendLimits = {};
+  for (const { metric, max } of search?.constraints ?? [])
+    if (max !== undefined && (metric === 'model_bytes' || metric === 'latency_us')) limits[metric] = max / heads.length;
+  return limits;
 }
 
 function monotoneColumns(plan: TrainingPlan, encoder: TableEncoder): Int8Array | undefined {

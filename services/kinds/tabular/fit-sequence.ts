@@ -10,7 +10,7 @@ import {
 import { createPrng, shuffle } from '../../../ml/random/prng.js';
 import { MOST_RECENT_ACTIVITIES } from '../../features/user-behavior-features.js';
 import { selectNetworkBackend } from '../../training/network-backend.js';
-import { LEAST_WEIGHT, LEAST_Z, mixtureWeights } from './blend.js';
+import { LEAST_WEIGHT, LEAST_Z } from './blend.js';
 import type { FittedHead } from './fit-head.js';
 import { encodeActivities, predictClasses, type SequenceHead } from './sequence-head.js';
 import type { SequenceTrial } from './sequence-trial.js';
@@ -232,4 +232,26 @@ function accuracyOf(answers: Float64Array, labels: Float64Array, classes: number
     if (own.indexOf(Math.max(...own)) === label) hits++;
   });
   return hits / labels.length;
+}
+
+const ITERATIONS = 100;
+
+/**
+ * The weights of a mixture, found by expectation-maximisation (Dempster, Laird and Rubin 1977): each step lowers the log loss, and the only
+ * optimum is the best one.
+ * @param truths by model the probability that it gave the true class of each row
+ */
+function mixtureWeights(truths: readonly Float64Array[]): number[] {
+  const rows = truths[0]!.length;
+  let weights = truths.map(() => 1 / truths.length);
+  for (let iteration = 0; iteration < ITERATIONS; iteration++) {
+    const next = truths.map(() => 0);
+    for (let row = 0; row < rows; row++) {
+      let mixed = 0;
+      for (let k = 0; k < truths.length; k++) mixed += weights[k]! * truths[k]![row]!;
+      for (let k = 0; k < truths.length; k++) next[k]! += (weights[k]! * truths[k]![row]!) / mixed / rows;
+    }
+    weights = next;
+  }
+  return weights;
 }

@@ -7,6 +7,7 @@ import {
   type GradientBoosting,
 } from '../../../ml/ensemble/gradient-boosting.js';
 import { explainBoostingRow } from '../../../ml/explain/boosting-shap.js';
+import type { TreeNodes } from '../../../ml/ensemble/forest.js';
 import { decodeForest, encodeForest } from '../../../ml/ensemble/forest-format.js';
 import { predictForest, predictForestRow, type RandomForest } from '../../../ml/ensemble/random-forest.js';
 import { explainForestRow } from '../../../ml/explain/tree-shap.js';
@@ -39,6 +40,8 @@ export interface HeadModel {
   readonly algorithm: HeadAlgorithm;
   /** Numbers in one answer: the classes, or 1. */
   readonly outputs: number;
+  /** What one answer takes in the mean over the rows that it learned from: nodes of trees that are looked at, and products. */
+  readonly work: Readonly<{ nodes: number; products: number }>;
   /**
    * @param shared what heads of the same file have answered about this very matrix, for those that come after
    * @returns `[row * outputs + output]`
@@ -52,10 +55,21 @@ export interface HeadModel {
   encode(): Uint8Array;
 }
 
+/** Nodes that a row passes on its way through all trees, leaves included: each counts by its share of the training rows. */
+function meanNodes({ treeOffsets, cover }: Pick<TreeNodes, 'treeOffsets' | 'cover'>): number {
+  let nodes = 0;
+  for (let tree = 0; tree + 1 < treeOffsets.length; tree++) {
+    const root = treeOffsets[tree]!;
+    for (let node = root; node < treeOffsets[tree + 1]!; node++) nodes += cover[node]! / cover[root]!;
+  }
+  return nodes;
+}
+
 export function forestHead(forest: RandomForest): HeadModel {
   return {
     algorithm: 'random_forest',
     outputs: forest.outputs,
+    work: { nodes: meanNodes(forest), products: 0 },
     predict: (x) => predictForest(forest, x),
     predictRow: (row, out) => predictForestRow(forest, row, out),
     explainRow(row) {
@@ -84,6 +98,7 @@ export function boostingHead(model: GradientBoosting): HeadModel {
   return {
     algorithm: 'gradient_boosting',
     outputs: outputCount(model.loss),
+    work: { nodes: meanNodes(model), products: 0 },
     predict: (x) => predictBoosting(model, x),
     predictRow: (row, out) => predictBoostingRow(model, row, out),
     explainRow(row) {
@@ -105,6 +120,7 @@ export function linearHead(model: LinearModel): HeadModel {
   return {
     algorithm: 'linear',
     outputs,
+    work: { nodes: 0, products: model.coefficients.length },
     predict: (x) => predictLinear(model, x),
     predictRow: (row, out) => predictLinearRow(model, row, out),
     explainRow(row) {
@@ -134,6 +150,10 @@ export function blendedHead(parts: readonly BlendPart[]): HeadModel {
   return {
     algorithm: 'blend',
     outputs,
+    work: {
+      nodes: parts.reduce((sum, { model }) => sum + model.work.nodes, 0),
+      products: parts.reduce((sum, { model }) => sum + model.work.products, outputs * parts.length),
+    },
     predict(x) {
       const sum = new Float64Array(x.rows * outputs);
       for (const { weight, model } of parts) model.predict(x).forEach((value, at) => (sum[at]! += weight * value));

@@ -23,6 +23,7 @@ export function networkHead(network: TabularNetwork, index: number): HeadModel {
   return {
     algorithm: 'neural_network',
     outputs,
+    work: { nodes: 0, products: network.weights.length },
     predict(x, shared) {
       const answered = shared?.get(network) ?? predictTabularNetwork(network, x);
       shared?.set(network, answered);

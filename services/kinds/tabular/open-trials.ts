@@ -5,17 +5,20 @@ import { takeRows, type FeatureMatrix } from '../../../ml/matrix.js';
 import type { Configuration } from '../../../ml/search/search-space.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
 import type { OpenTrials, TrialContext, TrialResult } from '../recipe.js';
+import { canonicalJson } from '../../canonical-json.js';
 import { pick } from './candidate.js';
 import { boostingLossOf, boostingParameters } from './fit-boosting.js';
 import { fitEncoder, type FittedEncoder } from './fit-encoder.js';
 import { FOLDS, foldsOf } from './fit-head.js';
 import { linearParameters } from './fit-linear.js';
 import { createMembership, headInput, importNetworkFit, networkInput, trainingRows } from './fit-model.js';
-import { forestHead, linearHead, type HeadModel } from './head-model.js';
+import { boostingHead, forestHead, linearHead, type HeadModel } from './head-model.js';
 import { forestParameters } from './hyperparameters.js';
 import { reserveRows } from './reserve-rows.js';
 import { applyTabularConfiguration } from './search-space.js';
-import { readTrainingTable, type HeadTarget, type TrainingTable } from './training-table.js';
+import { accuracyOf, foldCosts, foldedCost, type JudgedFold } from './trial-metrics.js';
+import { settingsOf } from './plan.js';
+import { readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
 import { answerLosses, baselineLoss, onTrialScale } from './trial-loss.js';
 
 /** One head's training rows, split once for all trials. */
@@ -40,20 +43,50 @@ interface HeadRows {
 export async function openTabularTrials(plan: TrainingPlan, staging: string): Promise<OpenTrials> {
   const table = await readTrainingTable(plan, staging);
   const isKept = reserveRows(table, plan.seed);
-  const { encoder, rows, x } = fitEncoder(
-    plan,
-    table,
-    trainingRows(table).filter((row) => isKept[row] === 0),
-  );
-  const heads = table.targets.map((target) => takeHead(plan, table, { encoder, rows, x }, target));
+  const searched = trainingRows(table).filter((row) => isKept[row] === 0);
+  const prepare = (trial: TrainingPlan): Prepared => {
+    const encoded = fitEncoder(trial, table, searched);
+    return { ...encoded, table, heads: table.targets.map((target) => takeHead(trial, table, encoded, target)) };
+  };
+  const prepared = new PreparedTables(prepare);
   return {
     run(configuration: Configuration, context: TrialContext) {
       const trial = applyTabularConfiguration(plan, configuration);
+      const rows = prepared.of(trial);
       return trial.algorithm === 'neural_network'
-        ? judgeNetwork(trial, { table, encoder, rows, x, heads }, context)
-        : Promise.resolve(judgeFolds(trial, table.isInTime, heads, context));
+        ? judgeNetwork(trial, rows, context)
+        : Promise.resolve(judgeFolds(trial, rows, context));
     },
   };
+}
+
+/** The table in numbers, split into folds. */
+interface Prepared extends FittedEncoder {
+  table: TrainingTable;
+  heads: readonly HeadRows[];
+}
+
+/** Ways of preparing a table whose numbers are kept for the next trials. */
+const MOST_PREPARED = 4;
+
+/** Trials that prepare the columns in the same way share the numbers. */
+class PreparedTables {
+  readonly #known = new Map<string, Prepared>();
+
+  constructor(private readonly prepare: (trial: TrainingPlan) => Prepared) {}
+
+  of(trial: TrainingPlan): Prepared {
+    const key = canonicalJson(settingsOf(trial).preprocessing ?? null);
+    const found = this.#known.get(key) ?? this.prepare(trial);
+    // The ones used last stay.
+    this.#known.delete(key);
+    this.#known.set(key, found);
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= MOST_PREPARED) break;
+      this.#known.delete(oldest);
+    }
+    return found;
+  }
 }
 
 function takeHead(
@@ -80,26 +113,51 @@ function takeHead(
 }
 
 /** Fold by fold, so that a trial that does badly on the first ones can be ended. */
-function judgeFolds(
-  plan: TrainingPlan,
-  isInTime: boolean,
-  heads: readonly HeadRows[],
-  { report }: TrialContext,
-): TrialResult | undefined {
+function judgeFolds(plan: TrainingPlan, { table, heads }: Prepared, { report }: TrialContext): TrialResult | undefined {
   const curves = heads.map((): Float64Array[] => []);
+  const judgedFolds = heads.map((): JudgedFold[] => []);
   const losses = () => heads.map(({ baseline }, at) => settledLoss(curves[at]!) / baseline);
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   for (let fold = 0; fold < FOLDS; fold++) {
     for (const [at, head] of heads.entries()) {
       const all = [...head.folds.keys()];
       const rows = Uint32Array.from(all.filter((row) => head.folds[row] !== fold));
       const judged = Uint32Array.from(all.filter((row) => head.folds[row] === fold));
-      if (judged.length > 0 && rows.length > 0) curves[at]!.push(foldCurve(plan, isInTime, head, rows, judged));
+      if (judged.length === 0 || rows.length === 0) continue;
+      const held = { x: takeRows(head.x, judged), y: pick(head.y, judged) };
+      const { curve, ...judgement } = fitFold(
+        plan,
+        table.isInTime,
+        head,
+        { x: takeRows(head.x, rows), y: pick(head.y, rows) },
+        held,
+      );
+      curves[at]!.push(curve);
+      judgedFolds[at]!.push({ ...judgement, y: held.y });
     }
     if (report(fold + 1, mean(losses())) === 'prune') return undefined;
   }
-  const named = heads.map(({ target }, at) => [`${target.head.name}.loss`, losses()[at]!] as const);
-  return { losses: [mean(losses())], violation: 0, metrics: Object.fromEntries(named) };
+  return { metrics: { loss: mean(losses()), ...metricsOf(plan, heads, losses(), judgedFolds) } };
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** By name what `tabularMetrics` promises. */
+function metricsOf(
+  plan: TrainingPlan,
+  heads: readonly HeadRows[],
+  losses: readonly number[],
+  folds: readonly (readonly JudgedFold[])[],
+): Record<string, number> {
+  const { costs, positiveClass } = settingsOf(plan);
+  const metrics: Record<string, number> = foldCosts(folds);
+  heads.forEach(({ target: { head, classes }, classes: count }, at) => {
+    metrics[`${head.name}.loss`] = losses[at]!;
+    if (count === 0) return;
+    metrics[`${head.name}.accuracy`] = accuracyOf(folds[at]!, count);
+    const positive = classes.findIndex((name) => String(name) === positiveClass);
+    if (costs && positive >= 0 && count === 2) metrics['cost'] = foldedCost(folds[at]!, positive, costs);
+  });
+  return metrics;
 }
 
 /**
@@ -117,17 +175,15 @@ function settledLoss(curves: readonly Float64Array[]): number {
   return best;
 }
 
-/** The loss on the judged rows: after each round of boosting that can be the last, once of any other algorithm. */
-function foldCurve(
+/** A model of the other folds, and its loss on the judged rows: after each round of boosting that can be the last, once of any other algorithm. */
+function fitFold(
   plan: TrainingPlan,
   isInTime: boolean,
   head: HeadRows,
-  rows: Uint32Array,
-  judged: Uint32Array,
-): Float64Array {
-  const { x, y, classes, categorical, monotone } = head;
-  const held = { x: takeRows(x, judged), y: pick(y, judged) };
-  const training = { x: takeRows(x, rows), y: pick(y, rows) };
+  training: Rows,
+  held: Rows,
+): Omit<JudgedFold, 'y'> & { curve: Float64Array } {
+  const { x, classes, categorical, monotone } = head;
   const { hyperparameters } = plan;
   if (plan.algorithm === 'gradient_boosting') {
     const loss = boostingLossOf(classes);
@@ -136,12 +192,19 @@ function foldCurve(
     // Half the squared error is what boosting calls its loss.
     const scale = classes === 0 ? 2 : 1;
     const onRound = ({ validationLoss = NaN }) => void curve.push(scale * validationLoss);
-    fitGradientBoosting({ ...training, categorical, monotone, loss, parameters, validation: held, onRound });
+    const model = boostingHead(
+      fitGradientBoosting({ ...training, categorical, monotone, loss, parameters, validation: held, onRound }),
+    );
     // Where no round is chosen, the last one counts.
-    return Float64Array.from(parameters.earlyStoppingRounds === null ? curve.slice(-1) : curve);
+    return {
+      curve: Float64Array.from(parameters.earlyStoppingRounds === null ? curve.slice(-1) : curve),
+      model,
+      answers: model.predict(held.x),
+    };
   }
   const model = plan.algorithm === 'linear' ? fitLinearFold(plan, head, training) : fitForestFold(plan, head, training);
-  return Float64Array.of(meanLoss(model, held, classes));
+  const answers = model.predict(held.x);
+  return { curve: Float64Array.of(meanLoss(answers, held.y, classes)), model, answers };
 }
 
 type Rows = { x: FeatureMatrix; y: Float64Array };
@@ -158,17 +221,16 @@ function fitForestFold({ hyperparameters }: TrainingPlan, { classes, x }: HeadRo
   );
 }
 
-function meanLoss(model: HeadModel, { x, y }: Rows, classes: number): number {
-  return answerLosses(model.predict(x), y, classes).reduce((sum, loss) => sum + loss, 0) / y.length;
+function meanLoss(answers: Float64Array, y: Float64Array, classes: number): number {
+  return answerLosses(answers, y, classes).reduce((sum, loss) => sum + loss, 0) / y.length;
 }
 
 /** A network learns all heads at once and keeps rows of its own to be judged on: one measurement at the end. */
 async function judgeNetwork(
   plan: TrainingPlan,
-  opened: FittedEncoder & { table: TrainingTable; heads: readonly HeadRows[] },
+  { table, encoder, rows, x, heads }: Prepared,
   { report }: TrialContext,
 ): Promise<TrialResult | undefined> {
-  const { table, encoder, rows, x, heads } = opened;
   const { fitNetworkHeads } = await importNetworkFit();
   const input = networkInput(plan, table, encoder, x, table.targets, rows);
   const fitted = await fitNetworkHeads({ ...input, onProgress: () => undefined });
@@ -177,8 +239,22 @@ async function judgeNetwork(
     ({ baseline, classes }, at) =>
       fitted.heads[at]!.candidates[0]!.loss / (classes === 0 ? Math.sqrt(baseline) : baseline),
   );
-  const mean = losses.reduce((sum, value) => sum + value, 0) / losses.length;
-  if (report(FOLDS, mean) === 'prune') return undefined;
-  const named = heads.map(({ target }, at) => [`${target.head.name}.loss`, losses[at]!] as const);
-  return { losses: [mean], violation: 0, metrics: Object.fromEntries(named) };
+  if (report(FOLDS, mean(losses)) === 'prune') return undefined;
+  const judged = fitted.heads.map(({ model, unseen }, at): JudgedFold[] => {
+    const { target, classes } = heads[at]!;
+    const learnt = rowsOf(target, createMembership(table.rows, rows));
+    return classes === 0
+      ? [{ model, answers: unseen.answers, y: new Float64Array() }]
+      : [
+          {
+            model,
+            answers: unseen.answers,
+            y: pick(
+              target.y,
+              Uint32Array.from(unseen.rows, (row) => learnt[row]!),
+            ),
+          },
+        ];
+  });
+  return { metrics: { loss: mean(losses), ...metricsOf(plan, heads, losses, judged) } };
 }

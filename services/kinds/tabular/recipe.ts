@@ -6,6 +6,7 @@ import { FOLDS } from './fit-head.js';
 import { fitModel } from './fit-model.js';
 import { openTabularTrials } from './open-trials.js';
 import { planTabular } from './plan.js';
+import { tabularMetrics } from './trial-metrics.js';
 import { applyTabularConfiguration, checkTabularSpace, defaultTabularSpace } from './search-space.js';
 
 /** Learns from one table, a row an example: user behaviour, project success, and anyone's own classes or numbers. */
@@ -16,8 +17,10 @@ export const tabularRecipe: KindRecipe = {
   crossValidate: crossValidateModel,
   evaluate: evaluateModel,
   search: {
+    isAutomatic: true,
     defaultSpace: defaultTabularSpace,
     checkSpace: checkTabularSpace,
+    metrics: tabularMetrics,
     resource: { name: 'folds', least: 1, most: FOLDS },
     apply: applyTabularConfiguration,
     openTrials: openTabularTrials,

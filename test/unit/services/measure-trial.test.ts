@@ -18,7 +18,7 @@ const SEARCH: SearchPlan = {
 const BENCH: OpenTrials = {
   async run({ x }, { report }) {
     for (let fold = 1; fold <= 3; fold++) if (report(fold, x as number) === 'prune') return undefined;
-    return { losses: [x as number], violation: 0, metrics: { seen: 1 } };
+    return { metrics: { loss: x as number, seen: 1 } };
   },
 };
 const ended = (index: number, loss: number): Trial => ({
@@ -46,18 +46,17 @@ describe('a trial', () => {
     const deaf: OpenTrials = {
       async run({ x }, { report }) {
         for (let fold = 1; fold <= 3; fold++) report(fold, x as number);
-        return { losses: [x as number], violation: 0, metrics: {} };
+        return { metrics: { loss: x as number } };
       },
     };
     expect(await measure(0.9, deaf)).toMatchObject({ state: 'pruned', reports: [{ resource: 1, loss: 0.9 }] });
   });
 
   it.each<[string, OpenTrials, RegExp]>([
-    ['NaN', { run: async () => ({ losses: [NaN], violation: 0, metrics: {} }) }, /its loss is NaN/],
-    ['infinity', { run: async () => ({ losses: [1, Infinity], violation: 0, metrics: {} }) }, /its loss is Infinity/],
-    ['no loss at all', { run: async () => ({ losses: [], violation: 0, metrics: {} }) }, /gave no loss/],
-    ['nothing, unasked', { run: async () => undefined }, /gave no loss/],
-    ['a violation of NaN', { run: async () => ({ losses: [1], violation: NaN, metrics: {} }) }, /violation is NaN/],
+    ['NaN', { run: async () => ({ metrics: { loss: NaN } }) }, /its loss is NaN/],
+    ['infinity', { run: async () => ({ metrics: { loss: Infinity } }) }, /its loss is Infinity/],
+    ['no loss at all', { run: async () => ({ metrics: {} }) }, /its loss is NaN/],
+    ['nothing, unasked', { run: async () => undefined }, /gave no figures/],
     ['an error', { run: () => Promise.reject(new RangeError('learning_rate: too big')) }, /^learning_rate: too big$/],
   ])('has failed with its reason when it comes to %s', async (_, bench, reason) => {
     const measured = await measure(0.05, bench);

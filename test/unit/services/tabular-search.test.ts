@@ -16,6 +16,7 @@ const subject = (algorithm: string) => ({
   hyperparameters: { seed: 5 },
   heads: [],
   features: ['a', 'b'],
+  settings: { split: 'random' },
 });
 const planOf = (algorithm: string) => ({ ...subject(algorithm), jobId: 'train-1' }) as unknown as TrainingPlan;
 
@@ -59,7 +60,7 @@ describe('the search of a table', () => {
 });
 
 describe('a search that nobody asked for', () => {
-  const recipe = { search: {} as never };
+  const recipe = { search: { isAutomatic: true } as never };
   const input = { definition: { hyperparameters: {} }, request: {}, autoMl: true, recipe };
   const isMade = (more: object, rows = 1000) => automaticSearch({ ...input, ...more }, rows) !== undefined;
 
@@ -76,6 +77,7 @@ describe('a search that nobody asked for', () => {
     ['a search of the request', { request: { search: false } }],
     ['AUTO_ML_ENABLED=false', { autoMl: false }],
     ['a kind that is not searched', { recipe: {} }],
+    ['a kind that chooses in every training by itself', { recipe: { search: {} } }],
   ])('is not made beside %s', (_what, more) => {
     expect(isMade(more)).toBe(false);
   });
