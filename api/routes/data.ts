@@ -1,5 +1,5 @@
 import { ingestRequestSchema } from '../../core/schemas/ingestion.js';
-import { datasetsQuerySchema, rowsQuerySchema } from '../../core/schemas/listing.js';
+import { datasetsQuerySchema, pageQuerySchema } from '../../core/schemas/listing.js';
 import { withDatabase } from '../../services/database/database.js';
 import { datasetIdOf, planIngestion } from '../../services/datasets/ingestion.js';
 import { sealSource } from '../../services/sources/seal-source.js';
@@ -86,14 +86,15 @@ export const dataRoutes: RouteDefinition[] = [
     method: 'get',
     path: '/data/datasets/{dataset_id}/rows',
     tag: 'Data',
-    summary: 'The first rows of a dataset',
+    summary: 'The rows of a dataset, in the order of the source',
     role: 'viewer',
-    query: rowsQuerySchema,
+    query: pageQuerySchema,
     answers: [{ status: 200, description: 'Rows', schema: listOf('Row') }],
     errors: ['dataset_not_found', 'request_invalid', 'dependency_unavailable'],
     handle(request, _response, context) {
-      const { limit } = parseRequest(rowsQuerySchema, request.query);
-      return withDatabase(() => context.datasets.rows(pathParameter(request, 'dataset_id'), limit));
+      return withDatabase(() =>
+        context.datasets.rows(pathParameter(request, 'dataset_id'), parseRequest(pageQuerySchema, request.query)),
+      );
     },
   },
   {
@@ -102,12 +103,13 @@ export const dataRoutes: RouteDefinition[] = [
     tag: 'Data',
     summary: 'The rows that failed a check, with every reason',
     role: 'viewer',
-    query: rowsQuerySchema,
+    query: pageQuerySchema,
     answers: [{ status: 200, description: 'Rows with reasons', schema: listOf('QuarantinedRow') }],
     errors: ['dataset_not_found', 'request_invalid', 'dependency_unavailable'],
     handle(request, _response, context) {
-      const { limit } = parseRequest(rowsQuerySchema, request.query);
-      return withDatabase(() => context.datasets.quarantine(pathParameter(request, 'dataset_id'), limit));
+      return withDatabase(() =>
+        context.datasets.quarantine(pathParameter(request, 'dataset_id'), parseRequest(pageQuerySchema, request.query)),
+      );
     },
   },
 ];

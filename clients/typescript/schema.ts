@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 cc0ac293d416fc09ee7403ab026d1dfe21ba06124f106f30503fdf8b9408b915.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 7efbd8b758e2ae6a3429c86b523f5d614ad0bdc7e539b9bb50410ebc4f886036.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -1476,7 +1476,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The first rows of a dataset */
+        /** The rows of a dataset, in the order of the source */
         get: operations["get_data_datasets_dataset_id_rows"];
         put?: never;
         post?: never;
@@ -15266,6 +15266,8 @@ export interface operations {
             query?: {
                 /** @description At most this many items */
                 limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
             };
             header?: never;
             path: {
@@ -15362,6 +15364,8 @@ export interface operations {
             query?: {
                 /** @description At most this many items */
                 limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string;
             };
             header?: never;
             path: {

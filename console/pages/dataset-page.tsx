@@ -9,6 +9,7 @@ import { Facts } from '../parts/facts.js';
 import { formatBytes, formatNumber, formatPercent, formatValue } from '../parts/format-number.js';
 import { Time } from '../parts/format-time.js';
 import { Loaded } from '../parts/loaded.js';
+import { NextPage, OF_ROWS } from '../parts/next-page.js';
 import { Page } from '../parts/page.js';
 import { Panel } from '../parts/panel.js';
 import { Status } from '../parts/status.js';
@@ -155,17 +156,18 @@ function Columns({ dataset }: { dataset: Dataset }) {
 export const isNumeric = (type: string): boolean => ['number', 'integer', 'double', 'bigint', 'float'].includes(type);
 
 function Rows({ dataset }: { dataset: Dataset }) {
+  const [cursor] = useFilter('cursor');
   const rows = useRead('/data/datasets/{dataset_id}/rows', {
     path: { dataset_id: dataset.dataset_id },
-    query: { limit: 50 },
+    query: { limit: 50, cursor },
   });
   const names = (dataset.columns as unknown as DatasetColumn[]).map(({ name }) => name);
   return (
     <Loaded of={rows} lines={8}>
-      {({ items }) => (
-        <ChartPanel title="First rows" rows={items}>
+      {({ items, next_cursor: next }) => (
+        <ChartPanel title="Rows" note="In the order of the source" rows={items}>
           <DataTable
-            caption="First rows of the dataset"
+            caption="Rows of the dataset"
             rows={items}
             keyOf={(_, index) => String(index)}
             columns={names.map((name) => ({
@@ -173,6 +175,7 @@ function Rows({ dataset }: { dataset: Dataset }) {
               cell: (row: Record<string, unknown>) => formatValue(row[name]),
             }))}
           />
+          <NextPage cursor={next} words={OF_ROWS} />
         </ChartPanel>
       )}
     </Loaded>

@@ -8,9 +8,11 @@ import { DataTable } from '../parts/data-table.js';
 import { EmptyState } from '../parts/empty-state.js';
 import { FormButton } from '../parts/form-button.js';
 import { Loaded } from '../parts/loaded.js';
+import { NextPage, OF_ROWS } from '../parts/next-page.js';
 import { Panel } from '../parts/panel.js';
 import { client, newKey } from '../service/client.js';
 import { useMay } from '../service/use-caller.js';
+import { useFilter } from '../service/use-filter.js';
 import { useRead } from '../service/use-read.js';
 import { CorrectRowButton } from './correct-row-button.js';
 
@@ -32,9 +34,10 @@ interface Correction {
 
 /** Rows that failed a check, and a way to correct them. */
 export function QuarantinePanel({ datasetId, columns }: { datasetId: string; columns: readonly string[] }) {
+  const [cursor] = useFilter('cursor');
   const rows = useRead('/data/datasets/{dataset_id}/quarantine', {
     path: { dataset_id: datasetId },
-    query: { limit: 200 },
+    query: { limit: 200, cursor },
   });
   const mayReplay = useMay('engineer');
   /** Corrections of single rows that wait for the replay. */
@@ -47,7 +50,7 @@ export function QuarantinePanel({ datasetId, columns }: { datasetId: string; col
   };
   return (
     <Loaded of={rows}>
-      {({ items }) =>
+      {({ items, next_cursor: next }) =>
         items.length === 0 ? (
           <Panel title="Quarantine">
             <EmptyState title="No row is in quarantine">Every row of the source passed its checks.</EmptyState>
@@ -91,6 +94,7 @@ export function QuarantinePanel({ datasetId, columns }: { datasetId: string; col
                   : []),
               ]}
             />
+            <NextPage cursor={next} words={OF_ROWS} />
           </ChartPanel>
         )
       }

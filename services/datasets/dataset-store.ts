@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
 import type { Database, Prisma } from '../database/database.js';
-import { readPage } from '../database/read-page.js';
+import { readPage, readPosition, type PageRequest } from '../database/read-page.js';
 import { queryRows, quoteText, withDuckDb } from '../duckdb.js';
 import type { Preprocessor } from '../preprocessing/fit-preprocessor.js';
 import { PREPROCESSOR_FILE } from '../preprocessing/preprocess-dataset.js';
@@ -24,7 +24,7 @@ function summary(row: DatasetRow) {
   };
 }
 
-/** Reads datasets: what they are, and their first rows. */
+/** Reads datasets: what they are, and their rows. */
 export function createDatasetStore({ prisma }: Database, folder: string) {
   async function find(id: string): Promise<DatasetRow> {
     const row = await prisma.dataset.findUnique({ where: { id } });
@@ -35,14 +35,21 @@ export function createDatasetStore({ prisma }: Database, folder: string) {
       );
     return row;
   }
-  const readRows = async (id: string, file: string, order: string, limit: number) => {
+  /** A page of the rows of a snapshot, which never change; its cursor is how many rows come before. */
+  const readRows = async (id: string, file: string, order: string, { limit, cursor }: PageRequest) => {
+    const before = cursor === undefined ? 0n : readPosition(cursor);
+    await find(id);
     await bringFolder(join(folder, id));
-    return withDuckDb((connection) =>
+    const rows = await withDuckDb((connection) =>
       queryRows<Record<string, unknown>>(
         connection,
-        `SELECT * FROM read_parquet(${quoteText(join(folder, id, file))}) ${order} LIMIT ${limit}`,
+        `SELECT * FROM read_parquet(${quoteText(join(folder, id, file))}) ${order} LIMIT ${limit + 1} OFFSET ${before}`,
       ),
     );
+    return {
+      items: rows.slice(0, limit),
+      next_cursor: rows.length > limit ? String(before + BigInt(limit)) : null,
+    };
   };
 
   return {
@@ -71,10 +78,8 @@ export function createDatasetStore({ prisma }: Database, folder: string) {
         lineage: manifest.lineage ?? null,
       };
     },
-    async rows(id: string, limit: number) {
-      await find(id);
-      return { items: await readRows(id, DATA_FILES, '', limit), next_cursor: null };
-    },
+    /** In the order of the source. */
+    rows: (id: string, page: PageRequest) => readRows(id, DATA_FILES, '', page),
     /** What a preprocessed dataset was made by. */
     async preprocessor(id: string) {
       await find(id);
@@ -85,9 +90,6 @@ export function createDatasetStore({ prisma }: Database, folder: string) {
       return JSON.parse(stored.toString('utf8')) as Preprocessor;
     },
     /** The rows that failed a check, with the place in the source, every reason, and the raw content. */
-    async quarantine(id: string, limit: number) {
-      await find(id);
-      return { items: await readRows(id, QUARANTINE_FILE, 'ORDER BY row_number', limit), next_cursor: null };
-    },
+    quarantine: (id: string, page: PageRequest) => readRows(id, QUARANTINE_FILE, 'ORDER BY row_number', page),
   };
 }

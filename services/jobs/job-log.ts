@@ -1,6 +1,6 @@
-import { ServiceError } from '../../core/errors.js';
 import { LINE_LEVELS, type LineLevel } from '../../core/names.js';
 import type { Database, Prisma } from '../database/database.js';
+import { readPosition } from '../database/read-page.js';
 import { storableJson } from '../database/storable-json.js';
 
 /** Lines that are kept of one job; the oldest go first. */
@@ -51,7 +51,7 @@ export function createJobLog({ prisma }: Database) {
       const rows = await prisma.jobLogLine.findMany({
         where: {
           jobId,
-          ...(cursor === undefined ? {} : { position: { lt: readCursor(cursor) } }),
+          ...(cursor === undefined ? {} : { position: { lt: readPosition(cursor) } }),
           ...(level === undefined ? {} : { level: { in: atLeast(level) } }),
         },
         orderBy: { position: 'desc' },
@@ -100,11 +100,3 @@ export function createJobLog({ prisma }: Database) {
 export type JobLog = ReturnType<typeof createJobLog>;
 
 const atLeast = (level: LineLevel): string[] => LINE_LEVELS.slice(LINE_LEVELS.indexOf(level));
-
-/** The position that a cursor or the id of a line names. @throws ServiceError `request_invalid` */
-export function readCursor(cursor: string): bigint {
-  if (/^\d{1,18}$/.test(cursor)) return BigInt(cursor);
-  throw new ServiceError('request_invalid', 'The cursor is none of this list. Use next_cursor of the page before.', [
-    { path: 'cursor', message: 'is not a cursor of this list' },
-  ]);
-}

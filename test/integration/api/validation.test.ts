@@ -245,7 +245,26 @@ describe('the quarantine', () => {
     ]);
     const error = await service.fail(`/data/datasets/${id}/quarantine/replay`, {});
     expect(error.code).toBe('dataset_rejected');
+    await expectPages(`/data/datasets/${id}/rows`, rows.body.items, 40);
+    await expectPages(`/data/datasets/${id}/quarantine`, left.body.items, 1);
+    expect((await service.get(`/data/datasets/${id}/rows?cursor=elsewhere`)).body).toMatchObject({
+      errors: [{ path: 'cursor' }],
+    });
   });
+
+  /** Page by page there is what there is at once, and no page after the last. */
+  async function expectPages(path: string, items: readonly object[], limit: number): Promise<void> {
+    const pages: object[][] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const { body }: { body: { items: object[]; next_cursor: string | null } } = await service.get(
+        `${path}?limit=${limit}${cursor && `&cursor=${cursor}`}`,
+      );
+      pages.push(body.items);
+      cursor = body.next_cursor;
+    }
+    expect(pages.flat()).toEqual(items);
+    expect(pages).toHaveLength(Math.ceil(items.length / limit));
+  }
 
   it('refuses corrections of columns that are not there, and has nothing to do where nothing is in quarantine', async () => {
     const empty = await service.post<ProblemBody>(`/data/datasets/${first}/quarantine/replay`, {});
