@@ -1,4 +1,3 @@
-import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -13,7 +12,7 @@ import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js
 import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { TestAuthority } from '../../../infra/local/test-authority.js';
 import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { compiledScript } from '../../../services/project-root.js';
+import { startBareApi, type ApiProcess } from '../../support/api-processes.js';
 import { AUDIENCE, forge, ISSUER, Issuer } from '../../support/issuer.js';
 import { plantRows } from '../../support/plant-rows.js';
 import { queryDatabase } from '../../support/query-database.js';
@@ -38,7 +37,7 @@ const HOSTILE_NAMES = [
 let folder: string;
 let issuer: Issuer;
 let postgres: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
-let api: { url: string; child: ChildProcess; log: () => string };
+let api: ApiProcess;
 let dispatcher: Agent;
 let ca: string;
 let admin: string;
@@ -76,30 +75,17 @@ beforeAll(async () => {
   dispatcher = new Agent({ connect: { ca } });
   [issuer, postgres] = await Promise.all([Issuer.start('ES256'), startEmbeddedPostgres({ stateDir: folder })]);
   await applyMigrations(postgres.url);
-  const child = fork(compiledScript('api/server.js'), {
-    env: {
-      ...process.env,
-      STATE_DIR: join(folder, 'api'),
-      DATABASE_URL: postgres.url,
-      MODELS_CONFIG: join(folder, 'config.yaml'),
-      // It needs neither Temporal nor workers to be attacked.
-      TEMPORAL_ADDRESS: '127.0.0.1:1',
-      HOST: '127.0.0.1',
-      PORT: '0',
-      API_WORKERS: '1',
-      RATE_LIMIT: '100000',
-      TLS_CERT_FILE: server.cert,
-      TLS_KEY_FILE: server.key,
-      AUTH_JWKS_URL: issuer.url,
-      AUTH_ISSUER: ISSUER,
-      AUTH_AUDIENCE: AUDIENCE,
-    },
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  api = await startBareApi({
+    STATE_DIR: join(folder, 'api'),
+    DATABASE_URL: postgres.url,
+    MODELS_CONFIG: join(folder, 'config.yaml'),
+    RATE_LIMIT: '100000',
+    TLS_CERT_FILE: server.cert,
+    TLS_KEY_FILE: server.key,
+    AUTH_JWKS_URL: issuer.url,
+    AUTH_ISSUER: ISSUER,
+    AUTH_AUDIENCE: AUDIENCE,
   });
-  let log = '';
-  child.stdout!.on('data', (chunk) => (log += String(chunk)));
-  const [message] = (await once(child, 'message')) as [{ address: string }];
-  api = { url: message.address, child, log: () => log };
   admin = await issuer.sign({ role: 'admin' });
 });
 afterAll(async () => {

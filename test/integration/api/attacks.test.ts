@@ -1,4 +1,3 @@
-import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -8,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEmbeddedPostgres } from '../../../infra/local/embedded-postgres.js';
 import { deleteStateFolder } from '../../../infra/local/state-folder.js';
 import { applyMigrations } from '../../../services/database/apply-migrations.js';
-import { compiledScript } from '../../../services/project-root.js';
+import { startBareApi, type ApiProcess } from '../../support/api-processes.js';
 import { AUDIENCE, forge, ISSUER, Issuer } from '../../support/issuer.js';
 import { hasRedis, RedisServer } from '../../support/redis-server.js';
 import { queryDatabase } from '../../support/query-database.js';
@@ -17,41 +16,21 @@ const MODELS =
   'customers: { kind: classification, source: customers, entity: customer, target: outcome, features: [usage] }\n';
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-interface Api {
-  url: string;
-  child: ChildProcess;
-  log: () => string;
-}
-
 let folder: string;
 let issuer: Issuer;
 let postgres: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
 /** One with sign-in, and one without. */
-let api: Api;
-let open: Api;
+let api: ApiProcess;
+let open: ApiProcess;
 let admin: Record<string, string>;
 
-/** The API needs no Temporal and no workers to be attacked. */
-async function startApi(name: string, env: Record<string, string>): Promise<Api> {
-  const child = fork(compiledScript('api/server.js'), {
-    env: {
-      ...process.env,
-      STATE_DIR: join(folder, name),
-      DATABASE_URL: postgres.url,
-      MODELS_CONFIG: join(folder, 'config.yaml'),
-      TEMPORAL_ADDRESS: '127.0.0.1:1',
-      HOST: '127.0.0.1',
-      PORT: '0',
-      API_WORKERS: '1',
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+const startApi = (name: string, env: Record<string, string>) =>
+  startBareApi({
+    STATE_DIR: join(folder, name),
+    DATABASE_URL: postgres.url,
+    MODELS_CONFIG: join(folder, 'config.yaml'),
+    ...env,
   });
-  let log = '';
-  child.stdout!.on('data', (chunk) => (log += String(chunk)));
-  const [message] = (await once(child, 'message')) as [{ address: string }];
-  return { url: message.address, child, log: () => log };
-}
 
 const signIn = (issued: Issuer) => ({ AUTH_JWKS_URL: issued.url, AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: AUDIENCE });
 
