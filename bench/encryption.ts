@@ -7,6 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { median } from '../ml/evaluate/median.js';
 import { KeyRing } from '../services/encryption/key-ring.js';
 import { openBytes, sealBytes } from '../services/encryption/sealed-file.js';
 import { PLAIN, requestsOf } from './serve-requests.js';
@@ -24,11 +25,6 @@ const { values } = parseArgs({
   },
 });
 
-function medianOf(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return sorted[sorted.length >> 1]!;
-}
-
 /** The median time of a call, in milliseconds. */
 function medianMs(work: () => void, times: number): number {
   const taken = Array.from({ length: times }, () => {
@@ -36,7 +32,7 @@ function medianMs(work: () => void, times: number): number {
     work();
     return performance.now() - startMs;
   });
-  return medianOf(taken);
+  return median(taken);
 }
 
 function measureFiles(): string[][] {
@@ -59,7 +55,7 @@ async function measurePredictions(seconds: number, rounds: number): Promise<stri
   const stacks = [await startServedStack(), await startServedStack({ ENCRYPTION_KEYS: key })];
   try {
     const ask = async (url: string, forSeconds: number) =>
-      medianOf(
+      median(
         (await runSocketLoad({ url, requests: requestsOf(url, PLAIN), connections: 1, seconds: forSeconds }))
           .latenciesMs,
       );
@@ -67,7 +63,7 @@ async function measurePredictions(seconds: number, rounds: number): Promise<stri
     const ms: number[][] = [[], []];
     for (let round = 0; round < rounds; round++)
       for (const [at, { api }] of stacks.entries()) ms[at]!.push(await ask(api, seconds));
-    const [without, withKeys] = ms.map(medianOf) as [number, number];
+    const [without, withKeys] = ms.map((of) => median(of)) as [number, number];
     return [
       ['a prediction without keys, median', `${without.toFixed(3)} ms`],
       ['a prediction with keys, median', `${withKeys.toFixed(3)} ms`],
