@@ -86,7 +86,7 @@ async function findPlaces(address: string): Promise<Record<string, string>> {
     deployment: shown?.['deployment_id'] ?? '',
     dataset: datasets[0]?.['dataset_id'] ?? '',
     job: jobs[0]?.['job_id'] ?? '',
-    drifted: alerts[0]?.['model'] ?? '',
+    drifted: alerts.find(({ monitor }) => monitor === 'drift')?.['model'] ?? '',
   };
 }
 
