@@ -42,9 +42,9 @@ const isFilled = (check: ColumnCheck) =>
 /** An empty cell, and one that is not of its type: neither has a value. */
 const isNoValue = ({ value }: ColumnCheck) => `${value} IS NULL`;
 
-/** The cell as it is stored: an expression over the raw cell. */
-export function typedCell(check: Pick<ColumnCheck, 'cell' | 'native' | 'type'>): string {
-  return check.native ? check.cell : castExpression(check.cell, check.type);
+/** The cell as it is stored: an expression over the raw cell, and over `quick` as `castExpression` has it. */
+export function typedCell(check: Pick<ColumnCheck, 'cell' | 'native' | 'type'>, quick?: string): string {
+  return check.native ? check.cell : castExpression(check.cell, check.type, quick);
 }
 
 /**

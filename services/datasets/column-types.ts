@@ -24,32 +24,43 @@ export const isFilledExpression = (cell: string) => `(${cell} IS NOT NULL AND tr
 const MOST_EXACT = '9007199254740992';
 
 /**
+ * A SQL expression that is the value of a text cell in its usual spelling, and of others something else or NULL: `castExpression` tells which.
+ * `undefined` for types that have no cheaper way.
+ * @param cell a SQL expression
+ */
+export function quickCast(cell: string, type: ColumnType): string | undefined {
+  if (type === 'integer') return `TRY_CAST(${cell} AS BIGINT)`;
+  if (type === 'number') return `TRY_CAST(${cell} AS DOUBLE)`;
+  // DuckDB drops the offset of a text that it takes for a TIMESTAMP; with a Z there is none to drop.
+  if (type === 'timestamp')
+    return `CASE WHEN length(${cell}) = 20 AND ends_with(${cell}, 'Z') THEN TRY_CAST(${cell} AS TIMESTAMP) END`;
+  return undefined;
+}
+
+/**
  * A SQL expression over a text cell that is the value as `type`, or NULL where it is none. Empty and blank cells are NULL. The usual
  * spelling is tried first; the rules for all others cost several times as much.
  * @param cell a SQL expression
+ * @param quick SQL: what `quickCast` makes of the cell, best as a column, since DuckDB works out an expression each time it stands in a CASE
  */
-export function castExpression(cell: string, type: ColumnType): string {
+export function castExpression(cell: string, type: ColumnType, quick = quickCast(cell, type)): string {
   const text = `trim(CAST(${cell} AS VARCHAR))`;
   switch (type) {
     case 'string':
       return `CAST(${cell} AS VARCHAR)`;
     case 'integer': {
-      const whole = `TRY_CAST(${cell} AS BIGINT)`;
       // DuckDB takes 1.5 for 2, and 1e3, 0x10 and 1_000 for whole numbers.
-      return `CASE WHEN CAST(${whole} AS VARCHAR) = CAST(${cell} AS VARCHAR) THEN ${whole} WHEN regexp_matches(${text}, ${DIGITS}) THEN TRY_CAST(${text} AS BIGINT) END`;
+      return `CASE WHEN CAST(${quick} AS VARCHAR) = CAST(${cell} AS VARCHAR) THEN ${quick} WHEN regexp_matches(${text}, ${DIGITS}) THEN TRY_CAST(${text} AS BIGINT) END`;
     }
     case 'number': {
-      const number = `TRY_CAST(${cell} AS DOUBLE)`;
-      const isExact = `regexp_matches(${text}, '[.eE]') OR CAST(TRY_CAST(${number} AS HUGEINT) AS VARCHAR) = ltrim(${text}, '+')`;
-      return `CASE WHEN contains(CAST(${cell} AS VARCHAR), '_') THEN NULL WHEN abs(${number}) < ${MOST_EXACT} THEN ${number} WHEN isfinite(${number}) AND (${isExact}) THEN ${number} END`;
+      const isExact = `regexp_matches(${text}, '[.eE]') OR CAST(TRY_CAST(${quick} AS HUGEINT) AS VARCHAR) = ltrim(${text}, '+')`;
+      return `CASE WHEN contains(CAST(${cell} AS VARCHAR), '_') THEN NULL WHEN abs(${quick}) < ${MOST_EXACT} THEN ${quick} WHEN isfinite(${quick}) AND (${isExact}) THEN ${quick} END`;
     }
     case 'boolean':
       return `CASE WHEN lower(${text}) IN ('true', 't', '1', 'yes') THEN true WHEN lower(${text}) IN ('false', 'f', '0', 'no') THEN false END`;
     case 'timestamp': {
-      // DuckDB drops the offset of a text that it takes for a TIMESTAMP; with a Z there is none to drop.
-      const plain = finite(`TRY_CAST(${cell} AS TIMESTAMP)`);
       const zoned = `CAST(${finite(`TRY_CAST(nullif(${text}, '') AS TIMESTAMPTZ)`)} AS TIMESTAMP)`;
-      return `CASE WHEN length(${cell}) = 20 AND ends_with(${cell}, 'Z') THEN coalesce(${plain}, ${zoned}) ELSE ${zoned} END`;
+      return `CASE WHEN isfinite(${quick}) THEN ${quick} ELSE ${zoned} END`;
     }
     case 'date':
       return finite(`TRY_CAST(nullif(${text}, '') AS DATE)`);

@@ -2,7 +2,7 @@ import { ServiceError } from '../../core/errors.js';
 import type { ColumnExpectation, DataType } from '../../core/schemas/model-config.js';
 import { isHeldByRow, type RowExpectation } from '../validation/row-conditions.js';
 import { typedCell, type ColumnCheck } from './check-rows.js';
-import { addCounts, chooseType, type ColumnType, type TypeCounts } from './column-types.js';
+import { addCounts, chooseType, quickCast, type ColumnType, type TypeCounts } from './column-types.js';
 import { refuseTooManyColumns, uniqueNames } from './csv-header.js';
 import { cellOf, type SliceColumn } from './slice-relation.js';
 import type { PartLayout } from './slices.js';
@@ -190,6 +190,10 @@ export function checksOf(
   return { columns: found, checks };
 }
 
-/** The cells of a slice as their types: `v0`, `v1`, … */
-export const typedValues = (checks: readonly ColumnCheck[]) =>
-  checks.map((check) => `, ${typedCell(check)} AS ${check.value}`).join('');
+/** SQL of the rows of a relation with the cells as their types: `v0`, `v1`, … */
+export function typedRelation(checks: readonly ColumnCheck[], relation: string): string {
+  const quick = checks.map(({ cell, native, type }) => (native ? undefined : quickCast(cell, type)));
+  const tried = quick.map((expression, at) => (expression ? `, ${expression} AS q${at}` : '')).join('');
+  const values = checks.map((check, at) => `, ${typedCell(check, quick[at] && `q${at}`)} AS ${check.value}`).join('');
+  return `SELECT *${values} FROM (SELECT *${tried} FROM (${relation}))`;
+}

@@ -17,7 +17,7 @@ import {
   type RowRule,
 } from './check-rows.js';
 import { withSlice, type OpenSlice, type SliceInput } from './open-slice.js';
-import { checksOf, typedValues, type SettledSchema } from './settle-schema.js';
+import { checksOf, typedRelation, type SettledSchema } from './settle-schema.js';
 import { HAS_NUL, sliceRelation } from './slice-relation.js';
 import { SLICE_FILES } from './slices.js';
 
@@ -91,7 +91,7 @@ async function judgeRows(
   // Rows are counted above the casts, not below: a filter that is pushed below them would make every cast several times.
   // Bad rows leave through a function, so that one pass gives both; it is called for them only.
   const result = await connection.run(
-    `COPY (SELECT ${typedColumns(checks)} FROM (SELECT *, row_number() OVER () AS place FROM (SELECT *${typedValues(checks)} FROM (${relation})))
+    `COPY (SELECT ${typedColumns(checks)} FROM (SELECT *, row_number() OVER () AS place FROM (${typedRelation(checks, relation)}))
        WHERE CASE WHEN ${isBadExpression(rules)} THEN set_aside(place, ${reasonsExpression(rules)}, ${isJson ? 'line' : contentOf(checks)}) ELSE true END)
      TO ${quoteText(file)} (${PARQUET_OPTIONS})`,
   );
