@@ -1,18 +1,16 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
-import { PassThrough, Transform, type TransformCallback } from 'node:stream';
+import { PassThrough, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { Decompress } from 'fzstd';
 import { ServiceError } from '../../core/errors.js';
 import type { Compression } from '../sources/connector.js';
+import { createUnzstd } from './unzstd.js';
 
 /** Text grows to a multiple when it is unpacked, a bomb to a thousandfold. */
 const MOST_RATIO = 200;
 /** What may be unpacked whatever the ratio. */
 const FREE_BYTES = 256 * 2 ** 20;
-/** zstd can make 128 KiB of four bytes, so it gets little at once. */
-const ZSTD_PUSH_BYTES = 1024;
 
 interface UnpackInput {
   path: string;
@@ -37,7 +35,7 @@ export async function unpackText({ path, compression, into, mostBytes, signal }:
   try {
     const packed = (await stat(path)).size;
     const unpacker =
-      compression === 'gzip' ? createGunzip() : compression === 'zstd' ? createUnzstd() : new PassThrough();
+      compression === 'gzip' ? createGunzip() : compression === 'zstd' ? await createUnzstd() : new PassThrough();
     await pipeline(
       createReadStream(path),
       unpacker,
@@ -92,30 +90,6 @@ function createTranscoder(): Transform {
       done(null, decoder ? Buffer.from(decoder.decode()) : undefined);
     },
   });
-}
-
-function createUnzstd(): Transform {
-  const unzstd = new Decompress((chunk) => void stream.push(Buffer.from(chunk)));
-  const attempt = (work: () => void, done: TransformCallback) => {
-    try {
-      work();
-      done();
-    } catch (error) {
-      done(error as Error);
-    }
-  };
-  const stream = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      attempt(() => {
-        for (let at = 0; at < chunk.length; at += ZSTD_PUSH_BYTES)
-          unzstd.push(chunk.subarray(at, at + ZSTD_PUSH_BYTES), false);
-      }, done);
-    },
-    flush(done) {
-      attempt(() => unzstd.push(new Uint8Array(0), true), done);
-    },
-  });
-  return stream;
 }
 
 function createLimit(mostBytes: number, packedBytes: number): Transform {
