@@ -24,15 +24,23 @@ export class OnlineStore {
     });
   }
 
+  /**
+   * What Redis has not is asked of PostgreSQL: also a row of a view that it has in full, since a Redis that is full drops keys as it likes.
+   * While PostgreSQL is away such a row counts as missing.
+   */
   async read(views: readonly RedisView[], entities: readonly string[]): Promise<OnlineRows> {
     const cached = await this.options.redis?.read(views, entities);
-    const left = views.filter((_, at) => cached?.has[at] !== true);
-    if (cached && left.length === 0) return { rows: cached.rows, isAway: false };
-    const stored = await this.#readStored(left, entities);
-    const rows = entities.map((entity, row) =>
-      views.map((view, at) => (cached?.has[at] ? cached.rows[row]![at] : stored?.get(`${view.view} ${entity}`))),
+    const found = entities.map((_, row) =>
+      views.map((_view, at) => (cached?.has[at] ? cached.rows[row]![at] : undefined)),
     );
-    return { rows, isAway: stored === undefined };
+    const left = views.filter((_, at) => found.some((rows) => rows[at] === undefined));
+    if (left.length === 0) return { rows: found, isAway: false };
+    const asked = entities.filter((_, row) => found[row]!.includes(undefined));
+    const stored = await this.#readStored(left, asked);
+    const rows = entities.map((entity, row) =>
+      views.map(({ view }, at) => found[row]![at] ?? stored?.get(`${view} ${entity}`)),
+    );
+    return { rows, isAway: stored === undefined && !views.every((_, at) => cached?.has[at]) };
   }
 
   async #readStored(

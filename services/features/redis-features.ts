@@ -6,8 +6,9 @@ import { withoutCredentials } from '../telemetry/redact.js';
 import { CircuitBreaker } from '../serving/circuit-breaker.js';
 import { within } from '../within.js';
 
-/** A lookup waits no longer than this before PostgreSQL is asked instead. */
+/** A lookup waits no longer than this before PostgreSQL is asked instead, and a lookup of many entities a little longer for each. */
 const PATIENCE_MS = 20;
+const PATIENCE_MS_AN_ENTITY = 0.1;
 /** Writing is work in the background. */
 const WRITE_PATIENCE_MS = 10_000;
 const PROBE_MS = 1000;
@@ -35,7 +36,7 @@ export interface StoredRow {
   content: string;
 }
 
-const fieldOf = ({ view, generation }: RedisView) => `${view}:${generation}`;
+const fieldOf = ({ view, generation }: Pick<RedisView, 'view' | 'generation'>) => `${view}:${generation}`;
 
 /** The online store in Redis: a hash an entity, a field a view, read in one pipeline. PostgreSQL has all of it, too. */
 export class RedisFeatures {
@@ -43,7 +44,8 @@ export class RedisFeatures {
   readonly #breaker: CircuitBreaker;
   #isToldAway = false;
 
-  constructor(private readonly options: { redis: RedisAddress; logger: Logger }) {
+  /** @param options.patienceMs how long a lookup of one entity waits for Redis; 20 ms by default */
+  constructor(private readonly options: { redis: RedisAddress; logger: Logger; patienceMs?: number }) {
     this.#client = createRedisClient(options.redis, { connectMs: PROBE_MS, longestWaitMs: LONGEST_WAIT_MS });
     this.#client.on('error', (error: unknown) => this.#fail(error));
     this.#breaker = new CircuitBreaker({
@@ -64,7 +66,7 @@ export class RedisFeatures {
       const fields = views.map(fieldOf);
       // All in one turn, so that they travel together.
       const [markers, ...hashes] = await within(
-        PATIENCE_MS,
+        (this.options.patienceMs ?? PATIENCE_MS) + PATIENCE_MS_AN_ENTITY * entities.length,
         Promise.all([
           this.#client.hmGet(
             MARKERS,
@@ -111,6 +113,13 @@ export class RedisFeatures {
   /** Says that a materialization is here in full. @throws Error where Redis does not answer */
   async mark({ view, materialization }: RedisView): Promise<void> {
     await within(WRITE_PATIENCE_MS, this.#client.hSet(MARKERS, view, materialization));
+  }
+
+  /** Removes what entities have of former generations of a view. @throws Error where Redis does not answer */
+  async drop(view: string, generations: readonly string[], entities: readonly string[]): Promise<void> {
+    if (generations.length === 0) return;
+    const fields = generations.map((generation) => fieldOf({ view, generation }));
+    await within(WRITE_PATIENCE_MS, Promise.all(entities.map((entity) => this.#client.hDel(keyOf(entity), fields))));
   }
 
   /**
