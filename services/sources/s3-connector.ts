@@ -79,6 +79,8 @@ export const s3Connector: Connector = {
 
 const unreadable = (message: string) => new ServiceError('source_unreadable', message);
 
+const replaced = () => unreadable('An object of the source was replaced while it was read. Start again.');
+
 /** The key is taken as it is written, without decoding. @throws ServiceError `source_forbidden` */
 function addressOf({ source }: SourceRequest, { sources }: Config): { bucket: string; key: string } {
   const [, bucket, key] = /^s3:\/\/([^/]*)\/(.+)$/i.exec(source) ?? [];
@@ -104,7 +106,7 @@ async function withS3<T>({ sources: { s3 } }: Config, work: (client: S3Client) =
 function asSourceError(error: unknown): unknown {
   if (!(error instanceof S3ServiceException)) return error;
   const status = error.$metadata.httpStatusCode ?? 500;
-  if (status === 412) return unreadable('An object of the source was replaced while it was read. Start again.');
+  if (status === 412) return replaced();
   if (status < 500 && status !== 429) return unreadable(`The store answered ${error.name} (${status}).`);
   return new Error(`The store answered ${error.name} (${status}).`);
 }
@@ -138,7 +140,9 @@ async function download(
   for (let attempt = 1; done < bytes; attempt++) {
     const asked = { Bucket: bucket, Key: key, IfMatch: etag, ...(done > 0 ? { Range: `bytes=${done}-` } : {}) };
     try {
-      const { Body: body } = await client.send(new GetObjectCommand(asked), { abortSignal: signal });
+      const { Body: body, ETag: tag } = await client.send(new GetObjectCommand(asked), { abortSignal: signal });
+      // Not every store looks at the condition.
+      if (tag !== undefined && tag !== etag) throw replaced();
       const counted = async function* (chunks: AsyncIterable<Buffer>) {
         for await (const chunk of chunks) {
           yield chunk;
@@ -149,7 +153,8 @@ async function download(
         signal,
       });
     } catch (error) {
-      if (signal.aborted || error instanceof S3ServiceException || attempt === MOST_TRIES) throw error;
+      const isFinal = error instanceof S3ServiceException || error instanceof ServiceError;
+      if (signal.aborted || isFinal || attempt === MOST_TRIES) throw error;
       // What reached the file counts, not what was read.
       done = await stat(file).then(
         ({ size }) => size,

@@ -6,17 +6,20 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { tableFromArrays, tableToIPC } from 'apache-arrow';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventLine } from '../../services/events/event-line.js';
 import { createEventStore } from '../../services/events/event-store.js';
 import { createUploadStore } from '../../services/uploads/upload-store.js';
 import { queryDatabase } from '../support/query-database.js';
 import { S3_KEYS, startS3Server } from '../support/s3-server.js';
+import { fetchPart, planSource } from '../../services/sources/fetch-parts.js';
+import { startCuttingProxy } from '../support/cutting-proxy.js';
 import { SourceBench } from '../support/source-bench.js';
 import { CANARY, CONTRACT_ROWS, holdSource, type SourceCase } from './source-contract.js';
 
 let bench: SourceBench;
 let s3: Awaited<ReturnType<typeof startS3Server>>;
+let s3Way: Awaited<ReturnType<typeof startCuttingProxy>>;
 let web: Server;
 let origin: string;
 let isWebAway = false;
@@ -55,19 +58,21 @@ function serveWeb(): Promise<string> {
 
 beforeAll(async () => {
   s3 = await startS3Server('lake');
+  s3Way = await startCuttingProxy(Number(new URL(s3.endpoint).port));
   origin = await serveWeb();
   const secrets = join(tmpdir(), `mlops-secrets-${process.pid}.yaml`);
   writeFileSync(secrets, `api:\n  value: ${CANARY}\n  hosts: [localhost]\n`);
   bench = await SourceBench.start({
     SOURCE_ALLOWED_HOSTS: 'localhost',
     SOURCE_SECRETS_FILE: secrets,
-    S3_ENDPOINT: s3.endpoint,
+    S3_ENDPOINT: s3Way.endpoint,
     S3_ACCESS_KEY_ID: S3_KEYS.accessKeyId,
     S3_SECRET_ACCESS_KEY: S3_KEYS.secretAccessKey,
   });
 });
 afterAll(async () => {
   await bench?.stop();
+  s3Way?.stop();
   s3?.stop();
   web?.close();
   rmSync(join(tmpdir(), `mlops-secrets-${process.pid}.yaml`), { force: true });
@@ -174,6 +179,29 @@ holdSource(
     };
   },
 );
+
+it('an object whose connection breaks again and again goes on where it broke, and one that is replaced meanwhile is refused', async () => {
+  const rows = 60_000;
+  const lines = Array.from({ length: rows }, (_, at) => `${at},${'x'.repeat(at % 50)}`);
+  await s3.put('big/rows.csv', ['id,text', ...lines, ''].join('\n'));
+  Object.assign(s3Way.state, { cuts: 3, afterBytes: 200_000, ranges: [] });
+  const read = await bench.read(bench.request('s3://lake/big/rows.csv'));
+  expect(read).toHaveLength(rows);
+  expect(read.at(-1)).toEqual({ id: String(rows - 1), text: 'x'.repeat(49) });
+  expect(s3Way.state.cuts).toBe(0);
+  const starts = s3Way.state.ranges.map((range) => Number(/^bytes=(\d+)-$/.exec(range)?.[1]));
+  expect(starts).toHaveLength(3);
+  expect(starts.every((start, at) => start > (starts[at - 1] ?? 0))).toBe(true);
+
+  const request = bench.request('s3://lake/big/rows.csv');
+  const context = { ...bench.context, folder: bench.jobFolder(request), signal: AbortSignal.timeout(60_000) };
+  const { parts } = await planSource(request, context);
+  await s3.put('big/rows.csv', 'id,text\n1,other\n');
+  await expect(fetchPart(request, parts[0]!, { ...context, onProgress: () => undefined })).rejects.toMatchObject({
+    code: 'source_unreadable',
+    message: expect.stringContaining('replaced'),
+  });
+});
 
 const sendEvents = async () => {
   const store = createEventStore(bench.context.database);
