@@ -9,12 +9,17 @@ import { SLICE_FILES, type BadRecord, type PartLayout, type Slice, type SlicePla
 
 /** Memory of DuckDB for one slice, which it reads with one thread. */
 const SLICE_MEMORY_MIB = 160;
+/** DuckDB holds a block for each column: what a table of more columns than this gets beyond. */
+const USUAL_COLUMNS = 128;
+const MIB_A_COLUMN = 0.5;
 
 export interface SliceInput {
   /** The staging folder of the job. */
   folder: string;
   place: SlicePlace;
   layout: PartLayout;
+  /** Columns that are read, where the layout does not tell. */
+  columns?: number;
   /** Tells one attempt's half-written files from another's. */
   attempt: string;
   signal?: AbortSignal;
@@ -35,7 +40,7 @@ export interface OpenSlice {
  * @throws ServiceError `source_unreadable` with what DuckDB says
  */
 export async function withSlice<T>(
-  { folder, place, layout, attempt, signal }: SliceInput,
+  { folder, place, layout, columns, attempt, signal }: SliceInput,
   work: (connection: DuckDBConnection, open: OpenSlice) => Promise<T>,
 ): Promise<T> {
   const slice = layout.slices[place.slice]!;
@@ -54,7 +59,7 @@ export async function withSlice<T>(
         signal?.addEventListener('abort', () => connection.interrupt(), { once: true });
         return work(connection, { layout, slice, bad, file });
       },
-      { memoryMib: SLICE_MEMORY_MIB, threads: 1 },
+      { memoryMib: memoryFor(Math.max(columns ?? 0, layout.names.length)), threads: 1 },
     );
   } catch (error) {
     signal?.throwIfAborted();
@@ -63,6 +68,9 @@ export async function withSlice<T>(
     if (isText) await rm(file, { force: true });
   }
 }
+
+const memoryFor = (columns: number) =>
+  Math.ceil(SLICE_MEMORY_MIB + MIB_A_COLUMN * Math.max(0, columns - USUAL_COLUMNS));
 
 /** What DuckDB says of the content is for the caller; where the file lies on this machine is nobody's business. */
 function asSourceError(error: unknown, layout: PartLayout, file: string): unknown {

@@ -4,7 +4,7 @@ import { queryRows, quoteIdentifier, quoteText } from '../duckdb.js';
 import type { RowExpectation } from '../validation/row-conditions.js';
 import type { SettledColumn, SettledSchema } from './settle-schema.js';
 import { sha256OfFile } from '../storage/sha256-of-file.js';
-import { PARQUET_OPTIONS, spread, type QuarantinedRow } from './write-slice.js';
+import { parquetOptions, spread, type QuarantinedRow } from './write-slice.js';
 
 /** A data file of a dataset that is not yet published, with the rows that were set aside from the same slice. */
 export interface DataFile {
@@ -93,7 +93,7 @@ async function takeOut(
   const kept = `${file.path}.unique`;
   await connection.run(
     `COPY (SELECT * EXCLUDE (file_row_number) FROM ${source} WHERE file_row_number NOT IN (SELECT row FROM twice WHERE file = ${at}) ORDER BY file_row_number)
-     TO ${quoteText(kept)} (${PARQUET_OPTIONS})`,
+     TO ${quoteText(kept)} (${parquetOptions(columns.length)})`,
   );
   await rm(file.path);
   file.path = kept;

@@ -37,7 +37,14 @@ export interface WrittenSlice {
   digest: string;
 }
 
-export const PARQUET_OPTIONS = 'FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2';
+/** Dictionaries of texts that are kept for all columns together; DuckDB takes 1 MiB for each unless told otherwise. */
+const DICTIONARY_BYTES = 128 * 2 ** 20;
+
+/** How datasets are written. @param columns of the table */
+export function parquetOptions(columns: number): string {
+  const own = 2 ** Math.floor(Math.log2(DICTIONARY_BYTES / columns));
+  return `FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2${own < 2 ** 20 ? `, STRING_DICTIONARY_PAGE_SIZE_LIMIT ${own}` : ''}`;
+}
 
 /**
  * Checks the rows of one slice and writes the good ones as Parquet and the others with their reasons, in one pass. What an earlier
@@ -53,7 +60,7 @@ export async function writeSlice(input: SliceInput & { at: number; schema: Settl
   const quarantine = SLICE_FILES.quarantine(input.folder, input.at);
   const partial = (path: string) => `${path}.${input.attempt}.partial`;
   try {
-    const { rows, setAside } = await withSlice(input, (connection, open) =>
+    const { rows, setAside } = await withSlice({ ...input, columns: input.schema.columns.length }, (connection, open) =>
       judgeRows(connection, open, input.schema, partial(data)),
     );
     refuseLostRows(input, rows, setAside.length);
@@ -93,7 +100,7 @@ async function judgeRows(
   const result = await connection.run(
     `COPY (SELECT ${typedColumns(checks)} FROM (SELECT *, row_number() OVER () AS place FROM (${typedRelation(checks, relation)}))
        WHERE CASE WHEN ${isBadExpression(rules)} THEN set_aside(place, ${reasonsExpression(rules)}, ${isJson ? 'line' : contentOf(checks)}) ELSE true END)
-     TO ${quoteText(file)} (${PARQUET_OPTIONS})`,
+     TO ${quoteText(file)} (${parquetOptions(columns.length)})`,
   );
   const rejected = open.layout.format === 'parquet' ? [] : await readRejects(connection);
   return { rows: result.rowsChanged, setAside: merge(open, rejected, setAside) };
