@@ -155,11 +155,17 @@ function describeAnswers(route: RouteDefinition) {
 
 /** What every call with a body can meet. */
 const SIGN_IN_ERRORS = ['unauthenticated', 'role_insufficient'] as const;
-const BODY_ERRORS = ['request_malformed', 'body_too_large', 'media_type_unsupported', 'request_invalid'] as const;
+const BODY_ERRORS = [
+  'request_malformed',
+  'body_too_slow',
+  'body_too_large',
+  'media_type_unsupported',
+  'request_invalid',
+] as const;
 
 function describeErrors(route: RouteDefinition) {
   const byStatus = new Map<number, string[]>();
-  const ofBody = route.body ? BODY_ERRORS : [];
+  const ofBody = route.body || route.otherBodies ? BODY_ERRORS : [];
   for (const code of new Set([
     ...(route.errors ?? []),
     ...(route.role === 'public' ? [] : SIGN_IN_ERRORS),

@@ -284,7 +284,7 @@ export async function serve(config: Config): Promise<string> {
   await context.routing.start();
   if (config.auth) await context.tokenTable.start();
   const server = createApiServer(config.tls.server, createFastPredict(context, createApp(context)), logger);
-  limitBodyTime(server);
+  limitBodyTime(server, config.uploads.pace);
   limitConnections(server, config.maxConnections, context.metrics);
   const { address, port } = await listen(server, config);
   const stopGrpc = config.grpcPort > 0 ? await startInferenceServer(context, config) : undefined;

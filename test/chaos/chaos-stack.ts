@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { endOnSignal } from '../../infra/local/end-on-signal.js';
 import { PARTS, type Part } from '../../infra/local/local-stack.js';
 import { TestStack } from '../../infra/local/test-stack.js';
 import { createPrng } from '../../ml/random/prng.js';
@@ -60,9 +61,12 @@ export class ChaosStack {
   #stack: TestStack | undefined;
   #redis: RedisServer | undefined;
   #dataset = '';
+  #forget: (() => void) | undefined;
 
   static async start(): Promise<ChaosStack> {
     const world = new ChaosStack();
+    // Before its stack: mounted disks must not stay.
+    world.#forget = endOnSignal(() => world.stop());
     try {
       await world.#start();
     } catch (error) {
@@ -170,6 +174,17 @@ export class ChaosStack {
       await this.#redis.startAgain({ ...process.env, ...this.#more.get('redis') });
   }
 
+  /** No write that takes memory succeeds until it is started again. */
+  async limitRedis(): Promise<void> {
+    await this.#redis!.command(['CONFIG', 'SET', 'maxmemory', '1', 'maxmemory-policy', 'noeviction']);
+  }
+
+  /** Commands that Redis has refused for want of memory since its start; 0 where it does not run. */
+  async refusedByRedis(): Promise<number> {
+    const text = this.#redis?.isRunning ? await this.#redis.command(['INFO', 'errorstats']).catch(() => '') : '';
+    return Number(/^errorstat_OOM:count=(\d+)/m.exec(text)?.[1] ?? 0);
+  }
+
   /** The proxies that a part's connections go through: of a server those of its clients, of a worker its own. */
   links(part: ChaosPart): UnrulyProxy[] {
     const isOf = (name: string) =>
@@ -189,5 +204,6 @@ export class ChaosStack {
     await this.#redis?.kill9();
     for (const link of this.#links.values()) await link.stop();
     rmSync(this.#inbox, { recursive: true, force: true });
+    this.#forget?.();
   }
 }

@@ -65,7 +65,8 @@ export class RedisServer {
     while (!(await this.#answers())) await sleep(60);
   }
 
-  async #answers(): Promise<boolean> {
+  /** Sends one command. @returns its answer, as text */
+  async command(words: readonly string[]): Promise<string> {
     const files = this.tls && Object.entries(this.tls).map(([name, path]) => [name, readFileSync(path)] as const);
     const client = createClient({
       url: this.url(),
@@ -74,13 +75,17 @@ export class RedisServer {
     client.on('error', () => undefined);
     try {
       await client.connect();
-      await client.ping();
-      return true;
-    } catch {
-      return false;
+      return String(await client.sendCommand([...words]));
     } finally {
       if (client.isOpen) client.destroy();
     }
+  }
+
+  #answers(): Promise<boolean> {
+    return this.command(['PING']).then(
+      () => true,
+      () => false,
+    );
   }
 
   signal(signal: NodeJS.Signals): void {

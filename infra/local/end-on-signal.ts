@@ -1,0 +1,36 @@
+import { constants } from 'node:os';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type End = () => Promise<unknown> | void;
+
+/** The oldest first: it may own the others. */
+const ends = new Set<End>();
+let isEnding = false;
+
+/**
+ * Ends servers that a program has started for itself when it is told to end, too: they are processes of their own and would go on.
+ * @param end may be called once more by its owner meanwhile
+ * @returns forgets it
+ */
+export function endOnSignal(end: End): () => void {
+  if (ends.size === 0) for (const signal of SIGNALS) process.on(signal, endAll);
+  ends.add(end);
+  return () => {
+    if (ends.delete(end) && ends.size === 0 && !isEnding)
+      for (const signal of SIGNALS) process.removeListener(signal, endAll);
+  };
+}
+
+async function endAll(signal: NodeJS.Signals): Promise<void> {
+  if (isEnding) return;
+  isEnding = true;
+  // What runs meets servers that are gone, and its failure must not end this process before they are.
+  process.setUncaughtExceptionCaptureCallback(() => undefined);
+  for (const end of ends)
+    try {
+      await end();
+    } catch (error) {
+      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    }
+  process.exit(128 + constants.signals[signal]);
+}
