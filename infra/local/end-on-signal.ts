@@ -7,17 +7,19 @@ type End = () => Promise<unknown> | void;
 const ends = new Set<End>();
 let isEnding = false;
 
+const onSignal = (signal: NodeJS.Signals) => void endAll(signal);
+
 /**
  * Ends servers that a program has started for itself when it is told to end, too: they are processes of their own and would go on.
  * @param end may be called once more by its owner meanwhile
  * @returns forgets it
  */
 export function endOnSignal(end: End): () => void {
-  if (ends.size === 0) for (const signal of SIGNALS) process.on(signal, endAll);
+  if (ends.size === 0) for (const signal of SIGNALS) process.on(signal, onSignal);
   ends.add(end);
   return () => {
     if (ends.delete(end) && ends.size === 0 && !isEnding)
-      for (const signal of SIGNALS) process.removeListener(signal, endAll);
+      for (const signal of SIGNALS) process.removeListener(signal, onSignal);
   };
 }
 

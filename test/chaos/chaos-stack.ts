@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { endOnSignal } from '../../infra/local/end-on-signal.js';
 import { PARTS, type Part } from '../../infra/local/local-stack.js';
 import { TestStack } from '../../infra/local/test-stack.js';
@@ -164,12 +165,14 @@ export class ChaosStack {
     this.#more.set(part, more);
     if (part !== 'redis') return this.stack.kill9(part);
     await this.#redis!.kill9();
-    await new Promise((resolve) => setTimeout(resolve, downMs));
+    await sleep(downMs);
     await this.startRedis();
   }
 
-  /** Starts Redis unless it runs. */
+  /** Starts Redis again if it has ended, or is about to. */
   async startRedis(): Promise<void> {
+    // What was killed a moment ago is not told of yet.
+    await sleep(500);
     if (this.#redis && !this.#redis.isRunning)
       await this.#redis.startAgain({ ...process.env, ...this.#more.get('redis') });
   }

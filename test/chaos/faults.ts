@@ -39,6 +39,11 @@ const FAKETIME = ['x86_64', 'aarch64']
   .flatMap((machine) => [`/usr/lib/${machine}-linux-gnu/faketime/libfaketime.so.1`])
   .find((path) => existsSync(path));
 
+/** libfaketime and the jemalloc of Redis wait for each other at the start: the malloc of libc must come before it. */
+const LIBC = ['x86_64', 'aarch64']
+  .map((machine) => `/lib/${machine}-linux-gnu/libc.so.6`)
+  .find((path) => existsSync(path));
+
 /** A part that was started again is at work by then. */
 const AT_WORK_AFTER_MS = 8000;
 
@@ -82,7 +87,8 @@ const spoilConnections =
 const skewClock: Begin = async (world, part, seconds) => {
   // Ahead or behind: both are tried, half of the parts each.
   const offset = CHAOS_PARTS.indexOf(part) % 2 === 0 ? '+1h' : '-1h';
-  const env = { LD_PRELOAD: FAKETIME!, FAKETIME: offset, DONT_FAKE_MONOTONIC: '1', FAKETIME_DISABLE_SHM: '1' };
+  const preload = part === 'redis' ? `${FAKETIME} ${LIBC}` : FAKETIME!;
+  const env = { LD_PRELOAD: preload, FAKETIME: offset, DONT_FAKE_MONOTONIC: '1', FAKETIME_DISABLE_SHM: '1' };
   await world.kill(part, 0, env);
   await sleep(AT_WORK_AFTER_MS);
   return {

@@ -9,6 +9,8 @@ const BINARY = ['/usr/bin/redis-server', '/usr/local/bin/redis-server', '/opt/ho
   existsSync(path),
 );
 
+const UP_WITHIN_MS = 30_000;
+
 /** Whether this machine has a Redis to test with; says so aloud where it has not. */
 export function hasRedis(): boolean {
   if (!BINARY) process.stderr.write('SKIPPED tests with Redis: redis-server is not installed.\n');
@@ -62,7 +64,9 @@ export class RedisServer {
       : ['--port', port];
     const options = [...ports.map(String), '--bind', '127.0.0.1', '--save', ''];
     this.#process = spawn(BINARY!, [...options, '--requirepass', RedisServer.PASSWORD], { stdio: 'ignore', env });
-    while (!(await this.#answers())) await sleep(60);
+    for (const deadlineMs = Date.now() + UP_WITHIN_MS; !(await this.#answers()); await sleep(60))
+      if (!this.isRunning || Date.now() > deadlineMs)
+        throw new Error(`redis-server did not come up on port ${port} within ${UP_WITHIN_MS / 1000} s.`);
   }
 
   /** Sends one command. @returns its answer, as text */
