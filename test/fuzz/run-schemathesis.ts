@@ -14,6 +14,9 @@ const CHECKS = [
   'response_schema_conformance',
   'unsupported_method',
   'allow_header_conformance',
+  // Of chains of calls: what was removed is gone, and what was made is there.
+  'use_after_free',
+  'ensure_resource_availability',
 ];
 
 export interface SchemathesisSettings {

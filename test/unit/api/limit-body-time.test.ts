@@ -38,7 +38,7 @@ async function drip(port: number, piece: string, { everyMs = 20, most = Infinity
   const closed = once(socket, 'close');
   socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n`);
   const chunk = `${piece.length.toString(16)}\r\n${piece}\r\n`;
-  for (let sent = 0; sent < most && socket.writable && answer === ''; sent++) {
+  for (let sent = 0; sent < most && socket.writable && socket.bytesRead === 0; sent++) {
     socket.write(chunk);
     await sleep(everyMs);
   }
