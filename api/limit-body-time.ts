@@ -73,7 +73,9 @@ function end(request: IncomingMessage, response: ServerResponse, why: string): v
   const error = new ServiceError('body_too_slow', why);
   const path = (request.url ?? '').split('?', 1)[0]!;
   const problem = problemOf(error, path, String(response.getHeader('X-Correlation-Id') ?? ''));
-  response.writeHead(error.status, { 'Content-Type': 'application/problem+json', Connection: 'close' });
-  // With the connection ends the wait of whoever reads the body.
-  response.end(JSON.stringify(problem));
+  // Closed at once, a connection on which something comes still is reset, and the answer is lost: its other end hears the end and has time to read.
+  response.shouldKeepAlive = true;
+  response.removeHeader('Connection');
+  response.writeHead(error.status, { 'Content-Type': 'application/problem+json' });
+  response.end(JSON.stringify(problem), () => socket.end());
 }

@@ -6,6 +6,8 @@ type End = () => Promise<unknown> | void;
 /** The oldest first: it may own the others. */
 const ends = new Set<End>();
 let isEnding = false;
+let watch: NodeJS.Timeout | undefined;
+const LOOK_EVERY_MS = 300;
 
 const onSignal = (signal: NodeJS.Signals) => void endAll(signal);
 
@@ -15,12 +17,23 @@ const onSignal = (signal: NodeJS.Signals) => void endAll(signal);
  * @returns forgets it
  */
 export function endOnSignal(end: End): () => void {
-  if (ends.size === 0) for (const signal of SIGNALS) process.on(signal, onSignal);
+  if (ends.size === 0) {
+    for (const signal of SIGNALS) process.on(signal, onSignal);
+    watch = watchShell();
+  }
   ends.add(end);
   return () => {
-    if (ends.delete(end) && ends.size === 0 && !isEnding)
-      for (const signal of SIGNALS) process.removeListener(signal, onSignal);
+    if (!ends.delete(end) || ends.size > 0 || isEnding) return;
+    for (const signal of SIGNALS) process.removeListener(signal, onSignal);
+    clearInterval(watch);
   };
+}
+
+/** `npm run` passes a signal on to its shell, which ends of it and tells nobody. */
+function watchShell(): NodeJS.Timeout | undefined {
+  if (process.env['npm_lifecycle_event'] === undefined) return undefined;
+  const shell = process.ppid;
+  return setInterval(() => process.ppid !== shell && onSignal('SIGTERM'), LOOK_EVERY_MS).unref();
 }
 
 async function endAll(signal: NodeJS.Signals): Promise<void> {

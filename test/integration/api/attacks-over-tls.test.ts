@@ -327,7 +327,7 @@ describe('the connection', () => {
       ...allowed.map((path) => trickle(`Authorization: Bearer ${admin}\r\n`, path)),
     ]);
     expect(ended).toEqual([...refused.map(() => 401), 403, ...allowed.map(() => 408)]);
-    await expect.poll(() => readdirSync(join(folder, 'api', 'data', 'uploads'))).toEqual([]);
+    await expect.poll(() => readdirSync(join(folder, 'api', 'data', 'uploads')), { timeout: 8000 }).toEqual([]);
   });
 
   it('carries nothing into the log that makes a line, a secret or a terminal of it', async () => {

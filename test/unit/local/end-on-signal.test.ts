@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compiledScript } from '../../../services/project-root.js';
 
@@ -34,6 +37,23 @@ describe('a program that is told to end', () => {
       expect(await runAndSignal(program, signal)).toEqual({ said: ['owner', 'owned'], status, by: null });
     },
   );
+
+  it('does so where `npm run` was told, whose shell ends and tells nobody', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mlops-npm-run-'));
+    const file = join(folder, 'ended');
+    const code = `import { writeFileSync } from 'node:fs';
+      import { endOnSignal } from ${JSON.stringify(compiledScript('infra/local/end-on-signal.js'))};
+      setInterval(() => undefined, 1000);
+      endOnSignal(() => writeFileSync(${JSON.stringify(file)}, ''));
+      console.log('ready');`;
+    writeFileSync(join(folder, 'bench.mjs'), code);
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts: { bench: 'node bench.mjs; true' } }));
+    const npm = spawn('npm', ['run', '--silent', 'bench'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(npm.stdout, 'data');
+    npm.kill('SIGTERM');
+    await expect.poll(() => existsSync(file), { timeout: 10_000 }).toBe(true);
+    rmSync(folder, { recursive: true });
+  });
 
   it('is not ended earlier by the failure of its own work', async () => {
     const program = `endOnSignal(async () => { setTimeout(() => { throw new Error('server is gone'); }); Promise.reject(new Error('and this')); await pause(100); console.log('ended'); });`;
