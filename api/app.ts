@@ -6,6 +6,7 @@ import { mountConsole } from './console.js';
 import { refuseDeep } from '../services/refuse-deep.js';
 import { signedInCallerOf, type ApiContext } from './http-context.js';
 import { mountDocs } from './docs.js';
+import { refuseOtherData } from './data-scope.js';
 import { limitToModels, refuseOtherModelInBody } from './model-scope.js';
 import { admit } from './middleware/admit.js';
 import { authenticate, authorize } from './middleware/authenticate.js';
@@ -94,7 +95,10 @@ function run(route: RouteDefinition, context: ApiContext) {
   return async (request: Request, response: Response) => {
     // Without a body there is nothing to parse, and the schema says what is missing.
     if (route.body) request.body ??= {};
-    if (route.role !== 'public') refuseOtherModelInBody(route, request, response);
+    if (route.role !== 'public') {
+      refuseOtherModelInBody(route, request, response);
+      await refuseOtherData(route, request, response, context);
+    }
     const answer = await route.handle(request, response, context).catch(async (error: unknown) => {
       if (isAudited(route)) await auditFailure(error, request, response, context);
       throw error;

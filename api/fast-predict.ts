@@ -64,6 +64,8 @@ export function createFastPredict(
 
   function sendText(request: IncomingMessage, response: ServerResponse, sent: Sent): void {
     const { status, headers, text, correlationId, startMs } = sent;
+    // Its body came after it was answered that it comes too slowly.
+    if (response.headersSent) return;
     const length = String(Buffer.byteLength(text));
     response.writeHead(status, [...headers, 'X-Correlation-Id', correlationId, 'Content-Length', length]);
     response.end(text);

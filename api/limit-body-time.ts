@@ -1,19 +1,22 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { ServiceError } from '../core/errors.js';
+import type { UploadSettings } from '../services/uploads/upload-settings.js';
+import { problemOf } from './middleware/problem.js';
+
+type BodyPace = UploadSettings['pace'];
 
 /** From the head of a request to the end of its body. */
-const WHOLE_MS = 60_000;
-/** Between two pieces of a body that may take as long as it likes. */
-const SILENT_MS = 60_000;
+const WHOLE_SECONDS = 60;
 /** For whoever still sends when the answer is there already: to read it. */
 const LINGER_MS = 5000;
 /** Bodies of any length: they go to the disk as they come. */
 const STREAMED = /^\/data\/(uploads|events\/[^/?]+)(\?|$)/;
 
 /**
- * Ends requests whose body does not come, so that nobody holds a connection for nothing. Node's own `requestTimeout` knows no exception for
- * bodies that are streamed.
+ * Answers requests whose body does not come with 408, so that nobody holds a connection for nothing: not by silence, and not by a byte now and
+ * then. Node's own `requestTimeout` knows no exception for bodies that are streamed.
  */
-export function limitBodyTime(server: Server): void {
+export function limitBodyTime(server: Server, pace: BodyPace): void {
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
     // A body that is not read any more must not hold its connection by coming slowly.
@@ -21,20 +24,58 @@ export function limitBodyTime(server: Server): void {
       if (!request.complete) setTimeout(() => request.complete || socket.destroy(), LINGER_MS).unref();
     });
     const isStreamed = request.method === 'POST' && STREAMED.test(request.url ?? '');
-    let seen = socket.bytesRead;
-    const timer = setTimeout(look, isStreamed ? SILENT_MS : WHOLE_MS);
-    function look() {
-      const hasCome = socket.bytesRead > seen;
-      seen = socket.bytesRead;
-      if (isStreamed && hasCome && !request.complete) timer.refresh();
-      else end(request);
-    }
-    request.once('close', () => clearTimeout(timer));
-    request.once('end', () => clearTimeout(timer));
+    const timers = isStreamed ? watchStreamed(request, response, pace) : [watchWhole(request, response)];
+    const forget = () => timers.forEach((timer) => clearTimeout(timer));
+    request.once('close', forget);
+    request.once('end', forget);
   });
 }
 
-function end({ socket, complete }: IncomingMessage): void {
-  if (complete || socket.destroyed) return;
-  socket.end('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n', () => socket.destroy());
+const watchWhole = (request: IncomingMessage, response: ServerResponse) =>
+  setTimeout(
+    () => end(request, response, `The body did not come whole within ${WHOLE_SECONDS} s. Send it at once.`),
+    WHOLE_SECONDS * 1000,
+  );
+
+function watchStreamed(request: IncomingMessage, response: ServerResponse, pace: BodyPace): NodeJS.Timeout[] {
+  const { socket } = request;
+  const least = Math.max(1, pace.leastRate * pace.windowSeconds);
+  let seen = socket.bytesRead;
+  const window = setInterval(() => {
+    const came = socket.bytesRead - seen;
+    seen = socket.bytesRead;
+    // What waits to be read is ours to take: a slow disk is not the caller's doing.
+    if (came >= least || request.readableLength > 0) return;
+    const asked = `at least ${Math.ceil(least)} (UPLOAD_MIN_RATE, UPLOAD_RATE_WINDOW)`;
+    end(
+      request,
+      response,
+      `${came} bytes of the body came in ${pace.windowSeconds} s; send ${asked}, or smaller parts.`,
+    );
+  }, pace.windowSeconds * 1000);
+  const whole = setTimeout(
+    () =>
+      end(
+        request,
+        response,
+        `The body took longer than the ${pace.maxSeconds} s of UPLOAD_MAX_TIME. Send smaller parts.`,
+      ),
+    pace.maxSeconds * 1000,
+  );
+  return [window, whole];
+}
+
+/** Answers, where nothing was answered yet, and closes the connection. */
+function end(request: IncomingMessage, response: ServerResponse, why: string): void {
+  const { socket } = request;
+  if (request.complete || socket.destroyed) return;
+  if (response.headersSent) return void socket.destroy();
+  const error = new ServiceError('body_too_slow', why);
+  const path = (request.url ?? '').split('?', 1)[0]!;
+  const problem = problemOf(error, path, String(response.getHeader('X-Correlation-Id') ?? ''));
+  // Closed at once, a connection on which something comes still is reset, and the answer is lost: its other end hears the end and has time to read.
+  response.shouldKeepAlive = true;
+  response.removeHeader('Connection');
+  response.writeHead(error.status, { 'Content-Type': 'application/problem+json' });
+  response.end(JSON.stringify(problem), () => socket.end());
 }

@@ -4,6 +4,7 @@ import { ServiceError, type ErrorCode } from '../core/errors.js';
 import { canonicalModelName } from '../core/names.js';
 import { mayTouch, type Caller } from '../core/roles.js';
 import { withDatabase, type Database } from '../services/database/database.js';
+import { READS_BEYOND } from './data-scope.js';
 import { callerOf, type ApiContext } from './http-context.js';
 import type { RouteDefinition } from './routes/route-definition.js';
 
@@ -33,7 +34,10 @@ export const OWNED: Readonly<Record<string, Owned>> = {
 };
 
 /** Calls whose body names the model, and where. */
-const NAMED_IN_BODY: Record<string, string> = { 'post /models/train': 'model_type', 'post /experiments': 'model' };
+export const NAMED_IN_BODY: Readonly<Record<string, string>> = {
+  'post /models/train': 'model_type',
+  'post /experiments': 'model',
+};
 
 /** The same of those whose query names it. */
 const NAMED_IN_QUERY: Record<string, string> = {
@@ -79,7 +83,10 @@ export function limitToModels(route: RouteDefinition, context: ApiContext) {
 
 async function checkModels(caller: Caller, route: RouteDefinition, request: Request, context: ApiContext) {
   const model = modelNamed(route.path, request);
-  if (model !== undefined) return refuseOtherModel(caller, model);
+  if (model !== undefined) {
+    refuseOtherModel(caller, model);
+    if (!READS_BEYOND.includes(keyOf(route))) return;
+  }
   const parameter = Object.keys(request.params).find((name) => name in OWNED);
   if (parameter) return refuseOtherObject(caller, OWNED[parameter]!, String(request.params[parameter]), context);
   const asked = NAMED_IN_QUERY[keyOf(route)];

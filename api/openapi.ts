@@ -19,6 +19,7 @@ import { RUN_SCHEMAS } from './openapi-run-schemas.js';
 import { SCHEDULE_SCHEMAS } from './openapi-schedule-schemas.js';
 import { SWEEP_SCHEMAS } from './openapi-sweep-schemas.js';
 import { ANSWER_SCHEMAS } from './openapi-schemas.js';
+import { describeLinks } from './openapi-links.js';
 import { inferenceStatus } from './middleware/inference-error.js';
 import { ALL_ROUTES } from './routes/index-of-routes.js';
 import type { RouteDefinition } from './routes/route-definition.js';
@@ -42,6 +43,27 @@ const timeoutParameter = {
   schema: { type: 'integer', minimum: 1, maximum: 3_600_000 },
 };
 
+/** What answers look like. */
+const SCHEMAS: Record<string, unknown> = {
+  ...ANSWER_SCHEMAS,
+  ...ACCESS_SCHEMAS,
+  ...DATA_QUALITY_SCHEMAS,
+  ...ALERT_SCHEMAS,
+  ...REPAIR_SCHEMAS,
+  ...DRILL_SCHEMAS,
+  ...ENCRYPTION_SCHEMAS,
+  ...INTAKE_SCHEMAS,
+  ...FEATURE_SCHEMAS,
+  ...JOB_LOG_SCHEMAS,
+  ...LINEAGE_SCHEMAS,
+  ...SWEEP_SCHEMAS,
+  ...SCHEDULE_SCHEMAS,
+  ...RUN_SCHEMAS,
+  ...OPERATE_SCHEMAS,
+  ...MONITOR_SCHEMAS,
+  ...PERFORMANCE_SCHEMAS,
+};
+
 /** The OpenAPI 3.1 document, made from the very schemas that requests are held to. */
 export function buildOpenApi(): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
@@ -57,25 +79,7 @@ export function buildOpenApi(): Record<string, unknown> {
     servers: [{ url: '/' }],
     paths,
     components: {
-      schemas: {
-        ...ANSWER_SCHEMAS,
-        ...ACCESS_SCHEMAS,
-        ...DATA_QUALITY_SCHEMAS,
-        ...ALERT_SCHEMAS,
-        ...REPAIR_SCHEMAS,
-        ...DRILL_SCHEMAS,
-        ...ENCRYPTION_SCHEMAS,
-        ...INTAKE_SCHEMAS,
-        ...FEATURE_SCHEMAS,
-        ...JOB_LOG_SCHEMAS,
-        ...LINEAGE_SCHEMAS,
-        ...SWEEP_SCHEMAS,
-        ...SCHEDULE_SCHEMAS,
-        ...RUN_SCHEMAS,
-        ...OPERATE_SCHEMAS,
-        ...MONITOR_SCHEMAS,
-        ...PERFORMANCE_SCHEMAS,
-      },
+      schemas: SCHEMAS,
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', description: 'A JWT of the issuer, or a service token' },
       },
@@ -83,12 +87,15 @@ export function buildOpenApi(): Record<string, unknown> {
   };
 }
 
+const operationIdOf = ({ method, path }: RouteDefinition) =>
+  `${method}_${path.replaceAll(/[{}]/g, '').replaceAll(/[/-]+/g, '_').replace(/^_/, '')}`;
+
 function describeOperation(route: RouteDefinition): Record<string, unknown> {
   const isStarting =
     route.method === 'post' &&
     (route.answers.some((answer) => answer.status === 202) || route.path.endsWith('/rollback'));
   return {
-    operationId: `${route.method}_${route.path.replaceAll(/[{}]/g, '').replaceAll(/[/-]+/g, '_').replace(/^_/, '')}`,
+    operationId: operationIdOf(route),
     tags: [route.tag],
     summary: route.summary,
     ...(route.description ? { description: route.description } : {}),
@@ -143,23 +150,39 @@ function queryParameters(query: z.ZodType | undefined) {
   }));
 }
 
+interface DescribedAnswer {
+  description: string;
+  headers: object;
+  content?: Record<string, object>;
+  links?: Record<string, object>;
+}
+
 function describeAnswers(route: RouteDefinition) {
-  const described: Record<string, { description: string; headers: object; content?: Record<string, object> }> = {};
+  const described: Record<string, DescribedAnswer> = {};
   for (const { status, description, schema, contentType = 'application/json' } of route.answers) {
     const answer = (described[status] ??= { description, headers: correlationHeader });
     // One status may have several representations, of which the caller's Accept chooses.
-    if (schema) answer.content = { ...answer.content, [contentType]: { schema } };
+    if (!schema) continue;
+    answer.content = { ...answer.content, [contentType]: { schema } };
+    const links = describeLinks(route, { status, schema }, SCHEMAS, { routes: ALL_ROUTES, operationIdOf });
+    if (contentType === 'application/json' && Object.keys(links).length > 0) answer.links = links;
   }
   return described;
 }
 
 /** What every call with a body can meet. */
 const SIGN_IN_ERRORS = ['unauthenticated', 'role_insufficient'] as const;
-const BODY_ERRORS = ['request_malformed', 'body_too_large', 'media_type_unsupported', 'request_invalid'] as const;
+const BODY_ERRORS = [
+  'request_malformed',
+  'body_too_slow',
+  'body_too_large',
+  'media_type_unsupported',
+  'request_invalid',
+] as const;
 
 function describeErrors(route: RouteDefinition) {
   const byStatus = new Map<number, string[]>();
-  const ofBody = route.body ? BODY_ERRORS : [];
+  const ofBody = route.body || route.otherBodies ? BODY_ERRORS : [];
   for (const code of new Set([
     ...(route.errors ?? []),
     ...(route.role === 'public' ? [] : SIGN_IN_ERRORS),

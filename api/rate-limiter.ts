@@ -12,6 +12,16 @@ export interface Rate {
 /** `POST /models/train=10`: requests a minute of one caller to one route. */
 export type RouteRates = ReadonlyMap<string, number>;
 
+/** @throws Error for a rate of a route that there is not, which would limit nothing */
+export function refuseUnknownRoutes(rates: RouteRates, routes: readonly { method: string; path: string }[]): void {
+  const known = new Set(routes.map(({ method, path }) => `${method.toUpperCase()} ${path}`));
+  const unknown = [...rates.keys()].filter((route) => !known.has(route));
+  if (unknown.length > 0)
+    throw new Error(
+      `RATE_LIMIT_ROUTES names ${unknown.join(', ')}, which is no route. GET /openapi.json has them all, such as POST /predict/{model}.`,
+    );
+}
+
 /**
  * Holds callers to their rates over all processes: by what Redis adds up, or where there is none by an equal share a process.
  */

@@ -55,7 +55,8 @@ import { createFastPredict } from './fast-predict.js';
 import { startInferenceServer } from './grpc/inference-server.js';
 import type { ApiContext } from './http-context.js';
 import { limitBodyTime } from './limit-body-time.js';
-import { RateLimiter } from './rate-limiter.js';
+import { RateLimiter, refuseUnknownRoutes } from './rate-limiter.js';
+import { ALL_ROUTES } from './routes/index-of-routes.js';
 import { createSharedCopies } from '../services/storage/shared-copies.js';
 
 const RECONCILE_EVERY_MS = 10_000;
@@ -69,6 +70,7 @@ async function createContext(config: Config, isAccepting: () => boolean): Promis
   await startTracing(config.traceEndpoint, 'api');
   const metrics = createMetrics();
   const container = createContainer(config, 'api', metrics);
+  refuseUnknownRoutes(config.routeRates, ALL_ROUTES);
   // A bad entry stops the start, with its line.
   await container.readModelsConfig();
   const { stateDir, modelStoragePath } = config;
@@ -284,7 +286,7 @@ export async function serve(config: Config): Promise<string> {
   await context.routing.start();
   if (config.auth) await context.tokenTable.start();
   const server = createApiServer(config.tls.server, createFastPredict(context, createApp(context)), logger);
-  limitBodyTime(server);
+  limitBodyTime(server, config.uploads.pace);
   limitConnections(server, config.maxConnections, context.metrics);
   const { address, port } = await listen(server, config);
   const stopGrpc = config.grpcPort > 0 ? await startInferenceServer(context, config) : undefined;

@@ -16,6 +16,7 @@ import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { performanceMonitorSchema } from '../core/schemas/performance-monitor.js';
 import { startEmbeddedPostgres } from '../infra/local/embedded-postgres.js';
+import { endOnSignal } from '../infra/local/end-on-signal.js';
 import { deleteStateFolder } from '../infra/local/state-folder.js';
 import { quantileOfSorted } from '../ml/evaluate/bootstrap.js';
 import { applyMigrations } from '../services/database/apply-migrations.js';
@@ -155,6 +156,7 @@ const round = (value: number) => Math.round(value * 100) / 100;
 
 const folder = mkdtempSync(join(tmpdir(), 'mlops-analytics-'));
 const server = await startEmbeddedPostgres({ stateDir: folder });
+endOnSignal(() => server.stop().then(() => deleteStateFolder(folder)));
 try {
   await applyMigrations(server.url);
   const database = openDatabase(server.url, () => undefined);

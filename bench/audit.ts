@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '../infra/local/embedded-postgres.js';
+import { endOnSignal } from '../infra/local/end-on-signal.js';
 import { deleteStateFolder } from '../infra/local/state-folder.js';
 import { verifyAudit } from '../services/audit/verify-audit.js';
 import { applyMigrations } from '../services/database/apply-migrations.js';
@@ -39,6 +40,7 @@ END $$`;
 async function main(rows: number): Promise<void> {
   const stateDir = mkdtempSync(join(tmpdir(), 'mlops-bench-audit-'));
   const server = await startEmbeddedPostgres({ stateDir });
+  endOnSignal(() => server.stop().then(() => deleteStateFolder(stateDir)));
   const database = openDatabase(server.url, () => undefined);
   try {
     await applyMigrations(server.url);

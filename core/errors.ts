@@ -35,6 +35,7 @@ export const ERROR_TABLE = {
   feature_view_not_found: { status: 404, title: 'No such feature view' },
   erasure_not_found: { status: 404, title: 'No such erasure' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
+  body_too_slow: { status: 408, title: 'The body comes too slowly' },
   deployment_conflict: { status: 409, title: 'The rollout is not possible now' },
   traffic_frozen: { status: 409, title: 'Traffic is frozen' },
   experiment_conflict: { status: 409, title: 'The experiment is not possible now' },

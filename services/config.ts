@@ -13,6 +13,7 @@ import { LOG_LEVELS } from '../core/schemas/log-level.js';
 import { projectRoot } from './project-root.js';
 import { readStepCacheSettings, stepCacheEnvironment } from './training/step-cache-settings.js';
 import { whole } from './whole.js';
+import { toUploadSettings, uploadEnvironment, type UploadSettings } from './uploads/upload-settings.js';
 import { readStorageSettings, storageEnvironment, type StorageSettings } from './storage/storage-settings.js';
 
 const flag = (fallback: 'true' | 'false') =>
@@ -133,8 +134,7 @@ export const environmentSchema = z.object({
   S3_REGION: z.string().default('us-east-1').describe('Region of the S3 store'),
   S3_ACCESS_KEY_ID: z.string().optional().describe('Access key for s3:// sources and for files kept in the S3 store'),
   S3_SECRET_ACCESS_KEY: z.string().optional().describe('Secret of the access key'),
-  UPLOAD_MAX_MB: whole(10_240, 1, 16_777_216).describe('MiB that one upload may have'),
-  UPLOAD_HOURS: whole(24, 1, 8760).describe('Hours that an upload is kept'),
+  ...uploadEnvironment,
   EVENT_SPOOL_MB: whole(4096, 16, 1_048_576).describe(
     'MiB on disk, for each API process, that events may take until they are in the database; beyond it more are answered 503',
   ),
@@ -176,8 +176,6 @@ export interface SourceSettings {
   caFile?: string;
   maxBytes: number;
   s3: S3Settings;
-  uploadMaxBytes: number;
-  uploadHours: number;
   eventSpoolBytes: number;
   /** 0 = for ever. */
   eventRetentionDays: number;
@@ -240,6 +238,7 @@ export interface Config extends StorageSettings {
   webhookAllowedHosts: readonly string[];
   alerts: AlertSettings;
   sources: SourceSettings;
+  uploads: UploadSettings;
   /** Undefined = nothing is mirrored. */
   mlflow?: { server: string; token?: string };
   jobLogDays: number;
@@ -358,6 +357,7 @@ function toConfig(
     webhookAllowedHosts: env.WEBHOOK_ALLOWED_HOSTS,
     alerts: toAlertSettings(env),
     sources: toSourceSettings(env),
+    uploads: toUploadSettings(env),
     ...(env.MLFLOW_TRACKING_URI
       ? { mlflow: { server: env.MLFLOW_TRACKING_URI, token: env.MLFLOW_TRACKING_TOKEN } }
       : {}),
@@ -384,8 +384,6 @@ function toSourceSettings(env: z.output<typeof environmentSchema>): SourceSettin
       accessKeyId: env.S3_ACCESS_KEY_ID,
       secretAccessKey: env.S3_SECRET_ACCESS_KEY,
     },
-    uploadMaxBytes: env.UPLOAD_MAX_MB * 2 ** 20,
-    uploadHours: env.UPLOAD_HOURS,
     eventSpoolBytes: env.EVENT_SPOOL_MB * 2 ** 20,
     eventRetentionDays: env.EVENT_RETENTION_DAYS,
   };

@@ -81,7 +81,7 @@ async function receiveUpload(request: Request, response: Response, context: ApiC
   const packed = { identity: 'none', gzip: 'gzip', zstd: 'zstd' } as const;
   if (!Object.hasOwn(packed, encoding))
     throw new ServiceError('media_type_unsupported', 'The Content-Encoding is not supported; use gzip, zstd or none.');
-  if (Number(request.get('content-length')) > context.config.sources.uploadMaxBytes)
+  if (Number(request.get('content-length')) > context.config.uploads.maxBytes)
     throw new ServiceError('body_too_large', 'The upload is larger than UPLOAD_MAX_MB allows.');
   const asked = {
     format,

@@ -77,12 +77,12 @@ export const scheduleRoutes: RouteDefinition[] = [
     summary: 'Retrain a model by the clock',
     description:
       'A Temporal Schedule: it survives restarts. Replaces the former one as a whole, so that what is left out has its default again: never ' +
-      'two runs at once, at most ten minutes made up for after an outage, UTC. `on_drift` is kept and shown; this release has no monitors that would act on it.',
+      'two runs at once, at most ten minutes made up for after an outage, UTC. With `on_drift` alerts that advise to retrain begin a repair.',
     role: 'operator',
     body: scheduleRequestSchema,
     example: { cron: '0 3 * * 1', timezone: 'Europe/Berlin', jitter_seconds: 300, training: { auto_deploy: true } },
     answers,
-    errors: [...bodyErrors, 'model_not_found', 'dependency_unavailable'],
+    errors: [...bodyErrors, 'model_not_found', 'dataset_not_found', 'dependency_unavailable'],
     async handle(request, _response, context) {
       const { name, schedules } = await readPath(request, context);
       const body = parseRequest(scheduleRequestSchema, request.body);

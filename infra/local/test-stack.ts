@@ -1,6 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { endOnSignal } from './end-on-signal.js';
 import { LocalStack, PARTS, type LocalStackOptions, type Part, type StackAddresses } from './local-stack.js';
 import { runSilently } from './progress-lines.js';
 import { deleteStateFolder } from './state-folder.js';
@@ -20,6 +21,7 @@ export interface StackHooks extends Pick<LocalStackOptions, 'envOf'> {
  */
 export class TestStack {
   #stack: LocalStack;
+  readonly #forget = endOnSignal(() => this.stop());
 
   private constructor(
     readonly stateDir: string,
@@ -98,5 +100,6 @@ export class TestStack {
   async stop(): Promise<void> {
     await this.#stack.stop();
     deleteStateFolder(this.stateDir);
+    this.#forget();
   }
 }

@@ -26,6 +26,14 @@ export const authEnvironment = {
     .describe(
       'Claim with the role, or a list of roles of which the highest counts; a path such as `realm_access.roles` may be given. `role` also finds `roles`. Without one a caller is a viewer',
     ),
+  AUTH_MODELS_CLAIM: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .describe(
+      'Claim, or a path to it, with the list of the models that the caller of a JWT may touch; `*` in it means all, and without the claim it is none. Without this setting JWTs reach all models',
+    ),
   AUTH_LEEWAY: z
     .string()
     .regex(/^\d+$/, 'must be a whole number')
@@ -47,6 +55,7 @@ export interface JwtSettings {
   issuer: string;
   audience: string;
   roleClaim: string;
+  modelsClaim?: string;
   leewaySeconds: number;
 }
 
@@ -75,7 +84,8 @@ export function readAuthSettings(env: AuthEnvironment, problems: string[]): Auth
     problems.push('AUTH_ISSUER and AUTH_AUDIENCE must be set, or JWTs that were made for others would be taken.');
   const keys = url ? readJwksUrl(url, problems) : readPublicKey(key!, problems);
   if (!keys || !issuer || !audience) return undefined;
-  return { jwt: { keys, issuer, audience, roleClaim: env.AUTH_ROLE_CLAIM, leewaySeconds: env.AUTH_LEEWAY } };
+  const claims = { roleClaim: env.AUTH_ROLE_CLAIM, modelsClaim: env.AUTH_MODELS_CLAIM };
+  return { jwt: { keys, issuer, audience, ...claims, leewaySeconds: env.AUTH_LEEWAY } };
 }
 
 const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[?::1\]?)$/;

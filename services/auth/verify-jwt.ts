@@ -1,4 +1,5 @@
 import { jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import { canonicalModelName } from '../../core/names.js';
 import { highestRole, isOwnSubject, type Caller } from '../../core/roles.js';
 import { ALGORITHMS, type JwtSettings } from './auth-settings.js';
 
@@ -19,7 +20,7 @@ const SUBJECT = /^[\p{L}\p{N}\p{P}\p{S}][\p{L}\p{N}\p{P}\p{S} ]{0,199}$/u;
  */
 export async function verifyJwt(
   token: string,
-  { keys, issuer, audience, roleClaim, leewaySeconds }: JwtSettings,
+  { keys, issuer, audience, roleClaim, modelsClaim, leewaySeconds }: JwtSettings,
   getKey: JWTVerifyGetKey,
 ): Promise<VerifiedJwt> {
   const { payload } = await jwtVerify(token, getKey, {
@@ -34,13 +35,22 @@ export async function verifyJwt(
   if (!SUBJECT.test(sub)) throw new Error('"sub" must be 1 to 200 printable characters');
   if (isOwnSubject(sub)) throw new Error('"sub" is a name that the service uses itself');
   const role = highestRole(rolesOf(payload, roleClaim)) ?? 'viewer';
-  return { caller: { subject: sub, role }, endsAtMs: (exp + leewaySeconds) * 1000 };
+  const models = modelsClaim === undefined ? undefined : modelsOf(payload, modelsClaim);
+  return { caller: { subject: sub, role, ...(models ? { models } : {}) }, endsAtMs: (exp + leewaySeconds) * 1000 };
 }
 
 /** The words of the claim: by its very name, else along its path. */
 function rolesOf(payload: JWTPayload, claim: string): unknown[] {
   const found = valueOf(payload, claim) ?? (claim === 'role' ? valueOf(payload, 'roles') : undefined);
   return Array.isArray(found) ? found : [found];
+}
+
+/** @returns undefined = all. @throws Error for a claim that is no list of names: what it should limit must not become unlimited */
+function modelsOf(payload: JWTPayload, claim: string): string[] | undefined {
+  const found = valueOf(payload, claim) ?? [];
+  if (!Array.isArray(found) || !found.every((name) => typeof name === 'string'))
+    throw new Error(`"${claim}" must be a list of names of models`);
+  return found.includes('*') ? undefined : found.map(canonicalModelName);
 }
 
 function valueOf(payload: JWTPayload, claim: string): unknown {

@@ -60,7 +60,7 @@ export function createUploadStore({ prisma }: Database, config: Config) {
   async function keep(partial: string, { sha256, bytes }: Received, request: UploadRequest) {
     const { format, compression, subject } = request;
     const id = `upl_${createHash('sha256').update(`${sha256} ${format} ${compression}`).digest('hex').slice(0, 24)}`;
-    const expiresAt = new Date(Date.now() + config.sources.uploadHours * HOUR_MS);
+    const expiresAt = new Date(Date.now() + config.uploads.hours * HOUR_MS);
     return locked(id, async (transaction) => {
       const path = uploadPath(config, { id, format, compression });
       await rename(partial, path);
@@ -80,7 +80,7 @@ export function createUploadStore({ prisma }: Database, config: Config) {
       await mkdir(uploadsFolder(config), { recursive: true });
       const partial = join(uploadsFolder(config), `${randomUUID()}.partial`);
       try {
-        const received = await receiveFile(body, partial, config.sources.uploadMaxBytes);
+        const received = await receiveFile(body, partial, config.uploads.maxBytes);
         if (received.bytes === 0) throw invalid('body', 'is empty');
         if (request.sha256 !== undefined && request.sha256 !== received.sha256)
           throw invalid('sha256', `is not that of the body, which is ${received.sha256}`);

@@ -25,6 +25,7 @@ export class ChaosLoad {
   /** Predictions that got an answer of another sort than 200, or none. */
   failedPredictions = 0;
   readonly #over = new AbortController();
+  #reported: { id: string; observedAt: string } | undefined;
   readonly #progress = new Map<string, number>();
   readonly #ended = new Map<string, Job>();
   #callers: Promise<unknown> = Promise.resolve();
@@ -101,7 +102,9 @@ export class ChaosLoad {
     const { predictions, outcomes } = this.acknowledged;
     const id = predictions.at(-1);
     if (id === undefined || id === outcomes.at(-1)) return;
-    const body = { outcome: { label: 'stay' }, observed_at: new Date().toISOString() };
+    // A report that got no answer is repeated as it was: with another time it would be another report, which is kept as well.
+    if (this.#reported?.id !== id) this.#reported = { id, observedAt: new Date().toISOString() };
+    const body = { outcome: { label: 'stay' }, observed_at: this.#reported.observedAt };
     const answer = await callService(this.url, 'POST', `/predictions/${id}/feedback`, body);
     // A prediction that the disk did not take was counted as lost, so that nothing can be reported of it.
     if (answer.status !== 404 && this.#look('an outcome', answer)) outcomes.push(id);

@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { endOnSignal } from '../../infra/local/end-on-signal.js';
 import { PARTS, type Part } from '../../infra/local/local-stack.js';
 import { TestStack } from '../../infra/local/test-stack.js';
 import { createPrng } from '../../ml/random/prng.js';
@@ -60,9 +62,12 @@ export class ChaosStack {
   #stack: TestStack | undefined;
   #redis: RedisServer | undefined;
   #dataset = '';
+  #forget: (() => void) | undefined;
 
   static async start(): Promise<ChaosStack> {
     const world = new ChaosStack();
+    // Before its stack: mounted disks must not stay.
+    world.#forget = endOnSignal(() => world.stop());
     try {
       await world.#start();
     } catch (error) {
@@ -160,14 +165,27 @@ export class ChaosStack {
     this.#more.set(part, more);
     if (part !== 'redis') return this.stack.kill9(part);
     await this.#redis!.kill9();
-    await new Promise((resolve) => setTimeout(resolve, downMs));
+    await sleep(downMs);
     await this.startRedis();
   }
 
-  /** Starts Redis unless it runs. */
+  /** Starts Redis again if it has ended, or is about to. */
   async startRedis(): Promise<void> {
+    // What was killed a moment ago is not told of yet.
+    await sleep(500);
     if (this.#redis && !this.#redis.isRunning)
       await this.#redis.startAgain({ ...process.env, ...this.#more.get('redis') });
+  }
+
+  /** No write that takes memory succeeds until it is started again. */
+  async limitRedis(): Promise<void> {
+    await this.#redis!.command(['CONFIG', 'SET', 'maxmemory', '1', 'maxmemory-policy', 'noeviction']);
+  }
+
+  /** Commands that Redis has refused for want of memory since its start; 0 where it does not run. */
+  async refusedByRedis(): Promise<number> {
+    const text = this.#redis?.isRunning ? await this.#redis.command(['INFO', 'errorstats']).catch(() => '') : '';
+    return Number(/^errorstat_OOM:count=(\d+)/m.exec(text)?.[1] ?? 0);
   }
 
   /** The proxies that a part's connections go through: of a server those of its clients, of a worker its own. */
@@ -189,5 +207,6 @@ export class ChaosStack {
     await this.#redis?.kill9();
     for (const link of this.#links.values()) await link.stop();
     rmSync(this.#inbox, { recursive: true, force: true });
+    this.#forget?.();
   }
 }

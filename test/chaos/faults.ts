@@ -39,6 +39,11 @@ const FAKETIME = ['x86_64', 'aarch64']
   .flatMap((machine) => [`/usr/lib/${machine}-linux-gnu/faketime/libfaketime.so.1`])
   .find((path) => existsSync(path));
 
+/** libfaketime and the jemalloc of Redis wait for each other at the start: the malloc of libc must come before it. */
+const LIBC = ['x86_64', 'aarch64']
+  .map((machine) => `/lib/${machine}-linux-gnu/libc.so.6`)
+  .find((path) => existsSync(path));
+
 /** A part that was started again is at work by then. */
 const AT_WORK_AFTER_MS = 8000;
 
@@ -82,7 +87,8 @@ const spoilConnections =
 const skewClock: Begin = async (world, part, seconds) => {
   // Ahead or behind: both are tried, half of the parts each.
   const offset = CHAOS_PARTS.indexOf(part) % 2 === 0 ? '+1h' : '-1h';
-  const env = { LD_PRELOAD: FAKETIME!, FAKETIME: offset, DONT_FAKE_MONOTONIC: '1', FAKETIME_DISABLE_SHM: '1' };
+  const preload = part === 'redis' ? `${FAKETIME} ${LIBC}` : FAKETIME!;
+  const env = { LD_PRELOAD: preload, FAKETIME: offset, DONT_FAKE_MONOTONIC: '1', FAKETIME_DISABLE_SHM: '1' };
   await world.kill(part, 0, env);
   await sleep(AT_WORK_AFTER_MS);
   return {
@@ -91,31 +97,34 @@ const skewClock: Begin = async (world, part, seconds) => {
   };
 };
 
-/** How often the log of a part tells of an allocation that was refused. */
-function refusedIn(world: ChaosStack, part: ChaosPart): number {
-  if (part === 'redis') return 0;
+/** How often a part has told of an allocation that was refused. */
+async function refusedIn(world: ChaosStack, part: ChaosPart): Promise<number> {
+  if (part === 'redis') return world.refusedByRedis();
   return readFileSync(world.stack.logFile(part), 'utf8').match(/out of memory|cannot allocate memory/gi)?.length ?? 0;
 }
 
 /** What an operator meets: allocations are refused, and where the part does not end of that, the kernel ends its largest process. */
 const exhaustMemory: Begin = async (world, part) => {
-  const refusedBefore = refusedIn(world, part);
+  const refusedBefore = await refusedIn(world, part);
   const pids = world.pids(part);
+  // A Redis of production has a bound of its own below that of its container, and refuses what is written beyond it.
+  if (part === 'redis') await world.limitRedis();
   limitMemory(pids);
   // A statement that wants more than there is, beside those of the load, whose needs are small.
   if (part === 'postgres') await world.query('SELECT length(repeat($1, 268435456))', ['x']).catch(() => undefined);
   return {
-    how: 'prlimit --as: nothing beyond what it has',
+    how: `prlimit --as: nothing beyond what it has${part === 'redis' ? '; CONFIG SET maxmemory 1, noeviction' : ''}`,
     async end() {
       const now = world.pids(part);
+      // Redis counts what it refuses as long as it lives; the others have a log.
+      const refused = (await refusedIn(world, part)) - refusedBefore;
       const largest = now[0] === pids[0] ? largestProcess(now) : undefined;
       if (largest !== undefined) signalAll([largest], 'SIGKILL');
       // Also from those that were started meanwhile, which have the limit from their parents.
       liftMemory([...pids, ...world.pids(part)]);
       await world.startRedis();
-      const refused = refusedIn(world, part) - refusedBefore;
       return [
-        ...(refused > 0 ? [`its log tells of it ${refused} times`] : []),
+        ...(refused > 0 ? [`it tells of ${refused} refusals`] : []),
         largest === undefined ? 'it ended of that' : 'then SIGKILL for its largest process, as the kernel does',
       ].join('; ');
     },

@@ -47,9 +47,6 @@ async function main(): Promise<number> {
     return 0;
   }
   const world = await ChaosStack.start();
-  // Mounted disks must not stay.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void world.stop().finally(() => process.exit(130)));
   const results: FaultResult[] = [];
   try {
     for (const [at, fault] of chosen.entries()) {

@@ -14,6 +14,9 @@ const CHECKS = [
   'response_schema_conformance',
   'unsupported_method',
   'allow_header_conformance',
+  // Of chains of calls: what was removed is gone, and what was made is there.
+  'use_after_free',
+  'ensure_resource_availability',
 ];
 
 export interface SchemathesisSettings {
@@ -42,7 +45,12 @@ export async function runSchemathesis(
   const child = spawn(join(python.bin, 'schemathesis'), argumentsOf(settings), {
     // It keeps what it has learnt in a folder where it runs.
     cwd: settings.folder,
-    env: { ...process.env, PYTHONPATH: join(projectRoot(), 'test/fuzz'), SCHEMATHESIS_HOOKS: 'schemathesis_hooks' },
+    env: {
+      ...process.env,
+      PYTHONPATH: join(projectRoot(), 'test/fuzz'),
+      SCHEMATHESIS_HOOKS: 'schemathesis_hooks',
+      FUZZ_CHAINS: settings.phases.every((phase) => phase === 'stateful') ? '1' : '',
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

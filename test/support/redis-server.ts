@@ -9,6 +9,8 @@ const BINARY = ['/usr/bin/redis-server', '/usr/local/bin/redis-server', '/opt/ho
   existsSync(path),
 );
 
+const UP_WITHIN_MS = 30_000;
+
 /** Whether this machine has a Redis to test with; says so aloud where it has not. */
 export function hasRedis(): boolean {
   if (!BINARY) process.stderr.write('SKIPPED tests with Redis: redis-server is not installed.\n');
@@ -62,10 +64,13 @@ export class RedisServer {
       : ['--port', port];
     const options = [...ports.map(String), '--bind', '127.0.0.1', '--save', ''];
     this.#process = spawn(BINARY!, [...options, '--requirepass', RedisServer.PASSWORD], { stdio: 'ignore', env });
-    while (!(await this.#answers())) await sleep(60);
+    for (const deadlineMs = Date.now() + UP_WITHIN_MS; !(await this.#answers()); await sleep(60))
+      if (!this.isRunning || Date.now() > deadlineMs)
+        throw new Error(`redis-server did not come up on port ${port} within ${UP_WITHIN_MS / 1000} s.`);
   }
 
-  async #answers(): Promise<boolean> {
+  /** Sends one command. @returns its answer, as text */
+  async command(words: readonly string[]): Promise<string> {
     const files = this.tls && Object.entries(this.tls).map(([name, path]) => [name, readFileSync(path)] as const);
     const client = createClient({
       url: this.url(),
@@ -74,13 +79,17 @@ export class RedisServer {
     client.on('error', () => undefined);
     try {
       await client.connect();
-      await client.ping();
-      return true;
-    } catch {
-      return false;
+      return String(await client.sendCommand([...words]));
     } finally {
       if (client.isOpen) client.destroy();
     }
+  }
+
+  #answers(): Promise<boolean> {
+    return this.command(['PING']).then(
+      () => true,
+      () => false,
+    );
   }
 
   signal(signal: NodeJS.Signals): void {

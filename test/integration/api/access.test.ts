@@ -206,6 +206,13 @@ describe('a service token', () => {
     await service.query(`
       INSERT INTO repairs (id, model, state, trigger, requested_by, settings, former_version, job_id)
         SELECT 'rep-' || model, model, 'failed', '', 'x', '{}', 'v1.0.0', 'job-' || model FROM unnest(ARRAY['customers', 'others']) model`);
+    const { dataset_id: secrets } = await service.run('/data/ingest', {
+      source: 'customers.csv',
+      data_type: 'secrets',
+    });
+    const [own] = await service.query<{ dataset_id: string }>(
+      `SELECT id AS dataset_id FROM datasets WHERE data_type = 'customers'`,
+    );
     const other = (await service.post<{ prediction_id: string }>('/predict/others', FEATURES)).body.prediction_id;
     expect(await predict('customers', token)).toBe(200);
     expect((await ask('GET', `/jobs/${idOf('customers')}`)).status).toBe(200);
@@ -232,8 +239,23 @@ describe('a service token', () => {
       ['POST', '/models/others/repair', {}],
       ['GET', '/monitors/others'],
       ['GET', '/analytics/drift?model_type=others'],
+      ['POST', '/models/train', { model_type: 'customers', training_data: { source: 'secrets' } }],
+      ['POST', '/models/train', { model_type: 'customers', training_data: { source: secrets } }],
+      ['PUT', '/schedules/customers', { cron: '0 3 * * 1', training: { training_data: { source: secrets } } }],
     ] as const)
       expect((await ask(method, path, body)).status, `${method} ${path}`).toBe(404);
+    const [none, theirs] = await Promise.all(
+      ['ds_none', secrets].map((source) =>
+        ask('POST', '/models/train', { model_type: 'customers', training_data: { source } }),
+      ),
+    );
+    expect(theirs!.text.replaceAll(/ds_\w+|"correlation_id":"[^"]*"/g, '')).toBe(
+      none!.text.replaceAll(/ds_\w+|"correlation_id":"[^"]*"/g, ''),
+    );
+    for (const source of ['customers', own!.dataset_id]) {
+      const schedule = { cron: '0 3 * * 1', paused: true, training: { training_data: { source } } };
+      expect((await ask('PUT', '/schedules/customers', schedule)).status).toBe(200);
+    }
     // What is another's and what is not there at all are told in the same words.
     const [foreign, missing] = [await ask('GET', `/jobs/${idOf('others')}`), await ask('GET', '/jobs/none')];
     expect(foreign.text.replaceAll(/train-\w+|"correlation_id":"[^"]*"/g, '')).toBe(
@@ -252,6 +274,7 @@ describe('a service token', () => {
       ['GET', '/webhooks'],
       ['GET', '/freezes'],
       ['POST', '/retention/run'],
+      ['POST', '/models/customers/versions/import'],
     ] as const)
       expect((await ask(method, path)).status, path).toBe(403);
     for (const list of [

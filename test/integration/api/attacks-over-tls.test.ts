@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect as connectPlain, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -80,6 +80,7 @@ beforeAll(async () => {
     DATABASE_URL: postgres.url,
     MODELS_CONFIG: join(folder, 'config.yaml'),
     RATE_LIMIT: '100000',
+    UPLOAD_RATE_WINDOW: '1',
     TLS_CERT_FILE: server.cert,
     TLS_KEY_FILE: server.key,
     AUTH_JWKS_URL: issuer.url,
@@ -298,18 +299,19 @@ describe('the connection', () => {
     expect(said).not.toContain('200 OK');
   });
 
-  it('does not last when its answer is over and its body trickles on, for nobody and for callers', async () => {
+  it('does not last when its answer is over and its body trickles on, nor when it only trickles, for nobody and for callers', async () => {
     const trickle = async (authorization: string, path: string) => {
       const socket = connect({ port: Number(new URL(api.url).port), host: '127.0.0.1', ca });
-      socket.on('error', () => undefined).resume();
+      let answer = '';
+      socket.on('error', () => undefined).on('data', (bytes) => (answer += bytes.toString('latin1')));
       socket.write(
-        `POST ${path} HTTP/1.1\r\nHost: x\r\n${authorization}Content-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n`,
+        `POST ${path} HTTP/1.1\r\nHost: x\r\n${authorization}Content-Type: ${path.includes('events') ? 'application/x-ndjson' : 'application/octet-stream'}\r\nTransfer-Encoding: chunked\r\n\r\n`,
       );
       const drips = setInterval(() => socket.writable && socket.write('1\r\nx\r\n'), 200);
       const over = await Promise.race([once(socket, 'close').then(() => true), pause(10_000).then(() => false)]);
       clearInterval(drips);
       socket.destroy();
-      return over;
+      return over && statusesOf(answer)[0];
     };
     const refused = [
       '/data/uploads?format=csv',
@@ -318,8 +320,14 @@ describe('the connection', () => {
       '/models/customers/versions/import',
     ];
     const viewer = `Authorization: Bearer ${await issuer.sign()}\r\n`;
-    const ended = await Promise.all([...refused.map((path) => trickle('', path)), trickle(viewer, refused[0]!)]);
-    expect(ended).toEqual([...refused, viewer].map(() => true));
+    const allowed = ['/data/uploads?format=csv', '/data/events/x'];
+    const ended = await Promise.all([
+      ...refused.map((path) => trickle('', path)),
+      trickle(viewer, refused[0]!),
+      ...allowed.map((path) => trickle(`Authorization: Bearer ${admin}\r\n`, path)),
+    ]);
+    expect(ended).toEqual([...refused.map(() => 401), 403, ...allowed.map(() => 408)]);
+    await expect.poll(() => readdirSync(join(folder, 'api', 'data', 'uploads')), { timeout: 8000 }).toEqual([]);
   });
 
   it('carries nothing into the log that makes a line, a secret or a terminal of it', async () => {

@@ -42,6 +42,18 @@ describe('whatever is sent to an operation of the OpenAPI document', () => {
     expect(result.passed, result.output).toBe(true);
   });
 
+  it(
+    'stands its chains of calls along the links of the document',
+    { timeout: TIMEOUT_MS },
+    async (context: TestContext) => {
+      const settings = { url: target.api, seed: SEED, phases: ['stateful'], requests: 40, folder };
+      const result = await runSchemathesis(settings);
+      if ('reason' in result) return context.skip(`schemathesis could not be installed: ${result.reason}`);
+      expect(result.passed, result.output).toBe(true);
+      expect(Number(/API Links:\s+(\d+) covered/.exec(result.output)?.[1]), result.output).toBeGreaterThan(5);
+    },
+  );
+
   it('leaves no stack trace in the log of the API', () => {
     const logs = join(target.stateDir, 'logs');
     for (const name of readdirSync(logs).filter((file) => file.startsWith('api')))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { clientOf, RateLimiter } from '../../../api/rate-limiter.js';
+import { clientOf, RateLimiter, refuseUnknownRoutes } from '../../../api/rate-limiter.js';
 import { loadConfig } from '../../../services/config.js';
 
 const ROUTE = 'POST /models/train';
@@ -34,6 +34,14 @@ describe('the rate of a caller', () => {
     expect(limiter.refuseRoute('a', ROUTE, 10_001)).toBeUndefined();
     expect(limiter.refuseRoute('a', 'POST /data/ingest', 0)).toBeUndefined();
     expect(limiter.refuse('a', 0)).toBeUndefined();
+  });
+
+  it('must be of a route that there is', () => {
+    const check = (route: string) => () =>
+      refuseUnknownRoutes(new Map([[route, 1]]), [{ method: 'post', path: '/predict/{model}' }]);
+    expect(check('POST /predict/{model}')).not.toThrow();
+    for (const route of ['POST /predict/churn', 'GET /predict/{model}', 'POST /predict/{model}/'])
+      expect(check(route)).toThrow(/RATE_LIMIT_ROUTES names .* no route/);
   });
 
   it('is read from the settings', () => {

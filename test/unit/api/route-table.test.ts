@@ -2,13 +2,15 @@ import { join } from 'node:path';
 import { loadSync } from '@grpc/proto-loader';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { Admission } from '../../../api/admission.js';
 import { createApp } from '../../../api/app.js';
 import { CONSOLE_PATH } from '../../../api/console.js';
 import { DOCUMENT_PATHS } from '../../../api/docs.js';
 import { METHOD_ROLES, METHOD_ROUTES } from '../../../api/grpc/admit-call.js';
 import type { ApiContext } from '../../../api/http-context.js';
-import { modelNamed, OWNED } from '../../../api/model-scope.js';
+import { DATA_IN_BODY, READS_BEYOND } from '../../../api/data-scope.js';
+import { modelNamed, NAMED_IN_BODY, OWNED } from '../../../api/model-scope.js';
 import { RateLimiter } from '../../../api/rate-limiter.js';
 import { ALL_ROUTES } from '../../../api/routes/index-of-routes.js';
 import { projectRoot } from '../../../services/project-root.js';
@@ -32,6 +34,22 @@ const context = {
 } as unknown as ApiContext;
 const layers = createApp(context).router.stack as unknown as Layer[];
 const asExpress = (path: string) => path.replaceAll(/\{(\w+)\}/g, ':$1');
+
+/** Places in bodies that name no object: whom a prediction is about, a count, and where a repair takes its rows from. */
+const NO_OBJECTS = /: (entity_id|user_id|project_id|series_id|(training\.)?search\.ensemble\.models|source)$/;
+
+/** Where a schema has properties that name something: `training_data.source`. */
+function namesIn(schema: unknown, place: readonly string[] = []): string[] {
+  if (typeof schema !== 'object' || schema === null) return [];
+  return Object.entries(schema).flatMap(([key, value]) => {
+    if (key !== 'properties') return namesIn(value, place);
+    return Object.entries(value as Record<string, unknown>).flatMap(([name, property]) => {
+      const at = [...place, name];
+      const isName = /^(model|models|model_type|source|against|datasets?|views?|job|run|url)$|_ids?$/.test(name);
+      return [...(isName ? [at.join('.')] : []), ...namesIn(property, at)];
+    });
+  });
+}
 
 describe('the table of routes', () => {
   it('has every path that Express answers, beside documents and console, which are for everybody', () => {
@@ -82,6 +100,29 @@ describe('the table of routes', () => {
       .filter(({ path }) => !path.includes('{model}'))
       .flatMap(({ path }) => [...path.matchAll(/\{(\w+_id)\}/g)].map(([, name]) => name!));
     expect([...new Set(named)].toSorted()).toEqual([...Object.keys(OWNED), ...ofNoModel, ...more].toSorted());
+  });
+
+  it('tells of each object that a body names how a caller of some models is kept from those of others', () => {
+    const scoped = ALL_ROUTES.filter(
+      ({ method, path }) =>
+        !READS_BEYOND.includes(`${method} ${path}`) &&
+        (modelNamed(path, { params: {} } as never) !== undefined ||
+          /\{(model|\w+_id)\}/.test(path) ||
+          `${method} ${path}` in NAMED_IN_BODY),
+    );
+    const found = scoped.flatMap(({ method, path, body, role }) =>
+      body && role !== 'admin'
+        ? namesIn(z.toJSONSchema(body, { io: 'input', unrepresentable: 'any' })).map(
+            (place) => `${method} ${path}: ${place}`,
+          )
+        : [],
+    );
+    const kept = [
+      ...Object.entries(NAMED_IN_BODY).map(([route, field]) => `${route}: ${field}`),
+      ...Object.entries(DATA_IN_BODY).map(([route, place]) => `${route}: ${place.join('.')}`),
+    ];
+    expect(found.filter((place) => !kept.includes(place) && !NO_OBJECTS.test(place))).toEqual([]);
+    expect(kept.filter((place) => !found.includes(place))).toEqual([]);
   });
 
   it('is matched by the methods of gRPC', () => {

@@ -2,6 +2,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { refuseUnknownRoutes } from '../../../api/rate-limiter.js';
+import { ALL_ROUTES } from '../../../api/routes/index-of-routes.js';
+import { routeRates } from '../../../services/limits/route-rates.js';
 import { projectRoot } from '../../../services/project-root.js';
 import { hasDeploymentTools, isSetting, readRootFile, runTool } from '../../support/deployment-tools.js';
 
@@ -54,6 +57,12 @@ describe('infra/compose.yaml', () => {
     for (const [, name, fallback] of text.matchAll(VARIABLE))
       expect(example, name).toMatch(new RegExp(`^# ${name}=${fallback ? `${fallback}$` : ''}`, 'm'));
     expect(text.replaceAll(VARIABLE, '')).not.toMatch(/[^$]\$\{/);
+  });
+
+  it('holds callers to a rate, and what costs much to one of its own', () => {
+    const { RATE_LIMIT, RATE_LIMIT_ROUTES } = compose.services['api']!.environment!;
+    refuseUnknownRoutes(routeRates.parse(RATE_LIMIT_ROUTES), ALL_ROUTES);
+    expect(Number(RATE_LIMIT)).toBeGreaterThan(0);
   });
 
   it('sets nothing that the service does not know', () => {

@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { refuseUnknownRoutes } from '../../../api/rate-limiter.js';
+import { ALL_ROUTES } from '../../../api/routes/index-of-routes.js';
 import { TASK_QUEUES } from '../../../core/names.js';
+import { routeRates } from '../../../services/limits/route-rates.js';
 import { projectRoot } from '../../../services/project-root.js';
 import {
   hasDeploymentTools,
@@ -159,6 +162,14 @@ describe('k8s/deployment.yaml', () => {
     );
     for (const [name, value] of settings) expect(value, name).not.toMatch(/password|secret|BEGIN|:\/\/[^/]*:[^/]*@/i);
     expect(ofKind('Secret')).toEqual([]);
+  });
+
+  it('holds callers to a rate, and what costs much to one of its own', () => {
+    const { RATE_LIMIT, RATE_LIMIT_ROUTES } = named('ConfigMap', 'ml-pipeline-settings').data!;
+    const rates = routeRates.parse(RATE_LIMIT_ROUTES);
+    refuseUnknownRoutes(rates, ALL_ROUTES);
+    expect(rates.get('POST /models/train')).toBeGreaterThan(0);
+    expect(Number(RATE_LIMIT)).toBeGreaterThan(0);
   });
 
   it('mounts what it declares, and can write where the service writes', () => {

@@ -79,6 +79,20 @@ describe('a JWT', () => {
     expect(await roleOf({ role: 'admin' }, '__proto__.role')).toBe('viewer');
   });
 
+  it('reaches the models of its claim where one is asked for, none without it, and all with `*` only', async () => {
+    const modelsOf = async (claims: Record<string, unknown>, claim?: string) => {
+      const settings = settingsFor(claim === undefined ? {} : { AUTH_MODELS_CLAIM: claim });
+      return (await verifyJwt(await issuer.sign({ ...claims }), settings, openKeys().getKey)).caller.models;
+    };
+    expect(await modelsOf({ models: ['churn'] })).toBeUndefined();
+    expect(await modelsOf({ models: ['churn', 'user-behavior'] }, 'models')).toEqual(['churn', 'user_behavior']);
+    expect(await modelsOf({ app: { models: ['churn'] } }, 'app.models')).toEqual(['churn']);
+    expect(await modelsOf({}, 'models')).toEqual([]);
+    expect(await modelsOf({ models: ['*'] }, 'models')).toBeUndefined();
+    for (const models of ['*', 'churn', { 0: 'churn' }, [1]])
+      await expect(modelsOf({ models }, 'models'), JSON.stringify(models)).rejects.toThrow(/list of names/);
+  });
+
   it('is refused when any of its claims does not fit', async () => {
     const settings = settingsFor({ AUTH_LEEWAY: '5' });
     const { getKey } = openKeys();
