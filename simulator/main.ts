@@ -56,6 +56,7 @@ async function openSinks(flags: Flags): Promise<SimulationSink[]> {
 }
 
 const TELL_MS = 500;
+const LEAST_SHARE = 0.05;
 
 /** Tells a terminal, or the program that has started this one, how far the simulation is. */
 function showProgress(parameters: SimulationParameters, startedAt: number): (batch: RowBatch) => void {
@@ -67,9 +68,10 @@ function showProgress(parameters: SimulationParameters, startedAt: number): (bat
     if (now - saidAt < TELL_MS) return;
     saidAt = now;
     process.send?.({ share });
-    const left = ((now - startedAt) / 1000) * (1 / share - 1);
-    if (process.stderr.isTTY)
-      process.stderr.write(`\r\x1b[2K  ${Math.round(share * 100)} %  about ${Math.ceil(left)} s left`);
+    if (!process.stderr.isTTY) return;
+    // The first rows tell too little of the pace.
+    const left = share > LEAST_SHARE ? `  about ${Math.ceil(((now - startedAt) / 1000) * (1 / share - 1))} s left` : '';
+    process.stderr.write(`\r\x1b[2K  ${Math.round(share * 100)} %${left}`);
   };
 }
 

@@ -174,7 +174,7 @@ const folder = mkdtempSync(join(tmpdir(), 'mlops-guide-'));
 /** The models of the repository, and those that the pages tell a reader to add; returns the models file. */
 function writeModels(): string {
   cpSync(join(root, 'models'), join(folder, 'models'), { recursive: true });
-  const [entry] = blocks.filter(({ text }) => /^telco_churn:/.test(text));
+  const entry = blocks.find(({ text }) => text.startsWith('telco_churn:'));
   appendFileSync(join(folder, 'models/config.yaml'), `\n${entry!.text}`);
   return join(folder, 'models/config.yaml');
 }
@@ -187,10 +187,12 @@ function writeLaunchers(): void {
   };
   const npx = Object.entries(bin).map(([name, path]) => `${name}) shift; exec node ${join(root, path)} "$@";;`);
   const npm = Object.entries(scripts).map(([name, line]) => `${name}) exec ${line} "$@";;`);
+  // The real one stands behind this folder on the path.
+  const real = (name: string) => `PATH=\${PATH#*:} exec ${name} "$@"`;
   const launchers = {
-    npx: `case $1 in ${npx.join(' ')} esac; echo "npx $1?" >&2; exit 2`,
-    npm: `[ "$1" = run ] || { echo "npm $1?" >&2; exit 2; }; shift
-while [ "\${1#-}" != "$1" ]; do shift; done; name=$1; shift; [ "\${1:-}" != -- ] || shift; cd ${root}
+    npx: `case $1 in ${npx.join(' ')} esac\n${real('npx')}`,
+    npm: `[ "$1" = run ] || ${real('npm')}
+shift; while [ "\${1#-}" != "$1" ]; do shift; done; name=$1; shift; [ "\${1:-}" != -- ] || shift; cd ${root}
 case $name in ${npm.join('\n')} esac; echo "npm run $name?" >&2; exit 2`,
   };
   for (const [name, script] of Object.entries(launchers))
@@ -225,7 +227,7 @@ beforeAll(async () => {
   );
 }, 300_000);
 afterAll(async () => {
-  await Promise.allSettled([...(aside?.values() ?? [])]);
+  await Promise.allSettled(aside?.values() ?? []);
   await stack?.stop();
   rmSync(folder, { recursive: true, force: true });
 });

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../infra/local/free-port.js';
 import { TestStack } from '../../infra/local/test-stack.js';
 import { projectRoot } from '../../services/project-root.js';
+import { queryDatabase } from '../support/query-database.js';
 
 const root = projectRoot();
 const SAMPLE = join(root, 'data/samples/projects.csv');
@@ -255,10 +256,58 @@ describe('the command line, from signing in to rolling back', () => {
         'jobs',
       ]),
     );
+    const config = readFileSync(join(folder, 'config.yaml'), 'utf8');
+    const found = async (env: NodeJS.ProcessEnv = {}) => {
+      const ill = await mlops(['doctor', '--json'], '', env);
+      expect(ill.code, ill.out).toBe(1);
+      const findings = ill.json['findings'] as { check: string; state: string; message: string; repair?: string }[];
+      return findings
+        .filter(({ state }) => state === 'problem')
+        .map(({ check, message, repair }) => ({ check, told: `${message} ${repair}` }));
+    };
+
+    // A file of models with an error, migrations that are missing, and a terminal with wrong settings.
     writeFileSync(join(folder, 'config.yaml'), 'broken:\n  kind: clasification\n');
-    const ill = await mlops(['doctor']);
-    expect(ill.code).toBe(1);
-    expect(ill.out).toMatch(/✗ dependency:models_config: down: .*config\.yaml.*broken\.kind/s);
-    expect(ill.out).toContain('Correct the named line');
+    const latest = '(SELECT max(migration_name) FROM "_prisma_migrations")';
+    const { databaseUrl } = stack.addresses;
+    await queryDatabase(
+      databaseUrl,
+      `UPDATE "_prisma_migrations" SET finished_at = NULL WHERE migration_name = ${latest}`,
+    );
+    const nobody = await freePort();
+    expect(await found({ TEMPORAL_ADDRESS: `127.0.0.1:${nobody}`, DATABASE_URL: 'mydb' })).toEqual([
+      { check: 'setting:DATABASE_URL', told: expect.stringContaining('postgresql://user:password@') },
+      { check: 'setting:TEMPORAL_ADDRESS', told: expect.stringContaining(`127.0.0.1:${nobody}`) },
+      { check: 'dependency:database_schema', told: expect.stringMatching(/1 migrations are pending.*npm run migrate/) },
+      {
+        check: 'dependency:models_config',
+        told: expect.stringMatching(/config\.yaml.*broken\.kind.*Correct the named line/s),
+      },
+    ]);
+    writeFileSync(join(folder, 'config.yaml'), config);
+    await queryDatabase(
+      databaseUrl,
+      `UPDATE "_prisma_migrations" SET finished_at = now() WHERE migration_name = ${latest}`,
+    );
+
+    // Servers that hang.
+    const pids = (['postgres', 'temporal'] as const).map((part) => stack.pid(part)!);
+    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    const hanging = await found().finally(() => pids.forEach((pid) => process.kill(pid, 'SIGCONT')));
+    expect(hanging.map(({ check }) => check)).toEqual(
+      expect.arrayContaining(['dependency:database', 'dependency:temporal']),
+    );
+
+    // The files of the version that answers are damaged, and the API starts again.
+    const models = join(stack.stateDir, 'models');
+    const files = readdirSync(models, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      statSync(join(models, name)).isFile(),
+    );
+    for (const name of files) writeFileSync(join(models, name), 'damaged');
+    stack.kill9('api');
+    await expect.poll(async () => (await mlops(['status'])).code, { timeout: 60_000, interval: 1000 }).toBe(0);
+    expect(await found()).toEqual([
+      { check: 'model:project_outcome', told: expect.stringMatching(/no version answers.*restore/) },
+    ]);
   });
 });
