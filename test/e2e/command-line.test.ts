@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -290,8 +290,12 @@ describe('the command line, from signing in to rolling back', () => {
       `UPDATE "_prisma_migrations" SET finished_at = now() WHERE migration_name = ${latest}`,
     );
 
-    // Servers that hang.
-    const pids = (['postgres', 'temporal'] as const).map((part) => stack.pid(part)!);
+    // Servers that hang: of PostgreSQL the processes of connections that there are already, too.
+    const [postgres, temporal] = [stack.pid('postgres')!, stack.pid('temporal')!];
+    const sessions = execFileSync('pgrep', ['-P', String(postgres)], { encoding: 'utf8' })
+      .trim()
+      .split('\n');
+    const pids = [postgres, temporal, ...sessions.map(Number)];
     for (const pid of pids) process.kill(pid, 'SIGSTOP');
     const hanging = await found().finally(() => pids.forEach((pid) => process.kill(pid, 'SIGCONT')));
     expect(hanging.map(({ check }) => check)).toEqual(

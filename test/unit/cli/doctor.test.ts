@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { examineMachine } from '../../../cli/doctor/examine-machine.js';
-import { judgeModel, REPAIRS } from '../../../cli/doctor/examine-service.js';
+import { connect } from '../../../cli/connection.js';
+import { examineService, judgeModel, REPAIRS } from '../../../cli/doctor/examine-service.js';
 import { examineGivenServers, examineLog, examineState } from '../../../cli/doctor/examine-state.js';
 import { findStuckJobs, judgeSpools, readWaiting } from '../../../cli/doctor/examine-work.js';
 import { judgeClock, judgeDisk, judgeNode } from '../../../cli/doctor/finding.js';
@@ -101,6 +102,28 @@ describe('what doctor finds of an installation that does not answer', () => {
       state: 'warning',
       message: expect.stringContaining('another program'),
     });
+  });
+
+  it.each([
+    [401, 'mlops login --token-stdin'],
+    [403, 'the role viewer'],
+  ])('is a token that the service refuses with %i', async (status, repair) => {
+    const refusing = createServer((_request, response) => {
+      response.writeHead(status, { 'content-type': 'application/problem+json' });
+      response.end(
+        JSON.stringify({ type: 'urn:problem:refused', title: 'Refused', status, detail: 'Not with this token.' }),
+      );
+    });
+    await new Promise<void>((done) => refusing.listen(0, '127.0.0.1', done));
+    const url = `http://127.0.0.1:${(refusing.address() as AddressInfo).port}`;
+    try {
+      const { findings } = await examineService(connect({ url, token: 'wrong', origin: 'flag' }));
+      expect(findings).toEqual([
+        { check: 'access', state: 'problem', message: 'Not with this token.', repair: expect.stringContaining(repair) },
+      ]);
+    } finally {
+      refusing.close();
+    }
   });
 
   it('is a state folder that is a file, or below one', async () => {
