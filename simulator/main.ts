@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util';
 import { FILE_FORMATS, openFileSink, type FileFormat } from './file-sink.js';
 import { openPostgresSink } from './postgres-sink.js';
-import { simulatePlatform, type SimulationSink } from './simulate-platform.js';
+import { simulatePlatform, type RowBatch, type SimulationSink } from './simulate-platform.js';
+import { followSimulation } from './simulation-progress.js';
 import { PARAMETER_FLAGS, parametersFromFlags, type Flags } from './simulation-flags.js';
-import { DEFAULT_PARAMETERS, SimulationInputError } from './simulation-parameters.js';
+import { DEFAULT_PARAMETERS, SimulationInputError, type SimulationParameters } from './simulation-parameters.js';
 
 const HELP = `Simulates a developer platform and writes its source tables: users, user_events, projects, resource_metrics,
 item_interactions. The same flags always give the same rows.
@@ -54,6 +55,26 @@ async function openSinks(flags: Flags): Promise<SimulationSink[]> {
   return sinks;
 }
 
+const TELL_MS = 500;
+const LEAST_SHARE = 0.05;
+
+/** Tells a terminal, or the program that has started this one, how far the simulation is. */
+function showProgress(parameters: SimulationParameters, startedAt: number): (batch: RowBatch) => void {
+  const follow = followSimulation(parameters);
+  let saidAt = startedAt;
+  return (batch) => {
+    const share = follow(batch);
+    const now = performance.now();
+    if (now - saidAt < TELL_MS) return;
+    saidAt = now;
+    process.send?.({ share });
+    if (!process.stderr.isTTY) return;
+    // The first rows tell too little of the pace.
+    const left = share > LEAST_SHARE ? `  about ${Math.ceil(((now - startedAt) / 1000) * (1 / share - 1))} s left` : '';
+    process.stderr.write(`\r\x1b[2K  ${Math.round(share * 100)} %${left}`);
+  };
+}
+
 /** Runs the command line; answers with the exit code: 1 where it failed, 2 where the command line itself is wrong. */
 export async function main(argv: readonly string[]): Promise<number> {
   try {
@@ -73,7 +94,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     }
     const parameters = parametersFromFlags(values);
     const startedAt = performance.now();
-    const counts = await simulatePlatform(parameters, await openSinks(values));
+    const tell = showProgress(parameters, startedAt);
+    const counts = await simulatePlatform(parameters, await openSinks(values), tell);
+    if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K');
     for (const [table, rows] of Object.entries(counts))
       process.stdout.write(`${table.padEnd(20)}${rows.toLocaleString('en-US').padStart(14)} rows\n`);
     process.stdout.write(

@@ -8,6 +8,8 @@ import { emptyUserRows, UserRowSource } from './user-rows.js';
 export interface RowBatch {
   table: SourceTableName;
   rows: SourceRow[];
+  /** How much of the users or, for their table, of the services is written with it, in (0, 1]. */
+  share: number;
 }
 
 /** Where the rows go. `finish` makes all of them visible at once; `abandon` leaves what was there before. */
@@ -28,35 +30,40 @@ export function* simulateRows(parameters: SimulationParameters): Generator<RowBa
     const isLast = index === parameters.users - 1;
     if (rows.user_events.length < BATCH_ROWS && rows.users.length < BATCH_ROWS && !isLast) continue;
     for (const table of ['users', 'projects', 'user_events', 'item_interactions'] as const) {
-      if (rows[table].length > 0) yield { table, rows: rows[table] };
+      if (rows[table].length > 0) yield { table, rows: rows[table], share: (index + 1) / parameters.users };
     }
     rows = emptyUserRows();
   }
   for (let index = 0; index < parameters.services; index += 1)
-    yield* batchesOf('resource_metrics', resourceSeries(parameters, index));
+    yield* batchesOf('resource_metrics', resourceSeries(parameters, index), (index + 1) / parameters.services);
 }
 
-function* batchesOf(table: SourceTableName, source: Iterable<SourceRow>): Generator<RowBatch> {
+function* batchesOf(table: SourceTableName, source: Iterable<SourceRow>, share: number): Generator<RowBatch> {
   let rows: SourceRow[] = [];
   for (const row of source) {
     rows.push(row);
     if (rows.length < BATCH_ROWS) continue;
-    yield { table, rows };
+    yield { table, rows, share };
     rows = [];
   }
-  if (rows.length > 0) yield { table, rows };
+  if (rows.length > 0) yield { table, rows, share };
 }
 
-/** Runs the simulation into every sink and counts its rows by table. If a sink fails, all of them abandon. */
+/**
+ * Runs the simulation into every sink and counts its rows by table. If a sink fails, all of them abandon.
+ * @param tell is told of each batch that was written
+ */
 export async function simulatePlatform(
   parameters: SimulationParameters,
   sinks: readonly SimulationSink[],
+  tell: (batch: RowBatch) => void = () => undefined,
 ): Promise<Record<SourceTableName, number>> {
   const counts = Object.fromEntries(SOURCE_TABLE_NAMES.map((name) => [name, 0])) as Record<SourceTableName, number>;
   try {
     for (const batch of simulateRows(parameters)) {
       counts[batch.table] += batch.rows.length;
       for (const sink of sinks) await sink.write(batch);
+      tell(batch);
     }
     for (const sink of sinks) await sink.finish();
   } catch (error) {

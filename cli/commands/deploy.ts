@@ -5,7 +5,7 @@ import { addCommand, addGroup } from '../command-run.js';
 import type { Connection } from '../connection.js';
 import { CommandError, EXIT, usageError, type ExitCode } from '../exit-codes.js';
 import { finishJob } from '../follow-job.js';
-import { renderTable, type Terminal } from '../terminal.js';
+import { formatSeconds, renderBar, renderTable, type Terminal } from '../terminal.js';
 import { wholeNumber } from './train.js';
 
 type Rollout = components['schemas']['DeploymentDetail'];
@@ -126,6 +126,27 @@ export function tellRollout(rollout: Rollout, before: Rollout | undefined): stri
   return lines;
 }
 
+/**
+ * `█████░░░  40 %  step 2 of 5 (10 % of the traffic)  about 3 min 20 s until it can be judged: 990 requests more`, for the
+ * line that moves. How long the whole takes nobody knows: the traffic decides.
+ */
+export function ladderProgress({
+  settings,
+  traffic,
+  latest_evidence: evidence,
+}: Pick<Rollout, 'settings' | 'traffic' | 'latest_evidence'>): string | undefined {
+  const steps = (settings as { steps?: number[] }).steps ?? [];
+  const at = steps.indexOf(traffic?.share ?? -1);
+  if (at < 0) return undefined;
+  const { requests = 0, seconds = null } = (evidence?.needed ?? {}) as { requests?: number; seconds?: number | null };
+  const left = [
+    ...(seconds === null ? [] : [`about ${formatSeconds(seconds)} until it can be judged`]),
+    ...(requests > 0 ? [`${Math.ceil(requests)} requests more`] : []),
+  ].join(': ');
+  const step = `step ${at + 1} of ${steps.length} (${steps[at]} % of the traffic)`;
+  return [renderBar(at / steps.length), step, ...(left === '' ? [] : [left])].join('  ');
+}
+
 /** Shows a rollout until it has ended. Promoted is well, every other end is not. */
 async function watchRollout(connection: Connection, terminal: Terminal, id: string): Promise<ExitCode> {
   let before: Rollout | undefined;
@@ -133,10 +154,14 @@ async function watchRollout(connection: Connection, terminal: Terminal, id: stri
     const rollout = await connection.client.get('/deployments/{deployment_id}', { path: { deployment_id: id } });
     for (const line of tellRollout(rollout, before)) terminal.isJson ? terminal.remark(line) : terminal.print(line);
     if (ENDED.includes(rollout.state)) {
+      terminal.settle();
       if (rollout.reason !== null) terminal.print(`  ${rollout.reason}`);
       terminal.printJson(rollout);
       return rollout.state === 'promoted' ? EXIT.ok : EXIT.failed;
     }
+    const progress = ladderProgress(rollout);
+    // A log has had what is new of it above.
+    if (progress !== undefined && process.stderr.isTTY) terminal.move(progress, progress);
     before = rollout;
     await sleep(LOOK_EVERY_MS);
   }

@@ -1,17 +1,27 @@
 import { existsSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
-import { connect as openSocket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { installationRoot, installedPackage } from '../installation.js';
 import { isSessionExposed, sessionPath, type Session } from '../session-file.js';
-import { judgeDisk, judgeNode, problem, warning, well, type Finding } from './finding.js';
+import { examineGivenServers, examineLog, examineState } from './examine-state.js';
+import { isListening } from './is-listening.js';
+import { judgeNode, problem, warning, well, type Finding } from './finding.js';
 
 /** What can be seen on this machine without the service. Disks and ports are looked at where the service is meant to run here. */
 export async function examineMachine(session: Session): Promise<Finding[]> {
   const findings = [judgeNode(process.versions.node, installedPackage().engines.node), examineSession(session)];
   const { hostname } = new URL(session.url);
   if (!['127.0.0.1', 'localhost', '[::1]'].includes(hostname)) return findings;
-  return [...findings, examineBuild(), await examineDisk(), ...(await examinePort(session.url))];
+  const state = resolve(installationRoot(), process.env['STATE_DIR'] || '.state');
+  const port = await examinePort(session.url);
+  const isAway = port.some(({ state: found }) => found !== 'ok');
+  return [
+    ...findings,
+    examineBuild(),
+    ...(await examineState(state)),
+    ...(await examineGivenServers(process.env)),
+    ...port,
+    ...(isAway ? examineLog(state) : []),
+  ];
 }
 
 function examineSession({ url, origin, token }: Session): Finding {
@@ -39,13 +49,6 @@ function examineBuild(): Finding {
       );
 }
 
-async function examineDisk(): Promise<Finding> {
-  const state = resolve(installationRoot(), process.env['STATE_DIR'] || '.state');
-  const folder = existsSync(state) ? state : installationRoot();
-  const { bavail, bsize } = await statfs(folder);
-  return judgeDisk('disk_space', folder, bavail * bsize);
-}
-
 /** A port that is taken by something else looks, from the outside, like a service that is broken. */
 async function examinePort(url: string): Promise<Finding[]> {
   const { hostname, port, protocol } = new URL(url);
@@ -69,17 +72,4 @@ async function examinePort(url: string): Promise<Finding[]> {
       `\`lsof -i :${number}\` tells which. End it, or start the service elsewhere: PORT=8090 npm start, then \`mlops login --url http://127.0.0.1:8090\`.`,
     ),
   ];
-}
-
-function isListening(host: string, port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const socket = openSocket({ host, port, timeout: 2000 });
-    const end = (isOpen: boolean) => {
-      socket.destroy();
-      done(isOpen);
-    };
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-    socket.once('timeout', () => end(false));
-  });
 }

@@ -5,7 +5,7 @@ import { installedVersion } from '../installation.js';
 import { judgeClock, judgeDisk, problem, warning, well, type Finding, type Health } from './finding.js';
 
 /** What mends each dependency, by its name in `GET /health`. */
-const REPAIRS: Record<string, string> = {
+export const REPAIRS: Record<string, string> = {
   database: 'Start PostgreSQL, and look at DATABASE_URL. Predictions go on meanwhile, and their log waits on disk.',
   database_schema: 'Run `npm run migrate`; `npm start` does so at its start, too.',
   temporal: 'Start Temporal, and look at TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE: `temporal operator cluster health`.',
@@ -17,6 +17,8 @@ const REPAIRS: Record<string, string> = {
   data_storage: 'Let the service write to DATA_STORAGE_PATH: look at owner, rights and space of the folder.',
   models_config:
     'Correct the named line of the models file. It is read again by itself; until then its models cannot be trained.',
+  worker_release:
+    'Start workers of the build that is current, or make the build of those that run current: `npm run release -- show` lists them, `npm run release -- current <build>`.',
   redis: 'Start Redis, or take REDIS_URL away: each process then has a cache of its own.',
 };
 
@@ -50,15 +52,18 @@ export async function examineService(connection: Connection): Promise<{ findings
     ...Object.entries(health.disks).map(([name, { free_bytes: free }]) =>
       judgeDisk(`disk:${name}`, `the ${name} folder of the service`, free),
     ),
-    await examineToken(connection),
+    ...(await examineModels(connection, health)),
   ];
   return { findings, health };
 }
 
+const LOOK_AT_LOG = 'Look at the log of the API, below STATE_DIR/logs.';
+
 function unreachable(error: unknown): Finding {
+  if (isRefused(error)) return refused(error);
   const { message, hint } = error as CommandError;
   if (error instanceof CommandError) return problem('service', message, hint ?? '');
-  return problem('service', (error as Error).message, 'Look at the log of the API, below STATE_DIR/logs.');
+  return problem('service', (error as Error).message, LOOK_AT_LOG);
 }
 
 function judgeVersion(version: string): Finding {
@@ -107,15 +112,46 @@ function judgeQueues({ task_queues: queues }: Health): Finding[] {
     );
 }
 
-/** Whether the caller may read at all. */
-async function examineToken(connection: Connection): Promise<Finding> {
+/** Whether the caller may read at all, and whether each model is answered by the version that is deployed. */
+async function examineModels(connection: Connection, { dependencies }: Health): Promise<Finding[]> {
+  // The list of models would wait for a database that hangs.
+  if (dependencies['database']?.status !== 'up') return [];
   try {
-    await connection.client.get('/models');
-    return well('access', 'you may read');
+    const { items } = await connection.client.get('/models');
+    return [well('access', 'you may read'), ...items.flatMap(judgeModel)];
   } catch (error) {
-    const isRefused = error instanceof ServiceProblem && (error.status === 401 || error.status === 403);
-    return isRefused
-      ? problem('access', error.message, 'Sign in: `mlops login --token-stdin`, or set MLOPS_TOKEN.')
-      : problem('access', `GET /models: ${(error as Error).message}`, 'Look at the log of the API for its reason.');
+    // What is told already is reason enough.
+    if (!isRefused(error) && Object.values(dependencies).some(({ status }) => status === 'down')) return [];
+    return [
+      isRefused(error) ? refused(error) : problem('access', `GET /models: ${(error as Error).message}`, LOOK_AT_LOG),
+    ];
   }
 }
+
+/** A version whose files are damaged or gone is refused when it is loaded, and what was served before goes on. */
+export function judgeModel({
+  model,
+  serving: { version, loaded_version: loaded },
+}: {
+  model: string;
+  serving: { version: string | null; loaded_version: string | null };
+}): Finding[] {
+  if (version === loaded || version === null) return [];
+  const message = `${version} is deployed, and ${loaded === null ? 'no version answers' : `${loaded} answers`}: the API cannot load it`;
+  const repair =
+    'Its files below MODEL_STORAGE_PATH are damaged or gone, or it is still being loaded; the log of the API says which. ' +
+    `Put them back from a backup (\`npm run restore\`), or let another version answer: \`mlops rollback ${model}\`, \`mlops deploy ${model} <version>\`.`;
+  return [problem(`model:${model}`, message, repair)];
+}
+
+const isRefused = (error: unknown): error is ServiceProblem =>
+  error instanceof ServiceProblem && (error.status === 401 || error.status === 403);
+
+const refused = ({ message, status }: ServiceProblem): Finding =>
+  problem(
+    'access',
+    message,
+    status === 401
+      ? 'The token is wrong, revoked or has expired: sign in with `mlops login --token-stdin`, or set MLOPS_TOKEN.'
+      : 'The token has too small a role: ask for one with the role viewer.',
+  );

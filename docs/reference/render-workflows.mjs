@@ -87,6 +87,8 @@ export function renderWorkflows() {
 What runs on Temporal, on the task queue \`pipeline\`; fits and other heavy steps go to the queue \`training\`. The id of a job is the id of its workflow, so whatever
 [the Temporal Web UI and the \`temporal\` command line](../guide/operate.md) can do works on jobs:
 
+<!-- not run: the job is that of a reader -->
+
 \`\`\`sh
 temporal workflow query --workflow-id "$JOB" --type progress
 temporal workflow signal --workflow-id "$JOB" --name pause

@@ -4,7 +4,15 @@ import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { checkNode, fail, hashOf, runStep } from '../../infra/local/bootstrap.mjs';
+import {
+  checkNode,
+  fail,
+  hashOf,
+  installArguments,
+  installedShare,
+  REGISTRY_HINT,
+  runStep,
+} from '../../infra/local/bootstrap.mjs';
 
 const USAGE = 'npm run docs -- --port 8091   (0 takes a free one; 8090 without)';
 const here = dirname(fileURLToPath(import.meta.url));
@@ -25,9 +33,9 @@ async function installGenerator() {
   const stamp = join(here, 'node_modules/.installed-lock');
   const wanted = hashOf(readFileSync(join(here, 'package-lock.json')));
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  const args = ['ci', '--prefix', here, '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
-  await runStep('Installing the generator of the site', 'npm', args, {
-    hint: 'npm could not install it. If this machine has no way to the npm registry, set one up with\n`npm config set registry <address>` (or a proxy) and run the command again. The documents are readable as files too: docs/index.md.',
+  await runStep('Installing the generator of the site', 'npm', [...installArguments(), '--prefix', here], {
+    hint: `npm could not install it. ${REGISTRY_HINT} The documents are readable as files too: docs/index.md.`,
+    share: () => installedShare(here),
   });
   writeFileSync(stamp, wanted);
 }

@@ -1,11 +1,12 @@
 // Brings a fresh clone to the point where compiled code can run. Plain Node: it runs before any dependency exists.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkRoomToInstall, explainFailure } from './explain-failure.mjs';
+import { keepSeconds, sayFor, sayTime, usualSeconds } from './step-times.mjs';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const LEAST_NODE = [20, 19];
@@ -66,19 +67,45 @@ function explainFileFailure(error) {
   throw explained === undefined ? error : new Error(`${error.message}\n${explained}`);
 }
 
+export const REGISTRY_HINT =
+  'If this machine has no way to the npm registry, set one up with\n`npm config set registry <address>` (or a proxy) and run the command again.';
+/** npm itself tries for 80 seconds before it says that it cannot reach its registry. */
+const PING = ['ping', '--fetch-retries=1', '--fetch-retry-mintimeout=500', '--fetch-timeout=8000', '--loglevel=error'];
+const NO_WAY =
+  /\b(ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|network request to \S+ failed)\b/;
+
+/**
+ * How npm installs what the lock file names. Without a way to the registry it takes what it has fetched before, and fails at
+ * once where that is not all.
+ */
+export function installArguments() {
+  // The audit and the funding notes need the internet and are nobody's business here.
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+  const { status, stderr } = spawnSync('npm', PING, { encoding: 'utf8', shell: process.platform === 'win32' });
+  if (status === 0 || !NO_WAY.test(stderr ?? '')) return ['ci', '--prefer-offline', ...quiet];
+  process.stdout.write('  ! The npm registry does not answer: what npm has fetched before must do.\n');
+  return ['ci', '--offline', ...quiet];
+}
+
+/** The share of the packages of the lock file that are there, in [0, 1]; undefined where nothing tells. */
+export function installedShare(folder) {
+  const { packages = {} } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
+  const paths = Object.keys(packages).filter((path) => path.startsWith('node_modules/'));
+  if (paths.length === 0) return undefined;
+  return paths.filter((path) => existsSync(join(folder, path, 'package.json'))).length / paths.length;
+}
+
 async function installDependencies() {
   const stamp = join(root, 'node_modules', '.installed-lock');
   const wanted = hashOf(readFileSync(join(root, 'package-lock.json')));
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   if (!existsSync(join(root, 'node_modules'))) checkRoomToInstall(root);
-  // The audit and the funding notes need the internet and are nobody's business here.
   // The build needs the development dependencies, which NODE_ENV=production would leave out.
-  // What npm has fetched before it need not ask for again, so that a second checkout installs without internet.
-  const args = ['ci', '--include=dev', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
-  await runStep('Installing dependencies', 'npm', args, {
+  await runStep('Installing dependencies', 'npm', [...installArguments(), '--include=dev'], {
     // What it runs on is in the package; its installer would fetch parts for GPUs from elsewhere.
     env: { ONNXRUNTIME_NODE_INSTALL: 'skip' },
-    hint: 'npm could not install the dependencies. If this machine has no way to the npm registry, set one up with\n`npm config set registry <address>` (or a proxy) and run the command again.',
+    hint: `npm could not install the dependencies. ${REGISTRY_HINT}`,
+    share: () => installedShare(root),
   });
   writeFileSync(stamp, wanted);
 }
@@ -109,17 +136,22 @@ export function describeSource(path) {
 
 export const hashOf = (content) => createHash('sha256').update(content).digest('hex');
 
-/** Runs a command quietly with a line that ticks; its output is shown only when it fails. */
-export function runStep(title, command, args, { hint, env } = {}) {
+/**
+ * Runs a command quietly with a line that ticks; its output is shown only when it fails.
+ * @param share tells how much of the work is done, in [0, 1]
+ */
+export function runStep(title, command, args, { hint, env, share = () => undefined } = {}) {
   return new Promise((resolve, reject) => {
     const startMs = Date.now();
-    const seconds = () => `${Math.round((Date.now() - startMs) / 1000)} s`;
+    const usual = usualSeconds(title);
+    const elapsed = () => (Date.now() - startMs) / 1000;
     const isTerminal = process.stdout.isTTY;
+    const say = () => `  … ${title} (${sayTime(elapsed(), { share: share(), usual })})`;
     // A terminal gets a line that counts the seconds, a log a line now and then.
     const tick = isTerminal
-      ? setInterval(() => process.stdout.write(`\r  … ${title} (${seconds()})`), 1000)
-      : setInterval(() => process.stdout.write(`  … ${title} (${seconds()})\n`), 20_000);
-    if (!isTerminal) process.stdout.write(`  … ${title}\n`);
+      ? setInterval(() => process.stdout.write(`\r\x1b[2K${say()}`), 1000)
+      : setInterval(() => process.stdout.write(`${say()}\n`), 20_000);
+    if (!isTerminal) process.stdout.write(`  … ${title}${usual >= 1 ? ` (about ${sayFor(usual)})` : ''}\n`);
     const child = spawn(command, args, {
       cwd: root,
       env: { ...process.env, ...env },
@@ -148,7 +180,8 @@ export function runStep(title, command, args, { hint, env } = {}) {
       finish();
       if (stoppedBy) return reject(new Error(`${title} was stopped (${stoppedBy}).`));
       if (code === 0) {
-        process.stdout.write(`${isTerminal ? '\r' : ''}  ✓ ${title} (${seconds()})          \n`);
+        keepSeconds(title, elapsed());
+        process.stdout.write(`${isTerminal ? '\r\x1b[2K' : ''}  ✓ ${title} (${sayFor(elapsed())})\n`);
         return resolve();
       }
       const text = Buffer.concat(output).toString('utf8');

@@ -1,6 +1,6 @@
 // `npm run build`: the database client, the compiled sources, the workflows as one file, and the console.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './bootstrap.mjs';
 
@@ -36,6 +36,8 @@ run([bin('prisma/build/index.js'), 'generate'], {
   CHECKPOINT_DISABLE: '1',
 });
 run([bin('typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
+// Plain Node, since it serves before the first build as well.
+copyFileSync(join(root, 'infra/local/step-times.mjs'), join(root, 'dist/infra/local/step-times.mjs'));
 removeOrphans('');
 run([join(root, 'workflows/bundle.mjs')]);
 run([join(root, 'infra/local/build-console.mjs')]);

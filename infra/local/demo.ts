@@ -11,6 +11,7 @@ import { compiledScript } from '../../services/project-root.js';
 import { createDatabase } from './embedded-postgres.js';
 import type { RunStep, StackAddresses } from './local-stack.js';
 import { progressBar } from './progress-lines.js';
+import { sayFor, sayTime } from './step-times.mjs';
 
 const SOURCE_DATABASE = 'demo_source';
 /** How often an API that does not answer is asked again, a second apart. */
@@ -26,6 +27,8 @@ interface Job {
   status: string;
   progress: number;
   stage: string;
+  /** At its pace so far; null while that is not known. */
+  eta_seconds: number | null;
   result: Record<string, unknown> | null;
   error: { detail: string } | null;
 }
@@ -61,9 +64,13 @@ export async function runDemo(addresses: StackAddresses, step: RunStep, signal: 
   const credentials = new OwnCredentials(database, auth !== undefined);
   source.pathname = `/${SOURCE_DATABASE}`;
   try {
-    await step('Demo: simulating a developer platform', () =>
-      simulate(addresses.databaseUrl, source.href, join(addresses.stateDir, 'demo'), signal),
-    );
+    const simulating = 'Demo: simulating a developer platform';
+    await step(simulating, (say) => {
+      const startMs = Date.now();
+      const tell = (share: number) => say(`${simulating} (${sayTime((Date.now() - startMs) / 1000, { share })})`);
+      const output = join(addresses.stateDir, 'demo');
+      return simulate(addresses.databaseUrl, source.href, output, process.stdout.isTTY ? tell : () => {}, signal);
+    });
     const context = { api: addresses.api, credentials, step, signal, attempt };
     const version = await trainAndDeploy(context, source.href);
     await trainOtherKinds(context, source.href);
@@ -102,15 +109,27 @@ async function trainOtherKinds(context: DemoContext, source: string): Promise<vo
   const title = `Demo: training ${names.join(', ')}`;
   await context.step(title, async (say) => {
     let done = 0;
+    const far = new Map<string, Progress>();
+    const tell = () => {
+      const share = names.reduce((sum, name) => sum + (far.get(name)?.share ?? 0), 0) / names.length;
+      // They run beside each other, so that the last one counts.
+      const left = Math.max(...[...far.values()].map(({ left: seconds }) => seconds ?? 0));
+      say(`${title} ${describeProgress(`${done} of ${names.length}`, { share, left: left > 0 ? left : null })}`);
+    };
     await Promise.all(
       OTHER_MODELS.map(async ({ table, models }) => {
         await startJob(context, '/data/ingest', ingestion(source, table));
         await Promise.all(
           models.map(async (model) => {
             // Whoever looks on for the first time should not wait for twenty models when one is told.
-            await startJob(context, '/models/train', { model_type: model, auto_deploy: true, search: false });
+            const body = { model_type: model, auto_deploy: true, search: false };
+            await startJob(context, '/models/train', body, (_stage, progress) => {
+              far.set(model, progress);
+              if (process.stdout.isTTY) tell();
+            });
             done += 1;
-            say(`${title} (${done} of ${names.length})`);
+            far.set(model, { share: 1, left: null });
+            tell();
           }),
         );
       }),
@@ -120,23 +139,50 @@ async function trainOtherKinds(context: DemoContext, source: string): Promise<vo
 
 /** Starts a job and shows its progress until its end. */
 function runJob(context: DemoContext, title: string, path: string, body: object): Promise<Record<string, unknown>> {
-  return context.step(title, (say) => startJob(context, path, body, (line) => say(`${title} ${line}`)));
+  return context.step(title, (say) => {
+    let last = '';
+    return startJob(context, path, body, (stage, progress) => {
+      // A terminal shows one moving line, a log one line a stage.
+      const line = process.stdout.isTTY ? describeProgress(stage, progress) : stage;
+      if (line !== last) say(`${title} ${line}`);
+      last = line;
+    });
+  });
 }
+
+/** How far a job is. */
+interface Progress {
+  /** In [0, 1]. */
+  share: number;
+  /** Seconds that are left at the pace so far; null while that is not known. */
+  left: number | null;
+}
+
+type TellProgress = (stage: string, progress: Progress) => void;
+
+const describeProgress = (stage: string, { share, left }: Progress) =>
+  `${progressBar(share)} ${stage}${left === null ? '' : `, about ${sayFor(left)} left`}`;
 
 /** Sends a request that starts a job, and follows the job to its end. */
 async function startJob(
   context: DemoContext,
   path: string,
   body: object,
-  say: (line: string) => void = () => {},
+  tell: TellProgress = () => undefined,
 ): Promise<Record<string, unknown>> {
   // Of the body, too: PostgreSQL may have another port than at the start that was interrupted.
   const digest = createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 12);
   const job = await post<{ job_id: string }>(context, path, body, `demo-${context.attempt}-${digest}`);
-  return followJob(context, job.job_id, say);
+  return followJob(context, job.job_id, tell);
 }
 
-async function simulate(databaseUrl: string, sourceUrl: string, output: string, signal: AbortSignal): Promise<void> {
+async function simulate(
+  databaseUrl: string,
+  sourceUrl: string,
+  output: string,
+  tell: (share: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const client = new SteadyClient({ connectionString: databaseUrl });
   await client.connect();
   try {
@@ -148,10 +194,11 @@ async function simulate(databaseUrl: string, sourceUrl: string, output: string, 
     const child = spawn(
       process.execPath,
       [compiledScript('simulator/main.js'), '--database-url', sourceUrl, '--output', output],
-      { stdio: ['ignore', 'ignore', 'pipe'], signal },
+      { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], signal },
     );
     let tail = '';
-    child.stderr.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-2000)));
+    child.stderr?.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-2000)));
+    child.on('message', ({ share }: { share: number }) => tell(share));
     child.on('error', reject);
     child.on('close', (code) =>
       code === 0 ? resolve() : reject(new Error(`The simulator ended with code ${code}: ${tail.trim()}`)),
@@ -187,9 +234,8 @@ async function post<T>(
 async function followJob(
   { api, credentials, signal }: DemoContext,
   id: string,
-  say: (line: string) => void,
+  tell: TellProgress,
 ): Promise<Record<string, unknown>> {
-  let last = '';
   for (let unanswered = 0; unanswered < MOST_TRIES; await sleep(250)) {
     const response = await tryFetch(`${api}/jobs/${id}`, { headers: await credentials.headers('viewer'), signal });
     if (!response?.ok) {
@@ -203,10 +249,7 @@ async function followJob(
     if (job.status === 'completed') return job.result ?? {};
     if (job.status === 'failed' || job.status === 'cancelled')
       throw new DemoJobError(`The job ${id} ${job.status}: ${job.error?.detail ?? ''}`);
-    // A terminal shows one moving line, a log one line a stage.
-    const line = process.stdout.isTTY ? `${progressBar(job.progress)} ${job.stage}` : job.stage;
-    if (line !== last) say(line);
-    last = line;
+    tell(job.stage, { share: job.progress, left: job.eta_seconds });
   }
   throw new Error(`The API no longer answers about the job ${id}.`);
 }

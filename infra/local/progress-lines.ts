@@ -1,22 +1,39 @@
 import type { RunStep } from './local-stack.js';
+import { keepSeconds, sayTime, usualSeconds } from './step-times.mjs';
 
-const seconds = (startMs: number) => `${((Date.now() - startMs) / 1000).toFixed(1)} s`;
+const TICK_MS = 1000;
+const seconds = (startMs: number) => (Date.now() - startMs) / 1000;
 
-/** Writes one line a step: what it is while it runs, and how long it took when it is done. */
+/**
+ * Writes one line a step: what it is while it runs, with the time that it has to go where former runs or the step itself
+ * tell, and how long it took when it is done.
+ */
 export const showStep: RunStep = async (title, work) => {
   const startMs = Date.now();
+  const usual = usualSeconds(title);
   const isTerminal = process.stdout.isTTY;
   const write = (line: string) => process.stdout.write(isTerminal ? `\r\x1b[2K${line}` : `${line}\n`);
+  // A step that tells by itself how far it is knows better.
+  let hasSaid = false;
+  const tick = () => {
+    if (!hasSaid) write(`  … ${title} (${sayTime(seconds(startMs), { usual })})`);
+  };
   if (isTerminal) write(`  … ${title}`);
+  const ticking = isTerminal ? setInterval(tick, TICK_MS) : undefined;
   try {
-    const result = await work((line) => write(`  … ${line}`));
-    write(`  ✓ ${title} (${seconds(startMs)})`);
-    if (isTerminal) process.stdout.write('\n');
+    const result = await work((line) => {
+      hasSaid = true;
+      write(`  … ${line}`);
+    });
+    keepSeconds(title, seconds(startMs));
+    write(`  ✓ ${title} (${seconds(startMs).toFixed(1)} s)`);
     return result;
   } catch (error) {
-    write(`  ✗ ${title} (${seconds(startMs)})`);
-    if (isTerminal) process.stdout.write('\n');
+    write(`  ✗ ${title} (${seconds(startMs).toFixed(1)} s)`);
     throw error;
+  } finally {
+    clearInterval(ticking);
+    if (isTerminal) process.stdout.write('\n');
   }
 };
 

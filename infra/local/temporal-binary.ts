@@ -5,22 +5,22 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import { cacheFolder, sayTime } from './step-times.mjs';
 
 const VERSION = '1.5.1';
 const GO_MODULE = `github.com/temporalio/cli/cmd/temporal@v${VERSION}`;
 /** Without internet the other ways must not wait long. */
 const CONNECT_MS = 5000;
 const STALL_MS = 30_000;
+/** How often a terminal is told how far it is. */
+const TELL_MS = 1000;
 const GO_CANDIDATES = ['go', '/usr/local/go/bin/go', join(homedir(), 'go', 'bin', 'go')];
 const EXECUTABLE = process.platform === 'win32' ? 'temporal.exe' : 'temporal';
 const run = promisify(execFile);
 
 /** Where the server is kept between checkouts. */
 export function temporalCacheDir(): string {
-  const base =
-    process.env['MLOPS_CACHE_DIR'] ||
-    join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'ml-pipeline-service');
-  return join(base, 'temporal', `v${VERSION}`);
+  return join(cacheFolder(), 'temporal', `v${VERSION}`);
 }
 
 /**
@@ -95,11 +95,14 @@ async function download(say: (line: string) => void, signal?: AbortSignal): Prom
       signal: AbortSignal.any([stalled.signal, ...(signal ? [signal] : [])]),
     }).finally(() => clearTimeout(timer));
     if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
-    say(`Downloading the Temporal server ${VERSION}`);
     const archive = join(folder, 'temporal.archive');
     const body = Readable.fromWeb(response.body as never);
     timer = giveUpAfter(STALL_MS);
-    body.on('data', () => timer.refresh());
+    const tell = tellDownload(say, Number(response.headers.get('content-length')));
+    body.on('data', (chunk: Buffer) => {
+      timer.refresh();
+      tell(chunk.length);
+    });
     await pipeline(body, createWriteStream(archive)).finally(() => clearTimeout(timer));
     // tar of Windows and macOS opens zip files as well.
     await run('tar', ['-xf', archive, '-C', folder]);
@@ -112,23 +115,53 @@ async function download(say: (line: string) => void, signal?: AbortSignal): Prom
   }
 }
 
+const MEGABYTE = 1e6;
+
+/** Says now and then how many bytes have come. @param total of them, 0 where the server does not tell */
+function tellDownload(say: (line: string) => void, total: number): (bytes: number) => void {
+  const title = `Downloading the Temporal server ${VERSION}`;
+  const startMs = Date.now();
+  let got = 0;
+  let saidMs = 0;
+  say(title);
+  return (bytes) => {
+    got += bytes;
+    if (Date.now() - saidMs < TELL_MS) return;
+    saidMs = Date.now();
+    const seconds = (saidMs - startMs) / 1000;
+    const of =
+      total > 0
+        ? `${(got / MEGABYTE).toFixed(0)} of ${(total / MEGABYTE).toFixed(0)} MB`
+        : `${(got / MEGABYTE).toFixed(0)} MB`;
+    say(`${title}: ${of} (${sayTime(seconds, total > 0 ? { share: got / total } : {})})`);
+  };
+}
+
 async function buildWithGo(say: (line: string) => void, go: string, signal?: AbortSignal): Promise<string> {
   const folder = workFolder();
   const startMs = Date.now();
-  say(`Building the Temporal server ${VERSION} with Go: about 3 minutes, once`);
+  const title = `Building the Temporal server ${VERSION} with Go, once`;
+  // Nobody knows before how much there is to compile, since Go keeps what it compiled for other programs.
+  say(`${title}: some minutes on two cores`);
+  let packages = 0;
   const tick = setInterval(
-    () => say(`Building the Temporal server with Go (${Math.round((Date.now() - startMs) / 1000)} s)`),
-    30_000,
+    () => say(`${title}: ${packages} packages compiled (${sayTime((Date.now() - startMs) / 1000)})`),
+    process.stdout.isTTY ? TELL_MS : 30_000,
   );
   try {
     await new Promise<void>((resolve, reject) => {
-      const child = spawn(go, ['install', GO_MODULE], {
+      const child = spawn(go, ['install', '-v', GO_MODULE], {
         env: { ...process.env, GOBIN: folder, GOFLAGS: '-buildvcs=false' },
         stdio: ['ignore', 'ignore', 'pipe'],
         signal,
       });
       let tail = '';
-      child.stderr.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-2000)));
+      child.stderr.on('data', (chunk: Buffer) => {
+        const text = chunk.toString();
+        // `-v` names each package as it is compiled.
+        packages += text.match(/^[\w./-]+$/gm)?.length ?? 0;
+        tail = (tail + text).slice(-2000);
+      });
       child.on('error', reject);
       child.on('close', (code) =>
         code === 0

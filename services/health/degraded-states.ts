@@ -35,7 +35,7 @@ export interface DegradedState {
 }
 
 /** The name of each state in which a dependency is down. */
-const DOWN: Record<string, string> = {
+export const DOWN: Record<string, string> = {
   database: 'database_away',
   database_schema: 'migrations_pending',
   temporal: 'temporal_away',

@@ -1,33 +1,38 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporalCacheDir } from '../../infra/local/temporal-binary.js';
 import { TestStack } from '../../infra/local/test-stack.js';
 import { projectRoot } from '../../services/project-root.js';
+import { SteadyClient } from '../../services/database/steady-client.js';
 import { createApiClient } from '../support/api-client.js';
+import { blocksOf, documentsForReaders, type DocumentBlock } from '../support/document-blocks.js';
 import { queryDatabase } from '../support/query-database.js';
 import { simulateFiles } from '../support/simulate-files.js';
 
 const root = projectRoot();
-const pages = ['docs/guide', 'docs/runbooks'].flatMap((folder) =>
-  readdirSync(join(root, folder)).map((name) => `${folder}/${name}`),
-);
-const TESTED = /^<!-- tested -->\n+```sh\n([\s\S]*?)^```/gm;
-const TESTED_SQL = /^<!-- tested -->\n+```sql\n([\s\S]*?)^```/gm;
-const texts = ['README.md', ...pages].map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
-const statements = texts.flatMap(({ path, text }) =>
-  [...text.matchAll(TESTED_SQL)].map((match) => ({ path, statement: match[1] ?? '' })),
-);
-const documents = texts
-  .map(({ path, text }) => ({
-    path,
-    blocks: [...text.matchAll(TESTED)].map((match) => ({
-      line: text.slice(0, match.index).split('\n').length + 2,
-      commands: match[1] ?? '',
+const blocks = documentsForReaders().flatMap(blocksOf);
+const tested = blocks.filter(({ mark }) => mark === 'tested');
+const pages = new Map<string, DocumentBlock[]>();
+for (const block of tested)
+  if (block.language === 'sh') pages.set(block.path, [...(pages.get(block.path) ?? []), block]);
+/** In fenced blocks, and whole ones in the running text. */
+const statements = [
+  ...blocks.filter(({ language }) => language === 'sql').map(({ path, text }) => ({ path, statement: text })),
+  ...documentsForReaders().flatMap((path) =>
+    [...readFileSync(join(root, path), 'utf8').matchAll(/`(SELECT [^`]+ FROM [^`]+)`/g)].map(([, text]) => ({
+      path,
+      statement: text!,
     })),
-  }))
-  .filter(({ blocks }) => blocks.length > 0);
+  ),
+].filter(({ path }) => !path.startsWith('docs/reference/'));
+
+/** A database of others, as the pages name it. */
+const ELSEWHERE = 'postgresql://user:pass@host:5432/db';
+/** Pages that leave models and traffic as they are, and mostly wait for processes of their own: they go beside the others. */
+const ASIDE = ['attacks', 'backup', 'chaos', 'encryption', 'fleet', 'console'].map((name) => `docs/guide/${name}.md`);
 
 /** What a page promises beyond commands that succeed. */
 const PROMISED: Record<string, readonly string[]> = {
@@ -120,6 +125,7 @@ const PROMISED: Record<string, readonly string[]> = {
     'stored',
   ],
   'docs/guide/project-success.md': ['beats the answer', 'risk_factors', 'immature_technology', 'stored'],
+  'docs/runbooks/alerts.md': ['[]'],
   'docs/guide/migration.md': ['churn_flag: boolean', '"status":', 'engagement_level'],
   'docs/guide/clients.md': ['churn', 'refused 422 features.activity_skore'],
   'docs/guide/serving.md': ['"state":"stored"'],
@@ -144,6 +150,8 @@ const PROMISED: Record<string, readonly string[]> = {
   ],
   'docs/guide/your-own-data.md': [
     '"rows": 2043',
+    '"rows": 7043',
+    '"model": "telco_churn"',
     '"promotable": true',
     '"state": "promoted"',
     '"explanation_base_values"',
@@ -159,12 +167,48 @@ const DEMO_MODELS = [
 ] as const;
 
 let stack: TestStack;
+let sourceUrl: string;
+let aside: Map<string, Promise<Session>>;
+const folder = mkdtempSync(join(tmpdir(), 'mlops-guide-'));
+
+/** The models of the repository, and those that the pages tell a reader to add; returns the models file. */
+function writeModels(): string {
+  cpSync(join(root, 'models'), join(folder, 'models'), { recursive: true });
+  const entry = blocks.find(({ text }) => text.startsWith('telco_churn:'));
+  appendFileSync(join(folder, 'models/config.yaml'), `\n${entry!.text}`);
+  return join(folder, 'models/config.yaml');
+}
+
+/** What npx and npm start in the end, without the second that each of the two takes to find it out. */
+function writeLaunchers(): void {
+  const { bin, scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    bin: Record<string, string>;
+    scripts: Record<string, string>;
+  };
+  const npx = Object.entries(bin).map(([name, path]) => `${name}) shift; exec node ${join(root, path)} "$@";;`);
+  const npm = Object.entries(scripts).map(([name, line]) => `${name}) exec ${line} "$@";;`);
+  // The real one stands behind this folder on the path.
+  const real = (name: string) => `PATH=\${PATH#*:} exec ${name} "$@"`;
+  const launchers = {
+    npx: `case $1 in ${npx.join(' ')} esac\n${real('npx')}`,
+    npm: `[ "$1" = run ] || ${real('npm')}
+shift; while [ "\${1#-}" != "$1" ]; do shift; done; name=$1; shift; [ "\${1:-}" != -- ] || shift; cd ${root}
+case $name in ${npm.join('\n')} esac; echo "npm run $name?" >&2; exit 2`,
+  };
+  for (const [name, script] of Object.entries(launchers))
+    writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+}
 
 beforeAll(async () => {
-  stack = await TestStack.start({ WEBHOOK_ALLOWED_HOSTS: '127.0.0.1' });
+  writeLaunchers();
+  stack = await TestStack.start({ WEBHOOK_ALLOWED_HOSTS: '127.0.0.1', MODELS_CONFIG: writeModels() });
   const api = createApiClient(() => stack.api);
   // What `npm start` does for a user, with fewer people and months, and all models at once.
-  simulateFiles(stack.stateDir, 600, '--start', '2023-12-01');
+  const source = new URL(stack.addresses.databaseUrl);
+  source.pathname = '/elsewhere';
+  sourceUrl = source.href;
+  await queryDatabase(stack.addresses.databaseUrl, 'CREATE DATABASE elsewhere');
+  simulateFiles(stack.stateDir, 600, '--start', '2023-12-01', '--database-url', sourceUrl);
   await Promise.all(
     DEMO_MODELS.map(async ([table, model, options]) => {
       await api.run('/data/ingest', { source: `${table}.parquet`, data_type: table }, `docs-ingest-${table}`);
@@ -173,26 +217,43 @@ beforeAll(async () => {
       await api.run(`/models/${model}/deploy`, deployment, `docs-deploy-${model}`);
     }),
   );
+  let before: Promise<unknown> = Promise.resolve();
+  aside = new Map(
+    ASIDE.map((path) => {
+      const session = before.then(() => runSession(path));
+      before = session;
+      return [path, session];
+    }),
+  );
 }, 300_000);
-afterAll(() => stack?.stop());
+afterAll(async () => {
+  await Promise.allSettled(aside?.values() ?? []);
+  await stack?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Session {
+  code: number | null;
+  told: string;
+}
 
 /** Runs the blocks of one document as one terminal session, and says in which line of the document it stopped. */
-async function runSession({
-  path,
-  blocks,
-}: (typeof documents)[number]): Promise<{ code: number | null; told: string }> {
-  const parts = blocks.map(({ line, commands }) => `printf '\\n# %s:%s\\n' ${path} ${line}\n${commands}`);
+async function runSession(path: string): Promise<Session> {
+  const parts = pages.get(path)!.map(({ line, text }) => `printf '\\n# %s:%s\\n' ${path} ${line}\n${text}`);
   const script = ['set -euo pipefail', ...parts]
     .join('\n')
     .replaceAll('http://127.0.0.1:8080', stack.api)
-    .replaceAll('127.0.0.1:7233', stack.addresses.temporal);
-  const file = join(stack.stateDir, 'session.sh');
+    .replaceAll('127.0.0.1:7233', stack.addresses.temporal)
+    .replaceAll(ELSEWHERE, sourceUrl);
+  const file = join(folder, `${path.replaceAll('/', '-')}.sh`);
   writeFileSync(file, script);
   const child = spawn('bash', [file], {
     cwd: root,
     env: {
       ...process.env,
-      PATH: `${temporalCacheDir()}${delimiter}${process.env['PATH'] ?? ''}`,
+      PATH: [folder, temporalCacheDir(), process.env['PATH']].join(delimiter),
+      // Where a page says that you have one.
+      ...(path === 'docs/runbooks/README.md' ? { TOKEN: 'made-up', TMPDIR: folder } : {}),
       STATE_DIR: stack.stateDir,
       TEMPORAL_ADDRESS: stack.addresses.temporal,
     },
@@ -209,29 +270,38 @@ async function runSession({
 
 describe('the commands of the documents', () => {
   it('are found in the README, the operator’s guide and the guide to own data', () => {
-    expect(documents.map(({ path }) => path)).toEqual(
+    expect([...pages.keys()]).toEqual(
       expect.arrayContaining([
         'README.md',
         'docs/guide/operate.md',
         'docs/guide/your-own-data.md',
         'docs/guide/recommendation.md',
+        ...ASIDE,
+        ...Object.keys(PROMISED),
       ]),
     );
+    expect(tested.filter(({ language }) => !['sh', 'sql'].includes(language))).toEqual([]);
   });
 
-  it.each(documents)('of $path do what the document says, in its order', async (document) => {
-    const { code, told } = await runSession(document);
+  it.each([...pages.keys()])('of %s do what the document says, in its order', async (path) => {
+    const { code, told } = await (aside.get(path) ?? runSession(path));
     expect(code, told.slice(-4000)).toBe(0);
-    expect(told).toContain(`${document.path}:${document.blocks.at(-1)?.line}`);
-    for (const words of PROMISED[document.path] ?? []) expect(told).toContain(words);
+    expect(told).toContain(`${path}:${pages.get(path)!.at(-1)!.line}`);
+    for (const words of PROMISED[path] ?? []) expect(told).toContain(words);
   });
 
   it('of SQL are ones that the database takes', async () => {
-    expect(statements.length).toBeGreaterThan(8);
-    for (const { path, statement } of statements)
-      await expect(
-        queryDatabase(stack.addresses.databaseUrl, statement),
-        `${path}: ${statement}`,
-      ).resolves.toBeDefined();
+    expect(statements.length).toBeGreaterThan(12);
+    const client = new SteadyClient({ connectionString: stack.addresses.databaseUrl });
+    await client.connect();
+    try {
+      for (const { path, statement } of statements) {
+        await client.query('BEGIN');
+        await expect(client.query(statement), `${path}: ${statement}`).resolves.toBeDefined();
+        await client.query('ROLLBACK');
+      }
+    } finally {
+      await client.end();
+    }
   });
 });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../infra/local/free-port.js';
 import { TestStack } from '../../infra/local/test-stack.js';
 import { projectRoot } from '../../services/project-root.js';
+import { queryDatabase } from '../support/query-database.js';
 
 const root = projectRoot();
 const SAMPLE = join(root, 'data/samples/projects.csv');
@@ -255,10 +256,38 @@ describe('the command line, from signing in to rolling back', () => {
         'jobs',
       ]),
     );
+    const config = readFileSync(join(folder, 'config.yaml'), 'utf8');
+    const found = async (env: NodeJS.ProcessEnv = {}) => {
+      const ill = await mlops(['doctor', '--json'], '', env);
+      expect(ill.code, ill.out).toBe(1);
+      const findings = ill.json['findings'] as { check: string; state: string; message: string; repair?: string }[];
+      return findings
+        .filter(({ state }) => state === 'problem')
+        .map(({ check, message, repair }) => ({ check, told: `${message} ${repair}` }));
+    };
+
+    // A file of models with an error, migrations that are missing, and a terminal with wrong settings.
     writeFileSync(join(folder, 'config.yaml'), 'broken:\n  kind: clasification\n');
-    const ill = await mlops(['doctor']);
-    expect(ill.code).toBe(1);
-    expect(ill.out).toMatch(/✗ dependency:models_config: down: .*config\.yaml.*broken\.kind/s);
-    expect(ill.out).toContain('Correct the named line');
+    const latest = '(SELECT max(migration_name) FROM "_prisma_migrations")';
+    const { databaseUrl } = stack.addresses;
+    await queryDatabase(
+      databaseUrl,
+      `UPDATE "_prisma_migrations" SET finished_at = NULL WHERE migration_name = ${latest}`,
+    );
+    const nobody = await freePort();
+    expect(await found({ TEMPORAL_ADDRESS: `127.0.0.1:${nobody}`, DATABASE_URL: 'mydb' })).toEqual([
+      { check: 'setting:DATABASE_URL', told: expect.stringContaining('postgresql://user:password@') },
+      { check: 'setting:TEMPORAL_ADDRESS', told: expect.stringContaining(`127.0.0.1:${nobody}`) },
+      { check: 'dependency:database_schema', told: expect.stringMatching(/1 migrations are pending.*npm run migrate/) },
+      {
+        check: 'dependency:models_config',
+        told: expect.stringMatching(/config\.yaml.*broken\.kind.*Correct the named line/s),
+      },
+    ]);
+    writeFileSync(join(folder, 'config.yaml'), config);
+    await queryDatabase(
+      databaseUrl,
+      `UPDATE "_prisma_migrations" SET finished_at = now() WHERE migration_name = ${latest}`,
+    );
   });
 });

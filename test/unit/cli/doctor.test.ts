@@ -1,6 +1,17 @@
-import { describe, expect, it } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { examineMachine } from '../../../cli/doctor/examine-machine.js';
+import { connect } from '../../../cli/connection.js';
+import { examineService, judgeModel, REPAIRS } from '../../../cli/doctor/examine-service.js';
+import { examineGivenServers, examineLog, examineState } from '../../../cli/doctor/examine-state.js';
 import { findStuckJobs, judgeSpools, readWaiting } from '../../../cli/doctor/examine-work.js';
 import { judgeClock, judgeDisk, judgeNode } from '../../../cli/doctor/finding.js';
+import { freePort } from '../../../infra/local/free-port.js';
+import { DOWN } from '../../../services/health/degraded-states.js';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
 const job = (change: object) => ({
@@ -63,5 +74,121 @@ describe('what doctor finds', () => {
       judgeSpools(before as never, after as never).map(({ state }) => state);
     expect(states({ predictions: 5 }, { predictions: 5 })).toEqual(['warning']);
     expect(states({ predictions: 5 }, { predictions: 4, events: 0 })).toEqual(['ok', 'ok']);
+  });
+});
+
+describe('what doctor finds of an installation that does not answer', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mlops-doctor-'));
+  const other = createServer((_request, response) => response.end('another program'));
+  let taken: number;
+  let free: number;
+  beforeAll(async () => {
+    await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
+    taken = (other.address() as AddressInfo).port;
+    free = await freePort();
+  });
+  afterAll(() => {
+    other.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const portOf = async (port: number) => {
+    const found = await examineMachine({ url: `http://127.0.0.1:${port}`, origin: '--url' } as never);
+    return found.find(({ check }) => check === 'port');
+  };
+
+  it('is a port that nobody or another program has', async () => {
+    expect(await portOf(free)).toMatchObject({ state: 'problem', repair: expect.stringContaining('npm start') });
+    expect(await portOf(taken)).toMatchObject({
+      state: 'warning',
+      message: expect.stringContaining('another program'),
+    });
+  });
+
+  it.each([
+    [401, 'mlops login --token-stdin'],
+    [403, 'the role viewer'],
+  ])('is a token that the service refuses with %i', async (status, repair) => {
+    const refusing = createServer((_request, response) => {
+      response.writeHead(status, { 'content-type': 'application/problem+json' });
+      response.end(
+        JSON.stringify({ type: 'urn:problem:refused', title: 'Refused', status, detail: 'Not with this token.' }),
+      );
+    });
+    await new Promise<void>((done) => refusing.listen(0, '127.0.0.1', done));
+    const url = `http://127.0.0.1:${(refusing.address() as AddressInfo).port}`;
+    try {
+      const { findings } = await examineService(connect({ url, token: 'wrong', origin: 'flag' }));
+      expect(findings).toEqual([
+        { check: 'access', state: 'problem', message: 'Not with this token.', repair: expect.stringContaining(repair) },
+      ]);
+    } finally {
+      refusing.close();
+    }
+  });
+
+  it('is a state folder that is a file, or below one', async () => {
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    for (const place of [file, join(file, 'below/it')]) {
+      const [found] = await examineState(place);
+      expect(found).toMatchObject({
+        check: 'state_folder',
+        state: 'problem',
+        repair: expect.stringContaining('--state-dir'),
+      });
+      expect(found!.message).toContain(`${file} is a file`);
+    }
+    expect((await examineState(join(folder, 'new/one')))[0]).toMatchObject({ state: 'ok' });
+  });
+
+  it('is a setting that names no server, or one that is not there', async () => {
+    const states = async (env: object) =>
+      (await examineGivenServers(env as never)).map(({ check, state }) => [check, state]);
+    expect(await states({ DATABASE_URL: '' })).toEqual([]);
+    expect(
+      await states({
+        DATABASE_URL: 'localhost/db',
+        TEMPORAL_ADDRESS: `127.0.0.1:${free}`,
+        REDIS_URL: `redis://127.0.0.1:${taken}/0`,
+      }),
+    ).toEqual([
+      ['setting:DATABASE_URL', 'problem'],
+      ['setting:TEMPORAL_ADDRESS', 'problem'],
+      ['setting:REDIS_URL', 'ok'],
+    ]);
+    const [wrong] = await examineGivenServers({ DATABASE_URL: `postgresql://u:secret@127.0.0.1:${free}/db` });
+    expect(wrong?.message).toContain(`127.0.0.1:${free}`);
+    expect(JSON.stringify(wrong)).not.toContain('secret');
+  });
+
+  it('is what the API has said last before it ended', () => {
+    mkdirSync(join(folder, 'logs'));
+    const log = join(folder, 'logs/api.log');
+    expect(examineLog(folder)).toEqual([]);
+    writeFileSync(log, '{"level":"info","message":"api is ready"}\n');
+    expect(examineLog(folder)).toEqual([]);
+    writeFileSync(
+      log,
+      '{"level":"error","message":"it ends","err":{"message":"no way"}}\n{"level":"info","message":"x"}\n',
+    );
+    expect(examineLog(folder)[0]?.message).toBe('the API has said last: it ends: no way');
+    writeFileSync(log, 'DATABASE_URL is no address of a PostgreSQL.\n    at somewhere\n');
+    expect(examineLog(folder)[0]?.message).toContain('DATABASE_URL is no address');
+  });
+});
+
+describe('what doctor finds of a service that answers', () => {
+  it('has a repair for each dependency that can be down', () => {
+    expect(Object.keys(DOWN).filter((name) => !(name in REPAIRS))).toEqual([]);
+    expect(REPAIRS['worker_release']).toContain('npm run release');
+  });
+
+  it('is a version that is deployed and cannot be loaded', () => {
+    const found = (version: string | null, loaded: string | null) =>
+      judgeModel({ model: 'm', serving: { version, loaded_version: loaded } });
+    expect([found(null, null), found('v1.0.0', 'v1.0.0')]).toEqual([[], []]);
+    expect(found('v1.1.0', 'v1.0.0')[0]).toMatchObject({ check: 'model:m', state: 'problem' });
+    expect(found('v1.1.0', null)[0]?.message).toContain('no version answers');
+    expect(found('v1.1.0', null)[0]?.repair).toContain('mlops rollback m');
   });
 });

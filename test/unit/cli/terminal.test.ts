@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { describeFile } from '../../../cli/commands/data.js';
-import { tellRollout } from '../../../cli/commands/deploy.js';
+import { ladderProgress, tellRollout } from '../../../cli/commands/deploy.js';
 import { completeWords } from '../../../cli/complete-words.js';
 import { describeEnd, type Job } from '../../../cli/follow-job.js';
 import { createProgram } from '../../../cli/program.js';
@@ -127,6 +127,20 @@ describe('the command line', () => {
       'm v2  holding  5 > [50] > 100 %',
       '  A person must decide: `mlops rollouts approve|promote|abort d`.',
     ]);
+  });
+
+  it('tells how far a rollout is, and what its step still needs', () => {
+    const rollout = (share: number, needed?: object) =>
+      ({
+        settings: { steps: [5, 50, 100] },
+        traffic: { share },
+        latest_evidence: needed ? { needed } : null,
+      }) as never;
+    expect(ladderProgress(rollout(50, { requests: 989.2, seconds: 200 }))).toBe(
+      '███████░░░░░░░░░░░░░  33 %  step 2 of 3 (50 % of the traffic)  about 3 min 20 s until it can be judged: 990 requests more',
+    );
+    expect(ladderProgress(rollout(5))).toBe('░░░░░░░░░░░░░░░░░░░░   0 %  step 1 of 3 (5 % of the traffic)');
+    expect(ladderProgress(rollout(7))).toBeUndefined();
   });
 
   it('knows what a file is by its name', () => {

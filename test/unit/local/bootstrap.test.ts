@@ -12,6 +12,10 @@ import { identityOf } from '../../../services/process-identity.js';
 const NPM = `#!/usr/bin/env node
 const { appendFileSync, mkdirSync, rmSync, writeFileSync } = require('node:fs');
 const { dirname } = require('node:path');
+if (process.argv[2] === 'ping') {
+  if (process.env.PING_FAILS) { console.error('npm error code ' + process.env.PING_FAILS); process.exit(1); }
+  process.exit(0);
+}
 const note = (line) => appendFileSync('log', line + '\\n');
 const write = (path, text) => { mkdirSync(dirname(path), { recursive: true }); writeFileSync(path, text); };
 note('npm ' + process.argv.slice(2).join(' '));
@@ -59,6 +63,7 @@ function makeCheckout(): void {
   for (const name of [
     'bootstrap.mjs',
     'explain-failure.mjs',
+    'step-times.mjs',
     'build.mjs',
     'build-console.mjs',
     'start.mjs',
@@ -90,6 +95,7 @@ function write(path: string, text: string): void {
 const environment = (more: NodeJS.ProcessEnv) => ({
   ...process.env,
   PATH: `${join(checkout, 'bin')}${delimiter}${process.env['PATH']}`,
+  MLOPS_CACHE_DIR: join(checkout, 'cache'),
   STAND_INS,
   VITEST,
   VITE,
@@ -169,6 +175,42 @@ describe('npm start and npm test in a checkout', () => {
     done();
     expect(await node('start.mjs')).toMatchObject({ code: 0 });
     expect(done()).toEqual(EVERYTHING);
+  });
+
+  it('take what npm has fetched before where its registry does not answer, and do not wait for it', async () => {
+    const { output } = await node('start.mjs', [], { PING_FAILS: 'ECONNREFUSED', NPM_FAILS: 'ENOTCACHED' });
+    expect(output).toContain('The npm registry does not answer');
+    expect(output).toContain('npm config set registry');
+    expect(readFileSync(join(checkout, 'log'), 'utf8')).toMatch(/^npm ci --offline /);
+    done();
+    // A registry that has no such path answers all the same.
+    expect(await node('start.mjs', [], { PING_FAILS: 'E404' })).toMatchObject({ code: 0 });
+    expect(readFileSync(join(checkout, 'log'), 'utf8')).toMatch(/^npm ci --prefer-offline /);
+  });
+
+  it('find out by the real npm that nothing answers where its registry should be', async () => {
+    rmSync(join(checkout, 'bin/npm'));
+    write(
+      'ask.mjs',
+      "import('./infra/local/bootstrap.mjs').then((it) => console.log(it.installArguments().join(' ')))",
+    );
+    const { output } = await node('../../ask.mjs', [], { npm_config_registry: 'http://127.0.0.1:9' });
+    expect(output).toContain('ci --offline');
+  });
+
+  it('say how long a step takes from the second time on, and how far an installation is', async () => {
+    write('cache/step-times.json', JSON.stringify({ Building: [30, 90, 60], 'Installing dependencies': 'damaged' }));
+    const { output } = await node('start.mjs');
+    expect(output).toContain('  … Building (about 1 min 0 s)\n');
+    expect(output).toContain('  … Installing dependencies\n');
+    expect(JSON.parse(readFileSync(join(checkout, 'cache/step-times.json'), 'utf8'))).toEqual({
+      Building: [30, 90, 60, expect.any(Number)],
+      'Installing dependencies': [expect.any(Number)],
+    });
+    const packages = { '': {}, 'node_modules/vite': {}, 'node_modules/prisma': {} };
+    write('package-lock.json', JSON.stringify({ packages }));
+    write('ask.mjs', "import('./infra/local/bootstrap.mjs').then((it) => console.log(it.installedShare('.')))");
+    expect(await node('../../ask.mjs')).toMatchObject({ output: '0.5\n' });
   });
 
   it.each([
