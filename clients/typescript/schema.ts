@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 7efbd8b758e2ae6a3429c86b523f5d614ad0bdc7e539b9bb50410ebc4f886036.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 2c09a9cf9355472e1a7837375484fc4a6e85304f38f941b8df00adc0cc4cbaf7.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -4358,7 +4358,6 @@ export interface components {
             trials: number;
             timeout_seconds: number | null;
             counts: {
-                queued: number;
                 running: number;
                 completed: number;
                 pruned: number;
@@ -4393,7 +4392,7 @@ export interface components {
             sweep_id: string;
             trial: number;
             /** @enum {unknown} */
-            state: "queued" | "running" | "completed" | "pruned" | "failed" | "stopped";
+            state: "running" | "completed" | "pruned" | "failed" | "stopped";
             configuration: {
                 [key: string]: unknown;
             };
@@ -13243,7 +13242,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
-                state?: "queued" | "running" | "completed" | "pruned" | "failed" | "stopped";
+                state?: "running" | "completed" | "pruned" | "failed" | "stopped";
             };
             header?: never;
             path: {

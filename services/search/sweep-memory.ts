@@ -2,7 +2,7 @@ import type { Configuration } from '../../ml/search/search-space.js';
 import type { Trial } from '../../ml/search/trial.js';
 import type { Database } from '../database/database.js';
 import type { TrainingPlan } from '../training/training-plan.js';
-import { readTrials } from './trial-table.js';
+import { readTrialsFrom, type OpenTrial } from './trial-table.js';
 
 /** What all trials of a sweep have in common. */
 export interface SweepSubject {
@@ -31,17 +31,17 @@ export class SweepMemory {
   }
 
   /**
-   * Every trial before one, by number.
-   * @param ended how many of the first have ended, and so never change
+   * Every trial that has begun, by number: those of the beginning that have all ended, which never change, and the others as they are now.
    */
-  async trialsBefore(sweepId: string, index: number, ended: number): Promise<readonly Trial[]> {
+  async trials(sweepId: string): Promise<{ ended: readonly Trial[]; open: readonly OpenTrial[] }> {
     const known = (await this.#know(sweepId)).ended;
-    const from = Math.min(known.length, ended);
-    const next = await readTrials(this.database, sweepId, from, index);
-    const all = [...known.slice(0, from), ...next];
+    const from = known.length;
+    const next = await readTrialsFrom(this.database, sweepId, from);
+    const running = next.findIndex(({ isRunning }) => isRunning);
+    const more = running < 0 ? next.length : running;
     // Another trial may have read the same meanwhile.
-    for (let at = known.length; at < ended; at++) known.push(all[at]!);
-    return all;
+    for (let at = known.length; at < from + more; at++) known.push(next[at - from]!);
+    return { ended: known.slice(0, from + more), open: next.slice(more) };
   }
 
   async #know(sweepId: string): Promise<Known> {
