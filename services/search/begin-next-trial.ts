@@ -29,9 +29,16 @@ export type NextTrial = BegunTrial | { end: 'blocked' | 'over'; begun: number };
  * of their numbers, and trial `i` only when all up to `i - parallelism` have ended: so its draw follows from the table alone, whoever is
  * how fast.
  */
-export async function beginNextTrial(
-  { sweepId, lane, worker }: { sweepId: string; lane: string; worker: string },
-  { database, memory }: { database: Database; memory: SweepMemory },
+export function beginNextTrial(
+  run: { sweepId: string; lane: string; worker: string },
+  context: { database: Database; memory: SweepMemory },
+): Promise<NextTrial> {
+  return context.memory.inTurn(run.sweepId, () => beginOne(run, context));
+}
+
+async function beginOne(
+  { sweepId, lane, worker }: Parameters<typeof beginNextTrial>[0],
+  { database, memory }: Parameters<typeof beginNextTrial>[1],
 ): Promise<NextTrial> {
   const subject = await memory.subject(sweepId);
   for (let tried = -1; ;) {

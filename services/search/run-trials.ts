@@ -1,6 +1,5 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError } from '../../core/errors.js';
 import type { Report } from '../../ml/search/trial.js';
 import type { Database } from '../database/database.js';
@@ -52,7 +51,7 @@ export interface TrialContext {
 const LANE_MS = 2000;
 /** A lane that has to wait for others keeps its slot for so long, since a way through the workflow would take about as long. */
 const WAIT_MS = 250;
-const LOOK_EVERY_MS = 20;
+const LOOK_EVERY_MS = 50;
 /** A process that dies so often in the same trial is killed by the trial. */
 const MOST_CRASHES = 3;
 const NOTE_EVERY_MS = 500;
@@ -80,6 +79,7 @@ export async function runTrials(
     const found = await measure({ ...subject, ...run, ...next }, context);
     const tookMs = performance.now() - startMs;
     const loss = await endTrial(context.database, run.sweepId, next.index, { ...found, seconds: tookMs / 1000 });
+    await context.memory.tellEnd(run.sweepId);
     await context.onEnd(next.index);
     if (loss !== null) best = Math.min(best ?? Infinity, loss);
     const result: LaneResult = { begun: next.index + 1, loss: best, end: 'more' };
@@ -106,7 +106,7 @@ async function beginWhenPossible(
   for (;;) {
     const next = await beginNextTrial(run, { database, memory });
     if (!('end' in next) || next.end === 'over' || performance.now() > untilMs) return next;
-    await sleep(LOOK_EVERY_MS, undefined, { signal });
+    await memory.waitForEnd(run.sweepId, LOOK_EVERY_MS, signal);
   }
 }
 

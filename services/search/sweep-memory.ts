@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Configuration } from '../../ml/search/search-space.js';
 import type { Trial } from '../../ml/search/trial.js';
+import { createDeferred, type Deferred } from '../deferred.js';
 import type { Database } from '../database/database.js';
 import type { TrainingPlan } from '../training/training-plan.js';
 import { readTrialsFrom, type OpenTrial } from './trial-table.js';
@@ -16,6 +18,10 @@ export interface SweepSubject {
 interface Known {
   subject: SweepSubject;
   ended: Trial[];
+  /** Resolved once all that asked for a turn have had theirs. */
+  turns: Promise<unknown>;
+  /** Resolved when the next trial ends in this process. */
+  nextEnd: Deferred<void>;
 }
 
 const MOST_SWEEPS = 16;
@@ -44,8 +50,34 @@ export class SweepMemory {
     return { ended: known.slice(0, from + more), open: next.slice(more) };
   }
 
+  /** One at a time: of several lanes that begin a trial at once all but one would draw in vain. */
+  async inTurn<T>(sweepId: string, work: () => Promise<T>): Promise<T> {
+    const known = await this.#know(sweepId);
+    const mine = known.turns.then(work);
+    known.turns = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async tellEnd(sweepId: string): Promise<void> {
+    const known = await this.#know(sweepId);
+    known.nextEnd.resolve();
+    known.nextEnd = createDeferred<void>();
+  }
+
+  /** Until a trial of the sweep ends in this process, or `ms` have gone by, in which one may have ended in another. */
+  async waitForEnd(sweepId: string, ms: number, signal: AbortSignal): Promise<void> {
+    const known = await this.#know(sweepId);
+    // Without the reason an activity would not be seen to be cancelled.
+    await Promise.race([known.nextEnd.promise, sleep(ms, undefined, { signal })]).catch(() => signal.throwIfAborted());
+  }
+
   async #know(sweepId: string): Promise<Known> {
-    const known = this.#known.get(sweepId) ?? { subject: await this.#readSubject(sweepId), ended: [] };
+    const known = this.#known.get(sweepId) ?? {
+      subject: await this.#readSubject(sweepId),
+      ended: [],
+      turns: Promise.resolve(),
+      nextEnd: createDeferred<void>(),
+    };
     // The ones used last stay.
     this.#known.delete(sweepId);
     this.#known.set(sweepId, known);
