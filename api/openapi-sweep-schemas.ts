@@ -24,7 +24,7 @@ export const SWEEP_SCHEMAS = {
     }),
     trials: count,
     timeout_seconds: nullableCount,
-    counts: strict({ queued: count, running: count, completed: count, pruned: count, failed: count, stopped: count }),
+    counts: strict({ running: count, completed: count, pruned: count, failed: count, stopped: count }),
     best: {
       anyOf: [{ type: 'null' }, strict({ trial: count, loss: nullableNumber, configuration })],
     },

@@ -30,18 +30,19 @@ export const setLadder = defineSignal<[unknown, Command?]>('set_ladder');
 
 /** Where the search of a job stands. */
 export interface SweepProgress {
-  /** The number of the trial that starts next. */
+  /** The number of the trial that starts next, as of the last lane that has told. */
   next: number;
   trials: number;
   timeoutSeconds?: number;
   isPaused: boolean;
   bestLoss: number | null;
-  running: number[];
+  /** Activities that run trials now. */
+  lanes: number;
   /** Why it is being ended, where it is. */
   stopping?: string;
 }
 
-/** Where the search stands: the trial that starts next, those under way, and the least loss so far. */
+/** Where the search stands: the trial that starts next, how many lanes run, and the least loss so far. */
 export const sweepProgress = defineQuery<SweepProgress>('sweep_progress');
 /** No further trial starts; those under way run to their end. Answered when it is written down. */
 export const pauseSweep = defineUpdate<void>('pause_sweep');

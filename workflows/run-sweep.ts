@@ -6,8 +6,10 @@ import {
   ContinueAsNew,
   continueAsNew,
   isCancellation,
+  patched,
   proxyActivities,
   setHandler,
+  sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
@@ -17,7 +19,7 @@ import { changeBudget, pauseSweep, pause, resume, resumeSweep, stopSweep, sweepP
 import { describeFailure } from './run-job.js';
 
 const { openSweep } = proxyActivities<Activities>(RECORD);
-const { noteSweep, closeSweep, failTrial } = proxyActivities<Activities>(NOTE);
+const { noteSweep, closeSweep, failTrial, failTrialOf } = proxyActivities<Activities>(NOTE);
 
 type Plan = Parameters<Activities['openSweep']>[0]['plan'];
 type SweepResult = Awaited<ReturnType<Activities['closeSweep']>>;
@@ -27,6 +29,7 @@ export type SweepInput = { plan: Plan; rows: number } | { state: SweepState };
 
 interface SweepState {
   opened?: Awaited<ReturnType<Activities['openSweep']>>;
+  /** The trial that begins next, as far as lanes have told. */
   next: number;
   trials: number;
   timeoutSeconds?: number;
@@ -37,13 +40,17 @@ interface SweepState {
   bestLoss: number | null;
 }
 
-/** A run has three events a trial, and three for each of its own steps: this stays far below Temporal's limits. */
+/** A run has three events a lane, and three for each of its own steps: this stays far below Temporal's limits. */
 const EVENTS_A_RUN = 4000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/** Before a lane that found nothing to do is tried again, where no other lane can tell of a change. */
+const LOOK_AGAIN_MS = 1000;
+
 /**
- * The trials of a search, each an activity, on any number of workers. Trial `i` starts when all trials up to `i - parallelism` have ended,
- * and is drawn from these alone: so the table does not depend on how fast the workers are. Only numbers and scores pass through here.
+ * The trials of a search on any number of workers, in lanes: each an activity that runs one trial after another for a few seconds. Trial `i`
+ * starts when all trials up to `i - parallelism` have ended, and is drawn from these alone: so the table does not depend on how fast the
+ * workers are. Which trial is next the table says; only numbers and scores pass through here.
  */
 export async function runSweep(input: SweepInput): Promise<SweepResult> {
   return new Sweep(input).run();
@@ -52,6 +59,14 @@ export async function runSweep(input: SweepInput): Promise<SweepResult> {
 class Sweep {
   #state: SweepState = { next: 0, trials: 0, usedMs: 0, isPaused: false, revision: 0, bestLoss: null };
   readonly #running = new Set<number>();
+  /** Counts the lanes of this run. */
+  #lane = 0;
+  /** The last lane found nothing that may begin: others are not tried before something has changed. */
+  #isIdle = false;
+  /** Whether this run has lanes, as all that began on this release. */
+  #hasLanes = false;
+  /** Whether the table is being told of a change; no lane begins meanwhile, and no sweep ends. */
+  #isNoting = false;
   readonly #trials = new CancellationScope();
   #startMs = Date.now();
   #stopReason: string | undefined;
@@ -76,7 +91,7 @@ class Sweep {
         timeoutSeconds,
         isPaused,
         bestLoss,
-        running: [...this.#running],
+        lanes: this.#running.size,
         stopping: this.#stopReason,
       };
     });
@@ -94,9 +109,10 @@ class Sweep {
 
   async run(): Promise<SweepResult> {
     const sweepId = this.#sweepId;
+    this.#hasLanes = patched('lanes');
     try {
       if (!('state' in this.input)) await this.#open(this.input);
-      const isOver = await this.#runTrials();
+      const isOver = this.#hasLanes ? await this.#runLanes() : await this.#runTrials();
       await condition(allHandlersFinished);
       if (!isOver) await continueAsNew<typeof runSweep>({ state: this.#carry() });
       const end = this.#stopReason
@@ -117,17 +133,62 @@ class Sweep {
 
   async #open(subject: { plan: Plan; rows: number }): Promise<void> {
     const opened = await openSweep(subject);
-    // Somebody may have changed the budget meanwhile.
-    const trials = this.#state.trials || opened.trials;
-    this.#state = {
-      ...this.#state,
-      opened,
-      trials,
-      timeoutSeconds: this.#state.timeoutSeconds ?? opened.timeoutSeconds,
-    };
+    const { trials, timeoutSeconds } = opened;
+    this.#state = { ...this.#state, opened, trials, timeoutSeconds };
   }
 
   /** @returns false where the history has grown enough, and another run must go on */
+  async #runLanes(): Promise<boolean> {
+    for (;;) {
+      const isFull = this.#isFull();
+      if (!isFull) while (this.#canStartLane()) this.#startLane(this.#lane++);
+      const isEmpty = this.#running.size === 0;
+      if (isEmpty && !this.#isNoting && (isFull || this.#isDone())) return this.#isDone();
+      if (isEmpty && this.#isIdle && !this.#state.isPaused && !this.#isNoting) {
+        await sleep(LOOK_AGAIN_MS);
+        this.#isIdle = false;
+      } else await this.#waitForChange();
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#stopReason) {
+        this.#trials.cancel();
+        return true;
+      }
+    }
+  }
+
+  /** No more lanes than trials that may run side by side, or that are left. */
+  #canStartLane(): boolean {
+    if (this.#isIdle || this.#isNoting || this.#state.isPaused || this.#isDone()) return false;
+    const left = this.#state.trials - this.#state.next;
+    return this.#running.size < Math.min(this.#state.opened!.parallelism, left);
+  }
+
+  #startLane(index: number): void {
+    const { jobId, trialSeconds } = this.#state.opened!;
+    const sweepId = this.#sweepId;
+    const { runTrials } = proxyActivities<Activities>(trialOptions(trialSeconds, sweepId));
+    const lane = `${workflowInfo().runId}/${index}`;
+    this.#running.add(index);
+    this.#trials
+      .run(() => runTrials({ sweepId, jobId, lane, trials: this.#state.trials }))
+      .then(
+        ({ begun, loss, end }) => {
+          this.#state.next = Math.max(begun, this.#state.next);
+          if (loss !== null) this.#state.bestLoss = Math.min(loss, this.#state.bestLoss ?? Infinity);
+          this.#isIdle = end !== 'more';
+        },
+        async (error: unknown) => {
+          throwWhereAllFail(error);
+          const reason = `It could not be run: ${describeFailure(error).detail}`;
+          await failTrialOf({ sweepId, lane, reason });
+          this.#isIdle = false;
+        },
+      )
+      .catch((error: unknown) => (this.#failure ??= error))
+      .finally(() => this.#running.delete(index));
+  }
+
+  /** As runs did that began on a former release: each trial an activity of its own. */
   async #runTrials(): Promise<boolean> {
     for (;;) {
       const isFull = this.#isFull();
@@ -166,7 +227,8 @@ class Sweep {
     if (!isInTime && (this.#leftMs() ?? 1) <= 0) this.#stop('Its time was over.');
   }
 
-  #fingerprint = () => `${this.#running.size} ${this.#state.next} ${this.#state.revision}`;
+  #fingerprint = () =>
+    `${this.#running.size} ${this.#state.next} ${this.#state.revision} ${this.#hasLanes && this.#isNoting}`;
 
   #usedMs = () => this.#state.usedMs + (this.#state.isPaused ? 0 : Date.now() - this.#startMs);
 
@@ -195,14 +257,14 @@ class Sweep {
       .finally(() => this.#running.delete(index));
   }
 
-  /** What is wrong with the data is wrong for all trials; one that takes its workers with it is wrong by itself. */
   async #handleFailure(index: number, error: unknown): Promise<void> {
-    const { code, detail } = describeFailure(error);
-    if (isCancellation(error) || (code in ERROR_TABLE && isPermanent(code as ErrorCode))) throw error;
+    throwWhereAllFail(error);
+    const { detail } = describeFailure(error);
     await failTrial({ sweepId: this.#sweepId, index, reason: `It could not be run: ${detail}` });
   }
 
   async #setPaused(isPaused: boolean): Promise<void> {
+    await this.#whileQuiet();
     if (isPaused === this.#state.isPaused) return;
     const usedMs = this.#usedMs();
     this.#startMs = Date.now();
@@ -215,18 +277,39 @@ class Sweep {
   }
 
   async #changeBudget({ trials, timeout_seconds: timeoutSeconds }: { trials?: number; timeout_seconds?: number }) {
+    await this.#whileQuiet();
+    const before = this.#state;
     this.#state = {
-      ...this.#state,
-      trials: trials ?? this.#state.trials,
-      timeoutSeconds: timeoutSeconds ?? this.#state.timeoutSeconds,
+      ...before,
+      trials: trials ?? before.trials,
+      timeoutSeconds: timeoutSeconds ?? before.timeoutSeconds,
     };
-    await this.#note();
+    try {
+      await this.#note();
+    } catch (error) {
+      this.#state = { ...this.#state, trials: before.trials, timeoutSeconds: before.timeoutSeconds };
+      const { code, detail } = describeFailure(error);
+      throw ApplicationFailure.nonRetryable(detail, code);
+    }
   }
 
+  /** Until there is a table, and it knows of the change before. */
+  async #whileQuiet(): Promise<void> {
+    const isQuiet = () => this.#state.opened !== undefined && !(this.#hasLanes && this.#isNoting);
+    if (!isQuiet()) await condition(isQuiet);
+  }
+
+  /** What the table is told holds for lanes under way, too. */
   async #note(): Promise<void> {
     const { isPaused, trials, timeoutSeconds } = this.#state;
     const revision = ++this.#state.revision;
-    await noteSweep({ sweepId: this.#sweepId, revision, isPaused, trials, timeoutSeconds });
+    this.#isNoting = true;
+    try {
+      await noteSweep({ sweepId: this.#sweepId, revision, isPaused, trials, timeoutSeconds });
+    } finally {
+      this.#isNoting = false;
+      this.#isIdle = false;
+    }
   }
 
   #refuseWhenOver(): void {
@@ -249,4 +332,10 @@ class Sweep {
         'sweep_conflict',
       );
   }
+}
+
+/** What is wrong with the data is wrong for all trials; one that takes its workers with it is wrong by itself. */
+function throwWhereAllFail(error: unknown): void {
+  const { code } = describeFailure(error);
+  if (isCancellation(error) || (code in ERROR_TABLE && isPermanent(code as ErrorCode))) throw error;
 }

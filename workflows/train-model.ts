@@ -70,7 +70,8 @@ export async function trainModel(input: unknown) {
   });
 }
 
+/** Also where the data is enough to fit on, and not to search on. */
 const hasFoundNothing = (error: unknown) =>
   error instanceof ChildWorkflowFailure &&
   error.cause instanceof ApplicationFailure &&
-  error.cause.type === 'sweep_failed';
+  ['sweep_failed', 'training_data_insufficient'].includes(error.cause.type ?? '');

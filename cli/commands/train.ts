@@ -137,7 +137,7 @@ async function watchSweep(connection: Connection, terminal: Terminal, id: string
     const sweep = await connection.client.get('/sweeps/{sweep_id}', { path });
     const { items } = await connection.client.get('/sweeps/{sweep_id}/trials', { path, query: { limit: 500 } });
     for (const trial of items.toReversed()) {
-      if (trial.state === 'queued' || trial.state === 'running' || told.has(trial.trial)) continue;
+      if (trial.state === 'running' || told.has(trial.trial)) continue;
       told.add(trial.trial);
       const loss = trial.loss === null ? (trial.reason ?? '-') : formatNumber(trial.loss);
       terminal.print(

@@ -111,6 +111,5 @@ export type SweepBudget = z.output<typeof sweepBudgetSchema>;
 
 export const SWEEP_STATES = ['running', 'paused', 'completed', 'stopped', 'failed', 'cancelled'] as const;
 export type SweepState = (typeof SWEEP_STATES)[number];
-/** `queued`: drawn, so that later ones can be, and not started yet. */
-export const TRIAL_STATES = ['queued', 'running', 'completed', 'pruned', 'failed', 'stopped'] as const;
+export const TRIAL_STATES = ['running', 'completed', 'pruned', 'failed', 'stopped'] as const;
 export type TrialState = (typeof TRIAL_STATES)[number];

@@ -117,8 +117,8 @@ export interface OpenTrials {
 
 /** How the hyperparameters of a kind are searched. */
 export interface SearchRecipe {
-  /** Whether a run that nobody has said anything of may be searched; the others choose their settings in every training by themselves. */
-  isAutomatic?: boolean;
+  /** The budget of a run that nobody has said anything of; undefined where it has nothing that trials could be judged by. */
+  unasked(plan: Pick<TrainingPlan, 'settings'>): { trials: number; timeout_seconds: number } | undefined;
   /** What would be fitted without a search: tried first, where the fit does not compare with it itself. */
   unsearched?: Configuration;
   /** What is searched where nobody says: plain JSON as `parseSearchSpace` reads it. */

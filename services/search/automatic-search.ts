@@ -19,24 +19,26 @@ export function automaticSearch(
     request: Pick<TrainRequest, 'hyperparameters' | 'search'>;
     autoMl: boolean;
     recipe: Pick<KindRecipe, 'search'>;
+    settings: unknown;
   },
   rows: number,
 ): SearchRequest | undefined {
-  const { definition, request, autoMl, recipe } = input;
+  const { definition, request, autoMl, recipe, settings } = input;
   const isUndecided =
     definition.algorithm === undefined &&
     Object.keys(definition.hyperparameters).length === 0 &&
     Object.keys(request.hyperparameters ?? {}).length === 0 &&
     definition.search === undefined &&
     request.search === undefined;
-  if (!autoMl || !isUndecided || !recipe.search?.isAutomatic || rows < LEAST_ROWS_OF_AUTOMATIC_SEARCH) return undefined;
-  return searchRequestSchema.parse({ trials: 20, timeout_seconds: 600, warm_start: false });
+  if (!autoMl || !isUndecided || rows < LEAST_ROWS_OF_AUTOMATIC_SEARCH) return undefined;
+  const budget = recipe.search?.unasked({ settings });
+  return budget && searchRequestSchema.parse({ ...budget, warm_start: false });
 }
 
 /** What a caller is told who did not ask for a search. */
 export function describeAutomaticSearch({ trials, timeout_seconds: seconds }: SearchRequest): FieldProblem {
   return {
     path: 'search',
-    message: `up to ${trials} configurations are tried first, for at most ${seconds} s, since the entry names no algorithm; "search": false fits the defaults at once`,
+    message: `up to ${trials} configurations are tried first, for at most ${seconds} s, since the entry says nothing of how to learn; "search": false fits the defaults at once`,
   };
 }

@@ -14,15 +14,11 @@ interface Tally {
   count: number;
 }
 
-/** One that nobody has started yet waits for a slot. */
-const stateOf = ({ state, attempts }: TrialRow) =>
-  (state === 'running' && attempts === 0 ? 'queued' : state) as TrialState;
-
 export function presentTrial(row: TrialRow) {
   return {
     sweep_id: row.sweepId,
     trial: row.index,
-    state: stateOf(row),
+    state: row.state as TrialState,
     configuration: row.configuration,
     source: row.source,
     loss: (row.losses as number[])[0] ?? null,
@@ -43,11 +39,6 @@ export function presentTrial(row: TrialRow) {
 }
 export type PresentedTrial = ReturnType<typeof presentTrial>;
 
-function whereState(state: TrialState | undefined) {
-  if (state === 'queued') return { state: 'running', attempts: 0 };
-  return state === 'running' ? { state, attempts: { gt: 0 } } : { state };
-}
-
 type SweepRow = Prisma.SweepGetPayload<object>;
 
 function presentSweep(row: SweepRow, tallies: readonly Tally[], best: TrialRow | null) {
@@ -62,7 +53,6 @@ function presentSweep(row: SweepRow, tallies: readonly Tally[], best: TrialRow |
     trials: row.trials,
     timeout_seconds: row.timeoutSeconds,
     counts: {
-      queued: count('queued'),
       running: count('running'),
       completed: count('completed'),
       pruned: count('pruned'),
@@ -84,9 +74,7 @@ function presentSweep(row: SweepRow, tallies: readonly Tally[], best: TrialRow |
 /** At the pace so far, and no later than the time that there is. */
 function etaSeconds(row: SweepRow, tallies: readonly Tally[]): number | null {
   if (row.finishedAt || row.state === 'paused') return null;
-  const ended = tallies
-    .filter(({ state }) => state !== 'running' && state !== 'queued')
-    .reduce((sum, { count }) => sum + count, 0);
+  const ended = tallies.filter(({ state }) => state !== 'running').reduce((sum, { count }) => sum + count, 0);
   const elapsed = (Date.now() - row.createdAt.getTime()) / 1000;
   const limits = [
     ...(ended > 0 ? [(elapsed * (row.trials - ended)) / ended] : []),
@@ -99,8 +87,7 @@ function etaSeconds(row: SweepRow, tallies: readonly Tally[]): number | null {
 export function createSweepStore({ prisma }: Database) {
   async function complete(row: SweepRow) {
     const tallies = await prisma.$queryRaw<Tally[]>`
-      SELECT CASE WHEN state = 'running' AND attempts = 0 THEN 'queued' ELSE state END AS state, count(*)::int AS count
-      FROM sweep_trials WHERE sweep_id = ${row.id} GROUP BY 1`;
+      SELECT state, count(*)::int AS count FROM sweep_trials WHERE sweep_id = ${row.id} GROUP BY 1`;
     const [found] = await prisma.$queryRaw<{ index: number }[]>`
       SELECT index FROM sweep_trials WHERE sweep_id = ${row.id} AND state = 'completed' AND violation = 0
       ORDER BY (losses->>0)::float8, (losses->>1)::float8, (losses->>2)::float8, index LIMIT 1`;
@@ -166,7 +153,7 @@ export function createSweepStore({ prisma }: Database) {
           prisma.sweepTrial.findMany({
             where: {
               sweepId,
-              ...whereState(filter.state),
+              state: filter.state,
               ...(before === undefined ? {} : { index: { lte: before } }),
             },
             orderBy: { index: 'desc' },

@@ -5,16 +5,9 @@ import type { Database, Prisma } from '../database/database.js';
 
 export type TrialRow = Prisma.SweepTrialGetPayload<object>;
 
-/** What a worker has to know of a trial that is written down. */
-export interface BegunTrial {
-  configuration: Configuration;
-  state: TrialState;
-  losses: number[];
-}
-
 /** How a trial ended, with what else is kept of it. */
 export interface TrialEnd {
-  state: Exclude<TrialState, 'queued' | 'running'>;
+  state: Exclude<TrialState, 'running'>;
   reports: readonly Report[];
   losses: readonly number[];
   violation?: number;
@@ -49,14 +42,19 @@ export const toTrial = (row: TrialRow): Trial => ({
   outcome: outcomeOf(row),
 });
 
-/** Trials from one number up to before another, by number. */
-export async function readTrials({ prisma }: Database, sweepId: string, from: number, to: number): Promise<Trial[]> {
-  if (to <= from) return [];
+/** A trial with what tells who runs it. */
+export interface OpenTrial extends Trial {
+  isRunning: boolean;
+  lane: string | null;
+}
+
+/** Trials from one number on, by number. */
+export async function readTrialsFrom({ prisma }: Database, sweepId: string, from: number): Promise<OpenTrial[]> {
   const rows = await prisma.sweepTrial.findMany({
-    where: { sweepId, index: { gte: from, lt: to } },
+    where: { sweepId, index: { gte: from } },
     orderBy: { index: 'asc' },
   });
-  return rows.map(toTrial);
+  return rows.map((row) => ({ ...toTrial(row), isRunning: row.state === 'running', lane: row.lane }));
 }
 
 /** A draw as it is written down, before its trial starts. */
@@ -68,44 +66,28 @@ export interface DrawnTrial {
   cacheKey: string;
 }
 
-/** Writes the draw of a trial down that another worker will start. @returns the draw that stands */
-export async function noteDraw(database: Database, draw: DrawnTrial): Promise<Configuration> {
-  return (await writeTrial(database, { ...draw, worker: null, attempts: 0 })).configuration;
-}
-
 /**
- * Writes a trial down before it starts. What an earlier attempt has written stands: its draw, and its end where it has one.
- * @returns the row as it is now
+ * Writes a trial down before it starts, unless its sweep is paused, over or at the end of its budget: the lock on the sweep puts it before
+ * such a change or after it. What an earlier attempt of the same lane has written stands.
+ * @returns its configuration; undefined where it may not start, or where another lane has begun it
  */
-export async function beginTrial(database: Database, trial: DrawnTrial & { worker: string }): Promise<BegunTrial> {
-  return writeTrial(database, { ...trial, attempts: 1 });
-}
-
-/**
- * A cancelled activity goes on until it hears of it, and so may come after the end of its sweep: its trial is stopped before it begins. The
- * lock on the sweep puts it before that end or after it.
- */
-async function writeTrial(
+export async function beginTrial(
   { prisma }: Database,
-  trial: DrawnTrial & { worker: string | null; attempts: number },
-): Promise<BegunTrial> {
-  const { sweepId, index, source, cacheKey, worker, attempts } = trial;
+  trial: DrawnTrial & { worker: string; lane: string; isBegun: boolean },
+): Promise<Configuration | undefined> {
+  const { sweepId, index, source, cacheKey, worker, lane, isBegun } = trial;
   const configuration = JSON.stringify(trial.configuration);
-  const [row] = await prisma.$queryRaw<BegunTrial[]>`
-    WITH sweep AS (SELECT finished_at FROM sweeps WHERE id = ${sweepId} FOR SHARE)
-    INSERT INTO sweep_trials AS trial (sweep_id, index, configuration, source, cache_key, worker, attempts, state, reason, finished_at)
-    SELECT ${sweepId}, ${index}, ${configuration}::jsonb, ${source}, ${cacheKey}, ${worker}, ${attempts}::int,
-      CASE WHEN finished_at IS NULL THEN 'running' ELSE 'stopped' END,
-      CASE WHEN finished_at IS NOT NULL THEN 'The sweep ended before it.' END, finished_at
-    FROM sweep
+  const [row] = await prisma.$queryRaw<{ configuration: Configuration }[]>`
+    WITH sweep AS (SELECT state, trials, finished_at FROM sweeps WHERE id = ${sweepId} FOR SHARE)
+    INSERT INTO sweep_trials AS trial (sweep_id, index, configuration, source, cache_key, worker, lane, state)
+    SELECT ${sweepId}, ${index}, ${configuration}::jsonb, ${source}, ${cacheKey}, ${worker}, ${lane}, 'running'
+    FROM sweep WHERE finished_at IS NULL AND (${isBegun} OR (state = 'running' AND ${index}::int < trials))
     ON CONFLICT (sweep_id, index) DO UPDATE
-    SET attempts = trial.attempts + CASE WHEN trial.state = 'running' THEN ${attempts}::int ELSE 0 END,
-      worker = CASE WHEN trial.state = 'running' THEN coalesce(EXCLUDED.worker, trial.worker) ELSE trial.worker END,
-      reports = CASE WHEN trial.state = 'running' AND ${attempts}::int > 0 THEN '[]' ELSE trial.reports END,
-      started_at = CASE WHEN trial.state = 'running' AND ${attempts}::int > 0 THEN now() ELSE trial.started_at END,
-      updated_at = CASE WHEN trial.state = 'running' AND ${attempts}::int > 0 THEN now() ELSE trial.updated_at END
-    RETURNING configuration, state, losses`;
-  return row!;
+    SET attempts = trial.attempts + 1, worker = EXCLUDED.worker, lane = EXCLUDED.lane, reports = '[]', started_at = now(),
+      updated_at = now()
+    WHERE trial.state = 'running' AND (trial.lane IS NULL OR trial.lane = EXCLUDED.lane)
+    RETURNING configuration`;
+  return row?.configuration;
 }
 
 /** What a trial that runs has reported, to be looked at; its end has them all. */
@@ -127,20 +109,29 @@ export async function noteCrash({ prisma }: Database, sweepId: string, index: nu
   return crashes;
 }
 
-/** Writes the end of a trial, once: of two attempts the first one's stands. @returns the end that stands */
+/** Writes the end of a trial, once: of two attempts the first one's stands. @returns the loss that stands, of one that ran to its end */
 export async function endTrial(
   { prisma }: Database,
   sweepId: string,
   index: number,
   end: TrialEnd,
-): Promise<Pick<BegunTrial, 'state' | 'losses'>> {
+): Promise<number | null> {
   const { state, reports, losses, violation = null, metrics, reason = null, cachedFrom = null, seconds } = end;
   const count = await prisma.$executeRaw`
     UPDATE sweep_trials SET state = ${state}, reports = ${storable(reports)}::jsonb, losses = ${JSON.stringify(losses)}::jsonb,
       violation = ${violation}, metrics = ${JSON.stringify(metrics)}::jsonb, reason = ${reason}, cached_from = ${cachedFrom},
       seconds = ${seconds}, peak_memory_mb = ${end.peakMemoryMb ?? null}::int, updated_at = now(), finished_at = now()
     WHERE sweep_id = ${sweepId} AND index = ${index} AND state = 'running'`;
-  if (count > 0) return { state, losses: [...losses] };
-  const row = await prisma.sweepTrial.findUniqueOrThrow({ where: { sweepId_index: { sweepId, index } } });
-  return { state: row.state as TrialState, losses: row.losses as number[] };
+  const standing =
+    count > 0
+      ? { state, losses }
+      : await prisma.sweepTrial.findUniqueOrThrow({ where: { sweepId_index: { sweepId, index } } });
+  return standing.state === 'completed' ? ((standing.losses as number[])[0] ?? null) : null;
+}
+
+/** Gives the trial of a lane its end that took its workers with it again and again. */
+export async function failTrialOf({ prisma }: Database, sweepId: string, lane: string, reason: string): Promise<void> {
+  await prisma.$executeRaw`
+    UPDATE sweep_trials SET state = 'failed', reason = ${reason}, reports = '[]', seconds = 0, updated_at = now(), finished_at = now()
+    WHERE sweep_id = ${sweepId} AND lane = ${lane} AND state = 'running'`;
 }

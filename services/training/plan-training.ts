@@ -41,7 +41,10 @@ export async function planTraining(
     ...planned
   } = recipe.plan({ definition, request, manifest, autoMl: context.autoMl, gpuEnabled: context.gpuEnabled });
   const problems = [...found, ...checkTrainingData(request, definition, manifest, planned, filters ?? [])];
-  const automatic = automaticSearch({ definition, request, autoMl: context.autoMl, recipe }, manifest.rows);
+  const automatic = automaticSearch(
+    { definition, request, autoMl: context.autoMl, recipe, settings: planned.settings },
+    manifest.rows,
+  );
   const asked = request.search ?? definition.search ?? automatic;
   const search = asked
     ? planSearch(asked, recipe, { kind: definition.kind, ...planned, hasTexts: hasTexts(planned, manifest) })

@@ -25,6 +25,7 @@ describe('workflows that run while a new release is deployed', () => {
         'monitor-model.json',
         'repair-model.json',
         'run-sweep.json',
+        'run-sweep-lanes.json',
         'run-sweep-steered.json',
         'train-model.json',
         'train-model-cancelled.json',

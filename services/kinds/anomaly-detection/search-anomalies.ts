@@ -22,6 +22,8 @@ const SPACE = {
 
 /** How a detector is searched: by half of the known anomalies beside normal rows; the other half is left to judge the version by. */
 export const anomalySearch: SearchRecipe = {
+  unasked: ({ settings }) =>
+    (settings as { label?: string }).label === undefined ? undefined : { trials: 12, timeout_seconds: 120 },
   defaultSpace: () => SPACE,
   unsearched: { n_estimators: 100, max_samples: '64x256x1024' },
   checkSpace: (space, { settings }) => [

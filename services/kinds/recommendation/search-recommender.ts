@@ -41,6 +41,7 @@ function spaceOf(methods: readonly string[]): Record<string, unknown> {
 
 /** How the learner of a recommendation is searched: by what users took next, before the interactions that a version is judged by. */
 export const recommendationSearch: SearchRecipe = {
+  unasked: () => ({ trials: 12, timeout_seconds: 120 }),
   defaultSpace: ({ settings }: SearchSubject) =>
     spaceOf((settings as RecommendationPlan).methods ?? ['item_neighbours', 'ease']),
   checkSpace: (space) =>

@@ -36,6 +36,7 @@ const SPACE = {
 
 /** How forecasts are searched: which families of forecasters take part, and how much history they see, by backtests that end before the newest quarter. */
 export const forecastSearch: SearchRecipe = {
+  unasked: () => ({ trials: 8, timeout_seconds: 120 }),
   defaultSpace({ settings }) {
     const { history_steps: most } = settings as ForecastSettings;
     return {

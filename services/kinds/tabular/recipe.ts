@@ -17,7 +17,7 @@ export const tabularRecipe: KindRecipe = {
   crossValidate: crossValidateModel,
   evaluate: evaluateModel,
   search: {
-    isAutomatic: true,
+    unasked: () => ({ trials: 20, timeout_seconds: 600 }),
     defaultSpace: defaultTabularSpace,
     checkSpace: checkTabularSpace,
     metrics: tabularMetrics,

@@ -26,7 +26,7 @@ interface SweepBody {
   state: string;
   trials: number;
   timeout_seconds: number | null;
-  counts: Record<'queued' | 'running' | 'completed' | 'pruned' | 'failed' | 'stopped', number>;
+  counts: Record<'running' | 'completed' | 'pruned' | 'failed' | 'stopped', number>;
   best: { trial: number; loss: number; configuration: Record<string, unknown> } | null;
   warm_start: { sweep_id: string | null; configurations: object[] };
   reason: string | null;

@@ -7,6 +7,7 @@ import {
   checkTabularSpace,
   defaultTabularSpace,
 } from '../../../services/kinds/tabular/search-space.js';
+import { RECIPES } from '../../../services/kinds/recipes.js';
 import { automaticSearch } from '../../../services/search/automatic-search.js';
 import type { TrainingPlan } from '../../../services/training/training-plan.js';
 
@@ -60,8 +61,13 @@ describe('the search of a table', () => {
 });
 
 describe('a search that nobody asked for', () => {
-  const recipe = { search: { isAutomatic: true } as never };
-  const input = { definition: { hyperparameters: {} }, request: {}, autoMl: true, recipe };
+  const input = {
+    definition: { hyperparameters: {} },
+    request: {},
+    autoMl: true,
+    recipe: RECIPES.classification,
+    settings: undefined,
+  };
   const isMade = (more: object, rows = 1000) => automaticSearch({ ...input, ...more }, rows) !== undefined;
 
   it('is made where nothing is said and rows are enough', () => {
@@ -77,8 +83,17 @@ describe('a search that nobody asked for', () => {
     ['a search of the request', { request: { search: false } }],
     ['AUTO_ML_ENABLED=false', { autoMl: false }],
     ['a kind that is not searched', { recipe: {} }],
-    ['a kind that chooses in every training by itself', { recipe: { search: {} } }],
+    ['a detector without known anomalies', { recipe: RECIPES.anomaly_detection, settings: {} }],
   ])('is not made beside %s', (_what, more) => {
     expect(isMade(more)).toBe(false);
+  });
+
+  it('is made for each kind, in a budget of its own', () => {
+    const settings = { label: 'fault' };
+    for (const [kind, recipe] of Object.entries(RECIPES)) {
+      const made = automaticSearch({ ...input, recipe, settings }, 1000);
+      expect(made?.trials, kind).toBe(recipe.search?.unasked({ settings })?.trials);
+      expect(made?.trials, kind).toBeGreaterThan(1);
+    }
   });
 });

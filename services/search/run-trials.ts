@@ -1,41 +1,35 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ServiceError } from '../../core/errors.js';
-import type { Configuration } from '../../ml/search/search-space.js';
-import { visibleTrials, type Report, type Trial } from '../../ml/search/trial.js';
-import { digestOf } from '../canonical-json.js';
+import type { Report } from '../../ml/search/trial.js';
 import type { Database } from '../database/database.js';
 import { TrainerCrash } from '../training/trainer-guard.js';
 import { STAGED, type TrainingPlan } from '../training/training-plan.js';
-import { drawTrial } from './draw-trial.js';
-import { endedBefore, failed, replayMeasurement, type Measurement } from './measure-trial.js';
+import { beginNextTrial, type BegunTrial, type NextTrial } from './begin-next-trial.js';
+import { failed, replayMeasurement, type Measurement } from './measure-trial.js';
 import { judgeMetrics } from './judge-metrics.js';
 import type { SearchPlan } from './search-plan.js';
 import type { SweepMemory, SweepSubject } from './sweep-memory.js';
 import type { TrialPool } from './trial-pool.js';
-import {
-  beginTrial,
-  endTrial,
-  noteCrash,
-  noteDraw,
-  noteReports,
-  type DrawnTrial,
-  reportsOf,
-  type BegunTrial,
-} from './trial-table.js';
+import { endTrial, noteCrash, noteReports, reportsOf } from './trial-table.js';
 import { bringFolder } from '../storage/shared-files.js';
 import { stateOf } from '../storage/shared-record.js';
 
-export interface TrialRun {
+/** One activity of a sweep, whatever its attempt. */
+export interface LaneRun {
   sweepId: string;
-  index: number;
+  /** The same in all attempts of the activity, and that of no other. */
+  lane: string;
 }
 
-/** What the workflow learns of a trial. */
-export interface TrialSummary {
-  index: number;
-  state: 'completed' | 'pruned' | 'failed' | 'stopped';
+/** What the workflow learns of a lane. */
+export interface LaneResult {
+  /** Trials of the sweep that have begun, whoever runs them. */
+  begun: number;
+  /** The least loss of those that it has run. */
   loss: number | null;
+  /** `more`: others may begin at once; for `blocked` and `over` see `NextTrial`. */
+  end: 'more' | 'blocked' | 'over';
 }
 
 export interface TrialContext {
@@ -45,77 +39,75 @@ export interface TrialContext {
   /** Where the tables of jobs are staged. */
   stagingRoot: string;
   signal: AbortSignal;
-  onReport: (report: Report) => void;
+  onReport: (index: number, report: Report) => void;
+  /** Is told of each trial that has ended. */
+  onEnd: (index: number) => Promise<void>;
 }
 
+/**
+ * A lane goes on with trial after trial for so long: what Temporal does for an activity costs as much as several short fits. It is also
+ * how long other jobs may wait for the slot.
+ */
+const LANE_MS = 2000;
+/** A lane that has to wait for others keeps its slot for so long, since a way through the workflow would take about as long. */
+const WAIT_MS = 250;
+const LOOK_EVERY_MS = 50;
 /** A process that dies so often in the same trial is killed by the trial. */
 const MOST_CRASHES = 3;
 const NOTE_EVERY_MS = 500;
 
 /**
- * Draws a trial from the table, writes it down, runs it and writes its end. Can be repeated: what is written stands, and a trial that was
- * interrupted runs again with the same draw and comes to the same end.
+ * Runs trials of a sweep one after another, each drawn from the table, written down, measured and ended. Can be repeated: what is written
+ * stands, and a trial that was interrupted runs again with the same draw and comes to the same end.
+ * @param mode `one`: exactly one trial, waiting until it may begin
  * @throws ServiceError of data that cannot be trained on; TrainerCrash, to be tried again; or the reason of the signal
  */
-export async function runTrial(run: TrialRun, context: TrialContext): Promise<TrialSummary> {
-  const { sweepId, index } = run;
-  const { database, memory } = context;
-  const subject = await memory.subject(sweepId);
-  const endedCount = endedBefore(index, subject.plan.search!);
-  const trials = await drawMissing(run, subject, await memory.trialsBefore(sweepId, index, endedCount), database);
-  const draw = drawNext(run, subject, trials);
+export async function runTrials(
+  run: LaneRun,
+  context: TrialContext,
+  mode: 'lane' | 'one' = 'lane',
+): Promise<LaneResult> {
+  const { signal } = context;
+  const subject = await context.memory.subject(run.sweepId);
   const worker = `${hostname()}:${process.pid}`;
-  const row = await beginTrial(database, { ...draw, worker });
-  if (row.state !== 'running') return summarise(index, row);
-  const startMs = performance.now();
-  const subjectOfTrial = {
-    ...run,
-    configuration: row.configuration,
-    cacheKey: draw.cacheKey,
-    history: trials.slice(0, endedCount),
-  };
-  const found = await measure({ ...subject, ...subjectOfTrial }, context);
-  const seconds = (performance.now() - startMs) / 1000;
-  return summarise(index, await endTrial(database, sweepId, index, { ...found, seconds }));
-}
-
-/**
- * Trials start side by side, so one may come before those with lower numbers have been drawn: it draws these, too, in their order and as
- * they would themselves.
- * @param known trials before this one that are written down, by number
- * @returns all trials before this one
- */
-async function drawMissing(
-  { sweepId, index }: TrialRun,
-  subject: SweepSubject,
-  known: readonly Trial[],
-  database: Database,
-): Promise<readonly Trial[]> {
-  if (known.length === index) return known;
-  const byIndex = new Map(known.map((trial) => [trial.index, trial]));
-  const all: Trial[] = [];
-  while (all.length < index) {
-    const next = byIndex.get(all.length);
-    const configuration =
-      next?.configuration ?? (await noteDraw(database, drawNext({ sweepId, index: all.length }, subject, all)));
-    all.push(next ?? { index: all.length, configuration, reports: [], outcome: { state: 'running' } });
+  const untilMs = performance.now() + LANE_MS;
+  let best: number | null = null;
+  for (;;) {
+    const next = await beginWhenPossible({ ...run, worker }, context, mode === 'one' ? Infinity : WAIT_MS);
+    if ('end' in next) return { ...next, loss: best };
+    const startMs = performance.now();
+    const found = await measure({ ...subject, ...run, ...next }, context);
+    const tookMs = performance.now() - startMs;
+    const loss = await endTrial(context.database, run.sweepId, next.index, { ...found, seconds: tookMs / 1000 });
+    await context.memory.tellEnd(run.sweepId);
+    await context.onEnd(next.index);
+    if (loss !== null) best = Math.min(best ?? Infinity, loss);
+    const result: LaneResult = { begun: next.index + 1, loss: best, end: 'more' };
+    if (mode === 'one' || performance.now() > untilMs) return result;
+    // Others have given up waiting for a trial that took long, and only the workflow can call them back.
+    if (tookMs > WAIT_MS && (await hasFreedOthers(run.sweepId, next.index, context.memory))) return result;
+    signal.throwIfAborted();
   }
-  return all;
 }
 
-/** @param trials all before this one */
-function drawNext({ sweepId, index }: TrialRun, { plan, warm }: SweepSubject, trials: readonly Trial[]): DrawnTrial {
-  const search = plan.search!;
-  const history = visibleTrials(trials, index, search.parallelism);
-  const drawn = drawTrial({ ...search, warm, index, history });
-  return { sweepId, index, ...drawn, cacheKey: trialKey(plan, drawn.configuration) };
+/** Whether the end of a trial lets more than one other begin. */
+async function hasFreedOthers(sweepId: string, index: number, memory: SweepMemory): Promise<boolean> {
+  const { ended } = await memory.trials(sweepId);
+  return ended.length > index + 1;
 }
 
-/** Of everything that a measurement follows from, but for the trials beside it. */
-export function trialKey(plan: TrainingPlan, configuration: Configuration): string {
-  const { jobId: _job, search, warnings: _warnings, autoDeploy: _deploy, crossValidation: _cross, ...rest } = plan;
-  const { seed, resource } = search as SearchPlan;
-  return digestOf(['trial', rest, seed, resource, configuration]);
+/** Begins the next trial, waiting a moment for others that it follows from. */
+async function beginWhenPossible(
+  run: LaneRun & { worker: string },
+  { database, memory, signal }: TrialContext,
+  waitMs: number,
+): Promise<NextTrial> {
+  const untilMs = performance.now() + waitMs;
+  for (;;) {
+    const next = await beginNextTrial(run, { database, memory });
+    if (!('end' in next) || next.end === 'over' || performance.now() > untilMs) return next;
+    await memory.waitForEnd(run.sweepId, LOOK_EVERY_MS, signal);
+  }
 }
 
 interface Measured extends Measurement {
@@ -123,12 +115,7 @@ interface Measured extends Measurement {
   peakMemoryMb?: number;
 }
 
-interface Begun extends TrialRun {
-  configuration: Configuration;
-  cacheKey: string;
-  /** The ends that it may know. */
-  history: readonly Trial[];
-}
+type Begun = BegunTrial & LaneRun;
 
 async function measure(begun: SweepSubject & Begun, context: TrialContext): Promise<Measured> {
   const { plan, rows, sweepId, index, configuration, history } = begun;
@@ -163,7 +150,7 @@ async function measure(begun: SweepSubject & Begun, context: TrialContext): Prom
 }
 
 /** Why a trial has failed that its process could not tell; undefined for what is no fault of the trial. */
-async function reasonOf(error: unknown, database: Database, { sweepId, index }: TrialRun): Promise<string | undefined> {
+async function reasonOf(error: unknown, database: Database, { sweepId, index }: Begun): Promise<string | undefined> {
   if (error instanceof ServiceError && ['training_timeout', 'training_out_of_memory'].includes(error.code))
     return error.message;
   if (!(error instanceof TrainerCrash) || (await noteCrash(database, sweepId, index)) < MOST_CRASHES) return undefined;
@@ -179,7 +166,7 @@ function collectReports({ database, onReport }: TrialContext, trial: { sweepId: 
     reports,
     onReport(report: Report) {
       reports.push(report);
-      onReport(report);
+      onReport(trial.index, report);
       if (performance.now() - lastMs < NOTE_EVERY_MS) return;
       lastMs = performance.now();
       // A courtesy: a database that is away must not fail the trial.
@@ -209,8 +196,3 @@ const COPIES = 12;
 
 const estimateMb = ({ features, heads }: TrainingPlan, rows: number): number =>
   Math.ceil(PROCESS_MB + (COPIES * 8 * rows * (features.length + heads.length)) / 2 ** 20);
-
-function summarise(index: number, { state, losses }: Pick<BegunTrial, 'state' | 'losses'>): TrialSummary {
-  const [loss = null] = losses;
-  return { index, state: state as TrialSummary['state'], loss: state === 'completed' ? loss : null };
-}
