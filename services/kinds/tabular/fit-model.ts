@@ -24,6 +24,7 @@ import { costOf, type ModelCost } from './model-cost.js';
 import { settingsOf, variantsOf } from './plan.js';
 import { encodeSequenceFiles, type SequenceHead, type StoredSequence } from './sequence-head.js';
 import type { SequenceTrial } from './sequence-trial.js';
+import { tryVariants } from './try-variant.js';
 import { notTrainable, readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
 
 /** One head as it is stored: which file, how to read its numbers. */
@@ -87,7 +88,11 @@ export async function fitModel(
   const heads: StoredHead[] = [];
   const candidates: TriedHeads = {};
   const hyperparameters: Record<string, unknown> = {};
-  const { fittedHeads, warnings, network } = await fitHeads(
+  const {
+    fittedHeads: asFitted,
+    warnings,
+    network,
+  } = await fitHeads(
     plan,
     table,
     { encoder, rows: training, x },
@@ -97,6 +102,10 @@ export async function fitModel(
         context.onProgress(search ? SHARE_OF_FINALISTS + (1 - SHARE_OF_FINALISTS) * share : share, detail, measured),
     },
   );
+  const { optimize } = plan;
+  const variants = optimize ? tryVariants({ ...plan, optimize }, table, encoder, asFitted) : undefined;
+  const fittedHeads = variants?.heads ?? asFitted;
+  warnings.push(...(variants?.warnings ?? []));
   const cost = costOf(fittedHeads.map(({ model }) => model));
   if (search) warnings.push(...describeMissed(plan, cost));
   const trials: Record<string, SequenceTrial> = {};
@@ -140,6 +149,7 @@ export async function fitModel(
       candidates,
       ...(Object.keys(trials).length > 0 ? { sequences: trials } : {}),
       ...(network ? { network } : {}),
+      ...(variants ? { optimization: variants.report } : {}),
       ...(search ? { search: { ...search, ...cost } } : {}),
     },
     trainingRows: training.length,
