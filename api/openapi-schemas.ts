@@ -16,7 +16,6 @@ import {
 } from './openapi-types.js';
 import { VERSION_SCHEMAS } from './openapi-version-schemas.js';
 
-const measured = { type: 'number' };
 // A name of its own: generators make one from the schema and the field, which would be JobStatus for two of them.
 const jobState = { $ref: '#/components/schemas/JobState' };
 const jobStatus = {
@@ -215,31 +214,12 @@ export const ANSWER_SCHEMAS = {
     },
     cross_validation: { type: ['object', 'null'] },
     details: { type: 'object' },
-    optimization: {
-      anyOf: [
-        strict({
-          asked: { type: 'object' },
-          heads: { type: 'object', additionalProperties: { $ref: '#/components/schemas/Variant' } },
-        }),
-        { type: 'null' },
-      ],
-    },
+    optimization: { $ref: '#/components/schemas/Optimization' },
     signature: { type: 'object' },
     lineage: { type: 'object' },
     job_id: text,
     created_at: time,
   }),
-  Variant: strict(
-    {
-      used: { type: 'boolean' },
-      reason: text,
-      loss: { enum: ['log_loss', 'absolute_error'] },
-      change: strict({ value: measured, lower: measured, upper: measured, entities: count }),
-      bytes: strict({ before: count, after: count }),
-      cpu_us_per_row: strict({ before: measured, after: measured }),
-    },
-    ['loss', 'change', 'bytes', 'cpu_us_per_row'],
-  ),
   Report: strict({
     format_version: { enum: [1] },
     title: text,

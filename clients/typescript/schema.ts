@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 7efbd8b758e2ae6a3429c86b523f5d614ad0bdc7e539b9bb50410ebc4f886036.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 da058e6468ea2c3fc0b14ae001f89c2551f33beeea342f31d824e6ff3b9d0259.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -2977,6 +2977,32 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Optimization: {
+            asked: Record<string, never>;
+            heads: {
+                [key: string]: components["schemas"]["Variant"];
+            };
+        } | null;
+        Variant: {
+            used: boolean;
+            reason: string;
+            /** @enum {unknown} */
+            loss?: "log_loss" | "absolute_error";
+            change?: {
+                value: number;
+                lower: number;
+                upper: number;
+                entities: number;
+            };
+            bytes?: {
+                before: number;
+                after: number;
+            };
+            cpu_us_per_row?: {
+                before: number;
+                after: number;
+            };
+        };
         VersionEvent: {
             event_id: string;
             /** @enum {unknown} */
@@ -3325,6 +3351,7 @@ export interface components {
             };
             cross_validation: Record<string, never> | null;
             details: Record<string, never>;
+            optimization: components["schemas"]["Optimization"];
             signature: Record<string, never>;
             lineage: Record<string, never>;
             job_id: string;
@@ -7251,6 +7278,21 @@ export interface operations {
                          * @default true
                          */
                         warm_start?: boolean | string;
+                    };
+                    /** @description Serve a smaller, faster variant of the fitted model where it loses no more than stated; by default as the entry of the model says */
+                    optimize?: false | {
+                        /**
+                         * @description Bits that an answer of a leaf, or a weight of a network, is kept in; splits keep their thresholds
+                         * @enum {string}
+                         */
+                        quantize?: "int16" | "int8";
+                        /** @description Share that is left out: of a forest its last trees, of boosting its last rounds, of a network the hidden units that carry least */
+                        prune?: number;
+                        /**
+                         * @description By which share the log loss, or the mean absolute error, may grow on held-out rows, as the upper end of a 95 % interval; a variant that loses more is not used
+                         * @default 0.01
+                         */
+                        max_loss?: number;
                     };
                     /**
                      * @description Share of the entities that is held out
@@ -19744,6 +19786,21 @@ export interface operations {
                              */
                             warm_start?: boolean | string;
                         };
+                        /** @description Serve a smaller, faster variant of the fitted model where it loses no more than stated; by default as the entry of the model says */
+                        optimize?: false | {
+                            /**
+                             * @description Bits that an answer of a leaf, or a weight of a network, is kept in; splits keep their thresholds
+                             * @enum {string}
+                             */
+                            quantize?: "int16" | "int8";
+                            /** @description Share that is left out: of a forest its last trees, of boosting its last rounds, of a network the hidden units that carry least */
+                            prune?: number;
+                            /**
+                             * @description By which share the log loss, or the mean absolute error, may grow on held-out rows, as the upper end of a 95 % interval; a variant that loses more is not used
+                             * @default 0.01
+                             */
+                            max_loss?: number;
+                        };
                         /**
                          * @description Share of the entities that is held out
                          * @default 0.2
@@ -22251,6 +22308,21 @@ export interface operations {
                              * @default true
                              */
                             warm_start?: boolean | string;
+                        };
+                        /** @description Serve a smaller, faster variant of the fitted model where it loses no more than stated; by default as the entry of the model says */
+                        optimize?: false | {
+                            /**
+                             * @description Bits that an answer of a leaf, or a weight of a network, is kept in; splits keep their thresholds
+                             * @enum {string}
+                             */
+                            quantize?: "int16" | "int8";
+                            /** @description Share that is left out: of a forest its last trees, of boosting its last rounds, of a network the hidden units that carry least */
+                            prune?: number;
+                            /**
+                             * @description By which share the log loss, or the mean absolute error, may grow on held-out rows, as the upper end of a 95 % interval; a variant that loses more is not used
+                             * @default 0.01
+                             */
+                            max_loss?: number;
                         };
                         /**
                          * @description Share of the entities that is held out

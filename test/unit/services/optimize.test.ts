@@ -40,6 +40,8 @@ async function fitStored(algorithm: TestedAlgorithm, classes: number) {
   return { bytes: bundle.files.get('head.model')!, x: encodeTable(encoder, columns) };
 }
 
+/** The head of a blend is JSON of its own. */
+const REFUSED = /not a readable|of a blend|JSON|Unexpected/;
 const largest = (a: Float64Array, b: Float64Array) =>
   a.reduce((most, value, at) => Math.max(most, Math.abs(value - b[at]!)), 0);
 
@@ -94,9 +96,9 @@ describe.each([
     for (const at of [40, small.length >> 1, small.length - 1]) {
       const damaged = small.slice();
       damaged[at]! ^= 0x10;
-      expect(() => decodeHead(algorithm, damaged)).toThrow();
+      expect(() => decodeHead(algorithm, damaged)).toThrow(REFUSED);
     }
-    expect(() => decodeHead(algorithm, small.subarray(0, small.length - 8))).toThrow();
+    expect(() => decodeHead(algorithm, small.subarray(0, small.length - 8))).toThrow(REFUSED);
   });
 });
 
