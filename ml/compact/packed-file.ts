@@ -85,8 +85,8 @@ export function decodePacked(bytes: Uint8Array, model: string, expected: readonl
   for (const { name, type, length } of listed) {
     const size = length * TYPES[type].BYTES_PER_ELEMENT;
     if (at + size > bytes.length) refuse(`its section ${name} needs ${size} bytes, which are not there`);
-    // A copy lies where eight bytes may be read as a number.
-    sections[name] = new TYPES[type](bytes.slice(at, at + size).buffer);
+    // A copy lies where eight bytes may be read as a number; a slice of a Buffer would be none.
+    sections[name] = new TYPES[type](new Uint8Array(bytes.subarray(at, at + size)).buffer);
     at = align(at + size);
   }
   if (at !== bytes.length) refuse(`its sections end at ${at} but it has ${bytes.length} bytes`);

@@ -65,6 +65,9 @@ describe.each([
       const model = decodeHead(algorithm, small);
       expect(small.length).toBeLessThan((quantize === 'int8' ? 0.6 : 0.75) * bytes.length);
       expect([...model.encode()]).toEqual([...small]);
+      // As a file is read: somewhere in a larger buffer.
+      const read = Buffer.concat([Buffer.alloc(3), small]).subarray(3);
+      expect([...decodeHead(algorithm, read).predict(x)]).toEqual([...model.predict(x)]);
       return largest(model.predict(x), answers) / spread;
     });
     expect(off[0]).toBeLessThan(2e-3);
