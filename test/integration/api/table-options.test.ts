@@ -138,10 +138,6 @@ describe('how a table is learned', () => {
     expect(asked).toEqual({ quantize: 'int8', prune: 0.25, max_loss: 1 });
     expect(heads['label']).toMatchObject({ used: true, loss: 'log_loss' });
     expect(heads['label']!.bytes!.after).toBeLessThan(heads['label']!.bytes!.before);
-    const { body: report } = await service.get<{ sections: { title: string }[] }>(
-      `/models/deep/versions/${version.version}/report`,
-    );
-    expect(report.sections.map(({ title }) => title)).toContain('What the smaller variant loses and gains');
     expect(version.parameters.hyperparameters).toMatchObject({
       epochs: 120,
       hidden_units: [32],
