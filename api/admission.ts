@@ -36,19 +36,22 @@ export class Admission {
   }
 
   /**
-   * Looks at a request before anything else is done for it, its headers and body included. A connection whose request has come too late
-   * is not read for a while.
+   * Looks at a request before anything else is done for it, its headers and body included. A connection whose request has come too late, or
+   * whose batch would have to wait too long for those before it, is not read for a while.
    * @returns why the request is not to be answered, or undefined
    */
   refuseAtOnce({ socket, url }: Pick<IncomingMessage, 'socket' | 'url'>): ServiceError | undefined {
-    const { maxWaitMs, metrics } = this.options;
+    const { maxWaitMs, metrics, batchTurns } = this.options;
     if (maxWaitMs === 0 || ALWAYS_ANSWERED.test(url ?? '')) return undefined;
+    const isBatch = BATCH.test(url ?? '');
     const waitedMs = this.#waitedMs(performance.now());
-    this.#held.note(waitedMs);
-    if (waitedMs > maxWaitMs) this.#held.hold(socket);
+    this.#held.note(isBatch ? Math.max(waitedMs, batchTurns.waitMs) : waitedMs);
+    const isLate = waitedMs > maxWaitMs;
+    const isFull = isBatch && batchTurns.isFull;
+    if (isLate || isFull) this.#held.hold(socket);
     else if (!this.#held.hasWaited(socket)) return undefined;
     metrics.requestsRefused.inc({ reason: 'overloaded' });
-    return overload(maxWaitMs);
+    return isFull && !isLate ? batchOverload(maxWaitMs) : overload(maxWaitMs);
   }
 
   /**

@@ -214,6 +214,7 @@ export const ANSWER_SCHEMAS = {
     },
     cross_validation: { type: ['object', 'null'] },
     details: { type: 'object' },
+    optimization: { $ref: '#/components/schemas/Optimization' },
     signature: { type: 'object' },
     lineage: { type: 'object' },
     job_id: text,

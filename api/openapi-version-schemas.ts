@@ -38,7 +38,29 @@ const webhook = {
 };
 
 /** The shapes of what is said about versions, and to whom. */
+const measured = { type: 'number' };
+
 export const VERSION_SCHEMAS = {
+  Optimization: {
+    anyOf: [
+      strict({
+        asked: { type: 'object' },
+        heads: { type: 'object', additionalProperties: { $ref: '#/components/schemas/Variant' } },
+      }),
+      { type: 'null' },
+    ],
+  },
+  Variant: strict(
+    {
+      used: { type: 'boolean' },
+      reason: text,
+      loss: { enum: ['log_loss', 'absolute_error'] },
+      change: strict({ value: measured, lower: measured, upper: measured, entities: count }),
+      bytes: strict({ before: count, after: count }),
+      cpu_us_per_row: strict({ before: measured, after: measured }),
+    },
+    ['loss', 'change', 'bytes', 'cpu_us_per_row'],
+  ),
   VersionEvent: strict({
     event_id: text,
     from: { enum: [...VERSION_STATES, null] },

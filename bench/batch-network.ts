@@ -1,6 +1,7 @@
 /**
- * Measures what it gains to answer rows by a network together: networks of three heads on 26 columns, one row after the other for each head as
- * single requests are answered, and as a batch. Processor microseconds a row on one thread, and how many answers differ, as JSON lines.
+ * Measures what it gains to answer rows by a network together: networks of three heads on 26 columns, asked by each head for itself, once for
+ * all heads of a row as single requests do, and for many rows as a batch. Processor microseconds a row on one thread, and how many answers
+ * differ, as JSON lines.
  *
  * Run: node dist/bench/batch-network.js [--rows 4096] [--repeats 7]
  */
@@ -9,6 +10,7 @@ import { median } from '../ml/evaluate/median.js';
 import type { FeatureMatrix } from '../ml/matrix.js';
 import { layOutTabular, tabularOutputs, type TabularDescription } from '../ml/neural/tabular-network.js';
 import { predictTabularNetwork, predictTabularNetworkRow } from '../ml/neural/tabular-prediction.js';
+import { networkHead } from '../services/kinds/tabular/network-head.js';
 import { createPrng } from '../ml/random/prng.js';
 
 const COLUMNS = 26;
@@ -57,12 +59,20 @@ for (const hidden of HIDDEN) {
   const width = tabularOutputs(description);
   const alone = new Float64Array(rows * width);
   const row = new Float64Array(COLUMNS);
+  const out = new Float64Array(width);
   const one = timeRows(rows, repeats, () => {
     for (let at = 0; at < rows; at++) {
       for (let column = 0; column < COLUMNS; column++) row[column] = x.values[column * rows + at]!;
-      const out = alone.subarray(at * width, (at + 1) * width);
+      const own = alone.subarray(at * width, (at + 1) * width);
       // Each head asks the network on its own.
-      for (let head = 0; head < description.heads.length; head++) predictTabularNetworkRow(network, row, out);
+      for (let head = 0; head < description.heads.length; head++) predictTabularNetworkRow(network, row, own);
+    }
+  });
+  const heads = description.heads.map((_, index) => networkHead(network, index));
+  const single = timeRows(rows, repeats, () => {
+    for (let at = 0; at < rows; at++) {
+      for (let column = 0; column < COLUMNS; column++) row[column] = x.values[column * rows + at]!;
+      for (const head of heads) head.predictRow(row, out);
     }
   });
   let together: Float64Array = new Float64Array(0);
@@ -70,9 +80,11 @@ for (const hidden of HIDDEN) {
   const line = {
     name: 'batch-network',
     hidden,
-    one_by_one_us: one,
+    head_by_head_us: one,
+    row_by_row_us: single,
     together_us: batch,
-    gain: Math.round((one / batch) * 10) / 10,
+    gain_of_heads: Math.round((one / single) * 10) / 10,
+    gain_of_rows: Math.round((single / batch) * 10) / 10,
     answers_that_differ: alone.reduce((sum, value, at) => sum + (Object.is(value, together[at]) ? 0 : 1), 0),
   };
   process.stdout.write(`${JSON.stringify(line)}\n`);

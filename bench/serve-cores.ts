@@ -4,7 +4,7 @@
  * a second process is at most what the driver leaves. So the answers in a processor second of the API are told, too: where two processes give as
  * many of them as one, a second core doubles what is answered.
  *
- * Run: node dist/bench/serve-cores.js [--seconds 5] [--repeats 3]
+ * Run: node dist/bench/serve-cores.js [--seconds 2.5] [--repeats 3]     about two minutes
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -17,7 +17,7 @@ import { runSocketLoad } from './socket-load.js';
 const CALLERS = 32;
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '5' }, repeats: { type: 'string', default: '3' } },
+  options: { seconds: { type: 'string', default: '2.5' }, repeats: { type: 'string', default: '3' } },
 });
 const seconds = Number(values.seconds);
 const rates = new Map<string, number>();
@@ -28,7 +28,7 @@ for (const workers of ['1', '2']) {
   try {
     for (const kind of [PLAIN, BATCH_OF_50]) {
       const load = { url: stack.api, requests: requestsOf(stack.api, kind), connections: CALLERS };
-      await runSocketLoad({ ...load, seconds: 2 });
+      await runSocketLoad({ ...load, seconds: 1 });
       const runs: { rate: number; driver: number; perCpu: number }[] = [];
       for (let repeat = 0; repeat < Number(values.repeats); repeat++) {
         const before = cpuSecondsOfTree(stack.pid('api')!);
@@ -40,7 +40,7 @@ for (const workers of ['1', '2']) {
           driver: (used.user + used.system) / 1e6 / seconds,
           perCpu: latenciesMs.length / (cpuSecondsOfTree(stack.pid('api')!) - before),
         });
-        await new Promise((resolve) => setTimeout(resolve, 3000));
+        await new Promise((resolve) => setTimeout(resolve, 2000));
       }
       rates.set(`${kind.name} ${workers}`, median(runs.map(({ rate }) => rate)));
       perCpuSecond.set(`${kind.name} ${workers}`, median(runs.map(({ perCpu }) => perCpu)));

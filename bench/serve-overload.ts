@@ -3,7 +3,7 @@
  * requests from 32 callers that wait for each answer. In time: 200 within a second of when the request was sent. Medians of the runs as JSON lines.
  * The same share per processor second of the API says what the service did with its time, where the driver or others take a part of the cores.
  *
- * Run: node dist/bench/serve-overload.js [--seconds 5] [--repeats 3]
+ * Run: node dist/bench/serve-overload.js [--seconds 4] [--repeats 2]     about two and a half minutes
  */
 import { parseArgs } from 'node:util';
 import { median } from '../ml/evaluate/median.js';
@@ -86,7 +86,7 @@ function print(requests: string, connections: number, runs: readonly Run[]): voi
 }
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '5' }, repeats: { type: 'string', default: '3' } },
+  options: { seconds: { type: 'string', default: '4' }, repeats: { type: 'string', default: '2' } },
 });
 const seconds = Number(values.seconds);
 const stack = await startServedStack({ API_WORKERS: '1' });

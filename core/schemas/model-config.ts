@@ -6,6 +6,7 @@ import { forecastSettingsSchema } from '../kinds/resource-usage.js';
 import { MODEL_KINDS, NAME_PATTERN } from '../names.js';
 import { modelAlertsSchema } from './alert-rule.js';
 import { monitorSchema } from './monitor.js';
+import { optimizeSchema } from './optimize.js';
 import { repairSettingsSchema } from './repair-settings.js';
 import { searchRequestSchema } from './search.js';
 import { expectationsSchema } from './expectation.js';
@@ -97,6 +98,9 @@ export const modelEntrySchema = z.strictObject({
     .describe(
       'Look for good hyperparameters in each training run, as `search` of a request does; false for never. By default only with AUTO_ML_ENABLED, 1,000 rows and neither algorithm nor hyperparameters',
     ),
+  optimize: optimizeSchema
+    .optional()
+    .describe('Of tables: serve a smaller, faster variant of each fitted model where it loses no more than stated'),
   monotone: z
     .record(z.string().min(1), z.enum(['increasing', 'decreasing']))
     .optional()

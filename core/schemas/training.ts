@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { canonicalModelName, NAME_PATTERN } from '../names.js';
 import { hyperparametersSchema } from './model-config.js';
+import { optimizeSchema } from './optimize.js';
 import { searchRequestSchema } from './search.js';
 
 export const modelNameSchema = z
@@ -37,6 +38,12 @@ export const trainRequestSchema = z.strictObject({
     .optional()
     .describe(
       'Look for good hyperparameters first, by many trials; by default as the entry of the model says, with false not',
+    ),
+  optimize: z
+    .union([z.literal(false), optimizeSchema])
+    .optional()
+    .describe(
+      'Serve a smaller, faster variant of the fitted model where it loses no more than stated; by default as the entry of the model says',
     ),
   validation_split: z.number().min(0.05).max(0.5).default(0.2).describe('Share of the entities that is held out'),
   cross_validation: z.boolean().default(false).describe('Also report 5-fold estimates over all rows'),

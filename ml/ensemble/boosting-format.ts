@@ -1,6 +1,8 @@
+import { decodeCompactBoosting } from '../compact/compact-boosting.js';
+import { isPacked } from '../compact/packed-file.js';
 import { crc32, refuseModel } from '../model-format.js';
 import { adoptChildren } from '../tree/adopt-children.js';
-import { marginCount, type BoostingLoss } from './boosting-loss.js';
+import { LOSSES, marginCount, type BoostingLoss } from './boosting-loss.js';
 import { roundCount, type GradientBoosting } from './boosting-model.js';
 
 /*
@@ -15,7 +17,6 @@ const MAGIC = [0x4d, 0x4c, 0x50, 0x53, 0x47, 0x42, 0, 0];
 const VERSION = 1;
 const HEADER_BYTES = 64;
 const MOST_COLUMNS = 1_000_000;
-const LOSSES = ['logistic', 'softmax', 'squared', 'quantile', 'poisson'] as const;
 
 interface Layout {
   loss: BoostingLoss;
@@ -56,6 +57,7 @@ function placeSections(layout: Layout) {
 
 /** Writes a boosted model as bytes. The same model always gives the same bytes. */
 export function encodeBoosting(model: GradientBoosting): Uint8Array {
+  if (model.packed) return model.packed;
   const { loss, history, treeOffsets } = model;
   const layout: Layout = {
     loss,
@@ -120,6 +122,7 @@ function writeTree(model: GradientBoosting, tree: number, at: ReturnType<typeof 
  * @throws ModelFormatError saying what is wrong
  */
 export function decodeBoosting(bytes: Uint8Array): GradientBoosting {
+  if (isPacked(bytes)) return decodeCompactBoosting(bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const layout = readHeader(bytes, view);
   const at = placeSections(layout);

@@ -13,6 +13,9 @@ export type BoostingLoss =
   /** Poisson deviance of counts of 0 or more; the margin is the logarithm of the mean. */
   | { kind: 'poisson' };
 
+/** In the order in which files number them. */
+export const LOSSES = ['logistic', 'softmax', 'squared', 'quantile', 'poisson'] as const;
+
 /** A mean of no events at all would have the logarithm minus infinity. */
 const LEAST_MEAN = 1e-9;
 

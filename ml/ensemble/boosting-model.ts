@@ -30,6 +30,8 @@ export interface GradientBoosting {
   readonly codes: Uint32Array;
   /** Mean loss after each round, on the training rows and, where there were any, on the validation rows. */
   readonly history: { readonly train: Float64Array; readonly validation: Float64Array };
+  /** The file that a model with quantised answers came from: it is written as it was read. */
+  readonly packed?: Uint8Array;
 }
 
 /** The count of rounds. */

@@ -1,3 +1,5 @@
+import { decodeCompactForest } from '../compact/compact-forest.js';
+import { isPacked } from '../compact/packed-file.js';
 import { crc32, refuseModel } from '../model-format.js';
 import { adoptChildren } from '../tree/adopt-children.js';
 import type { ForestTask, RandomForest } from './forest.js';
@@ -57,6 +59,7 @@ function placeSections(layout: Layout): Sections {
 
 /** Writes a forest as bytes: about 20 bytes a node. The same forest always gives the same bytes. */
 export function encodeForest(forest: RandomForest): Uint8Array {
+  if (forest.packed) return forest.packed;
   const nodes = forest.feature.length;
   const leaves = forest.feature.reduce((count, feature) => count + (feature < 0 ? 1 : 0), 0);
   const areWhole = forest.cover.every((cover) => Number.isInteger(cover) && cover < 4294967296);
@@ -125,6 +128,7 @@ function writeNodes(forest: RandomForest, layout: Layout, at: Sections, view: Da
  * @throws ModelFormatError saying what is wrong
  */
 export function decodeForest(bytes: Uint8Array): RandomForest {
+  if (isPacked(bytes)) return decodeCompactForest(bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const layout = readHeader(bytes, view);
   const at = placeSections(layout);

@@ -52,6 +52,14 @@ export function treesOf(forest: RandomForest, shape: ForestShape, limit: number)
   return trees;
 }
 
+/** The forest of the first trees alone. */
+export function truncateForest(forest: RandomForest, trees: number): RandomForest {
+  if (trees >= treeCount(forest)) return forest;
+  const { task, outputs, features, trainRows } = forest;
+  const shape = { task, outputs, features, trainRows };
+  return joinTrees(treesOf(forest, shape, trees), shape);
+}
+
 function treeOf(forest: RandomForest, tree: number): GrownTree {
   const start = forest.treeOffsets[tree]!;
   const end = forest.treeOffsets[tree + 1]!;

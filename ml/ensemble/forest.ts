@@ -32,6 +32,8 @@ export interface RandomForest extends TreeNodes {
   readonly task: ForestTask;
   /** Rows of the matrix it was fitted on. */
   readonly trainRows: number;
+  /** The file that a forest with quantised answers came from: it is written as it was read. */
+  readonly packed?: Uint8Array;
 }
 
 /** The count of trees. */

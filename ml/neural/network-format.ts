@@ -1,3 +1,5 @@
+import { decodeCompactNetwork } from '../compact/compact-network.js';
+import { isPacked } from '../compact/packed-file.js';
 import { crc32, refuseModel } from '../model-format.js';
 import { describeMarkovProblem } from './markov-chain.js';
 import type { MarkovChain, MarkovDescription } from './markov-chain.js';
@@ -27,6 +29,7 @@ const align = (at: number): number => Math.ceil(at / 4) * 4;
 
 /** Writes a network or chain as bytes: 4 a number and some hundred more. The same one always gives the same bytes. */
 export function encodeNetwork(network: StoredNetwork): Uint8Array {
+  if ('packed' in network && network.packed) return network.packed;
   const text = new TextEncoder().encode(JSON.stringify(network.description));
   const numbers = 'weights' in network ? network.weights : network.counts;
   const codes = 'codes' in network ? network.codes : new Int32Array(0);
@@ -49,6 +52,7 @@ export function encodeNetwork(network: StoredNetwork): Uint8Array {
  * @throws ModelFormatError saying what is wrong
  */
 export function decodeNetwork(bytes: Uint8Array): StoredNetwork {
+  if (isPacked(bytes)) return decodeCompactNetwork(bytes, describeTabularProblem, refuse);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const sizes = readHeader(bytes, view);
   const start = align(HEADER_BYTES + sizes.text);

@@ -30,6 +30,8 @@ export interface TabularNetwork {
   readonly description: TabularDescription;
   /** Laid out as `layOutTabular(description)` says. */
   readonly weights: Float32Array;
+  /** The file that a network with quantised weights came from: it is written as it was read. */
+  readonly packed?: Uint8Array;
 }
 
 /** Scores that the last layer has for a head. */

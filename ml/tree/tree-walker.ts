@@ -1,12 +1,16 @@
 import { createMemory, pagesFor } from '../wasm/assembler.js';
 import type { FeatureMatrix } from '../matrix.js';
 import { clampFinite } from './binning.js';
+import { searchTables, takeCrowns, type Crown, type Order } from './crowns.js';
 import {
   BLOCK_ROWS,
   CELL_BYTES,
+  CODE_BYTES,
+  CROWN_ROWS,
   GROUP_BYTES,
   LANES,
   NODE_BYTES,
+  QUESTION_BYTES,
   TREE_BYTES,
   bindWalkKernels,
   type WalkKernels,
@@ -24,15 +28,11 @@ export interface WalkedTrees {
   readonly values: Float64Array;
 }
 
-/** Nodes in the order in which they are walked: children of a node side by side, a tree after the other. */
-interface Order {
-  /** Their numbers in the trees they come from. */
-  source: Int32Array;
-  /** The place of the left child, or -1 for a leaf. */
-  left: Int32Array;
-  count: number;
-  roots: number[];
-  depths: number[];
+/** A cell whose codes the crowns ask for: which it is, and where the table of its thresholds lies. */
+interface Search {
+  cell: number;
+  table: number;
+  half: number;
 }
 
 /**
@@ -48,42 +48,44 @@ export class TreeWalker {
   readonly #cellColumns: Int32Array;
   readonly #pairs: number;
   readonly #outputs: number;
-  readonly #at: { trees: number; treesEnd: number; groups: number; groupsEnd: number; cells: number; answers: number };
+  readonly #searches: readonly Search[];
+  readonly #at: Places;
 
   /** @param isMissing of a column: whether it is missing in all rows that will come */
   constructor(trees: WalkedTrees, isMissing: (column: number) => boolean) {
     const order = orderNodes(trees, isMissing);
     const pairs = Math.ceil(trees.outputs / 2);
-    const groups = Math.ceil(order.roots.length / LANES);
-    const leaves = order.left.subarray(0, order.count).reduce((sum, left) => sum + (left < 0 ? 1 : 0), 0);
     this.#cellColumns = cellColumns(trees, order);
-    // A last leaf that answers nothing stands for the trees that the last group lacks.
-    const values = NODE_BYTES * (order.count + 1);
-    const table = values + 16 * pairs * (leaves + 1);
-    const groupTable = table + TREE_BYTES * order.roots.length;
-    const cells = Math.ceil((groupTable + GROUP_BYTES * groups) / 64) * 64;
-    const answers = cells + CELL_BYTES * BLOCK_ROWS * this.#cellColumns.length;
-    const memory = createMemory(pagesFor(answers + 16 * pairs * BLOCK_ROWS), false);
+    const cellOf = new Map([...this.#cellColumns].map((key, cell) => [key, cell]));
+    const cellOfNode = (node: number) => cellOf.get(cellKey(trees, order.source[node]!))!;
+    const thresholdOf = (node: number) => trees.threshold[order.source[node]!]!;
+    const crowns = takeCrowns(order, { count: cellOf.size, thresholdsEach: 255 });
+    const tables = searchTables(crowns, cellOfNode, thresholdOf);
+    const at = placeParts(order, crowns, tables, { pairs, cells: cellOf.size });
+    const memory = createMemory(pagesFor(at.end), false);
+    const view = new DataView(memory.buffer);
     this.#pairs = pairs;
     this.#outputs = trees.outputs;
-    this.#at = {
-      trees: table,
-      treesEnd: groupTable,
-      groups: groupTable,
-      groupsEnd: groupTable + GROUP_BYTES * groups,
-      cells,
-      answers,
-    };
-    this.#cells = new Float64Array(memory.buffer, cells, BLOCK_ROWS * this.#cellColumns.length);
-    this.#answers = new Float64Array(memory.buffer, answers, 2 * pairs * BLOCK_ROWS);
-    this.#writeNodes(trees, order, new DataView(memory.buffer), values);
-    writeTables(order, new DataView(memory.buffer), table, groupTable);
+    this.#at = at;
+    this.#cells = new Float64Array(memory.buffer, at.cells, BLOCK_ROWS * this.#cellColumns.length);
+    this.#answers = new Float64Array(memory.buffer, at.answers, 2 * pairs * BLOCK_ROWS);
+    this.#writeNodes(trees, order, view, cellOfNode);
+    writeGroups(order, view, at.groups);
+    let table = at.tables;
+    this.#searches = [...tables].map(([cell, thresholds]) => {
+      new Float64Array(memory.buffer, table, thresholds.length).set(thresholds);
+      table += thresholds.byteLength;
+      return { cell, table: table - thresholds.byteLength, half: thresholds.byteLength / 2 };
+    });
+    writeCrowns(crowns, view, at, (node) => {
+      const cell = cellOfNode(node);
+      return { codes: CODE_BYTES * BLOCK_ROWS * cell, code: tables.get(cell)!.indexOf(thresholdOf(node)) };
+    });
     this.#kernels = bindWalkKernels(pairs, memory);
   }
 
-  #writeNodes(trees: WalkedTrees, order: Order, view: DataView, values: number): void {
-    const cellOf = new Map([...this.#cellColumns].map((key, cell) => [key, cell]));
-    let answer = values;
+  #writeNodes(trees: WalkedTrees, order: Order, view: DataView, cellOfNode: (node: number) => number): void {
+    let answer = this.#at.values;
     const writeLeaf = (at: number) => {
       view.setUint32(at, answer, true);
       view.setUint32(at + 4, 0x7ff80000, true);
@@ -100,9 +102,10 @@ export class TreeWalker {
         continue;
       }
       view.setFloat64(at, trees.threshold[source]!, true);
-      view.setUint32(at + 8, CELL_BYTES * BLOCK_ROWS * cellOf.get(cellKey(trees, source))!, true);
+      view.setUint32(at + 8, CELL_BYTES * BLOCK_ROWS * cellOfNode(node), true);
       view.setUint32(at + 12, NODE_BYTES * order.left[node]!, true);
     }
+    // A last leaf that answers nothing stands for the trees that the last group lacks.
     writeLeaf(NODE_BYTES * order.count);
   }
 
@@ -125,12 +128,16 @@ export class TreeWalker {
    */
   sumRows(x: FeatureMatrix, start: number, end: number, out: Float64Array): void {
     this.#layOut(x.values, start, x.rows, end - start);
-    const { trees, treesEnd, cells, answers } = this.#at;
-    // Rows that fill up the last eight are walked with what stands there, and not read.
-    const cellsEnd = cells + CELL_BYTES * LANES * Math.ceil((end - start) / LANES);
+    const { trees, treesEnd, cells, codes, ways, answers } = this.#at;
+    // Rows that fill up the last ones are walked with what stands there, and not read.
+    const bytes = CELL_BYTES * CROWN_ROWS * Math.ceil((end - start) / CROWN_ROWS);
+    for (const { cell, table, half } of this.#searches) {
+      const from = cells + CELL_BYTES * BLOCK_ROWS * cell;
+      this.#kernels.findCodes(table, half, from, from + bytes, codes + CODE_BYTES * BLOCK_ROWS * cell);
+    }
     const width = 2 * this.#pairs;
     this.#answers.fill(0);
-    this.#kernels.walkRows(trees, treesEnd, cells, cellsEnd, answers);
+    this.#kernels.walkRows(trees, treesEnd, cells, cells + bytes, codes, ways, answers);
     for (let row = start; row < end; row++)
       for (let o = 0; o < this.#outputs; o++) out[row * this.#outputs + o] = this.#answers[(row - start) * width + o]!;
   }
@@ -193,12 +200,68 @@ function cellColumns(trees: WalkedTrees, order: Order): Int32Array {
   return Int32Array.from(keys).sort();
 }
 
-function writeTables({ roots, depths, count }: Order, view: DataView, table: number, groupTable: number): void {
-  roots.forEach((root, tree) => {
-    view.setUint32(table + TREE_BYTES * tree, NODE_BYTES * root, true);
-    view.setUint32(table + TREE_BYTES * tree + 4, depths[tree]!, true);
+/** Where the parts lie in memory, as addresses. */
+type Places = ReturnType<typeof placeParts>;
+
+function placeParts(
+  order: Order,
+  crowns: readonly Crown[],
+  tables: ReadonlyMap<number, Float64Array>,
+  { pairs, cells }: { pairs: number; cells: number },
+) {
+  const leaves = order.left.subarray(0, order.count).reduce((sum, left) => sum + (left < 0 ? 1 : 0), 0);
+  const questions = crowns.reduce((sum, crown) => sum + crown.questions.length, 0);
+  let end = 0;
+  const take = (bytes: number): number => {
+    const start = end;
+    end = Math.ceil((end + bytes) / 64) * 64;
+    return start;
+  };
+  take(NODE_BYTES * (order.count + 1));
+  const values = take(16 * pairs * (leaves + 1));
+  const trees = take(TREE_BYTES * crowns.length);
+  const groups = take(GROUP_BYTES * Math.ceil(crowns.length / LANES));
+  const places = {
+    values,
+    trees,
+    treesEnd: trees + TREE_BYTES * crowns.length,
+    groups,
+    groupsEnd: groups + GROUP_BYTES * Math.ceil(crowns.length / LANES),
+    questions: take(QUESTION_BYTES * questions),
+    tables: take([...tables.values()].reduce((sum, { byteLength }) => sum + byteLength, 0)),
+    cells: take(CELL_BYTES * BLOCK_ROWS * cells),
+    codes: take(CODE_BYTES * BLOCK_ROWS * cells),
+    ways: take(CODE_BYTES * CROWN_ROWS),
+    answers: take(16 * pairs * BLOCK_ROWS),
+  };
+  return { ...places, end };
+}
+
+function writeCrowns(
+  crowns: readonly Crown[],
+  view: DataView,
+  at: Places,
+  lookUp: (node: number) => { codes: number; code: number },
+): void {
+  let question = at.questions;
+  crowns.forEach(({ questions, exits, steps }, tree) => {
+    const own = at.trees + TREE_BYTES * tree;
+    view.setUint32(own, question, true);
+    for (const { node, leftWays } of questions) {
+      const { codes, code } = lookUp(node);
+      view.setUint32(question, codes, true);
+      view.setInt16(question + 4, code, true);
+      view.setUint16(question + 6, leftWays, true);
+      question += QUESTION_BYTES;
+    }
+    view.setUint32(own + 4, question, true);
+    view.setUint32(own + 8, steps, true);
+    exits.forEach((node, way) => view.setUint32(own + 16 + 4 * way, NODE_BYTES * node, true));
   });
-  for (let first = 0, at = groupTable; first < roots.length; first += LANES, at += GROUP_BYTES) {
+}
+
+function writeGroups({ roots, depths, count }: Order, view: DataView, groups: number): void {
+  for (let first = 0, at = groups; first < roots.length; first += LANES, at += GROUP_BYTES) {
     for (let lane = 0; lane < LANES; lane++)
       view.setUint32(at + 4 * lane, NODE_BYTES * (roots[first + lane] ?? count), true);
     view.setUint32(at + 4 * LANES, Math.max(...depths.slice(first, first + LANES)), true);

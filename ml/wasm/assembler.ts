@@ -98,13 +98,18 @@ export const i32 = {
   const: (value: number): Code => [0x41, ...signed(BigInt(value | 0))],
   load: load([0x28]),
   load8: load([0x2d]),
+  load16: load([0x2f]),
   store: store([0x36]),
   store8: store([0x3a]),
+  store16: store([0x3b]),
   add: binary([0x6a]),
   sub: binary([0x6b]),
   mul: binary([0x6c]),
   and: binary([0x71]),
   shl: binary([0x74]),
+  shiftRight: binary([0x76]),
+  /** How many bits below the lowest that is set. */
+  trailingZeros: unary([0x68]),
   lessUnsigned: binary([0x49]),
   greaterUnsigned: binary([0x4b]),
   atMostUnsigned: binary([0x4d]),
@@ -143,6 +148,8 @@ const ZIPPED = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
 
 export const v128 = {
   load: load(simd(0)),
+  /** A number of 16 bits, eight times. */
+  load16Splat: load(simd(8)),
   /** Two 32-bit integers with sign as two of 64 bits. */
   loadPair32: load(simd(5)),
   store: store(simd(11)),
@@ -154,9 +161,17 @@ export const v128 = {
   ],
   /** The numbers of 32 bits a0, b0, a1, b1. */
   interleave32: (a: Code, b: Code): Code => [...a, ...b, ...simd(13), ...ZIPPED],
+  and: binary(simd(0x4e)),
+  /** The bits of `a` that `b` has not. */
+  without: binary(simd(0x4f)),
   constInt64: (low: bigint, high: bigint): Code => [...simd(12), ...new Uint8Array(BigInt64Array.of(low, high).buffer)],
   /** The first half of `a` and the second of `b`. */
   lowOfFirstHighOfSecond: (a: Code, b: Code): Code => [...a, ...b, ...simd(13), ...LOW_THEN_HIGH],
+};
+
+export const i16x8 = {
+  /** With sign; all bits of a lane where it is so. */
+  greater: binary(simd(0x31)),
 };
 
 export const i64x2 = {

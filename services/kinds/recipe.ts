@@ -149,6 +149,8 @@ export type SearchSubject = Pick<
  * repeated, and gives the same result each time. `fit`, `crossValidate` and `evaluate` run in the training process.
  */
 export interface KindRecipe {
+  /** Whether `optimize` applies: its fits can be quantised and pruned. */
+  hasVariants?: boolean;
   plan(input: PlanInput): PlannedKind;
   /** Writes `STAGED.table`. @throws ServiceError `training_data_insufficient` */
   buildTable(plan: TrainingPlan, folders: { datasets: string; staging: string }): Promise<{ rows: number }>;

@@ -8,7 +8,7 @@ type VersionRow = Prisma.ModelVersionGetPayload<object>;
 
 /** A version as callers see it. */
 function presentVersion(row: VersionRow, aliases: readonly string[] = []) {
-  const metrics = row.metrics as { heads: unknown; cross_validation: unknown; details?: unknown };
+  const metrics = row.metrics as { heads: unknown; cross_validation: unknown; details?: Record<string, unknown> };
   return {
     model: row.model,
     version: row.version,
@@ -23,6 +23,7 @@ function presentVersion(row: VersionRow, aliases: readonly string[] = []) {
     metrics: metrics.heads,
     cross_validation: metrics.cross_validation,
     details: metrics.details ?? {},
+    optimization: metrics.details?.['optimization'] ?? null,
     signature: row.signature,
     lineage: row.lineage,
     job_id: row.jobId,

@@ -18,9 +18,14 @@ export class BatchTurns {
   /** @param maxWaitMs 0 = however long */
   constructor(private readonly maxWaitMs: number) {}
 
+  /** How long the next batch would wait. */
+  get waitMs(): number {
+    return this.#running === MOST_AT_ONCE ? this.#rowsAhead * this.#msPerRow : 0;
+  }
+
   /** Whether the next batch would wait too long. */
   get isFull(): boolean {
-    return this.maxWaitMs > 0 && this.#running === MOST_AT_ONCE && this.#rowsAhead * this.#msPerRow > this.maxWaitMs;
+    return this.maxWaitMs > 0 && this.waitMs > this.maxWaitMs;
   }
 
   /** @throws ServiceError `overloaded`; whatever the work throws */

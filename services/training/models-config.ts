@@ -141,6 +141,7 @@ const FIELDS_OF_KINDS: Partial<Record<keyof ModelEntry, readonly ModelKind[]>> =
   split: ['project_success', 'classification', 'regression'],
   positive_class: ['classification'],
   costs: ['classification'],
+  optimize: ['user_behavior', 'project_success', 'classification', 'regression'],
   monotone: ['user_behavior', 'project_success', 'classification', 'regression'],
   preprocessing: ['user_behavior', 'project_success', 'classification', 'regression'],
   feature_views: ['project_success', 'classification', 'regression'],

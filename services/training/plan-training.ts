@@ -50,6 +50,12 @@ export async function planTraining(
     ? planSearch(asked, recipe, { kind: definition.kind, ...planned, hasTexts: hasTexts(planned, manifest) })
     : undefined;
   problems.push(...(search?.problems ?? []));
+  const optimize = (request.optimize ?? definition.optimize) || undefined;
+  if (optimize && !recipe.hasVariants)
+    problems.push({
+      path: 'optimize',
+      message: `is for models of tables; a model of the kind ${definition.kind} has none`,
+    });
   if (problems.length > 0)
     throw new ServiceError('request_invalid', 'The training request does not fit the model and its data.', problems);
   const isCrossValidated = request.cross_validation && recipe.crossValidate !== undefined;
@@ -86,6 +92,7 @@ export async function planTraining(
     ...(featureViews.length > 0 ? { featureViews } : {}),
     validationSplit: request.validation_split,
     ...(search?.plan ? { search: { ...search.plan, ...(automatic ? { isAutomatic: true } : {}) } } : {}),
+    ...(optimize ? { optimize } : {}),
     crossValidation: isCrossValidated,
     autoDeploy: request.auto_deploy && !definition.approvals,
     fitTimeoutSeconds: context.maxTrainingTimeSeconds,

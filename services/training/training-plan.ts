@@ -1,5 +1,6 @@
 import type { FieldProblem } from '../../core/errors.js';
 import type { Head } from '../../core/kinds/heads.js';
+import type { Optimize } from '../../core/schemas/optimize.js';
 import type { ModelKind } from '../../core/names.js';
 import type { PlannedView } from '../features/plan-views.js';
 import type { SearchPlan, SweepChoice } from '../search/search-plan.js';
@@ -44,6 +45,8 @@ export interface TrainingPlan {
   sweep?: SweepChoice;
   /** Settings that are fitted side by side in place of `algorithm` and `hyperparameters`, where a search settled on several. */
   variants?: readonly PlannedVariant[];
+  /** The variant of the fitted model that is tried in its place, where one was asked for. */
+  optimize?: Optimize;
   crossValidation: boolean;
   autoDeploy: boolean;
   fitTimeoutSeconds: number;

@@ -4,7 +4,6 @@ import type { Calibration } from '../../../ml/calibrate/calibration.js';
 import type { BoostingCrew } from '../../../ml/ensemble/boosting-work.js';
 import type { FeatureMatrix } from '../../../ml/matrix.js';
 import type { LabelValue } from '../../../ml/preprocess/label-encoder.js';
-import { parseNumber } from '../../../ml/preprocess/column-type.js';
 import type { TableEncoder } from '../../../ml/preprocess/table-encoder.js';
 import type { SignatureFeature } from '../../artifacts/model-bundle.js';
 import type { NetworkTraining } from '../../reports/sections/network-section.js';
@@ -22,8 +21,10 @@ import { fitHead, type CandidateResult, type FittedHead, type HeadInput, type He
 import type { HeadAlgorithm } from './head-model.js';
 import { costOf, type ModelCost } from './model-cost.js';
 import { settingsOf, variantsOf } from './plan.js';
+import { projectPart } from './project-part.js';
 import { encodeSequenceFiles, type SequenceHead, type StoredSequence } from './sequence-head.js';
 import type { SequenceTrial } from './sequence-trial.js';
+import { tryVariants } from './try-variant.js';
 import { notTrainable, readTrainingTable, rowsOf, type HeadTarget, type TrainingTable } from './training-table.js';
 
 /** One head as it is stored: which file, how to read its numbers. */
@@ -87,7 +88,11 @@ export async function fitModel(
   const heads: StoredHead[] = [];
   const candidates: TriedHeads = {};
   const hyperparameters: Record<string, unknown> = {};
-  const { fittedHeads, warnings, network } = await fitHeads(
+  const {
+    fittedHeads: asFitted,
+    warnings,
+    network,
+  } = await fitHeads(
     plan,
     table,
     { encoder, rows: training, x },
@@ -97,6 +102,10 @@ export async function fitModel(
         context.onProgress(search ? SHARE_OF_FINALISTS + (1 - SHARE_OF_FINALISTS) * share : share, detail, measured),
     },
   );
+  const { optimize } = plan;
+  const variants = optimize ? tryVariants({ ...plan, optimize }, table, encoder, asFitted) : undefined;
+  const fittedHeads = variants?.heads ?? asFitted;
+  warnings.push(...(variants?.warnings ?? []));
   const cost = costOf(fittedHeads.map(({ model }) => model));
   if (search) warnings.push(...describeMissed(plan, cost));
   const trials: Record<string, SequenceTrial> = {};
@@ -140,6 +149,7 @@ export async function fitModel(
       candidates,
       ...(Object.keys(trials).length > 0 ? { sequences: trials } : {}),
       ...(network ? { network } : {}),
+      ...(variants ? { optimization: variants.report } : {}),
       ...(search ? { search: { ...search, ...cost } } : {}),
     },
     trainingRows: training.length,
@@ -347,20 +357,6 @@ function decisionOf(target: HeadTarget, plan: TrainingPlan): StoredHead['decisio
     positive,
     threshold: costs.false_positive / (costs.false_positive + costs.false_negative),
   };
-}
-
-function projectPart(plan: TrainingPlan, table: TrainingTable, encoder: TableEncoder, training: Uint32Array) {
-  const medians: Record<string, number> = {};
-  const raw = new Map(table.features.map((column) => [column.name, column.values]));
-  for (const { name, type } of encoder.features) {
-    if (type !== 'number') continue;
-    // As requests give them, whatever the preprocessing makes of them.
-    const values = Float64Array.from(training, (row) => parseNumber(raw.get(name)?.[row]) ?? NaN)
-      .filter((value) => !Number.isNaN(value))
-      .sort();
-    if (values.length > 0) medians[name] = values[values.length >> 1]!;
-  }
-  return { medians, project: settingsOf(plan).project };
 }
 
 function signatureOf(encoder: TableEncoder): SignatureFeature[] {

@@ -168,7 +168,14 @@ export function blendedHead(parts: readonly BlendPart[]): HeadModel {
     },
     explainRow: (row) => blendParts(parts, row, outputs),
     link: (raw, out) => out.set(raw),
-    encode: () => encodeParts(parts),
+    encode: () =>
+      encodeParts(
+        parts.map(({ weight, model }) => ({
+          weight,
+          algorithm: model.algorithm as TabularAlgorithm,
+          bytes: model.encode(),
+        })),
+      ),
   };
 }
 
@@ -195,13 +202,18 @@ function blendParts(parts: readonly BlendPart[], row: Float64Array, outputs: num
   return { base, raw, contributions };
 }
 
+/** One model of a blend as its file has it. */
+export interface EncodedPart {
+  weight: number;
+  algorithm: TabularAlgorithm;
+  bytes: Uint8Array;
+}
+
 /** A header of JSON with its length before it, then the parts' own bytes. */
-function encodeParts(parts: readonly BlendPart[]): Uint8Array {
-  const encoded = parts.map(({ model }) => model.encode());
+export function encodeParts(parts: readonly EncodedPart[]): Uint8Array {
+  const encoded = parts.map(({ bytes }) => bytes);
   const header = new TextEncoder().encode(
-    JSON.stringify(
-      parts.map(({ weight, model }, at) => ({ weight, algorithm: model.algorithm, bytes: encoded[at]!.length })),
-    ),
+    JSON.stringify(parts.map(({ weight, algorithm, bytes }) => ({ weight, algorithm, bytes: bytes.length }))),
   );
   const all = new Uint8Array(4 + header.length + encoded.reduce((sum, bytes) => sum + bytes.length, 0));
   new DataView(all.buffer).setUint32(0, header.length, true);
@@ -215,7 +227,7 @@ function encodeParts(parts: readonly BlendPart[]): Uint8Array {
 }
 
 /** The parts of a stored blend, each as it was encoded. @throws RangeError for bytes that are no such blend */
-export function readParts(bytes: Uint8Array): { weight: number; algorithm: TabularAlgorithm; bytes: Uint8Array }[] {
+export function readParts(bytes: Uint8Array): EncodedPart[] {
   const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))) as {
     weight: number;

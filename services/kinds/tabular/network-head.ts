@@ -5,14 +5,41 @@ import type { HeadModel } from './head-model.js';
 
 const decoded = new WeakMap<Uint8Array, TabularNetwork>();
 
+/** What a network has answered last, and to which row: its heads are asked one after the other about the same one. */
+interface LastAnswer {
+  row: Float64Array;
+  all: Float64Array;
+}
+const lastAnswers = new WeakMap<TabularNetwork, LastAnswer>();
+
+/** The answers of all heads to a row, which the network gives once for all of them. */
+function answerAll(network: TabularNetwork, row: Float64Array): Float64Array {
+  let last = lastAnswers.get(network);
+  if (!last) {
+    last = { row: new Float64Array(0), all: new Float64Array(tabularOutputs(network.description)) };
+    lastAnswers.set(network, last);
+  }
+  if (isSame(last.row, row)) return last.all;
+  if (last.row.length !== row.length) last.row = new Float64Array(row.length);
+  last.row.set(row);
+  predictTabularNetworkRow(network, row, last.all);
+  return last.all;
+}
+
+function isSame(a: Float64Array, b: Float64Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at++) if (!Object.is(a[at], b[at])) return false;
+  return true;
+}
+
 /** One of the answers of a network that has several. It runs on typed arrays, without TensorFlow. */
 export function networkHead(network: TabularNetwork, index: number): HeadModel {
   const { heads } = network.description;
   const outputs = headOutputs(heads[index]!);
   const first = heads.slice(0, index).reduce((sum, head) => sum + headOutputs(head), 0);
-  const all = new Float64Array(tabularOutputs(network.description));
+  const width = tabularOutputs(network.description);
   const predictRow = (row: Float64Array, out: Float64Array): void => {
-    predictTabularNetworkRow(network, row, all);
+    const all = answerAll(network, row);
     for (let o = 0; o < outputs; o++) out[o] = all[first + o]!;
   };
   const answerOf = (row: Float64Array): Float64Array => {
@@ -27,7 +54,6 @@ export function networkHead(network: TabularNetwork, index: number): HeadModel {
     predict(x, shared) {
       const answered = shared?.get(network) ?? predictTabularNetwork(network, x);
       shared?.set(network, answered);
-      const width = all.length;
       const answers = new Float64Array(x.rows * outputs);
       for (let row = 0; row < x.rows; row++)
         for (let o = 0; o < outputs; o++) answers[row * outputs + o] = answered[row * width + first + o]!;

@@ -11,6 +11,7 @@ import { applyTabularConfiguration, checkTabularSpace, defaultTabularSpace } fro
 
 /** Learns from one table, a row an example: user behaviour, project success, and anyone's own classes or numbers. */
 export const tabularRecipe: KindRecipe = {
+  hasVariants: true,
   plan: planTabular,
   buildTable: buildTrainingTable,
   fit: fitModel,

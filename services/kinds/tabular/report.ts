@@ -7,6 +7,7 @@ import { comparisonSection } from '../../reports/sections/comparison-section.js'
 import { importanceSection } from '../../reports/sections/importance-section.js';
 import { learningCurveSection } from '../../reports/sections/learning-curve-section.js';
 import { metricsSection, promotionSection, summarise } from '../../reports/sections/metrics-section.js';
+import { optimizationSection } from '../../reports/sections/optimization-section.js';
 import { searchSection } from '../../reports/sections/search-section.js';
 import { networkSection, type NetworkTraining } from '../../reports/sections/network-section.js';
 import { regressionSection } from '../../reports/sections/regression-section.js';
@@ -27,6 +28,7 @@ import { measureProgress } from './report-curves.js';
 import { settingsOf } from './plan.js';
 import { decidedClass } from './head-answer.js';
 import type { SequenceTrial } from './sequence-trial.js';
+import type { OptimizationReport } from './try-variant.js';
 
 /** What the evaluation has found already. */
 export interface TabularFindings extends MeasuredTable {
@@ -50,6 +52,11 @@ export function buildTabularReport(findings: TabularFindings, onProgress: OnProg
   ];
   const search = fit.details?.['search'] as SearchVerdict | undefined;
   if (search) sections.push(searchSection(search));
+  const optimization = fit.details?.['optimization'] as OptimizationReport | undefined;
+  if (optimization)
+    sections.push(
+      optimizationSection(heads.map((head) => [shownName(head), optimization.heads[head.stored.name]!] as const)),
+    );
   const parts = [answersOf, importanceOf, slicesOf, rivalsOf, curveOf, sequenceOf, sequenceCurveOf];
   heads.forEach((head, index) =>
     parts.forEach((part, at) => {

@@ -30,7 +30,7 @@ export interface TrainingTable {
   /** What is held out together, by row: the number of its entity, or of its content where there is none. See `unitOf`. */
   units: Float64Array;
   targets: HeadTarget[];
-  /** 1 for the rows that no fit and no choice ever sees. */
+  /** 1 for the rows that no fit sees, and no choice but whether a variant that `optimize` asks for loses too much to be used. */
   isHeldOut: Uint8Array;
   /** True where the rows stand in order of time, and the latest are held out. */
   isInTime: boolean;

@@ -47,6 +47,11 @@ latest:
 `;
 
 interface VersionBody {
+  version: string;
+  optimization: {
+    asked: object;
+    heads: Record<string, { used: boolean; bytes?: { before: number; after: number } }>;
+  } | null;
   parameters: { algorithm: string; requested_algorithm: string; hyperparameters: Record<string, unknown> };
   metrics: Record<string, Record<string, { value: number }>>;
   details: {
@@ -110,6 +115,7 @@ describe('how a table is learned', () => {
 
   it('by the algorithm that the entry names; a parameter that it does not have is named in the warnings', async () => {
     const { result, version } = await train('straight', { hyperparameters: { max_depth: 3, l2_regularization: 2 } });
+    expect(version.optimization).toBeNull();
     expect(version.parameters).toMatchObject({
       algorithm: 'linear',
       hyperparameters: { l2_regularization: 2, class_weight: 'none' },
@@ -121,12 +127,17 @@ describe('how a table is learned', () => {
     await expectExplained('straight', { usage: 3, plan: 'pro' });
   });
 
-  it('by a network that says which device trained it, answers without TensorFlow, and explains itself', async () => {
+  it('by a network that says which device trained it, answers without TensorFlow, quantised and pruned, and explains itself', async () => {
     const { version } = await train('deep', {
       hyperparameters: { epochs: 120, hidden_units: [32], batch_size: 32 },
       cross_validation: true,
+      optimize: { quantize: 'int8', prune: 0.25, max_loss: 1 },
     });
     expect(version.parameters.algorithm).toBe('neural_network');
+    const { asked, heads } = version.optimization!;
+    expect(asked).toEqual({ quantize: 'int8', prune: 0.25, max_loss: 1 });
+    expect(heads['label']).toMatchObject({ used: true, loss: 'log_loss' });
+    expect(heads['label']!.bytes!.after).toBeLessThan(heads['label']!.bytes!.before);
     expect(version.parameters.hyperparameters).toMatchObject({
       epochs: 120,
       hidden_units: [32],
