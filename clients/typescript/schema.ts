@@ -1,4 +1,4 @@
-// Written by generate.mjs from the OpenAPI document with the SHA-256 0d35cdf7ea0ae6eb9d92eac3bf46eac7f2fefdaebbd54409206c23ea2b196f9d.
+// Written by generate.mjs from the OpenAPI document with the SHA-256 17b48a9edf6bd7f1fecfcb224a193483a265c6bd6b05e0fe39c054119bd57653.
 // Change the service, then run `npm run generate` in clients/typescript.
 export interface paths {
     "/predict/user-behavior": {
@@ -2977,6 +2977,32 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Optimization: {
+            asked: Record<string, never>;
+            heads: {
+                [key: string]: components["schemas"]["Variant"];
+            };
+        } | null;
+        Variant: {
+            used: boolean;
+            reason: string;
+            /** @enum {unknown} */
+            loss?: "log_loss" | "absolute_error";
+            change?: {
+                value: number;
+                lower: number;
+                upper: number;
+                entities: number;
+            };
+            bytes?: {
+                before: number;
+                after: number;
+            };
+            cpu_us_per_row?: {
+                before: number;
+                after: number;
+            };
+        };
         VersionEvent: {
             event_id: string;
             /** @enum {unknown} */
@@ -3325,6 +3351,7 @@ export interface components {
             };
             cross_validation: Record<string, never> | null;
             details: Record<string, never>;
+            optimization: components["schemas"]["Optimization"];
             signature: Record<string, never>;
             lineage: Record<string, never>;
             job_id: string;
@@ -4358,7 +4385,6 @@ export interface components {
             trials: number;
             timeout_seconds: number | null;
             counts: {
-                queued: number;
                 running: number;
                 completed: number;
                 pruned: number;
@@ -4393,7 +4419,7 @@ export interface components {
             sweep_id: string;
             trial: number;
             /** @enum {unknown} */
-            state: "queued" | "running" | "completed" | "pruned" | "failed" | "stopped";
+            state: "running" | "completed" | "pruned" | "failed" | "stopped";
             configuration: {
                 [key: string]: unknown;
             };
@@ -7361,6 +7387,21 @@ export interface operations {
                          * @default true
                          */
                         warm_start?: boolean | string;
+                    };
+                    /** @description Serve a smaller, faster variant of the fitted model where it loses no more than stated; by default as the entry of the model says */
+                    optimize?: false | {
+                        /**
+                         * @description Bits that an answer of a leaf, or a weight of a network, is kept in; splits keep their thresholds
+                         * @enum {string}
+                         */
+                        quantize?: "int16" | "int8";
+                        /** @description Share that is left out: of a forest its last trees, of boosting its last rounds, of a network the hidden units that carry least */
+                        prune?: number;
+                        /**
+                         * @description By which share the log loss, or the mean absolute error, may grow on held-out rows, as the upper end of a 95 % interval; a variant that loses more is not used
+                         * @default 0.01
+                         */
+                        max_loss?: number;
                     };
                     /**
                      * @description Share of the entities that is held out
@@ -13573,7 +13614,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before */
                 cursor?: string;
-                state?: "queued" | "running" | "completed" | "pruned" | "failed" | "stopped";
+                state?: "running" | "completed" | "pruned" | "failed" | "stopped";
             };
             header?: never;
             path: {
@@ -20228,6 +20269,21 @@ export interface operations {
                              */
                             warm_start?: boolean | string;
                         };
+                        /** @description Serve a smaller, faster variant of the fitted model where it loses no more than stated; by default as the entry of the model says */
+                        optimize?: false | {
+                            /**
+                             * @description Bits that an answer of a leaf, or a weight of a network, is kept in; splits keep their thresholds
+                             * @enum {string}
+                             */
+                            quantize?: "int16" | "int8";
+                            /** @description Share that is left out: of a forest its last trees, of boosting its last rounds, of a network the hidden units that carry least */
+                            prune?: number;
+                            /**
+                             * @description By which share the log loss, or the mean absolute error, may grow on held-out rows, as the upper end of a 95 % interval; a variant that loses more is not used
+                             * @default 0.01
+                             */
+                            max_loss?: number;
+                        };
                         /**
                          * @description Share of the entities that is held out
                          * @default 0.2
@@ -22834,6 +22890,21 @@ export interface operations {
                              * @default true
                              */
                             warm_start?: boolean | string;
+                        };
+                        /** @description Serve a smaller, faster variant of the fitted model where it loses no more than stated; by default as the entry of the model says */
+                        optimize?: false | {
+                            /**
+                             * @description Bits that an answer of a leaf, or a weight of a network, is kept in; splits keep their thresholds
+                             * @enum {string}
+                             */
+                            quantize?: "int16" | "int8";
+                            /** @description Share that is left out: of a forest its last trees, of boosting its last rounds, of a network the hidden units that carry least */
+                            prune?: number;
+                            /**
+                             * @description By which share the log loss, or the mean absolute error, may grow on held-out rows, as the upper end of a 95 % interval; a variant that loses more is not used
+                             * @default 0.01
+                             */
+                            max_loss?: number;
                         };
                         /**
                          * @description Share of the entities that is held out
