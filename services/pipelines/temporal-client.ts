@@ -66,18 +66,15 @@ export function createTemporalClient(settings: TemporalSettings): Client {
 /** How long a call of the API may wait for Temporal before it answers 503. */
 const DEADLINE_MS = 2000;
 
+const unavailable = (message: string) => new ServiceError('dependency_unavailable', message, [], 5);
+
 /**
  * Runs one call to Temporal within two seconds. The SDK retries silently for much longer, so the deadline is kept
  * here as well.
- * @throws ServiceError `dependency_unavailable` when Temporal does not answer in time.
+ * @throws ServiceError `dependency_unavailable` when Temporal does not answer in time, or has more to do than it takes on.
  */
 export async function withTemporal<T>(client: Client, work: () => Promise<T>, deadlineMs = DEADLINE_MS): Promise<T> {
-  const away = new ServiceError(
-    'dependency_unavailable',
-    'Temporal cannot be reached at present. Try again shortly.',
-    [],
-    5,
-  );
+  const away = unavailable('Temporal cannot be reached at present. Try again shortly.');
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(away), deadlineMs + 200);
@@ -88,6 +85,9 @@ export async function withTemporal<T>(client: Client, work: () => Promise<T>, de
     // 4 = deadline exceeded, 14 = unavailable, 1 = cancelled by the deadline; below, 9 = failed precondition.
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
       if (isGrpcServiceError(cause) && [1, 4, 14].includes(cause.code)) throw away;
+      // 8 = resource exhausted: a limit on calls, or a workflow that many want something of at once.
+      if (isGrpcServiceError(cause) && [8].includes(cause.code))
+        throw unavailable('Temporal is busy at present. Try again shortly.');
       // Temporal answers so while its own workers, which run schedules, are not there yet.
       if (isGrpcServiceError(cause) && [9].includes(cause.code) && /no poller seen/.test(cause.details)) throw away;
       if (/Failed to connect before the deadline/i.test(cause.message)) throw away;
