@@ -1,8 +1,8 @@
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import { createServer, request, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findAddress } from '../../../services/network/find-address.js';
+import { findAddress, lookupOf } from '../../../services/network/find-address.js';
 import { checkUrl, openUrl } from '../../../services/network/open-url.js';
 import { retryAfterMs } from '../../../services/sources/ask-politely.js';
 
@@ -68,6 +68,21 @@ describe('a source that is asked over HTTP', () => {
     await expect(open('/end', [])).rejects.toMatchObject({ code: 'source_forbidden' });
     // The name is public to look at, and leads to loopback.
     expect(await findAddress('localhost', false)).toBeUndefined();
+  });
+
+  it('is reached at the address that was checked, whatever its name means by then', async () => {
+    const { port } = new URL(second);
+    // Nobody can look this name up, so an answer is one of the address that was given.
+    const options = { hostname: 'rebound.invalid', port, path: '/end', agent: false as const };
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      request({ ...options, lookup: lookupOf({ address: '127.0.0.1', family: 4 }) }, resolve)
+        .on('error', reject)
+        .end();
+    });
+    expect(await text(answer)).toBe('body of /end');
+    await expect(
+      new Promise((resolve, reject) => void request(options, resolve).on('error', reject).end()),
+    ).rejects.toThrow('rebound.invalid');
   });
 
   it.each([
