@@ -89,7 +89,7 @@ describe('the Temporal server', () => {
     writeGo(`cp "${folder}/built" "$GOBIN/temporal"`);
     const said: string[] = [];
     expect(await resolveTemporalBinary((line) => said.push(line))).toBe(join(temporalCacheDir(), 'temporal'));
-    expect(said.join('\n')).toContain('about 3 minutes, once');
+    expect(said.join('\n')).toContain('with Go, once');
     expect(readdirSync(temporalCacheDir())).toEqual(['temporal']);
   });
 
