@@ -21,7 +21,10 @@ export function limitBodyTime(server: Server, pace: BodyPace): void {
     const { socket } = request;
     // A body that is not read any more must not hold its connection by coming slowly.
     response.once('finish', () => {
-      if (!request.complete) setTimeout(() => request.complete || socket.destroy(), LINGER_MS).unref();
+      if (request.complete) return;
+      setTimeout(() => request.complete || socket.destroy(), LINGER_MS).unref();
+      // Node tells a request that is answered nothing more of its connection: whoever still reads its body would wait for ever.
+      socket.once('close', () => request.destroy());
     });
     const isStreamed = request.method === 'POST' && STREAMED.test(request.url ?? '');
     const timers = isStreamed ? watchStreamed(request, response, pace) : [watchWhole(request, response)];
@@ -70,7 +73,8 @@ function watchStreamed(request: IncomingMessage, response: ServerResponse, pace:
 /** Answers, where nothing was answered yet, and closes the connection. */
 function end(request: IncomingMessage, response: ServerResponse, why: string): void {
   const { socket } = request;
-  if (request.complete || socket.destroyed) return;
+  // Who is answered has time to read it: see above.
+  if (request.complete || socket.destroyed || response.writableFinished) return;
   if (response.headersSent) return void socket.destroy();
   const error = new ServiceError('body_too_slow', why);
   const path = (request.url ?? '').split('?', 1)[0]!;

@@ -308,7 +308,9 @@ describe('the connection', () => {
         `POST ${path} HTTP/1.1\r\nHost: x\r\n${authorization}Content-Type: ${path.includes('events') ? 'application/x-ndjson' : 'application/octet-stream'}\r\nTransfer-Encoding: chunked\r\n\r\n`,
       );
       const drips = setInterval(() => socket.writable && socket.write('1\r\nx\r\n'), 200);
-      const over = await Promise.race([once(socket, 'close').then(() => true), pause(10_000).then(() => false)]);
+      // A reset ends it, too, which `once` would throw.
+      const closed = new Promise<boolean>((resolve) => void socket.once('close', () => resolve(true)));
+      const over = await Promise.race([closed, pause(10_000).then(() => false)]);
       clearInterval(drips);
       socket.destroy();
       return over && statusesOf(answer)[0];

@@ -71,6 +71,17 @@ describe('a body that goes to the disk as it comes', () => {
     },
   );
 
+  it('is over for whoever reads it, too, once its connection is', async () => {
+    let reading: Promise<unknown> | undefined;
+    const port = await listen(PACE, (request) => {
+      const counted = countBytes(request);
+      reading = counted.catch((error: unknown) => error);
+      return counted;
+    });
+    expect(await drip(port, 'x', {})).toMatch(/^HTTP\/1\.1 408 /);
+    expect(await reading).toBeInstanceOf(Error);
+  });
+
   it('may take many windows where enough of it comes in each', async () => {
     const answer = await drip(await listen(PACE), 'x'.repeat(500), { most: 60 });
     expect(answer).toMatch(/^HTTP\/1\.1 200 [^]*30000/);
