@@ -21,8 +21,10 @@ export interface Database {
  */
 export function openDatabase(url: string, onError: (error: Error) => void): Database {
   const settings = { connectionString: url, max: 10, connectionTimeoutMillis: 3000, idleTimeoutMillis: 30_000 };
+  // A server whose machine has died says nothing: the system asks it, and ends connections to nobody.
+  const alive = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 };
   const Client = isTracing() ? TracedClient : SteadyClient;
-  const pool = new pg.Pool({ ...settings, Client, statement_timeout: 30_000 });
+  const pool = new pg.Pool({ ...settings, ...alive, Client, statement_timeout: 30_000 });
   pool.on('error', onError);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {
