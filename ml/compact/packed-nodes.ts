@@ -1,15 +1,9 @@
+import type { TreeNodes } from '../ensemble/forest.js';
 import { adoptChildren } from '../tree/adopt-children.js';
 import { narrow, type PackedNumbers } from './packed-file.js';
 
 /** The nodes of several trees, as forests and boosted models have them. */
-export interface SplitNodes {
-  readonly treeOffsets: Int32Array;
-  readonly feature: Int32Array;
-  readonly threshold: Float64Array;
-  readonly left: Int32Array;
-  readonly missingLeft: Uint8Array;
-  readonly cover: Float64Array;
-}
+export type SplitNodes = Pick<TreeNodes, 'treeOffsets' | 'feature' | 'threshold' | 'left' | 'missingLeft' | 'cover'>;
 
 export const NODE_SECTIONS = [
   'tree_offsets',

@@ -74,7 +74,7 @@ async function copyToRedis(plan: MaterializationPlan, redis: RedisFeatures, { po
   const since = isEnough ? plan.endUs : '0';
   for await (const rows of pagesOf(plan, since, pool)) await redis.write(target, rows, plan.definition.ttl_seconds);
   await redis.mark(target);
-  if (isEnough) return;
+  if (isEnough || former.length === 0) return;
   for await (const rows of pagesOf(plan, since, pool))
     await redis.drop(
       view,

@@ -115,9 +115,8 @@ export class RedisFeatures {
     await within(WRITE_PATIENCE_MS, this.#client.hSet(MARKERS, view, materialization));
   }
 
-  /** Removes what entities have of former generations of a view. @throws Error where Redis does not answer */
+  /** Removes what entities have of former generations of a view, at least one. @throws Error where Redis does not answer */
   async drop(view: string, generations: readonly string[], entities: readonly string[]): Promise<void> {
-    if (generations.length === 0) return;
     const fields = generations.map((generation) => fieldOf({ view, generation }));
     await within(WRITE_PATIENCE_MS, Promise.all(entities.map((entity) => this.#client.hDel(keyOf(entity), fields))));
   }
