@@ -27,7 +27,7 @@ export interface Series {
   value: [number, string];
 }
 
-/** A real Prometheus with our rules, which scrapes one API every second. */
+/** A real Prometheus with our rules, which scrapes one API every second, and has done so once when it is started. */
 export class PrometheusServer {
   private constructor(
     readonly url: string,
@@ -59,6 +59,8 @@ export class PrometheusServer {
     );
     const server = new PrometheusServer(`http://${address}`, child, folder);
     while (!(await fetch(`${server.url}/-/ready`).catch(() => undefined))?.ok) await pause(100);
+    // It is ready some five seconds before it asks anyone: what happens until then would never be seen to grow.
+    while ((await server.query('up == 1')).length === 0) await pause(100);
     return server;
   }
 

@@ -96,8 +96,12 @@ describe('under a bit of load', () => {
     await load(true);
     if (hasPrometheus()) prometheus = await PrometheusServer.start(service.stack.api);
     // Once more, so that Prometheus sees numbers grow.
-    await new Promise((resolve) => setTimeout(resolve, 3000));
     await load(false);
+    const scrapes = 'count_over_time(up[5m])';
+    const before = Number((await prometheus?.query(scrapes))?.[0]?.value[1]);
+    await eventually('two scrapes after the load', async () =>
+      !prometheus || Number((await prometheus.query(scrapes))[0]?.value[1]) >= before + 2 ? true : undefined,
+    );
   });
 
   it('/metrics has what all processes know, in both formats', async () => {
