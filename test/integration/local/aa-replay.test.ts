@@ -77,6 +77,8 @@ beforeAll(async () => {
       rows.flatMap(({ hasTruth, churn }) => (hasTruth ? [JSON.stringify({ churn })] : [])),
     ],
   );
+  // As the server does by itself within a minute; until then it believes the table to be small, and joins it row by row.
+  await database.pool.query('ANALYZE prediction_outcomes');
 });
 afterAll(async () => {
   await server?.stop();
