@@ -2,21 +2,26 @@
  * Point-in-time joins and online lookups of the feature store, as JSON lines:
  * - `join`: entities asked for 20 features over growing counts of events, ours (late and corrected rows in order, times to live, status) beside a bare
  *   ASOF JOIN of DuckDB on the same file and, where Python has them, Polars and pandas. Time should grow with the events, not faster.
- * - `online`: a lookup of 20 views in PostgreSQL, and in Redis where REDIS_URL is set; p50 and p99 in milliseconds. Needs DATABASE_URL of an empty database.
+ * - `online`: a lookup of 20 views in PostgreSQL, and in Redis where REDIS_URL is set; p50 and p99 in milliseconds.
  *
- * Run: npm run bench:features -- [--events 1000000,2000000,4000000] [--entities 100000] [--lookups 2000] [--peers-python python3]
+ * Run: npm run bench:features -- [--events 1000000,2000000,4000000] [--entities 100000] [--lookups 2000] [--peers-python python3] [--write]
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { featureViewSchema } from '../core/schemas/feature-view.js';
 import { quoteText, withDuckDb } from '../services/duckdb.js';
 import { filesSql, historicalSql } from '../services/features/point-in-time-sql.js';
+import { startEmbeddedPostgres } from '../infra/local/embedded-postgres.js';
+import { endOnSignal } from '../infra/local/end-on-signal.js';
+import { deleteStateFolder } from '../infra/local/state-folder.js';
 import { measureOnline } from './features/measure-online.js';
+import { writeFigures } from './write-figures.js';
 
+const DOCUMENT = 'docs/reference/benchmarks.md';
 const FEATURES = Array.from({ length: 20 }, (_, at) => `f${at}`);
 const DAYS = 365;
 
@@ -69,16 +74,28 @@ function timePeers(python: string, file: string, entities: number): Record<strin
   return JSON.parse(stdout) as Record<string, unknown>;
 }
 
+const VENV_PYTHON = join(homedir(), '.cache/peers-venv/bin/python');
+const DEFAULT_PYTHON = existsSync(VENV_PYTHON) ? VENV_PYTHON : 'python3';
+
 const { values } = parseArgs({
   options: {
     events: { type: 'string', default: '1000000,2000000,4000000' },
     entities: { type: 'string', default: '100000' },
     lookups: { type: 'string', default: '2000' },
-    'peers-python': { type: 'string', default: process.env['PEERS_PYTHON'] ?? 'python3' },
+    'peers-python': { type: 'string', default: process.env['PEERS_PYTHON'] ?? DEFAULT_PYTHON },
+    write: { type: 'boolean', default: false },
   },
 });
 const folder = mkdtempSync(join(tmpdir(), 'mlops-bench-features-'));
 const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const server = await startEmbeddedPostgres({ stateDir: join(folder, 'postgresql') });
+const end = async () => {
+  await server.stop();
+  deleteStateFolder(folder);
+};
+endOnSignal(end);
+const joins: (string | number)[][] = [];
+const seconds = (value: unknown) => (typeof value === 'number' ? value.toFixed(2) : 'not measured');
 try {
   const entities = Number(values.entities);
   for (const events of values.events.split(',').map(Number)) {
@@ -87,6 +104,16 @@ try {
     const rows = `(${filesSql([file])})`;
     const ours = await timeJoin(historicalSql(VIEW, rows, 'asked'), entities);
     const bare = await timeJoin(bareSql(file), entities);
+    const peers = timePeers(values['peers-python'], file, entities);
+    joins.push([
+      events.toLocaleString('en'),
+      entities.toLocaleString('en'),
+      ours.toFixed(2),
+      Math.round(events / ours).toLocaleString('en'),
+      bare.toFixed(2),
+      seconds(peers['polars_join_asof_seconds']),
+      seconds(peers['pandas_merge_asof_seconds']),
+    ]);
     print({
       measured: 'join',
       events,
@@ -95,12 +122,30 @@ try {
       ours_seconds: ours,
       ours_events_per_second: Math.round(events / ours),
       duckdb_asof_seconds: bare,
-      ...timePeers(values['peers-python'], file, entities),
+      ...peers,
     });
     rmSync(file);
   }
-  for (const line of await measureOnline(process.env['DATABASE_URL'], process.env['REDIS_URL'], Number(values.lookups)))
-    print(line);
+  const lookups = await measureOnline(server.url, process.env['REDIS_URL'], Number(values.lookups));
+  lookups.forEach(print);
+  if (values.write) {
+    writeFigures(DOCUMENT, 'bench:features join', [
+      [
+        'events',
+        'entities asked for',
+        'ours, s',
+        'events a second',
+        'bare ASOF JOIN of DuckDB, s',
+        'Polars, s',
+        'pandas, s',
+      ],
+      ...joins,
+    ]);
+    writeFigures(DOCUMENT, 'bench:features online', [
+      ['store', 'views', 'p50, ms', 'p99, ms'],
+      ...lookups.map(({ store, views, p50_ms, p99_ms }) => [store, views, p50_ms.toFixed(2), p99_ms.toFixed(2)]),
+    ]);
+  }
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  await end();
 }

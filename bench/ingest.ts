@@ -1,14 +1,14 @@
 /**
  * Measures validated ingestion of event rows from CSV to Parquet: typed, checked, bad rows set aside with reasons, profile and digest. Beside
  * Polars streaming, plain DuckDB and pandas, which drop bad rows and describe nothing. Each case is a process of its own, all in one run.
- * With DATABASE_URL the same rows from a PostgreSQL table, beside a bare COPY of it to a file.
+ * The same rows from a PostgreSQL table (DATABASE_URL, else a server of its own), beside a bare COPY of it to a file.
  *
- * Run: node dist/bench/ingest.js [--rows 10000000] [--repeats 3] [--concurrency 2] [--no-pandas]
+ * Run: npm run bench:ingest -- [--rows 10000000] [--repeats 3] [--concurrency 2] [--no-pandas] [--no-postgresql] [--write]
  * PEERS_DIR has ingest.py (default ../shared/peers), PEERS_PYTHON is a Python with polars, duckdb and pandas (default
  * ~/.cache/peers-venv/bin/python); without them ours alone is measured.
  */
 import { execFileSync } from 'node:child_process';
-import { createReadStream, createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createReadStream, createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -29,6 +29,10 @@ import {
 import { withDuckDb } from '../services/duckdb.js';
 import { copyFromPostgres } from '../services/sources/copy-from-postgres.js';
 import { median } from '../ml/evaluate/median.js';
+import { startEmbeddedPostgres } from '../infra/local/embedded-postgres.js';
+import { endOnSignal } from '../infra/local/end-on-signal.js';
+import { deleteStateFolder } from '../infra/local/state-folder.js';
+import { writeFigures } from './write-figures.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -36,14 +40,16 @@ const { values: options } = parseArgs({
     repeats: { type: 'string', default: '3' },
     concurrency: { type: 'string', default: '2' },
     'no-pandas': { type: 'boolean', default: false },
+    'no-postgresql': { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
     case: { type: 'string' },
     folder: { type: 'string' },
+    database: { type: 'string' },
   },
 });
 const rows = Number(options.rows);
 const python = process.env['PEERS_PYTHON'] ?? join(homedir(), '.cache/peers-venv/bin/python');
 const script = join(resolve(process.env['PEERS_DIR'] ?? '../shared/peers'), 'ingest.py');
-const databaseUrl = process.env['DATABASE_URL'];
 
 const KINDS = ['login', 'commit', 'review', 'deploy', 'comment', 'logout'];
 /** The rules of the peers. */
@@ -108,22 +114,22 @@ async function inLanes(count: number, work: (at: number) => Promise<unknown>): P
   await Promise.all(Array.from({ length: Number(options.concurrency) }, lane));
 }
 
-const CASES: Record<string, (folder: string) => Promise<number>> = {
+const CASES: Record<string, (folder: string, databaseUrl: string) => Promise<number>> = {
   'ours (csv)': (folder) =>
     ingest(
       { path: join(folder, 'events.csv'), format: 'csv', compression: 'none', label: 'events.csv' },
       mkdtempSync(join(folder, 'ours-')),
     ),
-  'ours (postgresql)': async (folder) => {
+  'ours (postgresql)': async (folder, databaseUrl) => {
     const own = mkdtempSync(join(folder, 'ours-'));
     const path = join(own, 'rows.csv');
     const { columns } = await copyFromPostgres(
-      { address: { connectionString: databaseUrl!, ssl: false }, table: TABLE, file: path },
+      { address: { connectionString: databaseUrl, ssl: false }, table: TABLE, file: path },
       () => undefined,
     );
     return ingest({ path, format: 'csv', compression: 'none', columns, label: TABLE }, own);
   },
-  'bare COPY (postgresql)': async (folder) => {
+  'bare COPY (postgresql)': async (folder, databaseUrl) => {
     const client = new pg.Client({ connectionString: databaseUrl });
     await client.connect();
     const copy = client.query(copyTo(`COPY ${TABLE} TO STDOUT WITH (FORMAT csv)`));
@@ -134,7 +140,7 @@ const CASES: Record<string, (folder: string) => Promise<number>> = {
 };
 const TABLE = 'bench_events';
 
-async function loadTable(file: string): Promise<void> {
+async function loadTable(file: string, databaseUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   await client.query(`DROP TABLE IF EXISTS ${TABLE}`);
@@ -146,9 +152,10 @@ async function loadTable(file: string): Promise<void> {
 }
 
 /** One case in a process of its own, so that peak memory is its own. */
-function runCase(name: string, folder: string): Figures {
+function runCase(name: string, folder: string, databaseUrl = ''): Figures {
   const self = fileURLToPath(import.meta.url);
   const args = [self, '--case', name, '--folder', folder, '--rows', options.rows, '--concurrency', options.concurrency];
+  args.push('--database', databaseUrl);
   return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Figures;
 }
 
@@ -165,6 +172,9 @@ function runPeer(tool: string, file: string): Figures {
   return { seconds, cpuSeconds: NaN, peakMib, kept };
 }
 
+const TABLE_HEAD = ['rows', 'from', 'by', 'seconds', 'rows a second', 'peak memory, MiB', 'ours is faster by'];
+const table: (string | number)[][] = [];
+
 function report(name: string, runs: readonly Figures[], base?: Figures): Figures {
   const of = (key: keyof Figures) => median(runs.map((run) => run[key]));
   const figures = {
@@ -177,11 +187,38 @@ function report(name: string, runs: readonly Figures[], base?: Figures): Figures
   process.stdout.write(
     `${name.padEnd(24)} ${figures.seconds.toFixed(2)} s, ${Math.round(rows / figures.seconds).toLocaleString('en')} rows/s, peak ${Math.round(figures.peakMib)} MiB, kept ${figures.kept}${ratio}\n`,
   );
+  const [, by = name, from = 'csv'] = /^(.*) \((.*)\)$/.exec(name) ?? [];
+  const faster = base ? (figures.seconds / base.seconds).toFixed(2) : '';
+  const perSecond = Math.round(rows / figures.seconds).toLocaleString('en');
+  table.push([
+    rows.toLocaleString('en'),
+    from,
+    by,
+    figures.seconds.toFixed(2),
+    perSecond,
+    Math.round(figures.peakMib),
+    faster,
+  ]);
   return figures;
+}
+
+/** A server given by its address, or one that lasts as long as this run. */
+async function openServer(folder: string): Promise<{ url: string; stop: () => Promise<void> } | undefined> {
+  if (options['no-postgresql']) return undefined;
+  const given = process.env['DATABASE_URL'];
+  if (given) return { url: given, stop: async () => {} };
+  const server = await startEmbeddedPostgres({ stateDir: join(folder, 'postgresql') });
+  return { url: server.url, stop: () => server.stop() };
 }
 
 async function measureAll(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mlops-bench-ingest-'));
+  const server = await openServer(folder);
+  const end = async () => {
+    await server?.stop();
+    deleteStateFolder(folder);
+  };
+  endOnSignal(end);
   try {
     const file = join(folder, 'events.csv');
     await generate(file);
@@ -191,28 +228,30 @@ async function measureAll(): Promise<void> {
     const peers = hasPeers ? ['polars', 'duckdb', ...(options['no-pandas'] ? [] : ['pandas'])] : [];
     const results = new Map<string, Figures[]>();
     const add = (name: string, figures: Figures) => results.set(name, [...(results.get(name) ?? []), figures]);
-    if (databaseUrl) await loadTable(file);
+    if (server) await loadTable(file, server.url);
     // In turns, so that what else the machine does meets all alike.
     for (let repeat = 0; repeat < Number(options.repeats); repeat++) {
       add('ours (csv)', runCase('ours (csv)', folder));
       for (const tool of peers) add(tool, runPeer(tool, file));
-      if (!databaseUrl) continue;
-      for (const name of ['ours (postgresql)', 'bare COPY (postgresql)']) add(name, runCase(name, folder));
+      if (!server) continue;
+      for (const name of ['ours (postgresql)', 'bare COPY (postgresql)']) add(name, runCase(name, folder, server.url));
     }
     process.stdout.write(`${rows.toLocaleString('en')} rows, median of ${options.repeats}\n`);
     const ours = report('ours (csv)', results.get('ours (csv)')!);
     for (const tool of peers) report(tool, results.get(tool)!, ours);
-    if (!databaseUrl) return;
-    const own = report('ours (postgresql)', results.get('ours (postgresql)')!);
-    report('bare COPY (postgresql)', results.get('bare COPY (postgresql)')!, own);
+    if (server) {
+      const own = report('ours (postgresql)', results.get('ours (postgresql)')!);
+      report('bare COPY (postgresql)', results.get('bare COPY (postgresql)')!, own);
+    }
+    if (options.write) writeFigures('docs/reference/benchmarks.md', 'bench:ingest', [TABLE_HEAD, ...table]);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    await end();
   }
 }
 
-async function measureCase(name: string, folder: string): Promise<void> {
+async function measureCase(name: string, folder: string, databaseUrl: string): Promise<void> {
   const startMs = performance.now();
-  const kept = await CASES[name]!(folder);
+  const kept = await CASES[name]!(folder, databaseUrl);
   const seconds = (performance.now() - startMs) / 1000;
   const { userCPUTime, systemCPUTime } = process.resourceUsage();
   // Of Linux; the figure of getrusage is that of the parent where it was larger.
@@ -222,5 +261,5 @@ async function measureCase(name: string, folder: string): Promise<void> {
   process.stdout.write(JSON.stringify(figures));
 }
 
-if (options.case) await measureCase(options.case, options.folder!);
+if (options.case) await measureCase(options.case, options.folder!, options.database!);
 else await measureAll();

@@ -3,14 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { TestStack } from '../infra/local/test-stack.js';
+import { writeFigures } from './write-figures.js';
 
 // Events a second with durable acknowledgement over HTTP, beside a program that appends the same bytes to a file and forces each request of them to the disk.
-// npm run bench:intake -- --events 200000 --lines 500 --connections 4
+// npm run bench:intake -- --events 200000 --lines 500 --connections 4 [--write]
 const { values } = parseArgs({
   options: {
     events: { type: 'string', default: '200000' },
     lines: { type: 'string', default: '500' },
     connections: { type: 'string', default: '4' },
+    write: { type: 'boolean', default: false },
   },
 });
 const events = Number(values.events);
@@ -83,6 +85,27 @@ try {
   console.log(`append and fdatasync each request   ${Math.round(plain)} events/s`);
   console.log(`POST /data/events, acknowledged     ${Math.round(perSecond)} events/s, p99 ${p99Ms.toFixed(1)} ms`);
   console.log(`in PostgreSQL after another          ${behindSeconds.toFixed(1)} s`);
+  if (values.write)
+    writeFigures('docs/reference/benchmarks.md', 'bench:intake', [
+      [
+        'events',
+        'a request',
+        'connections',
+        'events a second, acknowledged',
+        'p99 of a request, ms',
+        'append and fdatasync alone',
+        'all in PostgreSQL after',
+      ],
+      [
+        events.toLocaleString('en'),
+        lines,
+        connections,
+        Math.round(perSecond).toLocaleString('en'),
+        p99Ms.toFixed(1),
+        Math.round(plain).toLocaleString('en'),
+        `${behindSeconds.toFixed(1)} s more`,
+      ],
+    ]);
 } finally {
   await stack.stop();
 }

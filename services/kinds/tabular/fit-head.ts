@@ -9,7 +9,7 @@ import { fitBoostingCandidate } from './fit-boosting.js';
 import { fitForestCandidate } from './fit-forest.js';
 import { fitLinearCandidate } from './fit-linear.js';
 import { measuredOf, type OnProgress } from '../recipe.js';
-import { blendCandidates, type BlendLimits } from './blend.js';
+import { averageEquals, blendCandidates, type BlendLimits } from './blend.js';
 import type { HeadAlgorithm, HeadModel, TabularAlgorithm } from './head-model.js';
 import type { HeadTarget } from './training-table.js';
 
@@ -74,8 +74,8 @@ const FIT: Record<TabularAlgorithm, (input: CandidateInput) => Candidate> = {
 };
 
 /**
- * Fits one head in each way, takes the one that does best on rows which its models had not seen, and makes its
- * confidence honest on the same answers: probabilities are calibrated, intervals measured, and no training row is given up.
+ * Fits one head in each way, takes the one that does best on rows which its models had not seen (of few rows the mean of those that may be
+ * the best), and makes its confidence honest on the same answers: probabilities are calibrated, intervals measured, and no training row is given up.
  */
 export function fitHead(input: HeadInput): FittedHead {
   const { target, rows } = input;
@@ -113,13 +113,21 @@ export function fitHead(input: HeadInput): FittedHead {
     const { transform } = variants[index]!;
     return isRegression ? judgeRegression(candidate, y, transform) : judgeClassification(candidate, y, input.seed);
   });
+  const judgeBlend = (blend: Candidate, transform: 'log' | undefined) =>
+    isRegression ? judgeRegression(blend, y, transform) : judgeClassification(blend, y, input.seed);
+  /** Where rows are too few to tell candidates apart, no single one of them is taken. */
+  const means: Judged[] = [];
   for (const transform of transforms) {
     const alike = candidates.filter((_, index) => variants[index]!.transform === transform);
-    const blend = alike.length > 1 ? blendCandidates(alike, transform ? y.map(Math.log) : y, input.limits) : undefined;
-    if (blend)
-      judged.push(isRegression ? judgeRegression(blend, y, transform) : judgeClassification(blend, y, input.seed));
+    if (alike.length < 2) continue;
+    const learned = transform ? y.map(Math.log) : y;
+    const mean = averageEquals(alike, learned, input.limits);
+    if (mean) means.push(judgeBlend(mean, transform));
+    const blend = mean ? undefined : blendCandidates(alike, learned, input.limits);
+    if (blend) judged.push(judgeBlend(blend, transform));
   }
-  const best = judged.reduce((chosen, one) => (one.loss < chosen.loss ? one : chosen));
+  judged.push(...means);
+  const best = (means.length > 0 ? means : judged).reduce((chosen, one) => (one.loss < chosen.loss ? one : chosen));
   return {
     ...best.fitted,
     candidates: judged.map((one) => ({
