@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { refuseUnknownRoutes } from '../../../api/rate-limiter.js';
 import { ALL_ROUTES } from '../../../api/routes/index-of-routes.js';
 import { TASK_QUEUES } from '../../../core/names.js';
@@ -114,22 +114,24 @@ describe('k8s/deployment.yaml', () => {
     });
   });
 
-  it('has a budget, a spread and an autoscaler for what lasts, which agree on its number', () => {
+  it('has a budget, a spread and an autoscaler for what lasts, and its number from the autoscaler alone', () => {
     for (const workload of lasting) {
       const { name } = workload.metadata;
       const labels = podOf(workload).metadata.labels;
       const budgets = ofKind('PodDisruptionBudget').filter(({ spec }) => fits(labels, spec.selector));
       expect(budgets, name).toHaveLength(1);
       const { spec } = budgets[0]!;
-      expect(spec.maxUnavailable ?? workload.spec.replicas - spec.minAvailable, name).toBeGreaterThanOrEqual(1);
+      const scaler = [...ofKind('HorizontalPodAutoscaler'), ...ofKind('ScaledObject')].find(
+        (one) => one.spec.scaleTargetRef.name === name,
+      )!;
+      const least = scaler.spec.minReplicas ?? scaler.spec.minReplicaCount;
+      expect(spec.maxUnavailable ?? least - spec.minAvailable, name).toBeGreaterThanOrEqual(1);
+      // Else each `kubectl apply` would take the pods away that the load needs.
+      expect(workload.spec, name).not.toHaveProperty('replicas');
       const keys = podOf(workload).spec.topologySpreadConstraints.map(
         (one: { topologyKey: string }) => one.topologyKey,
       );
       expect(keys).toEqual(['topology.kubernetes.io/zone', 'kubernetes.io/hostname']);
-      const scaler = [...ofKind('HorizontalPodAutoscaler'), ...ofKind('ScaledObject')].find(
-        (one) => one.spec.scaleTargetRef.name === name,
-      );
-      expect(scaler!.spec.minReplicas ?? scaler!.spec.minReplicaCount, name).toBe(workload.spec.replicas);
     }
     const scaled = ofKind('HorizontalPodAutoscaler')[0]!.spec.metrics.map(
       (one: { resource: { name: string } }) => one.resource.name,
@@ -217,6 +219,22 @@ describe('k8s/deployment.yaml', () => {
     expect(ofKind('PeerAuthentication')[0]!.spec.mtls.mode).toBe('STRICT');
     expect(ofKind('DestinationRule')[0]!.spec.trafficPolicy.loadBalancer.simple).toBe('LEAST_REQUEST');
     expect(ofKind('Namespace')[0]!.metadata.annotations).toHaveProperty(['linkerd.io/inject']);
+  });
+
+  it('has the proxies of a mesh there before the pod begins, past which it waits for the schema, and until it has drained', () => {
+    for (const workload of lasting) {
+      const { metadata, spec } = podOf(workload);
+      const annotations = metadata.annotations as Record<string, string>;
+      for (const key of ['config.linkerd.io/skip-outbound-ports', 'traffic.sidecar.istio.io/excludeOutboundPorts'])
+        expect(annotations[key], nameOf(workload)).toBe('5432');
+      expect(parse(annotations['proxy.istio.io/config']!), nameOf(workload)).toEqual({
+        holdApplicationUntilProxyStarts: true,
+        proxyMetadata: { EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true' },
+      });
+      const lastsSeconds = Number(annotations['config.alpha.linkerd.io/proxy-wait-before-exit-seconds']);
+      expect(spec.terminationGracePeriodSeconds - lastsSeconds, nameOf(workload)).toBeLessThanOrEqual(5);
+      expect(lastsSeconds, nameOf(workload)).toBeLessThan(spec.terminationGracePeriodSeconds);
+    }
   });
 
   it('keeps everything in one namespace', () => {
