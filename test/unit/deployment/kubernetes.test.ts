@@ -4,6 +4,7 @@ import { parse, parseAllDocuments } from 'yaml';
 import { refuseUnknownRoutes } from '../../../api/rate-limiter.js';
 import { ALL_ROUTES } from '../../../api/routes/index-of-routes.js';
 import { TASK_QUEUES } from '../../../core/names.js';
+import { releaseEnvironment } from '../../../services/pipelines/release-settings.js';
 import { routeRates } from '../../../services/limits/route-rates.js';
 import { projectRoot } from '../../../services/project-root.js';
 import {
@@ -240,5 +241,39 @@ describe('k8s/deployment.yaml', () => {
   it('keeps everything in one namespace', () => {
     const names = manifests.filter(({ kind }) => kind !== 'Namespace').map(({ metadata }) => metadata.namespace);
     expect(new Set(names)).toEqual(new Set([ofKind('Namespace')[0]!.metadata.name]));
+  });
+});
+
+describe('the overlay of workers with a build id', () => {
+  const rendered = spawnSync('kubectl', ['kustomize', 'infra/kubernetes/overlays/worker-build'], {
+    cwd: projectRoot(),
+    encoding: 'utf8',
+  });
+  const own = parseAllDocuments(rendered.stdout ?? '').map((document) => document.toJS() as Manifest);
+  if (rendered.error)
+    process.stderr.write('SKIPPED the overlay of workers with a build id: kubectl is not installed.\n');
+
+  it.skipIf(rendered.error || !hasDeploymentTools())('is what the schemas of Kubernetes allow, strictly', () => {
+    expect(validateManifests(own, OTHERS)).toMatchObject({ files: 2, code: 0, told: '' });
+  });
+
+  it.skipIf(rendered.error)('has pods of its own, and counts what waits for their build alone', () => {
+    for (const worker of ['pipeline-worker', 'training-worker']) {
+      const [deployment, scaler] = ['Deployment', 'ScaledObject'].map((kind) =>
+        own.find((one) => one.kind === kind && one.metadata.name.startsWith(worker))!,
+      ) as [Manifest, Manifest];
+      const { env } = firstOf(deployment) as { env: { name: string; value: string }[] };
+      const [build, name] = ['WORKER_BUILD_ID', 'WORKER_DEPLOYMENT_NAME'].map((key) =>
+        releaseEnvironment[key as keyof typeof releaseEnvironment].parse(env.find((one) => one.name === key)?.value),
+      );
+      expect(deployment.metadata.name).toBe(`${worker}-${build!.replaceAll('.', '-')}`);
+      expect(deployment.spec.selector.matchLabels).toMatchObject({ 'ml-pipeline/build': build });
+      expect(podOf(deployment).metadata.labels).toMatchObject({
+        'app.kubernetes.io/name': worker,
+        'ml-pipeline/build': build,
+      });
+      expect(scaler.spec.scaleTargetRef.name).toBe(deployment.metadata.name);
+      expect(scaler.spec.triggers[0].metadata.buildId).toBe(`${name}:${build}`);
+    }
   });
 });
