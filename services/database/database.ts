@@ -3,8 +3,8 @@ import pg from 'pg';
 import { ServiceError } from '../../core/errors.js';
 import { isTracing } from '../telemetry/tracing.js';
 import { PrismaClient } from './generated/client.js';
-import { SteadyClient } from './steady-client.js';
 import { TracedClient } from './traced-client.js';
+import { WatchedClient } from './watched-client.js';
 
 export type { Prisma } from './generated/client.js';
 
@@ -17,13 +17,13 @@ export interface Database {
 
 /**
  * Opens a pool that connects on first use, so that a process starts while PostgreSQL is away.
- * A call waits at most 3 s for a connection and 30 s for an answer.
+ * A call waits at most 3 s for a connection and 30 s for an answer (35 s where the server says nothing any more).
  */
 export function openDatabase(url: string, onError: (error: Error) => void): Database {
   const settings = { connectionString: url, max: 10, connectionTimeoutMillis: 3000, idleTimeoutMillis: 30_000 };
   // A server whose machine has died says nothing: the system asks it, and ends connections to nobody.
   const alive = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 };
-  const Client = isTracing() ? TracedClient : SteadyClient;
+  const Client = isTracing() ? TracedClient : WatchedClient;
   const pool = new pg.Pool({ ...settings, ...alive, Client, statement_timeout: 30_000 });
   pool.on('error', onError);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });

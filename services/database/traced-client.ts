@@ -1,5 +1,5 @@
 import { openSpan } from '../telemetry/tracing.js';
-import { SteadyClient } from './steady-client.js';
+import { WatchedClient } from './watched-client.js';
 
 type Callback = (error: Error | undefined, ...rest: unknown[]) => void;
 
@@ -12,7 +12,7 @@ function statementOf(query: unknown): string {
 }
 
 /** A client of PostgreSQL whose statements have spans, below the call that they are for; pools take it while something is traced. */
-export class TracedClient extends SteadyClient {
+export class TracedClient extends WatchedClient {
   // pg has nine overloads of this, of which each keeps its own arguments and its own result.
   // oxlint-disable-next-line typescript/no-explicit-any
   override query(...given: any[]): any {

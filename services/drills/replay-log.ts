@@ -7,6 +7,7 @@ import type { ReplayDrillRequest } from '../../core/schemas/drill.js';
 import { wilsonInterval } from '../../ml/evaluate/roc.js';
 import { createPrng } from '../../ml/random/prng.js';
 import type { Database } from '../database/database.js';
+import { withStatementLimit } from '../database/watched-client.js';
 import { headsOf, type OpenDrill } from './open-drill.js';
 import { ENTITY_SUMS, measureColumns, NEWEST_OUTCOME, presentMeasure } from '../deployments/collect-evidence.js';
 import { measuresOf, type MeasuredHead } from '../deployments/rollout-measures.js';
@@ -16,7 +17,7 @@ const LEAST_ENTITIES = 2 * DEFAULT_ROLLOUT_RULE.leastEntities;
 const LEAST_REQUESTS = 1000;
 const ROWS_AT_A_TIME = 20_000;
 /** Summing up a long log takes more than other queries may. */
-const SUM_UP_WITHIN = '15min';
+const SUM_UP_WITHIN_MS = 15 * 60_000;
 const LEVEL = 0.95;
 
 interface Rate {
@@ -110,8 +111,7 @@ async function withLongQueries<T>({ pool }: Database, work: (client: PoolClient)
   const client = await pool.connect();
   try {
     await client.query('BEGIN READ ONLY');
-    await client.query(`SET LOCAL statement_timeout = '${SUM_UP_WITHIN}'`);
-    const result = await work(client);
+    const result = await withStatementLimit(client, SUM_UP_WITHIN_MS, () => work(client));
     await client.query('COMMIT');
     client.release();
     return result;

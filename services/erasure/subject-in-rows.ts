@@ -1,6 +1,11 @@
+import type { Pool, PoolClient } from 'pg';
 import type { Database } from '../database/database.js';
+import { withStatementLimit } from '../database/watched-client.js';
 import { ANY_NAMES, blotName, namedIn, namesOf } from './named-in-text.js';
 import { NOT_SEARCHED } from './table-lists.js';
+
+/** A log of years is looked through once; nobody waits for it. */
+const LOOK_THROUGH_MS = 30 * 60_000;
 
 /** What a store was found to hold of a person. */
 export interface StoreCount {
@@ -19,10 +24,7 @@ const IN_SEGMENT = `right(segment, length($1) + 1) = '=' || $1`;
 
 /** Erases a person from the tables. Repeatable. @returns what went, by table */
 export async function eraseFromTables({ pool }: Database, subject: string): Promise<StoreCount[]> {
-  const client = await pool.connect();
-  try {
-    // A log of years is looked through once; nobody waits for it.
-    await client.query("SET statement_timeout = '30min'");
+  return withLongStatements(pool, async (client) => {
     const json = asJson(subject);
     const names = namesOf(subject);
     const erase = async (table: string, sql: string, values: unknown[]) => ({
@@ -81,10 +83,7 @@ export async function eraseFromTables({ pool }: Database, subject: string): Prom
         [json],
       ),
     ];
-  } finally {
-    await client.query('RESET statement_timeout').catch(() => undefined);
-    client.release();
-  }
+  });
 }
 
 /** Looks through every column of every table that can hold a text. @returns the tables where the person still stands */
@@ -97,9 +96,7 @@ export async function searchTables({ pool }: Database, subject: string): Promise
      GROUP BY 1 ORDER BY 1`,
     [Object.keys(NOT_SEARCHED)],
   );
-  const client = await pool.connect();
-  try {
-    await client.query("SET statement_timeout = '30min'");
+  return withLongStatements(pool, async (client) => {
     const counts: StoreCount[] = [];
     for (const { table, columns: texts } of columns) {
       const conditions = texts.map(({ name, type }) =>
@@ -114,8 +111,14 @@ export async function searchTables({ pool }: Database, subject: string): Promise
       counts.push({ store: `postgresql:${table}`, rows: rows[0]!.rows });
     }
     return counts;
+  });
+}
+
+async function withLongStatements<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  try {
+    return await withStatementLimit(client, LOOK_THROUGH_MS, () => work(client));
   } finally {
-    await client.query('RESET statement_timeout').catch(() => undefined);
     client.release();
   }
 }

@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { BackgroundLoop } from '../background-loop.js';
 import type { Database } from '../database/database.js';
+import { withStatementLimit } from '../database/watched-client.js';
 import type { FailPoint } from '../telemetry/fail-point.js';
 import type { Logger } from '../telemetry/logger.js';
 import { correctHour, followOutcomes } from './follow-outcomes.js';
@@ -14,7 +15,7 @@ const LOOK_EVERY_MS = 1000;
 const PAUSE_TIMES = 2;
 const LONGEST_PAUSE_MS = 30_000;
 /** A first run, or one after a long pause, sums up more than other queries may. */
-const SUM_UP_WITHIN = '15min';
+const SUM_UP_WITHIN_MS = 15 * 60_000;
 /** Hours are summed up anew for about so long before new rows have their turn. */
 const CORRECT_FOR_MS = 3000;
 const STOP_MS = 5000;
@@ -71,13 +72,12 @@ export class LogFollower {
     const client = await this.context.database.pool.connect();
     try {
       await client.query('BEGIN');
-      await client.query(`SET LOCAL statement_timeout = '${SUM_UP_WITHIN}'`);
       if (!(await isLocked(client))) {
         await client.query('ROLLBACK');
         client.release();
         return undefined;
       }
-      const done = await work({ client, models: this.#models });
+      const done = await withStatementLimit(client, SUM_UP_WITHIN_MS, () => work({ client, models: this.#models }));
       if (done) this.context.failPoint('follower:before-commit');
       await client.query('COMMIT');
       client.release();

@@ -1,5 +1,4 @@
 import type { Logger } from '../telemetry/logger.js';
-import { within } from '../within.js';
 import type { Frame } from './frame.js';
 import type { Spool } from './spool.js';
 
@@ -7,8 +6,6 @@ const LOOK_EVERY_MS = 200;
 const LONGEST_PAUSE_MS = 2000;
 const ADOPT_EVERY_MS = 5000;
 const BATCH_BYTES = 2 ** 20;
-/** Longer than the database lets a statement run: after it the connection leads nowhere, and rows go by another one. */
-const WRITE_WITHIN_MS = 45_000;
 /** Rows made of payloads that are not text, between two writes. */
 const MOST_ROWS_EXPANDED = 1024;
 
@@ -136,7 +133,7 @@ export class SpoolShipper {
     if (rows.length === 0) return 0;
     const { destination, logger, onRefused } = this.options;
     try {
-      await within(WRITE_WITHIN_MS, destination.write(rows, span));
+      await destination.write(rows, span);
       return rows.length;
     } catch (error) {
       if (!destination.isOfRows(error)) throw error;
