@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { ServiceError } from '../core/errors.js';
 import type { UploadSettings } from '../services/uploads/upload-settings.js';
-import { problemOf } from './middleware/problem.js';
+import { sendProblem } from './middleware/problem.js';
 
 type BodyPace = UploadSettings['pace'];
 
@@ -76,12 +76,8 @@ function end(request: IncomingMessage, response: ServerResponse, why: string): v
   // Who is answered has time to read it: see above.
   if (request.complete || socket.destroyed || response.writableFinished) return;
   if (response.headersSent) return void socket.destroy();
-  const error = new ServiceError('body_too_slow', why);
-  const path = (request.url ?? '').split('?', 1)[0]!;
-  const problem = problemOf(error, path, String(response.getHeader('X-Correlation-Id') ?? ''));
   // Closed at once, a connection on which something comes still is reset, and the answer is lost: its other end hears the end and has time to read.
   response.shouldKeepAlive = true;
   response.removeHeader('Connection');
-  response.writeHead(error.status, { 'Content-Type': 'application/problem+json' });
-  response.end(JSON.stringify(problem), () => socket.end());
+  sendProblem(request, response, new ServiceError('body_too_slow', why), () => socket.end());
 }

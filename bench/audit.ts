@@ -36,7 +36,34 @@ BEGIN
   UPDATE audit_head SET seq = sealed.seq, hash = sealed.hash;
 END $$`;
 
-/** `npm run bench:audit [-- rows]`: how long the chain of the audit log takes to write and to check; a million rows write the figures into the guide. */
+/** Puts the entries $1 and $1 + 1 into each other's place; done twice, nothing has happened. */
+const EXCHANGE = [
+  'UPDATE audit_log SET seq = -seq WHERE seq IN ($1::bigint, $1::bigint + 1)',
+  'UPDATE audit_log SET seq = seq + 2 * $1::bigint + 1 WHERE seq < 0',
+];
+/** What somebody who owns the database does to the entry $1, and what makes up for it. */
+const TAMPERINGS: readonly { what: string; does: string[]; undoes: string[] }[] = [
+  {
+    what: 'A changed entry',
+    does: ['UPDATE audit_log SET status = status + 1 WHERE seq = $1'],
+    undoes: ['UPDATE audit_log SET status = status - 1 WHERE seq = $1'],
+  },
+  {
+    what: 'A removed one',
+    does: ['INSERT INTO kept SELECT * FROM audit_log WHERE seq = $1', 'DELETE FROM audit_log WHERE seq = $1'],
+    undoes: ['INSERT INTO audit_log SELECT * FROM kept WHERE seq = $1'],
+  },
+  {
+    what: 'Two in exchanged places',
+    does: EXCHANGE,
+    undoes: EXCHANGE,
+  },
+];
+
+/**
+ * `npm run bench:audit [-- rows]`: how long the chain of the audit log takes to write and to check, whole and with an entry late in it that is not as it
+ * was written; a million rows write the figures into the guide.
+ */
 async function main(rows: number): Promise<void> {
   const stateDir = mkdtempSync(join(tmpdir(), 'mlops-bench-audit-'));
   const server = await startEmbeddedPostgres({ stateDir });
@@ -58,10 +85,16 @@ async function main(rows: number): Promise<void> {
     const { intact, entries } = await verifyAudit(database);
     const checked = tell(`checked, ${intact ? 'intact' : 'broken'}`, entries, verifyMs);
     if (!intact || entries !== rows) throw new Error(`The chain of ${rows} entries is not intact.`);
+    const found = await tamper(database, Math.floor(rows * 0.9));
     if (rows < 1_000_000) return;
     writeFigures(DOCUMENT, 'audit', [
-      ['Entries', 'Checked in', 'Cores', 'Written'],
-      [rows, `${checked.seconds.toFixed(1)} s`, availableParallelism(), `${perSecond} a second`],
+      ['Entries', 'Intact', ...found.map(({ what }) => what), 'Cores', 'Written'],
+      [
+        rows,
+        ...[checked, ...found].map(({ seconds }) => `${seconds.toFixed(1)} s`),
+        availableParallelism(),
+        `${perSecond} a second`,
+      ],
     ]);
   } finally {
     await database.close();
@@ -78,6 +111,27 @@ async function lengthen({ pool }: Database, rows: number): Promise<void> {
     await client.query('ANALYZE audit_log');
   } finally {
     client.release(true);
+  }
+}
+
+/** @returns how long each takes to be found @throws Error for one that is not found, or at another place */
+async function tamper(database: Database, seq: number): Promise<{ what: string; seconds: number }[]> {
+  const vandal = await database.pool.connect();
+  const found: { what: string; seconds: number }[] = [];
+  try {
+    await vandal.query('SET session_replication_role = replica; CREATE TEMP TABLE kept (LIKE audit_log)');
+    for (const { what, does, undoes } of TAMPERINGS) {
+      for (const sql of does) await vandal.query(sql, [seq]);
+      const startMs = performance.now();
+      const { entries, first_broken: broken } = await verifyAudit(database);
+      if (broken?.seq !== seq) throw new Error(`${what}: ${seq} was expected, and ${broken?.seq} was found.`);
+      found.push({ what, seconds: tell(`checked, ${what.toLowerCase()} found at ${seq}`, entries, startMs).seconds });
+      for (const sql of undoes) await vandal.query(sql, [seq]);
+    }
+    if (!(await verifyAudit(database)).intact) throw new Error('The chain is not intact after all was put back.');
+    return found;
+  } finally {
+    vandal.release(true);
   }
 }
 

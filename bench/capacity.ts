@@ -15,6 +15,7 @@ import { estimateCost, type Load, type Prices } from './capacity/cost-model.js';
 import { measureIngestion, measureLog, measureServing, measureTraining, measureVersions } from './capacity/measure.js';
 import { gridTables, writeGridConfig } from './capacity/training-grid.js';
 import { startCapacityStack } from './capacity/capacity-stack.js';
+import { endOnSignal } from '../infra/local/end-on-signal.js';
 import { writeFigures } from './write-figures.js';
 
 const { values } = parseArgs({
@@ -63,6 +64,7 @@ function show(name: string, table: Table): void {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'mlops-capacity-'));
+const forget = endOnSignal(() => rmSync(folder, { recursive: true, force: true }));
 const tables = gridTables(scale);
 const stack = await startCapacityStack({ folder, modelsConfig: writeGridConfig(folder, tables), users: 2000 * scale });
 try {
@@ -133,4 +135,5 @@ try {
 } finally {
   await stack.stop();
   rmSync(folder, { recursive: true, force: true });
+  forget();
 }

@@ -20,12 +20,19 @@ function parse(options: Options, usage: string, allowPositionals: boolean) {
   }
 }
 
+/** Of Prisma and of PostgreSQL. */
+const NO_TABLE = new Set(['P2021', '42P01']);
+const MIGRATE_FIRST =
+  'The database lacks tables of this release. Apply its migrations first: npm run migrate (in the image: migrate).';
+
 /** Runs a command that does one thing and ends: its lines on stdout, a failure in one message, and its code. */
 export async function runCommand(work: (say: (line: string) => void) => Promise<number>): Promise<never> {
   try {
     process.exit(await work((line) => process.stdout.write(`${line}\n`)));
   } catch (error) {
-    process.stderr.write(`${withoutCredentials(error instanceof Error ? error.message : String(error))}\n`);
+    const { code } = (error ?? {}) as { code?: string };
+    const why = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${NO_TABLE.has(code ?? '') ? MIGRATE_FIRST : withoutCredentials(why)}\n`);
     process.exit(1);
   }
 }

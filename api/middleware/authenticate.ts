@@ -74,17 +74,11 @@ function checkRole(response: Response, role: Role): void {
 }
 
 /** What a client is told of how to sign in (RFC 6750). */
-export function setChallenge(response: Response, error: ServiceError): void {
-  const role = response.locals['neededRole'] as Role | undefined;
-  if (error.code === 'unauthenticated') {
-    const isRefused = response.locals['signInRefusal'] !== undefined;
-    response.setHeader(
-      'WWW-Authenticate',
-      `Bearer realm="ml-pipeline-service"${isRefused ? ', error="invalid_token"' : ''}`,
-    );
-  } else if (error.code === 'role_insufficient' && role)
-    response.setHeader(
-      'WWW-Authenticate',
-      `Bearer realm="ml-pipeline-service", error="insufficient_scope", scope="${role}"`,
-    );
+export function challengeOf(locals: Response['locals'], error: ServiceError): string | undefined {
+  const scheme = 'Bearer realm="ml-pipeline-service"';
+  const role = locals['neededRole'] as Role | undefined;
+  if (error.code === 'unauthenticated')
+    return locals['signInRefusal'] === undefined ? scheme : `${scheme}, error="invalid_token"`;
+  if (error.code === 'role_insufficient' && role) return `${scheme}, error="insufficient_scope", scope="${role}"`;
+  return undefined;
 }

@@ -1,10 +1,10 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { NextFunction, Request, Response } from 'express';
 import { ERROR_TABLE, ServiceError, type ErrorCode, type FieldProblem } from '../../core/errors.js';
 import { isDatabaseAway } from '../../services/database/database.js';
 import type { Logger } from '../../services/telemetry/logger.js';
-import { correlationIdOf } from '../http-context.js';
-import { setChallenge } from './authenticate.js';
-import { isInferencePath, sendInferenceError } from './inference-error.js';
+import { challengeOf } from './authenticate.js';
+import { inferenceStatus, isInferencePath } from './inference-error.js';
 
 /** RFC 9457. */
 export interface Problem {
@@ -30,12 +30,26 @@ export function problemOf(error: ServiceError, path: string, correlationId: stri
   };
 }
 
-export function sendProblem(request: Request, response: Response, error: ServiceError): void {
-  setChallenge(response, error);
-  if (isInferencePath(request.path)) return sendInferenceError(response, error);
-  const problem = problemOf(error, request.originalUrl.split('?', 1)[0]!, correlationIdOf(response));
+/**
+ * Answers a request with what is wrong. Works before Express has seen it, too.
+ * @param sent called once the answer has been handed to the system
+ */
+export function sendProblem(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: ServiceError,
+  sent?: () => void,
+): void {
+  // Express, where it has seen the request already, keeps the whole address there.
+  const path = ((request as Partial<Request>).originalUrl ?? request.url ?? '').split('?', 1)[0]!;
+  const challenge = challengeOf((response as Partial<Response>).locals ?? {}, error);
+  if (challenge !== undefined) response.setHeader('WWW-Authenticate', challenge);
   if (error.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(error.retryAfterSeconds));
-  response.status(error.status).type('application/problem+json').send(JSON.stringify(problem));
+  const isInference = isInferencePath(path);
+  const problem = problemOf(error, path, String(response.getHeader('X-Correlation-Id') ?? ''));
+  response.statusCode = isInference ? inferenceStatus(error.code) : error.status;
+  response.setHeader('Content-Type', `application/${isInference ? '' : 'problem+'}json; charset=utf-8`);
+  response.end(JSON.stringify(isInference ? { error: error.message } : problem), sent);
 }
 
 /** What the body parser says, as ours. */

@@ -61,6 +61,17 @@ export async function prepare() {
   }
 }
 
+/** The same before a command whose output is for programs too: what is told of it goes to stderr. */
+export async function prepareAside() {
+  const write = process.stdout.write;
+  process.stdout.write = (...given) => process.stderr.write(...given);
+  try {
+    await prepare();
+  } finally {
+    process.stdout.write = write;
+  }
+}
+
 /** @throws Error that says what to do, where a file could not be written; else what was thrown */
 function explainFileFailure(error) {
   const explained = error.syscall === undefined ? undefined : explainFailure(error.message, error.path ?? root);

@@ -1,13 +1,13 @@
 // `node infra/local/run.mjs <compiled script> [flags]`: installs and builds what is missing, then runs one script of dist/.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { checkNode, fail, prepare, root } from './bootstrap.mjs';
+import { checkNode, fail, prepareAside, root } from './bootstrap.mjs';
 
 checkNode();
 const [, , script, ...flags] = process.argv;
 if (!script) fail('Usage: node infra/local/run.mjs <script below dist/> [flags]');
 try {
-  await prepare();
+  await prepareAside();
 } catch (error) {
   fail(error.message);
 }

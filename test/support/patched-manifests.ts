@@ -30,13 +30,20 @@ function apply(manifest: Manifest, { op, path, value }: Operation): void {
   place[last] = value;
 }
 
+/** All resources of a folder without changes of its own, and of the folders that it names. */
+function readFolder(folder: string): Manifest[] {
+  const { resources } = parse(readRootFile(`${folder}/kustomization.yaml`)) as Kustomization;
+  return resources.flatMap((name) =>
+    name.endsWith('.yaml') ? readAll(`${folder}/${name}`) : readFolder(`${folder}/${name}`),
+  );
+}
+
 /** The manifests of an overlay that stands on the base and changes it by JSON patches, as Kustomize makes them, without images and namespaces. */
 export function readPatchedManifests(overlay: string): Manifest[] {
   const folder = `${FOLDER}/overlays/${overlay}`;
   const own = parse(readRootFile(`${folder}/kustomization.yaml`)) as Kustomization;
-  const base = parse(readRootFile(`${FOLDER}/base/kustomization.yaml`)) as Kustomization;
   const manifests = [
-    ...base.resources.flatMap((name) => readAll(`${FOLDER}/base/${name}`)),
+    ...readFolder(`${FOLDER}/base`),
     ...own.resources.filter((name) => name.endsWith('.yaml')).flatMap((name) => readAll(`${folder}/${name}`)),
   ];
   for (const { target, path } of own.patches ?? []) {

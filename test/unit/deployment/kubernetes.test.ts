@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { refuseUnknownRoutes } from '../../../api/rate-limiter.js';
 import { ALL_ROUTES } from '../../../api/routes/index-of-routes.js';
 import { TASK_QUEUES } from '../../../core/names.js';
+import { releaseEnvironment } from '../../../services/pipelines/release-settings.js';
 import { routeRates } from '../../../services/limits/route-rates.js';
 import { projectRoot } from '../../../services/project-root.js';
 import {
@@ -114,22 +115,24 @@ describe('k8s/deployment.yaml', () => {
     });
   });
 
-  it('has a budget, a spread and an autoscaler for what lasts, which agree on its number', () => {
+  it('has a budget, a spread and an autoscaler for what lasts, and its number from the autoscaler alone', () => {
     for (const workload of lasting) {
       const { name } = workload.metadata;
       const labels = podOf(workload).metadata.labels;
       const budgets = ofKind('PodDisruptionBudget').filter(({ spec }) => fits(labels, spec.selector));
       expect(budgets, name).toHaveLength(1);
       const { spec } = budgets[0]!;
-      expect(spec.maxUnavailable ?? workload.spec.replicas - spec.minAvailable, name).toBeGreaterThanOrEqual(1);
+      const scaler = [...ofKind('HorizontalPodAutoscaler'), ...ofKind('ScaledObject')].find(
+        (one) => one.spec.scaleTargetRef.name === name,
+      )!;
+      const least = scaler.spec.minReplicas ?? scaler.spec.minReplicaCount;
+      expect(spec.maxUnavailable ?? least - spec.minAvailable, name).toBeGreaterThanOrEqual(1);
+      // Else each `kubectl apply` would take the pods away that the load needs.
+      expect(workload.spec, name).not.toHaveProperty('replicas');
       const keys = podOf(workload).spec.topologySpreadConstraints.map(
         (one: { topologyKey: string }) => one.topologyKey,
       );
       expect(keys).toEqual(['topology.kubernetes.io/zone', 'kubernetes.io/hostname']);
-      const scaler = [...ofKind('HorizontalPodAutoscaler'), ...ofKind('ScaledObject')].find(
-        (one) => one.spec.scaleTargetRef.name === name,
-      );
-      expect(scaler!.spec.minReplicas ?? scaler!.spec.minReplicaCount, name).toBe(workload.spec.replicas);
     }
     const scaled = ofKind('HorizontalPodAutoscaler')[0]!.spec.metrics.map(
       (one: { resource: { name: string } }) => one.resource.name,
@@ -219,8 +222,58 @@ describe('k8s/deployment.yaml', () => {
     expect(ofKind('Namespace')[0]!.metadata.annotations).toHaveProperty(['linkerd.io/inject']);
   });
 
+  it('has the proxies of a mesh there before the pod begins, past which it waits for the schema, and until it has drained', () => {
+    for (const workload of lasting) {
+      const { metadata, spec } = podOf(workload);
+      const annotations = metadata.annotations as Record<string, string>;
+      for (const key of ['config.linkerd.io/skip-outbound-ports', 'traffic.sidecar.istio.io/excludeOutboundPorts'])
+        expect(annotations[key], nameOf(workload)).toBe('5432');
+      expect(parse(annotations['proxy.istio.io/config']!), nameOf(workload)).toEqual({
+        holdApplicationUntilProxyStarts: true,
+        proxyMetadata: { EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true' },
+      });
+      const lastsSeconds = Number(annotations['config.alpha.linkerd.io/proxy-wait-before-exit-seconds']);
+      expect(spec.terminationGracePeriodSeconds - lastsSeconds, nameOf(workload)).toBeLessThanOrEqual(5);
+      expect(lastsSeconds, nameOf(workload)).toBeLessThan(spec.terminationGracePeriodSeconds);
+    }
+  });
+
   it('keeps everything in one namespace', () => {
     const names = manifests.filter(({ kind }) => kind !== 'Namespace').map(({ metadata }) => metadata.namespace);
     expect(new Set(names)).toEqual(new Set([ofKind('Namespace')[0]!.metadata.name]));
+  });
+});
+
+describe('the overlay of workers with a build id', () => {
+  const rendered = spawnSync('kubectl', ['kustomize', 'infra/kubernetes/overlays/worker-build'], {
+    cwd: projectRoot(),
+    encoding: 'utf8',
+  });
+  const own = parseAllDocuments(rendered.stdout ?? '').map((document) => document.toJS() as Manifest);
+  if (rendered.error)
+    process.stderr.write('SKIPPED the overlay of workers with a build id: kubectl is not installed.\n');
+
+  it.skipIf(rendered.error || !hasDeploymentTools())('is what the schemas of Kubernetes allow, strictly', () => {
+    expect(validateManifests(own, OTHERS)).toMatchObject({ files: 2, code: 0, told: '' });
+  });
+
+  it.skipIf(rendered.error)('has pods of its own, and counts what waits for their build alone', () => {
+    for (const worker of ['pipeline-worker', 'training-worker']) {
+      const [deployment, scaler] = ['Deployment', 'ScaledObject'].map((kind) =>
+        own.find((one) => one.kind === kind && one.metadata.name.startsWith(worker))!,
+      ) as [Manifest, Manifest];
+      const { env } = firstOf(deployment) as { env: { name: string; value: string }[] };
+      const [build, name] = ['WORKER_BUILD_ID', 'WORKER_DEPLOYMENT_NAME'].map((key) =>
+        releaseEnvironment[key as keyof typeof releaseEnvironment].parse(env.find((one) => one.name === key)?.value),
+      );
+      expect(deployment.metadata.name).toBe(`${worker}-${build!.replaceAll('.', '-')}`);
+      expect(deployment.spec.selector.matchLabels).toMatchObject({ 'ml-pipeline/build': build });
+      expect(podOf(deployment).metadata.labels).toMatchObject({
+        'app.kubernetes.io/name': worker,
+        'ml-pipeline/build': build,
+      });
+      expect(scaler.spec.scaleTargetRef.name).toBe(deployment.metadata.name);
+      expect(scaler.spec.triggers[0].metadata.buildId).toBe(`${name}:${build}`);
+    }
   });
 });

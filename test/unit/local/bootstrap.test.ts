@@ -66,6 +66,7 @@ function makeCheckout(): void {
     'step-times.mjs',
     'build.mjs',
     'build-console.mjs',
+    'run.mjs',
     'start.mjs',
     'test.mjs',
     'stack-help.txt',
@@ -103,13 +104,13 @@ const environment = (more: NodeJS.ProcessEnv) => ({
 });
 
 function node(script: string, args: string[] = [], more: NodeJS.ProcessEnv = {}) {
-  return new Promise<{ code: number; output: string }>((resolve) => {
+  return new Promise<{ code: number; output: string; stdout: string }>((resolve) => {
     execFile(
       process.execPath,
       [join(checkout, 'infra/local', script), ...args],
       { cwd: checkout, env: environment(more) },
       (error, stdout, stderr) =>
-        resolve({ code: error ? Number((error as { code?: unknown }).code) : 0, output: stdout + stderr }),
+        resolve({ code: error ? Number((error as { code?: unknown }).code) : 0, output: stdout + stderr, stdout }),
     );
   });
 }
@@ -136,6 +137,12 @@ describe('npm start and npm test in a checkout', () => {
     expect(done()).toEqual(EVERYTHING);
     expect(await node('start.mjs')).toMatchObject({ code: 0, output: 'stack \n' });
     expect(done()).toEqual([]);
+  });
+
+  it('tell of it aside before a command, whose output may go to a program', async () => {
+    const { stdout, output } = await node('run.mjs', ['infra/local/stack.js', '--to', '-']);
+    expect(output).toContain('✓ Building');
+    expect(stdout).toBe('stack --to -\n');
   });
 
   it('install the development dependencies, which the build needs, also where NODE_ENV is production', async () => {
