@@ -22,6 +22,11 @@ const { values } = parseArgs({
     write: { type: 'boolean', default: false },
   },
 });
+/** Forests that are fitted in a second or a few, so that a pause has an end. */
+const SPACE = {
+  n_estimators: { type: 'int', low: 20, high: 30 },
+  max_depth: { type: 'int', low: 4, high: 8 },
+};
 const SEARCH_WITHIN_MS = 120_000;
 const cores = availableParallelism();
 const seconds = Number(values.seconds);
@@ -97,7 +102,14 @@ try {
   await runSocketLoad({ ...load, seconds: 3 });
   const job = await postJob(stack.api, '/models/train', {
     model_type: 'user_behavior',
-    search: { trials: 10_000, parallelism: 2 * cores, pruner: 'none', warm_start: false },
+    search: {
+      trials: 10_000,
+      parallelism: 2 * cores,
+      pruner: 'none',
+      sampler: 'random',
+      warm_start: false,
+      space: SPACE,
+    },
   });
   const isBusy = ({ counts }: Sweep) => (counts['running'] ?? 0) >= cores && (counts['completed'] ?? 0) >= 1;
   const isQuiet = ({ counts }: Sweep) => (counts['running'] ?? 0) === 0;
