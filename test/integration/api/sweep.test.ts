@@ -75,7 +75,7 @@ const SLOW = {
   trials: 200,
   pruner: 'none',
   space: {
-    n_estimators: { type: 'int', low: 300, high: 900 },
+    n_estimators: { type: 'int', low: 100, high: 300 },
     algorithm: { type: 'categorical', choices: ['random_forest'] },
   },
 };
