@@ -24,6 +24,8 @@ export class SweepFolders {
     const known = this.#folders.get(sweepId);
     clearTimeout(known?.unused);
     const folder = known?.folder ?? this.#make();
+    // One that could not be made is tried again.
+    folder.catch(() => this.#folders.delete(sweepId));
     const unused = setTimeout(() => void this.#drop(sweepId), UNUSED_MS).unref();
     // The ones used last stay.
     this.#folders.delete(sweepId);
