@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TestStack } from '../infra/local/test-stack.js';
 import { createPrng } from '../ml/random/prng.js';
+import { digestOf } from '../services/canonical-json.js';
 import { postJob, runJob } from './served-stack.js';
 
 const MODELS = `swept:
@@ -58,9 +59,15 @@ export interface SweepTimes {
   wallSeconds: number;
   /** Of all trials together, as their worker measured it: the process, its messages, and the fit. */
   trialSeconds: number;
+  /** Digest of what was tried and what it came to, whoever ran it and when. */
+  table: string;
 }
 
 interface TrialTimes {
+  trial: number;
+  configuration: object;
+  state: string;
+  loss: number | null;
   seconds: number;
   started_at: string;
   finished_at: string;
@@ -93,5 +100,10 @@ export async function runSweep(api: string, search: { trials: number } & Record<
     trials: trials.length,
     wallSeconds: (ends.reduce((a, b) => Math.max(a, b)) - starts.reduce((a, b) => Math.min(a, b))) / 1000,
     trialSeconds: trials.reduce((sum, { seconds }) => sum + seconds, 0),
+    table: digestOf(
+      trials
+        .toSorted((a, b) => a.trial - b.trial)
+        .map(({ trial, configuration, state, loss }) => ({ trial, configuration, state, loss })),
+    ),
   };
 }

@@ -4,7 +4,7 @@
  * seeds of how far the best log loss is from the best that anybody found, as JSON lines, with the ratio to Optuna. Few rows and rounds make
  * a fit cheap, so that twenty seeds take about ten minutes of one core a table.
  *
- * Run: node dist/bench/tuning-tables.js [--sets telco_churn,online_shoppers] [--seeds 20] [--trials 100] [--rows 400]
+ * Run: node dist/bench/tuning-tables.js [--sets telco_churn,online_shoppers] [--seeds 20] [--trials 100] [--rows 400] [--write]
  * DATA_DIR has the data sets (default ../shared/data), PEERS_PYTHON is a Python with Optuna (default ~/.cache/peers-venv/bin/python).
  */
 import { takeRows } from '../ml/matrix.js';
@@ -24,6 +24,7 @@ import { pick } from '../services/kinds/tabular/candidate.js';
 import { defaultTabularSpace } from '../services/kinds/tabular/search-space.js';
 import { TABLE_SETS } from './accuracy/table-sets.js';
 import { median } from '../ml/evaluate/median.js';
+import { writeFigures } from './write-figures.js';
 
 const SETS = ['telco_churn', 'online_shoppers'] as const;
 const SAMPLERS: readonly SamplerName[] = ['auto', 'tpe', 'random'];
@@ -39,6 +40,7 @@ const { values: flags } = parseArgs({
     trials: { type: 'string', default: '100' },
     rows: { type: 'string', default: '400' },
     sets: { type: 'string', default: SETS.join() },
+    write: { type: 'boolean', default: false },
   },
 });
 const seeds = Number(flags.seeds);
@@ -105,6 +107,8 @@ function fitOnce(training: Rows, validation: Rows, categorical: readonly number[
   return best;
 }
 
+const written: (string | number)[][] = [];
+
 /** The best loss after each trial. */
 const bestSoFar = (losses: readonly number[]) => losses.map((_, at) => Math.min(...losses.slice(0, at + 1)));
 
@@ -148,23 +152,29 @@ async function measureSet(set: string): Promise<void> {
   const least = Math.min(...[...runs.values()].flat().map((run) => run.at(-1)!));
   const budgets = BUDGETS.filter((budget) => budget <= trials);
   const regret = (name: string, budget: number) => median(runs.get(name)!.map((run) => run[budget - 1]! - least));
-  for (const name of runs.keys())
-    print({
-      name: 'tuning-tables',
-      set,
-      sampler: name,
-      least,
-      ...Object.fromEntries(
-        budgets.flatMap((budget) => [
-          [`regret_${budget}`, Number(regret(name, budget).toPrecision(3))],
-          ...(runs.has('optuna')
-            ? [[`ratio_${budget}`, Number((regret(name, budget) / regret('optuna', budget)).toPrecision(3))]]
-            : []),
-        ]),
-      ),
-    });
+  const three = (value: number) => Number(value.toPrecision(3));
+  for (const name of runs.keys()) {
+    const found = budgets.map((budget) => three(regret(name, budget)));
+    const ratios = runs.has('optuna')
+      ? budgets.map((budget) => three(regret(name, budget) / regret('optuna', budget)))
+      : [];
+    const named = (of: string, figures: readonly number[]) =>
+      Object.fromEntries(figures.map((figure, at) => [`${of}_${budgets[at]}`, figure]));
+    print({ name: 'tuning-tables', set, sampler: name, least, ...named('regret', found), ...named('ratio', ratios) });
+    written.push([set, name === 'optuna' ? "Optuna's TPE" : `ours, ${name}`, ...found, ratios.join(', ')]);
+  }
 }
 
 if (!existsSync(join(dataDir, 'baselines.json')))
   process.stdout.write(`There are no data sets in ${dataDir}; set DATA_DIR to the folder that has baselines.json.\n`);
 else for (const set of flags.sets.split(',')) await measureSet(set);
+if (flags.write && written.length > 0)
+  writeFigures('docs/reference/benchmarks.md', 'tuning-tables', [
+    [
+      'table',
+      'sampler',
+      ...BUDGETS.filter((budget) => budget <= trials).map((budget) => `${budget} trials`),
+      "to Optuna's",
+    ],
+    ...written,
+  ]);

@@ -13,7 +13,7 @@ import { createApiFetch } from './network/api-fetch.js';
 import type { RedisAddress } from './network/redis-client.js';
 import { createTemporalClient } from './pipelines/temporal-client.js';
 import { createVersionStore, type VersionStore } from './registry/version-store.js';
-import { hasSharedFiles, useSharedFiles } from './storage/shared-files.js';
+import { useSharedFiles } from './storage/shared-files.js';
 import { createFailPoint, type FailPoint } from './telemetry/fail-point.js';
 import { LogLevelSwitch } from './telemetry/log-level.js';
 import { clearScratchFolders } from './storage/scratch-folder.js';
@@ -93,8 +93,6 @@ export function createContainer(
     stepCache: new StepCache({
       folder: join(config.modelStoragePath, '.step-cache'),
       ...config.stepCache,
-      // Machines that share an S3 store do not see each other's folders, and what one keeps another could not forget.
-      ...(hasSharedFiles() ? { maxBytes: 0 } : {}),
       logger,
     }),
     folders: {

@@ -50,5 +50,9 @@ export const pauseSweep = defineUpdate<void>('pause_sweep');
 export const resumeSweep = defineUpdate<void>('resume_sweep');
 /** Trials under way are given up, and the best so far is taken. */
 export const stopSweep = defineUpdate<void>('stop_sweep');
+/** Trials under way are given up, and the best so far is taken: what `stop_sweep` does, for who needs no answer. */
+export const stop = defineSignal('stop');
+/** What `change_budget` does, for who needs no answer: `{trials, timeout_seconds}`, of which one is enough. What it could not take changes nothing. */
+export const setBudget = defineSignal<[unknown]>('set_budget');
 /** Totals, so that a repeated call changes nothing. Not below what has begun. */
 export const changeBudget = defineUpdate<void, [{ trials?: number; timeout_seconds?: number }]>('change_budget');

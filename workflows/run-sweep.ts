@@ -6,6 +6,7 @@ import {
   ContinueAsNew,
   continueAsNew,
   isCancellation,
+  log,
   patched,
   proxyActivities,
   setHandler,
@@ -15,7 +16,17 @@ import {
 import type { Activities } from '../activities/index.js';
 import { ERROR_TABLE, isPermanent, type ErrorCode } from '../core/errors.js';
 import { NOTE, RECORD, trialOptions } from './activity-options.js';
-import { changeBudget, pauseSweep, pause, resume, resumeSweep, stopSweep, sweepProgress } from './messages.js';
+import {
+  changeBudget,
+  pauseSweep,
+  pause,
+  resume,
+  resumeSweep,
+  setBudget,
+  stop,
+  stopSweep,
+  sweepProgress,
+} from './messages.js';
 import { describeFailure } from './run-job.js';
 
 const { openSweep } = proxyActivities<Activities>(RECORD);
@@ -26,6 +37,11 @@ type SweepResult = Awaited<ReturnType<Activities['closeSweep']>>;
 
 /** In the first run what the sweep is about, in all others what the run before it has handed on. */
 export type SweepInput = { plan: Plan; rows: number } | { state: SweepState };
+
+interface Budget {
+  trials?: number;
+  timeout_seconds?: number;
+}
 
 interface SweepState {
   opened?: Awaited<ReturnType<Activities['openSweep']>>;
@@ -43,6 +59,8 @@ interface SweepState {
 /** A run has three events a lane, and three for each of its own steps: this stays far below Temporal's limits. */
 const EVENTS_A_RUN = 4000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+const STOPPED_BY_A_PERSON = 'A person stopped it at the best so far.';
 
 /** Before a lane that found nothing to do is tried again, where no other lane can tell of a change. */
 const LOOK_AGAIN_MS = 1000;
@@ -97,9 +115,11 @@ class Sweep {
     });
     setHandler(pause, () => this.#setPaused(true));
     setHandler(resume, () => this.#setPaused(false));
+    setHandler(stop, () => this.#stop(STOPPED_BY_A_PERSON));
+    setHandler(setBudget, (budget) => this.#tryBudget(budget));
     setHandler(pauseSweep, () => this.#setPaused(true), { validator: () => this.#refuseWhenOver() });
     setHandler(resumeSweep, () => this.#setPaused(false), { validator: () => this.#refuseWhenOver() });
-    setHandler(stopSweep, () => this.#stop('A person stopped it at the best so far.'), {
+    setHandler(stopSweep, () => this.#stop(STOPPED_BY_A_PERSON), {
       validator: () => this.#refuseWhenOver(),
     });
     setHandler(changeBudget, (budget) => this.#changeBudget(budget), {
@@ -276,7 +296,18 @@ class Sweep {
     this.#stopReason ??= reason;
   }
 
-  async #changeBudget({ trials, timeout_seconds: timeoutSeconds }: { trials?: number; timeout_seconds?: number }) {
+  /** Nobody waits for the answer to a signal: what is wrong with it goes to the log, and the sweep goes on as it was. */
+  async #tryBudget(budget: unknown): Promise<void> {
+    try {
+      this.#checkBudget(budget);
+      await this.#changeBudget(budget as Budget);
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      log.warn(`the budget of a signal was not taken: ${describeFailure(error).detail}`);
+    }
+  }
+
+  async #changeBudget({ trials, timeout_seconds: timeoutSeconds }: Budget) {
     await this.#whileQuiet();
     const before = this.#state;
     this.#state = {

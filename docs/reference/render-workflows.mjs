@@ -13,7 +13,7 @@ const asText = (comment) =>
     .trim();
 
 const MESSAGE =
-  /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*export const (\w+) = define(Query|Signal|Update)<[\s\S]*?>\('(\w+)'\)/g;
+  /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*export const (\w+) = define(Query|Signal|Update)(?:<[\s\S]*?>)?\('(\w+)'\)/g;
 
 /** Every message that messages.ts defines, by the name that it has in the code. */
 function findMessages() {
@@ -23,7 +23,7 @@ function findMessages() {
     name,
     meaning: asText(comment),
   }));
-  const defined = read('messages').match(/define(Query|Signal|Update)</g).length;
+  const defined = read('messages').match(/define(Query|Signal|Update)[<(]/g).length;
   if (found.length !== defined)
     throw new Error('workflows/messages.ts: a message has no doc comment that says what it does; write one.');
   return new Map(found.map((message) => [message.key, message]));

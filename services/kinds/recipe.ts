@@ -115,6 +115,14 @@ export interface OpenTrials {
   run(configuration: Configuration, context: TrialContext): Promise<TrialResult | undefined>;
 }
 
+/** Numbers that take long to make, for the processes beside this one that need the same. Losing them costs time and nothing else. */
+export interface SharedNumbers {
+  /** What was kept under a key, if it is whole. */
+  take<T>(key: string): Promise<T | undefined>;
+  /** @param bytes of it, about */
+  keep(key: string, value: object, bytes: number): Promise<void>;
+}
+
 /** How the hyperparameters of a kind are searched. */
 export interface SearchRecipe {
   /** The budget of a run that nobody has said anything of; undefined where it has nothing that trials could be judged by. */
@@ -131,8 +139,8 @@ export interface SearchRecipe {
   resource: { name: string; least: number; most: number };
   /** The plan with the hyperparameters of a configuration. @throws Error that says what is wrong with it */
   apply(plan: TrainingPlan, configuration: Configuration): TrainingPlan;
-  /** Reads the staged table. No trial may see the rows that are held out. */
-  openTrials(plan: TrainingPlan, staging: string): Promise<OpenTrials>;
+  /** Reads the staged table. No trial may see the rows that are held out. `shared`: of the processes that run trials of the same sweep. */
+  openTrials(plan: TrainingPlan, staging: string, shared?: SharedNumbers): Promise<OpenTrials>;
 }
 
 /** What is known of a run when its search is planned. */

@@ -7,6 +7,7 @@ import { describeExit, forkTrainer, stopChild, watchLimits } from '../training/t
 import type { TrainingPlan } from '../training/training-plan.js';
 import { MemoryGate } from './memory-gate.js';
 import type { Measurement } from './measure-trial.js';
+import { SweepFolders } from './sweep-folders.js';
 import type { TrialMessage, TrialOrder } from './trial-process.js';
 
 export interface TrialTask {
@@ -43,7 +44,8 @@ const IDLE_MS = 20_000;
 const MEGABYTE = 2 ** 20;
 
 /**
- * The trial processes of a worker. Each loads the data of a sweep once and then runs one trial after another; one that has had nothing to
+ * The trial processes of a worker. The first of a sweep reads its data, and leaves the numbers in a file to the others. Each runs one
+ * trial after another; one that has had nothing to
  * do for a while, or whose room another sweep needs, is ended.
  */
 export class TrialPool {
@@ -51,6 +53,9 @@ export class TrialPool {
   readonly #idle: Trainer[] = [];
   /** The most that a trial of a sweep has needed here. */
   readonly #peaks = new Map<string, number>();
+  readonly #folders = new SweepFolders();
+  /** Until a process of the sweep has its data, which those that wait then need not make themselves. */
+  readonly #opening = new Map<string, Promise<unknown>>();
 
   /** @param limits `trialMb`: what one trial may need; `totalMb`: what all of this worker may need together */
   constructor(private readonly limits: { trialMb: number; totalMb: number }) {
@@ -67,9 +72,16 @@ export class TrialPool {
     const leave = await this.#gate.enter(needed, limits.signal);
     let peak = 0;
     try {
+      const shared = await this.#folders.of(task.sweepId);
+      await this.#waitForData(task.sweepId, limits.signal);
       const trainer = this.#take(task.sweepId);
       try {
-        const measurement = await this.#perform(trainer, task, limits, (bytes) => (peak = Math.max(peak, bytes)));
+        const measurement = await this.#perform(
+          trainer,
+          { ...task, shared },
+          limits,
+          (bytes) => (peak = Math.max(peak, bytes)),
+        );
         this.#keep(trainer);
         return { measurement, peakMemoryMb: Math.ceil(peak / MEGABYTE) };
       } catch (error) {
@@ -80,6 +92,16 @@ export class TrialPool {
       leave();
       if (peak > 0)
         this.#peaks.set(task.sweepId, Math.max(this.#peaks.get(task.sweepId) ?? 0, Math.ceil(peak / MEGABYTE)));
+    }
+  }
+
+  async #waitForData(sweepId: string, signal: AbortSignal): Promise<void> {
+    const hasIdle = () => this.#idle.some((trainer) => trainer.sweepId === sweepId);
+    for (let opening = this.#opening.get(sweepId); opening && !hasIdle(); opening = this.#opening.get(sweepId)) {
+      const aborted = createDeferred<void>();
+      signal.addEventListener('abort', () => aborted.resolve(), { once: true });
+      await Promise.race([opening, aborted.promise]);
+      signal.throwIfAborted();
     }
   }
 
@@ -106,7 +128,7 @@ export class TrialPool {
 
   async #perform(
     trainer: Trainer,
-    { plan, staging, index, configuration, history }: TrialTask,
+    { sweepId, plan, staging, shared, index, configuration, history }: TrialTask & { shared: string },
     { seconds, signal, onReport }: TrialLimits,
     onMemory: (bytes: number) => void,
   ): Promise<Measurement> {
@@ -118,7 +140,10 @@ export class TrialPool {
     trainer.onReport = onReport;
     try {
       if (trainer.told < 0) {
-        await giveOrder(trainer, { type: 'open', plan, staging });
+        const opening = giveOrder(trainer, { type: 'open', plan, staging, shared });
+        const settled = opening.catch(() => undefined);
+        this.#opening.set(sweepId, settled);
+        await opening.finally(() => this.#opening.get(sweepId) === settled && this.#opening.delete(sweepId));
         trainer.told = 0;
       }
       const ended = history.slice(trainer.told);

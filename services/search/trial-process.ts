@@ -5,11 +5,12 @@ import type { Report, Trial } from '../../ml/search/trial.js';
 import type { OpenTrials } from '../kinds/recipe.js';
 import { RECIPES } from '../kinds/recipes.js';
 import type { TrainingPlan } from '../training/training-plan.js';
+import { NumbersFolder } from './numbers-folder.js';
 import { endedBefore, measureTrial, type Measurement } from './measure-trial.js';
 
 export type TrialOrder =
-  /** First: the data to load. */
-  | { type: 'open'; plan: TrainingPlan; staging: string }
+  /** First: the data to load. `shared`: a folder for what the processes of the sweep have in common. */
+  | { type: 'open'; plan: TrainingPlan; staging: string; shared: string }
   /** `ended` are the next ends by number that this process has not been told of. */
   | { type: 'run'; index: number; configuration: Configuration; ended: readonly Trial[] };
 export type TrialMessage =
@@ -37,8 +38,9 @@ function main(): void {
   let opened: { trials: OpenTrials; plan: TrainingPlan } | undefined;
   const perform = async (order: TrialOrder) => {
     if (order.type === 'open') {
-      const { plan, staging } = order;
-      opened = { trials: await RECIPES[plan.kind].search!.openTrials(plan, staging), plan };
+      const { plan, staging, shared } = order;
+      const numbers = new NumbersFolder(shared);
+      opened = { trials: await RECIPES[plan.kind].search!.openTrials(plan, staging, numbers), plan };
       return send({ type: 'opened' });
     }
     known.push(...order.ended);

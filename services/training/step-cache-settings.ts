@@ -5,7 +5,7 @@ import type { StepCacheContext } from './step-cache.js';
 /** How much is kept of earlier trainings. */
 export const stepCacheEnvironment = {
   STEP_CACHE_MB: whole(1024, 0, 16_777_216).describe(
-    'Tables of earlier trainings that are kept beside the models, so that the next one of the same rows need not build its own, in MiB together; 0 keeps none, nor does a store in S3',
+    'Tables of earlier trainings that are kept beside the models, so that the next one of the same rows need not build its own, in MiB together; 0 keeps none',
   ),
   STEP_CACHE_DAYS: whole(7, 1, 365).describe('Days after which a table that nobody has used is no longer kept'),
 };

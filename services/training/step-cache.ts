@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'n
 import { join } from 'node:path';
 import { digestOf } from '../canonical-json.js';
 import { copyFromRest, copyToRest, sha256AtRest } from '../encryption/file-keys.js';
+import { bringFolder, dropShared, hasSharedFiles, listStored, sendFolder } from '../storage/shared-files.js';
 import type { Logger } from '../telemetry/logger.js';
 import { STAGED, type TrainingPlan } from './training-plan.js';
 
@@ -16,13 +17,21 @@ export interface StepCacheContext {
   logger: Pick<Logger, 'info' | 'warn'>;
 }
 
-const ENTRY = { table: 'table', meta: 'meta.json' } as const;
+/** The manifest is what makes an entry whole: it is sent to a store last, and when it was written is when the entry was used. */
+const ENTRY = { table: 'table', meta: 'manifest.json' } as const;
 /** Longer than any copy takes: what is older was left by a process that is gone. */
 const PARTIAL_AGE_MS = 3_600_000;
 
 interface EntryMeta {
   sha256: string;
   rows: number;
+}
+
+interface Entry {
+  path: string;
+  isPartial: boolean;
+  usedMs: number;
+  bytes: number;
 }
 
 /** Of all that the table of a run follows from: the release, the model's columns and settings, the rows, and what is chosen of them. */
@@ -36,7 +45,8 @@ export function tableDigest(plan: TrainingPlan): string {
 /**
  * The tables of earlier runs by what they follow from, so that the next run of the same rows need not build its own. A table is held to the
  * digest of its bytes each time; one that differs is dropped, with a warning in the log, and built anew. Entries are sealed where there are
- * keys, and appear whole or not at all.
+ * keys, and appear whole or not at all. Where files are in an S3 store, all machines have the entries in common: they are looked up and
+ * forgotten there, and lie on a machine as copies only.
  */
 export class StepCache {
   constructor(private readonly context: StepCacheContext) {}
@@ -64,11 +74,17 @@ export class StepCache {
 
   /** Forgets everything, such as when a person is erased. */
   async clear(): Promise<void> {
-    await rm(this.context.folder, { recursive: true, force: true });
+    await dropShared(this.context.folder);
   }
 
   async #take(digest: string, staging: string): Promise<EntryMeta | undefined> {
     const entry = join(this.context.folder, digest);
+    // What another machine is still sending is none yet; what this one could not send others could not forget.
+    if (hasSharedFiles() && !(await listStored(entry)).some(({ name }) => name === ENTRY.meta)) {
+      await rm(entry, { recursive: true, force: true });
+      return undefined;
+    }
+    await bringFolder(entry);
     const text = await readFile(join(entry, ENTRY.meta), 'utf8').catch(() => undefined);
     if (text === undefined) return undefined;
     const partial = join(staging, `${STAGED.table}.${randomUUID()}.partial`);
@@ -82,10 +98,12 @@ export class StepCache {
       await rename(partial, join(staging, STAGED.table));
       const now = new Date();
       await utimes(join(entry, ENTRY.meta), now, now).catch(() => undefined);
+      // In a store the time of use is when the manifest was sent last. A courtesy, as the time itself.
+      await sendFolder(entry, { only: (name) => name === ENTRY.meta }).catch(() => undefined);
       return { rows: meta.rows, sha256: meta.sha256 };
     } catch (error) {
       this.context.logger.warn({ err: error, digest }, 'a cached table is damaged and was dropped; it is built anew');
-      await rm(entry, { recursive: true, force: true });
+      await dropShared(entry);
       return undefined;
     } finally {
       await rm(partial, { force: true });
@@ -108,27 +126,41 @@ export class StepCache {
     } finally {
       await rm(partial, { recursive: true, force: true });
     }
+    await sendFolder(join(folder, digest));
     await this.#bound();
   }
 
   /** Drops what is too old, what a killed process has left, and the longest unused where all together is too much. */
   async #bound(): Promise<void> {
-    const { folder, maxBytes, maxAgeMs } = this.context;
-    const entries = await Promise.all(
-      (await readdir(folder)).map(async (name) => {
-        const path = join(folder, name);
-        const isPartial = name.endsWith('.partial');
-        const used = await stat(isPartial ? path : join(path, ENTRY.meta)).catch(() => undefined);
-        const size = await stat(join(path, ENTRY.table)).catch(() => undefined);
-        return { path, isPartial, usedMs: used?.mtimeMs ?? 0, bytes: size?.size ?? 0 };
-      }),
-    );
+    const { maxBytes, maxAgeMs } = this.context;
     let total = 0;
-    for (const { path, isPartial, usedMs, bytes } of entries.sort((a, b) => b.usedMs - a.usedMs)) {
+    for (const { path, isPartial, usedMs, bytes } of await this.#entries()) {
       const ageMs = Date.now() - usedMs;
       if (isPartial && ageMs < PARTIAL_AGE_MS) continue;
       total += isPartial ? 0 : bytes;
-      if (isPartial || ageMs > maxAgeMs || total > maxBytes) await rm(path, { recursive: true, force: true });
+      if (isPartial || ageMs > maxAgeMs || total > maxBytes) await dropShared(path);
     }
+  }
+
+  /** Here and in the store, the one used last first. */
+  async #entries(): Promise<Entry[]> {
+    const { folder } = this.context;
+    const found = new Map<string, Entry>();
+    for (const name of await readdir(folder)) {
+      const path = join(folder, name);
+      // Of a store only what is in it counts.
+      const isPartial = hasSharedFiles() || name.endsWith('.partial');
+      const used = await stat(isPartial ? path : join(path, ENTRY.meta)).catch(() => undefined);
+      const size = await stat(join(path, ENTRY.table)).catch(() => undefined);
+      found.set(name, { path, isPartial, usedMs: used?.mtimeMs ?? 0, bytes: size?.size ?? 0 });
+    }
+    for (const { name, bytes, modifiedMs } of await listStored(folder)) {
+      const [digest = '', file] = name.split('/');
+      const entry = found.get(digest) ?? { path: join(folder, digest), isPartial: false, usedMs: 0, bytes: 0 };
+      // A table without a manifest is on its way, or its machine has died.
+      const usedMs = Math.max(entry.isPartial ? 0 : entry.usedMs, modifiedMs);
+      found.set(digest, { ...entry, isPartial: false, usedMs, bytes: file === ENTRY.table ? bytes : entry.bytes });
+    }
+    return [...found.values()].sort((a, b) => b.usedMs - a.usedMs);
   }
 }

@@ -7,7 +7,8 @@ import { recommendSettingsSchema } from '../../core/kinds/recommendation.js';
 import { createRandomSampler } from '../../ml/search/random-sampler.js';
 import { parseSearchSpace, type Configuration } from '../../ml/search/search-space.js';
 import { withDuckDb } from '../../services/duckdb.js';
-import type { TrialContext } from '../../services/kinds/recipe.js';
+import type { SharedNumbers, TrialContext } from '../../services/kinds/recipe.js';
+import { NumbersFolder } from '../../services/search/numbers-folder.js';
 import { RECIPES } from '../../services/kinds/recipes.js';
 import { STAGED, type TrainingPlan } from '../../services/training/training-plan.js';
 
@@ -100,9 +101,13 @@ describe.each(Object.entries(CASES))('the search of %s', (_name, one) => {
   afterAll(() => rmSync(staging, { recursive: true, force: true }));
 
   /** Runs a trial, and gives what it told on its way. */
-  async function run(configuration: Configuration, decide: TrialContext['report'] = () => 'continue') {
+  async function run(
+    configuration: Configuration,
+    decide: TrialContext['report'] = () => 'continue',
+    shared?: SharedNumbers,
+  ) {
     const curve: [resource: number, loss: number][] = [];
-    const trials = await search.openTrials(plan, staging);
+    const trials = await search.openTrials(plan, staging, shared);
     const result = await trials.run(configuration, {
       seed: plan.seed,
       report(resource, loss) {
@@ -133,7 +138,11 @@ describe.each(Object.entries(CASES))('the search of %s', (_name, one) => {
   });
 
   it('comes to the same figures again', async () => {
-    expect(await run(draws[1]!)).toEqual(await run(draws[1]!));
+    const alone = await run(draws[1]!);
+    expect(await run(draws[1]!)).toEqual(alone);
+    // Beside another process, which has left its numbers.
+    const numbers = new NumbersFolder(staging);
+    for (let process = 0; process < 2; process++) expect(await run(draws[1]!, undefined, numbers)).toEqual(alone);
   });
 
   it('ends where a pruner says so', async () => {

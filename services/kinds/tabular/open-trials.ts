@@ -4,7 +4,7 @@ import { fitLinear } from '../../../ml/linear/fit-linear.js';
 import { takeRows, type FeatureMatrix } from '../../../ml/matrix.js';
 import type { Configuration } from '../../../ml/search/search-space.js';
 import type { TrainingPlan } from '../../training/training-plan.js';
-import type { OpenTrials, TrialContext, TrialResult } from '../recipe.js';
+import type { OpenTrials, SharedNumbers, TrialContext, TrialResult } from '../recipe.js';
 import { canonicalJson } from '../../canonical-json.js';
 import { pick } from './candidate.js';
 import { boostingLossOf, boostingParameters } from './fit-boosting.js';
@@ -40,52 +40,93 @@ interface HeadRows {
  * judged on the fifth; the rows that `reserveRows` keeps are not among them. Rows of one entity share a fold, and of a table in order of time each fold is a stretch of it. Its loss is the
  * mean over the heads of log loss or squared error, as a share of that of base rates or of the mean: 1 is no better than no model.
  */
-export async function openTabularTrials(plan: TrainingPlan, staging: string): Promise<OpenTrials> {
-  const table = await readTrainingTable(plan, staging);
-  const isKept = reserveRows(table, plan.seed);
-  const searched = trainingRows(table).filter((row) => isKept[row] === 0);
-  const prepare = (trial: TrainingPlan): Prepared => {
-    const encoded = fitEncoder(trial, table, searched);
-    return { ...encoded, table, heads: table.targets.map((target) => takeHead(trial, table, encoded, target)) };
-  };
-  const prepared = new PreparedTables(prepare);
+export async function openTabularTrials(
+  plan: TrainingPlan,
+  staging: string,
+  shared?: SharedNumbers,
+): Promise<OpenTrials> {
+  const data = new SearchedTable(plan, staging);
+  const prepared = new PreparedTables(data, shared);
+  // Before the first trial, so that the processes beside this one find it; what is wrong with the table is wrong with all trials.
+  await prepared.of(plan).catch(() => data.read());
   return {
-    run(configuration: Configuration, context: TrialContext) {
+    async run(configuration: Configuration, context: TrialContext) {
       const trial = applyTabularConfiguration(plan, configuration);
-      const rows = prepared.of(trial);
+      const rows = await prepared.of(trial);
       return trial.algorithm === 'neural_network'
-        ? judgeNetwork(trial, rows, context)
-        : Promise.resolve(judgeFolds(trial, rows, context));
+        ? judgeNetwork(trial, await data.read(), rows, context)
+        : judgeFolds(trial, rows, context);
     },
   };
 }
 
-/** The table in numbers, split into folds. */
-interface Prepared extends FittedEncoder {
+/** The staged table, read when it is first asked for, and which of its rows a search sees. */
+class SearchedTable {
+  #read: Promise<SearchedRows> | undefined;
+
+  constructor(
+    private readonly plan: TrainingPlan,
+    private readonly staging: string,
+  ) {}
+
+  read(): Promise<SearchedRows> {
+    return (this.#read ??= this.#readOnce());
+  }
+
+  async #readOnce(): Promise<SearchedRows> {
+    const table = await readTrainingTable(this.plan, this.staging);
+    const isKept = reserveRows(table, this.plan.seed);
+    return { table, searched: trainingRows(table).filter((row) => isKept[row] === 0) };
+  }
+}
+
+interface SearchedRows {
   table: TrainingTable;
+  searched: Uint32Array;
+}
+
+/** The rows of the trials in numbers, split into folds. */
+interface Prepared {
+  isInTime: boolean;
   heads: readonly HeadRows[];
 }
 
 /** Ways of preparing a table whose numbers are kept for the next trials. */
 const MOST_PREPARED = 4;
 
-/** Trials that prepare the columns in the same way share the numbers. */
+/** Trials that prepare the columns in the same way share the numbers, in this process and with those beside it. */
 class PreparedTables {
-  readonly #known = new Map<string, Prepared>();
+  readonly #known = new Map<string, Promise<Prepared>>();
 
-  constructor(private readonly prepare: (trial: TrainingPlan) => Prepared) {}
+  constructor(
+    private readonly data: SearchedTable,
+    private readonly shared: SharedNumbers | undefined,
+  ) {}
 
-  of(trial: TrainingPlan): Prepared {
+  of(trial: TrainingPlan): Promise<Prepared> {
     const key = canonicalJson(settingsOf(trial).preprocessing ?? null);
-    const found = this.#known.get(key) ?? this.prepare(trial);
-    // The ones used last stay.
+    const found = this.#known.get(key) ?? this.#prepare(key, trial);
+    // The ones used last stay, and one that could not be made is none.
     this.#known.delete(key);
     this.#known.set(key, found);
+    found.catch(() => this.#known.delete(key));
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= MOST_PREPARED) break;
       this.#known.delete(oldest);
     }
     return found;
+  }
+
+  async #prepare(key: string, trial: TrainingPlan): Promise<Prepared> {
+    const known = await this.shared?.take<Prepared>(key);
+    if (known) return known;
+    const { table, searched } = await this.data.read();
+    const encoded = fitEncoder(trial, table, searched);
+    const heads = table.targets.map((target) => takeHead(trial, table, encoded, target));
+    const prepared = { isInTime: table.isInTime, heads };
+    const bytes = heads.reduce((sum, { x, y, target }) => sum + 8 * (x.values.length + y.length + target.y.length), 0);
+    await this.shared?.keep(key, prepared, bytes);
+    return prepared;
   }
 }
 
@@ -113,7 +154,11 @@ function takeHead(
 }
 
 /** Fold by fold, so that a trial that does badly on the first ones can be ended. */
-function judgeFolds(plan: TrainingPlan, { table, heads }: Prepared, { report }: TrialContext): TrialResult | undefined {
+function judgeFolds(
+  plan: TrainingPlan,
+  { isInTime, heads }: Prepared,
+  { report }: TrialContext,
+): TrialResult | undefined {
   const curves = heads.map((): Float64Array[] => []);
   const judgedFolds = heads.map((): JudgedFold[] => []);
   const losses = () => heads.map(({ baseline }, at) => settledLoss(curves[at]!) / baseline);
@@ -126,7 +171,7 @@ function judgeFolds(plan: TrainingPlan, { table, heads }: Prepared, { report }: 
       const held = { x: takeRows(head.x, judged), y: pick(head.y, judged) };
       const { curve, ...judgement } = fitFold(
         plan,
-        table.isInTime,
+        isInTime,
         head,
         { x: takeRows(head.x, rows), y: pick(head.y, rows) },
         held,
@@ -228,10 +273,12 @@ function meanLoss(answers: Float64Array, y: Float64Array, classes: number): numb
 /** A network learns all heads at once and keeps rows of its own to be judged on: one measurement at the end. */
 async function judgeNetwork(
   plan: TrainingPlan,
-  { table, encoder, rows, x, heads }: Prepared,
+  { table, searched }: SearchedRows,
+  { heads }: Prepared,
   { report }: TrialContext,
 ): Promise<TrialResult | undefined> {
   const { fitNetworkHeads } = await importNetworkFit();
+  const { encoder, rows, x } = fitEncoder(plan, table, searched);
   const input = networkInput(plan, table, encoder, x, table.targets, rows);
   const fitted = await fitNetworkHeads({ ...input, onProgress: () => undefined });
   // Of a regression the mean error, as a share of the usual distance from the mean.

@@ -210,11 +210,12 @@ describe('what a search chooses', () => {
       },
       240_000,
     );
-    await service.post(`${sweep}/stop`, {});
+    await (await service.temporal()).workflow.getHandle(`sweep-${accepted.job_id}`).signal('stop');
     const { result } = await service.ended(accepted.job_id, 240_000);
     const { details } = await versionOf('undecided', result!['version']);
     expect(details.search!.entrants.map(({ name }) => name)).toEqual(expect.arrayContaining(['defaults', 'no model']));
     expect(details.search!.sweep_id).toBe(`sweep-${accepted.job_id}`);
+    expect((await service.get(sweep)).body).toMatchObject({ state: 'stopped' });
   });
 
   it('falls back on the defaults where nobody asked for it and it has found nothing', async () => {

@@ -75,7 +75,7 @@ const SLOW = {
   trials: 200,
   pruner: 'none',
   space: {
-    n_estimators: { type: 'int', low: 300, high: 900 },
+    n_estimators: { type: 'int', low: 100, high: 300 },
     algorithm: { type: 'categorical', choices: ['random_forest'] },
   },
 };
@@ -207,8 +207,16 @@ describe('a sweep under way', () => {
   it('ends with its time, and the job goes on with the best so far', async () => {
     const id = await service.start('/models/train', requestOf({ ...SLOW, seed: 9, timeout_seconds: 3600 }));
     await seen(id, 'an ended trial', ({ counts }) => counts.completed > 0);
+    const { workflow } = await service.temporal();
+    const sweep = workflow.getHandle(`sweep-${id}`);
+    // What a signal cannot have changes nothing: there is nobody to be told.
+    for (const wrong of [undefined, { trials: 0 }, { trials: 1.5 }, { timeout_seconds: 'soon' }])
+      await sweep.signal('set_budget', wrong);
+    await sweep.signal('set_budget', { trials: 150 });
+    await seen(id, 'the budget of a signal', ({ trials }) => trials === 150);
+    expect(await sweepOf(id)).toMatchObject({ state: 'running', timeout_seconds: 3600 });
     // Less than has gone by, however fast the machine is.
-    await service.post(`/sweeps/sweep-${id}/budget`, { timeout_seconds: 1 });
+    await sweep.signal('set_budget', { timeout_seconds: 1 });
     const job = await service.ended(id);
     expect(job.status).toBe('completed');
     expect(await sweepOf(job.job_id)).toMatchObject({ state: 'stopped', reason: 'Its time was over.' });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -14,6 +14,8 @@ import {
   useSharedFiles,
 } from '../../../services/storage/shared-files.js';
 import { readStorageSettings } from '../../../services/storage/storage-settings.js';
+import { StepCache } from '../../../services/training/step-cache.js';
+import type { TrainingPlan } from '../../../services/training/training-plan.js';
 import { S3_KEYS, startS3Server } from '../../support/s3-server.js';
 
 let s3: Awaited<ReturnType<typeof startS3Server>>;
@@ -172,5 +174,49 @@ describe('the settings of storage', () => {
     expect(readSettings({ DATA_STORAGE_PATH: 's3://bucket' }).problems).toEqual([
       'DATA_STORAGE_PATH names an S3 store, but S3_ACCESS_KEY_ID or S3_SECRET_ACCESS_KEY is not set: set both.',
     ]);
+  });
+
+  it('keep the tables of trainings for all machines, held to their digest at each hit', async () => {
+    const told: string[] = [];
+    const logger = { info: () => undefined, warn: (_: unknown, text: string) => told.push(text) } as never;
+    const cacheOf = (machine: 'a' | 'b', maxBytes = 1000) =>
+      new StepCache({ folder: on(machine, '.step-cache'), maxBytes, maxAgeMs: 86_400_000, logger });
+    /** Runs the step of a job on a machine. @returns whether it had to build the table */
+    const stage = async (machine: 'a' | 'b', jobId: string, table = 'one', maxBytes?: number) => {
+      let hasBuilt = false;
+      const plan = { jobId, datasetDigest: table } as TrainingPlan;
+      const staged = await cacheOf(machine, maxBytes).stageTable(plan, on(machine, `.staging/${jobId}`), async () => {
+        hasBuilt = true;
+        write(machine, `.staging/${jobId}/table.parquet`, `rows of ${table}`);
+        return { rows: 7 };
+      });
+      expect(staged.rows).toBe(7);
+      expect(read(machine, `.staging/${jobId}/table.parquet`)).toBe(`rows of ${table}`);
+      return hasBuilt;
+    };
+    expect(await stage('a', 'j1')).toBe(true);
+    expect(await stage('b', 'j2')).toBe(false);
+    // Damaged in the store: no machine takes it, and it is built anew.
+    const [table] = await keysOf('/table');
+    await s3.put(table!, 'rows of tw0');
+    expect(await stage('b', 'j3')).toBe(true);
+    expect(told).toEqual([expect.stringContaining('damaged')]);
+    expect(await stage('a', 'j4')).toBe(false);
+    // What its machine has not finished to send is none.
+    const manifest = (await keysOf('.step-cache')).find((key) => key.endsWith('manifest.json'));
+    await s3.remove(manifest!);
+    expect(await stage('b', 'j5')).toBe(true);
+    expect(await stage('a', 'j6')).toBe(false);
+    // All machines together keep to the size, the longest unused going first.
+    expect(await stage('b', 'j7', 'two', 20)).toBe(true);
+    expect((await keysOf('.step-cache')).filter((key) => key.endsWith('/table'))).toHaveLength(1);
+    expect(await stage('a', 'j8', 'two')).toBe(false);
+    // Forgotten on one machine, it is so on all.
+    await cacheOf('a').clear();
+    expect(await keysOf('.step-cache')).toEqual([]);
+    await refreshCopies(new AbortController().signal);
+    expect(existsSync(on('b', '.step-cache')) ? readdirSync(on('b', '.step-cache')) : []).toEqual([]);
+    expect(await stage('b', 'j9', 'two')).toBe(true);
+    expect(told).toHaveLength(1);
   });
 });

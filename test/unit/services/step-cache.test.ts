@@ -70,7 +70,7 @@ describe('the cache of tables', () => {
     writeFileSync(file, bytes);
     expect(await stage(cache, planOf('two'))).toMatchObject({ built: 1, text: 'rows of a table' });
     expect(told).toEqual([expect.stringContaining('damaged')]);
-    writeFileSync(join(root, 'cache', name!, 'meta.json'), '{');
+    writeFileSync(join(root, 'cache', name!, 'manifest.json'), '{');
     expect(await stage(cache, planOf('three'))).toMatchObject({ built: 1 });
     expect(await stage(cache, planOf('four'))).toMatchObject({ built: 0 });
     expect(told).toHaveLength(2);
@@ -88,7 +88,7 @@ describe('the cache of tables', () => {
     const cache = cacheOf({ maxBytes: 20 });
     const [first] = (await stage(cache, planOf('one', 'd1'), 'a'.repeat(15))) && entries();
     const past = new Date(Date.now() - 30_000);
-    utimesSync(join(root, 'cache', first!, 'meta.json'), past, past);
+    utimesSync(join(root, 'cache', first!, 'manifest.json'), past, past);
     await stage(cache, planOf('two', 'd2'), 'b'.repeat(15));
     expect(entries()).toHaveLength(1);
     expect(entries()).not.toContain(first);
