@@ -94,7 +94,7 @@ export function judgeDependency(
   if (status === 'up') return well(check, `up, ${ms} ms`);
   const through = ASKED_THROUGH[name];
   if (through !== undefined && dependencies[through]?.status === 'down')
-    return warning(check, `cannot be told while the ${through} is away`, `Mend dependency:${through} first.`);
+    return warning(check, `cannot be told while ${through} is away`, `Mend dependency:${through} first.`);
   return problem(
     check,
     `down: ${error ?? 'no reason was given'} (affects: ${affects})`,
