@@ -293,6 +293,8 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
       await tab.go(path);
       barriers.push(...(await tab.findBarriers()));
     }
+    // Pages ask again and again, so this one is left before its answers are counted.
+    await tab.go('/');
     expect(barriers).toEqual([]);
     expect(tab.answers.splice(0).every((one) => one.startsWith('404 '))).toBe(true);
     const phone = await ConsolePage.open(browser, stack.api, { viewport: { width: 360, height: 740 }, hasTouch: true });
