@@ -13,16 +13,6 @@ export function formatAge(at: string, now = Date.now()): string {
   return relative.format(Math.trunc(seconds / size), unit);
 }
 
-export function formatSeconds(seconds: number | null | undefined): string {
-  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return '—';
-  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
-  // Rounded first: 59.7 s are a minute, never 60 s.
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-}
-
 /** How long ago, with the exact time on hover and for readers of the screen. */
 export function Time({ at }: { at: string | null | undefined }) {
   if (!at) return <>—</>;

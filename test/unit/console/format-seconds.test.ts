@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { formatSeconds } from '../../../console/parts/format-time.js';
+import { formatSeconds } from '../../../console/parts/format-seconds.js';
 
 it('says times in whole units, each of them below the next', () => {
   expect([0.04, 9.94, 9.96, 59.4, 59.7, 60, 3599.7, 3600, 7199].map(formatSeconds)).toEqual([
