@@ -10,9 +10,9 @@ export const REPAIRS: Record<string, string> = {
   database_schema: 'Run `npm run migrate`; `npm start` does so at its start, too.',
   temporal: 'Start Temporal, and look at TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE: `temporal operator cluster health`.',
   pipeline_worker:
-    'Start a worker: `node dist/workers/pipeline-worker.js`. `npm start` keeps one running; its log is below STATE_DIR/logs.',
+    'Start a worker with the settings of the API: `node dist/workers/pipeline-worker.js`. `npm start` keeps one running; its log is below STATE_DIR/logs.',
   training_worker:
-    'Start a worker: `node dist/workers/training-worker.js`. `npm start` keeps one running; its log is below STATE_DIR/logs.',
+    'Start a worker with the settings of the API: `node dist/workers/training-worker.js`. `npm start` keeps one running; its log is below STATE_DIR/logs.',
   model_storage: 'Let the service write to MODEL_STORAGE_PATH: look at owner, rights and space of the folder.',
   data_storage: 'Let the service write to DATA_STORAGE_PATH: look at owner, rights and space of the folder.',
   models_config:
@@ -47,7 +47,7 @@ export async function examineService(connection: Connection): Promise<{ findings
   const findings = [
     judgeVersion(health.version),
     ...(clock ? [clock] : []),
-    ...Object.entries(health.dependencies).map(([name, found]) => judgeDependency(name, found)),
+    ...Object.entries(health.dependencies).map(([name, found]) => judgeDependency(name, found, health)),
     ...judgeQueues(health),
     ...Object.entries(health.disks).map(([name, { free_bytes: free }]) =>
       judgeDisk(`disk:${name}`, `the ${name} folder of the service`, free),
@@ -77,12 +77,24 @@ function judgeVersion(version: string): Finding {
       );
 }
 
-function judgeDependency(
+/** What is asked through another dependency, and says nothing of itself while that one is away. */
+const ASKED_THROUGH: Record<string, string> = {
+  database_schema: 'database',
+  pipeline_worker: 'temporal',
+  training_worker: 'temporal',
+  worker_release: 'temporal',
+};
+
+export function judgeDependency(
   name: string,
   { status, latency_ms: ms, affects, error }: Health['dependencies'][string],
+  { dependencies }: Pick<Health, 'dependencies'>,
 ): Finding {
   const check = `dependency:${name}`;
   if (status === 'up') return well(check, `up, ${ms} ms`);
+  const through = ASKED_THROUGH[name];
+  if (through !== undefined && dependencies[through]?.status === 'down')
+    return warning(check, `cannot be told while ${through} is away`, `Mend dependency:${through} first.`);
   return problem(
     check,
     `down: ${error ?? 'no reason was given'} (affects: ${affects})`,

@@ -1,10 +1,11 @@
-import { Skeleton, Stack, Text } from '@mantine/core';
+import { Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { useParams } from 'wouter';
 import { AppLink, pathTo } from '../parts/app-link.js';
 import { ChartPanel } from '../parts/chart-panel.js';
 import { ConfirmButton } from '../parts/confirm-button.js';
 import { DataTable } from '../parts/data-table.js';
+import { EmptyState } from '../parts/empty-state.js';
 import { Facts } from '../parts/facts.js';
 import { formatNumber, formatPercent } from '../parts/format-number.js';
 import { Time } from '../parts/format-time.js';
@@ -63,7 +64,11 @@ export default function ExperimentPage() {
       }
     >
       {isOpening ? (
-        <Skeleton height={120} role="status" aria-label="The experiment begins" />
+        <div role="status">
+          <EmptyState title="It is not there yet">
+            What was asked for a moment ago begins within seconds, and is shown here then.
+          </EmptyState>
+        </div>
       ) : (
         <Loaded of={read} lines={6}>
           {(shown) => (

@@ -5,7 +5,7 @@ import { ConfirmButton } from '../parts/confirm-button.js';
 import { DataTable } from '../parts/data-table.js';
 import { Facts } from '../parts/facts.js';
 import { formatNumber, formatPercent, formatValue } from '../parts/format-number.js';
-import { formatSeconds } from '../parts/format-time.js';
+import { formatSeconds } from '../parts/format-seconds.js';
 import { JsonView } from '../parts/json-view.js';
 import { Loaded } from '../parts/loaded.js';
 import { Page } from '../parts/page.js';

@@ -2,7 +2,7 @@ import { AppLink, pathTo } from '../parts/app-link.js';
 import { DataTable } from '../parts/data-table.js';
 import { EmptyState } from '../parts/empty-state.js';
 import { formatNumber } from '../parts/format-number.js';
-import { formatSeconds } from '../parts/format-time.js';
+import { formatSeconds } from '../parts/format-seconds.js';
 import { Loaded } from '../parts/loaded.js';
 import { Page } from '../parts/page.js';
 import { Status } from '../parts/status.js';

@@ -48,11 +48,13 @@ export function JobLog({ jobId, lines, isOver }: { jobId: string; lines: readonl
             : 'Lines appear here as the steps of the job write them.'}
         </EmptyState>
       ) : (
-        <ol className="log" tabIndex={0} role="log" aria-label="Log of the job">
-          {shown.map((line) => (
-            <LogLine key={line.id} line={line} />
-          ))}
-        </ol>
+        <div className="log" tabIndex={0} role="log" aria-label="Log of the job">
+          <ol>
+            {shown.map((line) => (
+              <LogLine key={line.id} line={line} />
+            ))}
+          </ol>
+        </div>
       )}
     </Panel>
   );

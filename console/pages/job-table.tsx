@@ -2,7 +2,8 @@ import { Progress } from '@mantine/core';
 import { AppLink, pathTo } from '../parts/app-link.js';
 import { DataTable } from '../parts/data-table.js';
 import { formatName, formatPercent } from '../parts/format-number.js';
-import { formatSeconds, secondsBetween, Time } from '../parts/format-time.js';
+import { formatSeconds } from '../parts/format-seconds.js';
+import { secondsBetween, Time } from '../parts/format-time.js';
 import { Status } from '../parts/status.js';
 import type { Job } from '../service/shapes.js';
 

@@ -42,8 +42,13 @@ export default function ModelPage() {
       }
     >
       <Loaded of={read}>{(shown) => <ModelFacts model={shown} />}</Loaded>
-      <Versions model={model} />
-      <Traffic model={model} />
+      {/* Of a model that there is not, once is enough to say so. */}
+      {(read.data !== undefined || !read.error) && (
+        <>
+          <Versions model={model} />
+          <Traffic model={model} />
+        </>
+      )}
     </Page>
   );
 }

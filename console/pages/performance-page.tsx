@@ -1,5 +1,4 @@
 import { Group, Select } from '@mantine/core';
-import { useState } from 'react';
 import { AppLink, pathTo } from '../parts/app-link.js';
 import { ChartPanel } from '../parts/chart-panel.js';
 import { DataTable } from '../parts/data-table.js';
@@ -113,7 +112,7 @@ function Measures({ versions, maturityHours }: { versions: readonly Version[]; m
             isHeading: true,
             cell: ({ head, metric }) => `${formatName(head)}: ${formatName(metric)}`,
           },
-          { title: 'Version', cell: ({ version, arm }) => `${version}${arm ? ` (${arm})` : ''}` },
+          { title: 'Version', cell: answererOf },
           ...(['realised', 'estimated', 'baseline'] as const).map((which) => ({
             title: TITLES[which],
             cell: ({ summary }: { summary: Summary }) => <Figure of={summary[which]} scale={scaleOf(summary)} />,
@@ -149,25 +148,35 @@ function Figure({ of, scale: [from, to] }: { of: Summary['realised']; scale: [nu
   );
 }
 
+/** One version, as it was deployed or as an arm of a rollout: those of the same days are never one line. */
+const answererOf = ({ version, arm }: { version: string; arm: string | null }) => `${version}${arm ? ` (${arm})` : ''}`;
+
 function Series({ series }: { series: Performance['series'] }) {
+  const whole = series.filter(({ segment }) => segment === '');
+  const answerers = [...new Set(whole.map(answererOf))];
   const measures = [
     ...new Set(
-      series.flatMap(({ heads }) =>
+      whole.flatMap(({ heads }) =>
         Object.entries(heads).flatMap(([head, metrics]) => Object.keys(metrics).map((name) => `${head}: ${name}`)),
       ),
     ),
   ];
-  const [chosen, setChosen] = useState<string | null>(null);
-  const measure = chosen ?? measures.find((one) => hasEstimate(series, one)) ?? measures[0];
-  if (!measure) return null;
+  const [chosen, setChosen] = useFilter('measure');
+  const [chosenAnswerer, setAnswerer] = useFilter('of');
+  const newest = whole.findLast(({ arm }) => !arm) ?? whole.at(-1);
+  const measure =
+    measures.find((one) => one === chosen) ?? measures.find((one) => hasEstimate(whole, one)) ?? measures[0];
+  const answerer = answerers.find((one) => one === chosenAnswerer) ?? (newest && answererOf(newest));
+  if (!measure || !answerer) return null;
   const [head = '', name = ''] = measure.split(': ');
-  const rows = series
-    .filter(({ segment }) => segment === '')
-    .map(({ start, version, heads }) => {
+  const rows = whole
+    .filter((one) => answererOf(one) === answerer)
+    .map(({ start, version, arm, heads }) => {
       const summary = heads[head]?.[name];
       return {
         start: start.slice(0, start.endsWith('T00:00:00.000Z') ? 10 : 16).replace('T', ' '),
         version,
+        arm,
         realised: summary?.realised?.value ?? null,
         lower: summary?.realised?.lower ?? null,
         upper: summary?.realised?.upper ?? null,
@@ -177,22 +186,34 @@ function Series({ series }: { series: Performance['series'] }) {
     });
   return (
     <ChartPanel
-      title={formatName(measure)}
+      title={`${formatName(measure)} of ${answerer}`}
       note="Realised with its 95 % interval, estimated without truths, and on the rows held out"
       rows={rows}
       actions={
-        <Select
-          aria-label="Measure"
-          size="xs"
-          data={measures}
-          value={measure}
-          onChange={setChosen}
-          allowDeselect={false}
-        />
+        <>
+          <Select
+            aria-label="Measure"
+            size="xs"
+            data={measures}
+            value={measure}
+            onChange={setChosen}
+            allowDeselect={false}
+          />
+          {answerers.length > 1 && (
+            <Select
+              aria-label="Version"
+              size="xs"
+              data={answerers}
+              value={answerer}
+              onChange={setAnswerer}
+              allowDeselect={false}
+            />
+          )}
+        </>
       }
     >
       <SeriesChart
-        label={formatName(measure)}
+        label={`${formatName(measure)} of ${answerer}`}
         rows={rows}
         x="start"
         lines={['realised', 'estimated', 'baseline']}

@@ -1,8 +1,9 @@
-import { Skeleton, Stack, Text } from '@mantine/core';
+import { Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { useParams } from 'wouter';
 import { AppLink, pathTo } from '../parts/app-link.js';
 import { DataTable } from '../parts/data-table.js';
+import { EmptyState } from '../parts/empty-state.js';
 import { Facts } from '../parts/facts.js';
 import { formatName, formatValue } from '../parts/format-number.js';
 import { Time } from '../parts/format-time.js';
@@ -40,7 +41,11 @@ export default function RolloutPage() {
       actions={rollout && isUnderWay(rollout) && <RolloutActions rollout={rollout} />}
     >
       {isOpening ? (
-        <Skeleton height={120} role="status" aria-label="The rollout begins" />
+        <div role="status">
+          <EmptyState title="It is not there yet">
+            What was asked for a moment ago begins within seconds, and is shown here then.
+          </EmptyState>
+        </div>
       ) : (
         <Loaded of={read}>
           {(shown) => (

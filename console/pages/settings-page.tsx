@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { DataTable } from '../parts/data-table.js';
 import { Facts } from '../parts/facts.js';
 import { formatName, formatNumber } from '../parts/format-number.js';
-import { formatSeconds } from '../parts/format-time.js';
+import { formatSeconds } from '../parts/format-seconds.js';
 import { Loaded } from '../parts/loaded.js';
 import { Page } from '../parts/page.js';
 import { Panel } from '../parts/panel.js';

@@ -8,7 +8,7 @@ import { DataTable } from '../parts/data-table.js';
 import { EmptyState } from '../parts/empty-state.js';
 import { Facts } from '../parts/facts.js';
 import { formatName, formatNumber, formatValue } from '../parts/format-number.js';
-import { formatSeconds } from '../parts/format-time.js';
+import { formatSeconds } from '../parts/format-seconds.js';
 import { Loaded } from '../parts/loaded.js';
 import { Page } from '../parts/page.js';
 import { Panel } from '../parts/panel.js';

@@ -6,7 +6,7 @@ import { AppLink } from './app-link.js';
 export function Problem({ error, onRetry }: { error: Error; onRetry?: () => void }) {
   const problem = error instanceof ServiceProblem ? error : undefined;
   return (
-    <Alert color="red" variant="outline" title={titleOf(error)} role="alert">
+    <Alert color="red" variant="outline" title={titleOf(error)} role="alert" className="problem">
       <Text size="sm">{problem ? problem.message : `The service did not answer (${error.message}).`}</Text>
       {problem && problem.errors.length > 0 && (
         <List size="sm" mt="xs">

@@ -78,6 +78,16 @@ export class TestStack {
     this.#stack.part(part).kill9();
   }
 
+  /** Ends a part in its own way; nobody starts it again. */
+  async stopPart(part: Part): Promise<void> {
+    await this.#stack.part(part).stop();
+  }
+
+  /** @returns when the part is ready again */
+  async startPart(part: Part): Promise<void> {
+    await this.#stack.part(part).start();
+  }
+
   /** SIGKILL for every part at once, and nobody to start them again: the machine lost power. */
   async killEverything(): Promise<void> {
     const parts = PARTS.map((part) => this.#stack.part(part));

@@ -1,53 +1,30 @@
-import { spawn } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../infra/local/free-port.js';
+import type { Part } from '../../infra/local/local-stack.js';
 import { TestStack } from '../../infra/local/test-stack.js';
-import { projectRoot } from '../../services/project-root.js';
+import { REPAIRS } from '../../cli/doctor/examine-service.js';
+import { compiledScript, projectRoot } from '../../services/project-root.js';
+import { eventually } from '../integration/api/support/service.js';
+import { runCommandLine } from '../support/command-line.js';
 import { queryDatabase } from '../support/query-database.js';
+import { hasRedis, RedisServer } from '../support/redis-server.js';
 
 const root = projectRoot();
 const SAMPLE = join(root, 'data/samples/projects.csv');
 const QUICK = '{"n_estimators": 10}';
 
-interface Ran {
-  code: number | null;
-  out: string;
-  err: string;
-  /** The answer of a command with --json. */
-  json: Record<string, unknown>;
-}
-
 let stack: TestStack;
+let redis: RedisServer | undefined;
 let folder: string;
+/** What one part is given from its next start on. */
+const settings: Partial<Record<Part, Record<string, string>>> = {};
 
-/** Runs the command line as a person does: the built one, in a process of its own. */
-async function mlops(args: readonly string[], input = '', env: NodeJS.ProcessEnv = {}): Promise<Ran> {
-  const child = spawn(process.execPath, [join(root, 'cli/mlops.mjs'), ...args], {
-    cwd: folder,
-    env: {
-      ...process.env,
-      MLOPS_URL: '',
-      MLOPS_TOKEN: '',
-      XDG_CONFIG_HOME: join(folder, 'config'),
-      STATE_DIR: stack.stateDir,
-      ...env,
-    },
-  });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-  child.stdin.end(input);
-  const code = await new Promise<number | null>((done) => child.on('close', done));
-  return {
-    code,
-    out,
-    err,
-    json: args.includes('--json') && out !== '' ? (JSON.parse(out) as Record<string, unknown>) : {},
-  };
-}
+const mlops = (args: readonly string[], input = '', env: NodeJS.ProcessEnv = {}) =>
+  runCommandLine(args, { folder, input, env: { STATE_DIR: stack.stateDir, ...env } });
 
 const lines = (text: string) => text.trim().split('\n');
 
@@ -56,10 +33,19 @@ describe('the command line, from signing in to rolling back', () => {
     folder = mkdtempSync(join(tmpdir(), 'mlops-cli-'));
     for (const name of ['config.yaml', 'data-types.yaml', 'features.yaml'])
       copyFileSync(join(root, 'models', name), join(folder, name));
-    stack = await TestStack.start({ AUTO_ML_ENABLED: 'false', MODELS_CONFIG: join(folder, 'config.yaml') });
+    redis = hasRedis() ? await RedisServer.start() : undefined;
+    stack = await TestStack.start(
+      {
+        AUTO_ML_ENABLED: 'false',
+        MODELS_CONFIG: join(folder, 'config.yaml'),
+        ...(redis ? { REDIS_URL: redis.url() } : {}),
+      },
+      { envOf: (part, env) => ({ ...env, ...settings[part] }) },
+    );
   });
   afterAll(async () => {
     await stack?.stop();
+    await redis?.kill9();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -289,5 +275,108 @@ describe('the command line, from signing in to rolling back', () => {
       databaseUrl,
       `UPDATE "_prisma_migrations" SET finished_at = now() WHERE migration_name = ${latest}`,
     );
+  });
+
+  describe('in a running installation of which a part has failed', () => {
+    const started: ChildProcess[] = [];
+    afterAll(() => {
+      for (const child of started) child.kill('SIGKILL');
+    });
+
+    interface Found {
+      check: string;
+      message: string;
+      repair: string;
+    }
+    const findProblems = async () => {
+      const { json } = await mlops(['doctor', '--json']);
+      return (json['findings'] as (Found & { state: string })[]).filter(({ state }) => state === 'problem');
+    };
+    /** @returns the problems, once doctor finds these and no others */
+    const untilFound = (...checks: string[]) =>
+      eventually(
+        `doctor to find ${checks.join(', ') || 'nothing'}`,
+        async () => {
+          const problems = await findProblems();
+          const isSo = problems.map(({ check }) => check).join() === checks.join();
+          return isSo ? problems : undefined;
+        },
+        60_000,
+      );
+    const startAnew = async (part: Part, env: Record<string, string>) => {
+      settings[part] = env;
+      await stack.stopPart(part);
+      await stack.startPart(part);
+    };
+    /** Starts what the repair names, with the settings of the stack. */
+    const start = (repair: string, env: Record<string, string>) => {
+      const script = /`node (\S+)`/.exec(repair)![1]!;
+      const { databaseUrl, temporal } = stack.addresses;
+      const own = { STATE_DIR: stack.stateDir, DATABASE_URL: databaseUrl, TEMPORAL_ADDRESS: temporal };
+      started.push(spawn(process.execPath, [join(root, script)], { env: { ...process.env, ...own, ...env } }));
+    };
+
+    it('finds a Redis that is away, and a database that does not let the service in', async () => {
+      await untilFound();
+      if (redis) {
+        await redis.kill9();
+        const [found] = await untilFound('dependency:redis');
+        expect(found!.repair).toContain('Start Redis');
+        await redis.startAgain();
+        await untilFound();
+      }
+      const wrong = new URL(stack.addresses.databaseUrl);
+      wrong.password = 'wrong';
+      await startAnew('api', { DATABASE_URL: wrong.href });
+      const [found] = await untilFound('dependency:database');
+      expect(found!.message).toContain('password authentication failed');
+      expect(found!.repair).toContain('DATABASE_URL');
+      await startAnew('api', {});
+      await untilFound();
+    });
+
+    it('finds a served version whose files are damaged, and lets another answer', async () => {
+      const trained = await mlops(['train', 'project_outcome', '--hyperparameters', '{"n_estimators": 12}', '--json']);
+      const { version } = trained.json['result'] as { version: string };
+      await mlops(['deploy', 'project_outcome', version]);
+      const shown = await fetch(`${stack.api}/models/project_outcome/versions/${version}`);
+      const { digest } = (await shown.json()) as { digest: string };
+      const artifact = join(stack.stateDir, 'models', 'project_outcome', digest);
+      const file = join(
+        artifact,
+        readdirSync(artifact).find((name) => name.endsWith('.model'))!,
+      );
+      const bytes = readFileSync(file);
+      writeFileSync(
+        file,
+        bytes.map((byte, at) => (at === bytes.length - 1 ? byte ^ 1 : byte)),
+      );
+      await startAnew('api', {});
+      const [found] = await untilFound('model:project_outcome');
+      expect(found!.message).toContain(`${version} is deployed`);
+      const repair = /`mlops (rollback [^`]+)`/.exec(found!.repair)![1]!;
+      expect(await mlops(repair.split(' '))).toMatchObject({ code: 0 });
+      await untilFound();
+    });
+
+    it('finds a Temporal that is away, a worker that is, and workers of another build', async () => {
+      await stack.stopPart('training-worker');
+      await stack.stopPart('temporal');
+      const [away] = await untilFound('dependency:temporal');
+      expect(away!.repair).toContain('Start Temporal');
+      await stack.startPart('temporal');
+      const [absent] = await untilFound('dependency:training_worker', 'queue:training:activity');
+      await startAnew('api', { WORKER_BUILD_ID: 'next' });
+      start(absent!.repair, { WORKER_BUILD_ID: 'next' });
+      const [other] = await untilFound('dependency:worker_release');
+      expect(other!.message).toContain('no build of the deployment mlops is current');
+      start(REPAIRS['pipeline_worker']!, { WORKER_BUILD_ID: 'next' });
+      expect(other!.repair).toContain('`npm run release -- current <build>`');
+      const { temporal: TEMPORAL_ADDRESS, databaseUrl: DATABASE_URL } = stack.addresses;
+      execFileSync(process.execPath, [compiledScript('commands/release.js'), 'current', 'next'], {
+        env: { ...process.env, TEMPORAL_ADDRESS, DATABASE_URL },
+      });
+      await untilFound();
+    });
   });
 });

@@ -121,6 +121,7 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
     await jobEnds();
     const log = page.getByRole('log', { name: 'Log of the job' });
     await log.getByText('stage fit', { exact: true }).waitFor();
+    expect(await tab.findBarriers()).toEqual([]);
     await log.getByText('registerVersion done', { exact: true }).waitFor();
     await page.getByText('errors', { exact: true }).click();
     await page.getByText('No such line').waitFor();
@@ -288,7 +289,14 @@ describe.skipIf(!hasChromium())('the console in a browser', () => {
       await tab.go(path);
       barriers.push(...(await tab.findBarriers()));
     }
+    for (const path of ['/models/nothing', '/datasets/nothing', '/sweeps/nothing']) {
+      await tab.go(path);
+      barriers.push(...(await tab.findBarriers()));
+    }
+    // Pages ask again and again, so this one is left before its answers are counted.
+    await tab.go('/');
     expect(barriers).toEqual([]);
+    expect(tab.answers.splice(0).every((one) => one.startsWith('404 '))).toBe(true);
     const phone = await ConsolePage.open(browser, stack.api, { viewport: { width: 360, height: 740 }, hasTouch: true });
     for (const path of ['/', '/models/churn', '/models/churn/versions/v1.1.0', `/datasets/${dataset}`]) {
       await phone.go(path);

@@ -1,12 +1,12 @@
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestStack } from '../../infra/local/test-stack.js';
 import { projectRoot } from '../../services/project-root.js';
 import { createApiClient } from '../support/api-client.js';
 
 /** A public data set: real customers of a telephone company, with churn (IBM, Apache-2.0). */
-const FILE = resolve(projectRoot(), process.env['DATA_DIR'] ?? '../shared/data', 'telco_churn.csv.gz');
+const FILE = join(projectRoot(), 'data/samples/telco_churn.csv.gz');
 /** What scikit-learn's random forest reaches on it in five folds. */
 const PEER_AUC = 0.841;
 const ENTRY = `telco_churn:
@@ -16,16 +16,10 @@ const ENTRY = `telco_churn:
   target: Churn
 `;
 
-const isThere = existsSync(FILE);
-if (!isThere)
-  process.stderr.write(
-    `SKIPPED: ${FILE} is absent, so the walk-through on real data does not run. DATA_DIR names its folder.\n`,
-  );
-
 let stack: TestStack;
 const api = createApiClient(() => stack.api);
 
-describe.skipIf(!isThere)('anyone’s own table, over HTTP only', () => {
+describe('anyone’s own table, over HTTP only', () => {
   beforeAll(async () => {
     const inbox = join(projectRoot(), 'dist', 'test-inbox');
     mkdirSync(inbox, { recursive: true });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { examineMachine } from '../../../cli/doctor/examine-machine.js';
 import { connect } from '../../../cli/connection.js';
-import { examineService, judgeModel, REPAIRS } from '../../../cli/doctor/examine-service.js';
+import { examineService, judgeDependency, judgeModel, REPAIRS } from '../../../cli/doctor/examine-service.js';
 import { examineGivenServers, examineLog, examineState } from '../../../cli/doctor/examine-state.js';
 import { findStuckJobs, judgeSpools, readWaiting } from '../../../cli/doctor/examine-work.js';
 import { judgeClock, judgeDisk, judgeNode } from '../../../cli/doctor/finding.js';
@@ -181,6 +181,24 @@ describe('what doctor finds of a service that answers', () => {
   it('has a repair for each dependency that can be down', () => {
     expect(Object.keys(DOWN).filter((name) => !(name in REPAIRS))).toEqual([]);
     expect(REPAIRS['worker_release']).toContain('npm run release');
+  });
+
+  it('is what is away, and not what is only asked through it', () => {
+    const found = (status: 'up' | 'down') => ({
+      status,
+      latency_ms: 1,
+      affects: 'jobs',
+      error: 'no',
+      last_error: null,
+    });
+    const judge = (name: string, temporal: 'up' | 'down') =>
+      judgeDependency(name, found('down'), { dependencies: { temporal: found(temporal), [name]: found('down') } });
+    expect(judge('pipeline_worker', 'up')).toMatchObject({ state: 'problem', repair: REPAIRS['pipeline_worker'] });
+    expect(judge('pipeline_worker', 'down')).toMatchObject({
+      state: 'warning',
+      message: expect.stringContaining('while temporal is away'),
+      repair: 'Mend dependency:temporal first.',
+    });
   });
 
   it('is a version that is deployed and cannot be loaded', () => {
