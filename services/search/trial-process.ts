@@ -1,9 +1,9 @@
-import { setPriority } from 'node:os';
 import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import type { Configuration } from '../../ml/search/search-space.js';
 import type { Report, Trial } from '../../ml/search/trial.js';
 import type { OpenTrials } from '../kinds/recipe.js';
 import { RECIPES } from '../kinds/recipes.js';
+import { lowerPriority } from '../training/lower-priority.js';
 import type { TrainingPlan } from '../training/training-plan.js';
 import { NumbersFolder } from './numbers-folder.js';
 import { endedBefore, measureTrial, type Measurement } from './measure-trial.js';
@@ -31,7 +31,7 @@ function main(): void {
     if (process.ppid !== parent) process.exit(1);
   };
   // Training never takes the cores from serving.
-  setPriority(10);
+  lowerPriority();
   process.on('disconnect', () => process.exit(1));
   setInterval(endOrphan, LOOK_EVERY_MS).unref();
   const known: Trial[] = [];

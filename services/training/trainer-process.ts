@@ -1,4 +1,3 @@
-import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { ServiceError, type FieldProblem } from '../../core/errors.js';
 import { writeHoldout } from '../artifacts/frozen-holdout.js';
@@ -6,6 +5,7 @@ import { RECIPES } from '../kinds/recipes.js';
 import type { Measured, OnProgress } from '../kinds/recipe.js';
 import { writeStaged } from '../storage/staged-file.js';
 import type { MeasuredPoint } from '../tracking/run-recorder.js';
+import { lowerPriority } from './lower-priority.js';
 import { STAGED, type TrainingPlan } from './training-plan.js';
 import { createTreeThreads } from './tree-threads.js';
 
@@ -70,7 +70,7 @@ const pointsOf = (measured: Measured | undefined): MeasuredPoint[] =>
 async function main(): Promise<void> {
   const parent = process.ppid;
   // Training never takes the cores from serving.
-  setPriority(10);
+  lowerPriority();
   process.on('disconnect', () => process.exit(1));
   const order = await new Promise<TrainerOrder>((resolve) =>
     process.once('message', (message) => resolve(message as TrainerOrder)),
