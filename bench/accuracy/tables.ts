@@ -4,6 +4,7 @@ import {
   evaluateRegression,
   type MetricEstimate,
 } from '../../ml/evaluate/metrics.js';
+import { createPrng } from '../../ml/random/prng.js';
 import { encodeLabels, fitLabelEncoder } from '../../ml/preprocess/label-encoder.js';
 import { queryColumns, withDuckDb } from '../../services/duckdb.js';
 import { predictFolds } from '../../services/kinds/tabular/cross-validate-model.js';
@@ -15,6 +16,7 @@ import { TABLE_SETS, type TableSet } from './table-sets.js';
 
 const SEED = 42;
 const LATER_SHARE = 0.3;
+const DRAWS = 200;
 
 /**
  * Trains the table recipe on each real table with the split of the peers and compares it with the best of them.
@@ -33,13 +35,8 @@ export async function measureTables(
   const rows: AccuracyRow[] = [];
   for (const set of TABLE_SETS) {
     if (options.only && !set.name.includes(options.only)) continue;
-    const { metrics, ece, hasSkill } = await measureSet(
-      dataDir,
-      set,
-      options.algorithm ?? 'auto',
-      options.hyperparameters,
-    );
-    const compared = set.isHopeless ? [refusal(set, hasSkill === true)] : compare(set, metrics, ece, baselines);
+    const measured = await measureSet(dataDir, set, options.algorithm ?? 'auto', options.hyperparameters);
+    const compared = set.isHopeless ? [refusal(set, measured.hasSkill === true)] : compare(set, measured, baselines);
     options.onRows(compared);
     rows.push(...compared);
   }
@@ -82,6 +79,7 @@ async function measureSet(dataDir: string, set: TableSet, algorithm: string, hyp
     return {
       metrics: evaluateRegression({ predictions, targets: truths, seed: SEED }),
       ece: undefined,
+      eceByChance: undefined,
       hasSkill: undefined,
     };
   }
@@ -90,6 +88,7 @@ async function measureSet(dataDir: string, set: TableSet, algorithm: string, hyp
   return {
     metrics: evaluateClassification({ probabilities, labels: truths, classes: 2, seed: SEED }),
     ece: positiveCalibrationError(positive, truths),
+    eceByChance: eceByChance(positive),
     hasSkill: hasSkill(positive, truths),
   };
 }
@@ -134,6 +133,18 @@ function positiveCalibrationError(positive: Float64Array, truths: Float64Array):
   return sums.reduce((total, bin) => total + Math.abs(bin.p - bin.y), 0) / positive.length;
 }
 
+/** What that error comes to by chance where every probability is exactly right: the more the answers differ and the fewer the rows, the more. */
+function eceByChance(positive: Float64Array): number {
+  const prng = createPrng(SEED);
+  let sum = 0;
+  for (let draw = 0; draw < DRAWS; draw++)
+    sum += positiveCalibrationError(
+      positive,
+      positive.map((p) => (prng.next() < p ? 1 : 0)),
+    );
+  return sum / DRAWS;
+}
+
 /** Whether the model beats the base rate by more than chance, as a promotion asks. */
 function hasSkill(positive: Float64Array, truths: Float64Array): boolean {
   const rate = truths.reduce((sum, truth) => sum + truth, 0) / truths.length;
@@ -160,8 +171,7 @@ const standardError = ({ lower, upper }: MetricEstimate) => ((upper ?? 0) - (low
 
 function compare(
   set: TableSet,
-  metrics: Record<string, MetricEstimate>,
-  ece: number | undefined,
+  { metrics, ece, eceByChance }: Awaited<ReturnType<typeof measureSet>>,
   baselines: readonly Baseline[],
 ): AccuracyRow[] {
   const row = (
@@ -195,6 +205,7 @@ function compare(
       // Later rows of a drifting set follow another law, which no model of the earlier ones can be calibrated for.
       ...row('ece', 'ece', 'ece', false, (peer) => (set.isDrifting ? 1 : Math.max(0, 0.02 - peer))),
       ours: ece!,
+      note: `${eceByChance!.toFixed(3)} where each of these probabilities is right`,
     },
   ];
 }
