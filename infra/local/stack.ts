@@ -3,7 +3,7 @@ import { projectRoot } from '../../services/project-root.js';
 import { EXAMPLE_REQUEST, runDemo } from './demo.js';
 import { checkDiskSpace } from './check-disk-space.js';
 import { checkGivenServers } from './check-given-servers.js';
-import { checkSettings } from './check-settings.js';
+import { checkSettings, refuseOtherHosts } from './check-settings.js';
 import { LocalStack, type RunStep, type StackAddresses } from './local-stack.js';
 import { runSilently, showStep } from './progress-lines.js';
 import { helpText, parseStackFlags, type StackFlags } from './stack-flags.js';
@@ -39,6 +39,7 @@ async function main(): Promise<void> {
   const stack = createStack(flags);
   stopOnSignals(stack);
   checkDiskSpace(stack.options.stateDir);
+  refuseOtherHosts(process.env['HOST']);
   await checkSettings(stack.environment());
   await checkGivenServers(process.env, (line) => process.stderr.write(`  ! ${line}\n`));
   const addresses = await stack.start(step);

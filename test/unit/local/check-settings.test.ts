@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkSettings } from '../../../infra/local/check-settings.js';
+import { checkSettings, refuseOtherHosts } from '../../../infra/local/check-settings.js';
 
 let folder: string;
 beforeAll(() => {
@@ -28,5 +28,12 @@ describe('what npm start looks at before it starts anything', () => {
     await expect(checkSettings({ STATE_DIR: folder, MODELS_CONFIG: file })).rejects.toThrow(
       /config\.yaml:4: user_behavior\.hyperparameters\.n_estimators: /,
     );
+  });
+
+  it('refuses an address that others would have to reach, and not what a shell exports', () => {
+    for (const host of [undefined, '', '127.0.0.1', '::1', 'localhost', 'my-laptop'])
+      expect(() => refuseOtherHosts(host)).not.toThrow();
+    for (const host of ['0.0.0.0', '::', '192.168.1.20'])
+      expect(() => refuseOtherHosts(host)).toThrow(`HOST=${host}: npm start serves this machine alone`);
   });
 });
