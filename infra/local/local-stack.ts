@@ -242,6 +242,8 @@ export class LocalStack {
       await this.#startPart('temporal', {
         spawn: () => spawnTemporal(server, this.logFile('temporal')),
         waitUntilReady: (_child, isGivenUp) => waitForTemporal(server, isGivenUp),
+        // It chooses ports of its own besides, which another process may take first.
+        tries: 3,
       });
       return { address: `${HOST}:${port}`, uiUrl: `http://${HOST}:${uiPort}`, namespace };
     });
