@@ -9,7 +9,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { takeRows } from '../ml/matrix.js';
 import { encodeLabels, fitLabelEncoder } from '../ml/preprocess/label-encoder.js';
-import { createPrng } from '../ml/random/prng.js';
+import { createPrng, shuffle } from '../ml/random/prng.js';
 import { queryColumns, withDuckDb } from '../services/duckdb.js';
 import { fitEncoder } from '../services/kinds/tabular/fit-encoder.js';
 import { answerRows, fitHead, type FittedHead } from '../services/kinds/tabular/fit-head.js';
@@ -56,19 +56,9 @@ async function readTable(set: TableSet): Promise<TrainingTable> {
   };
 }
 
-/** @returns row numbers in an order of chance */
-function shuffled(rows: number, seed: number): Uint32Array {
-  const prng = createPrng(seed);
-  const order = Uint32Array.from({ length: rows }, (_, at) => at);
-  for (let at = rows - 1; at > 0; at--) {
-    const other = Math.floor(prng.next() * (at + 1));
-    [order[at], order[other]] = [order[other]!, order[at]!];
-  }
-  return order;
-}
-
 function measureSample(set: TableSet, table: TrainingTable, rows: number, seed: number): Losses {
-  const order = shuffled(table.rows, seed);
+  const numbers = Uint32Array.from({ length: table.rows }, (_, row) => row);
+  const order = shuffle(numbers, createPrng(seed));
   const judged = order.slice(rows, rows + MOST_JUDGED).toSorted();
   const [target] = table.targets;
   const plan = {

@@ -46,8 +46,9 @@ export function averageEquals(
   y: Float64Array,
   limits: BlendLimits = {},
 ): Candidate | undefined {
-  const { answers, losses } = unseenAnswers(candidates, y);
+  const { answers, judgedBy } = unseenAnswers(candidates, y);
   if (answers[0]!.length === 0 || answers[0]!.length >= FEW_ROWS) return undefined;
+  const losses = answers.map((own) => own.map(judgedBy));
   const totals = losses.map(sum);
   const [best, ...others] = [...candidates.keys()].toSorted((one, other) => totals[one]! - totals[other]!);
   const isAllowed = withinLimits(candidates, limits) ?? (() => true);
@@ -64,7 +65,7 @@ export function averageEquals(
   );
 }
 
-/** What each candidate said of the rows that none of them had seen: the chance of the truth, or a value; what it loses by that, and what a mean of several loses on a row. */
+/** What each candidate said of the rows that none of them had seen: the chance of the truth, or a value; what a mean of several loses on a row, and by what a single one is judged there. */
 function unseenAnswers(candidates: readonly Candidate[], y: Float64Array) {
   const rows = [...y.keys()].filter((row) => candidates.every(({ covered }) => covered[row] === 1));
   const isRegression = candidates[0]!.model.outputs === 1;
@@ -77,8 +78,8 @@ function unseenAnswers(candidates: readonly Candidate[], y: Float64Array) {
     ? (mean: number, at: number) => (mean - y[rows[at]!]!) ** 2
     : (mean: number) => -Math.log(mean);
   // Candidates of a regression are judged by absolute errors: a few rows of a long tail would drown every difference of squares.
-  const losses = answers.map((own) => own.map(isRegression ? (value, at) => Math.abs(value - y[rows[at]!]!) : lossOf));
-  return { answers, lossOf, losses };
+  const judgedBy = isRegression ? (value: number, at: number) => Math.abs(value - y[rows[at]!]!) : lossOf;
+  return { answers, lossOf, judgedBy };
 }
 
 type Parts = readonly { candidate: Candidate; weight: number }[];
